@@ -1,0 +1,111 @@
+"""A workload as a PyTorch module that returns logits, with Keras's initial weights."""
+
+import torch
+from torch import nn
+
+
+class Recurrent(nn.Module):
+    def __init__(self, cell, channels, units, sequences, bidirectional=False):
+        super().__init__()
+        self.cell = cell(channels, units, batch_first=True, bidirectional=bidirectional)
+        self.sequences, self.units = sequences, units
+        for name, parameter in self.cell.named_parameters():
+            if "bias" in name:
+                nn.init.zeros_(parameter)
+            else:
+                init = nn.init.xavier_uniform_ if "_ih" in name else nn.init.orthogonal_
+                init(parameter)
+
+    def forward(self, x):
+        y, _ = self.cell(x)
+        if self.sequences:
+            return y
+        if self.cell.bidirectional:
+            return torch.cat([y[:, -1, : self.units], y[:, 0, self.units :]], dim=1)
+        return y[:, -1]
+
+
+class ChannelsFirst(nn.Module):
+    """A one-dimensional layer that wants (N, C, T), between layers of (N, T, C)."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(x.transpose(1, 2)).transpose(1, 2)
+
+
+def net_input_shape(workload):
+    """Shape of a row as the module takes it: channels first for images."""
+    shape = workload.input_shape
+    return (shape[2], *shape[:2]) if len(shape) == 3 else shape
+
+
+def input_dtype(workload):
+    return torch.int64 if workload.vocabulary else torch.float32
+
+
+def make_net(workload):
+    modules = []
+    for index, (kind, *args) in enumerate(workload.layers):
+        channels = _channels(workload, modules)
+        activation = None
+        if kind in ("conv2d", "conv1d"):
+            activation = args[3]
+        elif kind == "dense" and index < len(workload.layers) - 1:
+            activation = args[1]
+        modules.append(_make_layer(kind, args, channels))
+        if activation == "relu":
+            modules.append(nn.ReLU())
+    if workload.loss == "mse":
+        modules.append(make_activation(workload.layers[-1][2]))
+    return nn.Sequential(*modules)
+
+
+def make_activation(name):
+    """The activation of the last layer, by its Keras name."""
+    if name == "softmax":
+        return nn.Softmax(1)
+    return nn.Sigmoid() if name == "sigmoid" else nn.Identity()
+
+
+def _channels(workload, modules):
+    x = torch.zeros((1, *net_input_shape(workload)), dtype=input_dtype(workload))
+    with torch.no_grad():
+        shape = nn.Sequential(*modules).eval()(x).shape[1:]
+    return shape[0] if len(shape) == 3 else shape[-1]
+
+
+def _initialised(layer):
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _make_layer(kind, args, channels):
+    if kind == "dense":
+        return _initialised(nn.Linear(channels, args[0]))
+    if kind == "conv2d":
+        return _initialised(nn.Conv2d(channels, args[0], args[1], padding=args[2]))
+    if kind == "conv1d":
+        return ChannelsFirst(_initialised(nn.Conv1d(channels, args[0], args[1], padding=args[2])))
+    if kind == "embedding":
+        layer = nn.Embedding(*args)
+        nn.init.uniform_(layer.weight, -0.05, 0.05)
+        return layer
+    if kind in ("lstm", "bilstm"):
+        return Recurrent(nn.LSTM, channels, *args, bidirectional=kind == "bilstm")
+    if kind == "gru":
+        return Recurrent(nn.GRU, channels, *args)
+    if kind == "maxpool1d":
+        return ChannelsFirst(nn.MaxPool1d(*args))
+    if kind == "batchnorm":
+        return nn.BatchNorm2d(channels, eps=0.001, momentum=0.01)
+    simple = {
+        "maxpool2d": nn.MaxPool2d,
+        "relu": nn.ReLU,
+        "flatten": nn.Flatten,
+        "dropout": nn.Dropout,
+    }
+    return simple[kind](*args)

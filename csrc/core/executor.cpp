@@ -1,0 +1,435 @@
+#include "core/executor.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+namespace pyseq {
+
+struct Executor::Node {
+  const OpDef* def = nullptr;
+  const HostFunction* host = nullptr;
+  const OpSpec* spec = nullptr;
+  PlanState state;
+  std::int64_t fold = 1;
+  bool runs_backward = false;
+  std::vector<int> external;            // per input: number of the program's input, or -1
+  std::vector<int> add_input;           // inputs whose gradient is added to what is there
+  std::vector<int> add_param;           // the same for variables
+  std::vector<void*> input_sum, param_sum;  // where those sums go
+  std::vector<void*> x, y, dx, dy, param, dparam, kept, scratch;
+  std::vector<Index> worker_stride;
+  double loss = 0;
+  Run run{};
+};
+
+namespace {
+
+std::int64_t elements(const Dims& dims) {
+  std::int64_t n = 1;
+  for (const std::int64_t d : dims) n *= d;
+  return n;
+}
+
+}  // namespace
+
+Executor::~Executor() = default;
+
+// Forward runs op j at time j, the loss comes at time P, backward goes back from P + 1.
+int Executor::backward_time(int op) const { return 2 * static_cast<int>(nodes_.size()) - op; }
+
+Executor::Executor(const Program& program, const std::vector<VariablePtr>& variables,
+                   const ExecutorOptions& options)
+    : program_(program),
+      table_(program.table()),
+      options_(options),
+      workers_(num_threads()),
+      real_(table_.real_size) {
+  options_.trainable.resize(program.spec().variables.size(), false);
+  plan_ops(variables);
+  find_gradients();
+  share_forward_memory();
+  lay_out();
+  bind(variables);
+}
+
+void Executor::plan_ops(const std::vector<VariablePtr>& variables) {
+  const ProgramSpec& spec = program_.spec();
+  if (variables.size() != spec.variables.size())
+    throw Error("Program: expected " + std::to_string(spec.variables.size()) + " variables, got " +
+                std::to_string(variables.size()));
+  for (std::size_t i = 0; i < variables.size(); ++i) {
+    if (variables[i]->shape() != spec.variables[i].shape || variables[i]->dtype() != spec.dtype)
+      throw Error("Program: expected variable " + spec.variables[i].name +
+                  " to have the shape and dtype that the program was lowered for");
+  }
+  readers_.resize(spec.slots.size());
+  producer_.assign(spec.slots.size(), -1);
+  nodes_.resize(spec.ops.size());
+  for (std::size_t j = 0; j < nodes_.size(); ++j) {
+    Node& node = nodes_[j];
+    const OpSpec& op = spec.ops[j];
+    node.spec = &op;
+    node.fold = op.fold;
+    for (const int s : op.inputs) readers_[s].push_back(static_cast<int>(j));
+    for (const int s : op.outputs) producer_[s] = static_cast<int>(j);
+    double moved = 0;
+    for (const int s : op.inputs) moved += static_cast<double>(elements(spec.slots[s]));
+    for (const int s : op.outputs) moved += static_cast<double>(elements(spec.slots[s]));
+    if (op.kind == "host") {
+      node.host = &program_.host().at(
+          static_cast<std::size_t>(std::get<std::int64_t>(op.attributes.at("callback"))));
+    } else {
+      node.def = find_op(table_, op.kind.c_str());
+      node.state = plan_op(*node.def, op, spec, options_.backward);
+    }
+    node.state.reads_input.resize(op.inputs.size());
+    node.state.reads_output.resize(op.outputs.size());
+    if (!node.state.alias) {
+      const double fold = static_cast<double>(op.fold);
+      work_per_row_ += node.state.forward_flops * fold + 2 * moved;
+      if (options_.backward) work_per_row_ += node.state.backward_flops * fold + 2 * moved;
+    }
+  }
+}
+
+// Which values and variables want a gradient, and which ops run backward for it.
+void Executor::find_gradients() {
+  const ProgramSpec& spec = program_.spec();
+  const int count = static_cast<int>(nodes_.size());
+  needs_gradient_.assign(spec.slots.size(), false);
+  has_gradient_.assign(spec.slots.size(), false);
+  first_writer_.assign(spec.slots.size(), -1);
+  if (!options_.backward) return;
+  for (const int s : spec.inputs) needs_gradient_[s] = options_.input_gradients;
+  const auto wants = [&](const Node& node) {
+    for (const int s : node.spec->inputs)
+      if (needs_gradient_[s]) return true;
+    for (const int v : node.spec->params)
+      if (options_.trainable[v]) return true;
+    return false;
+  };
+  for (const Node& node : nodes_)
+    for (const int s : node.spec->outputs) needs_gradient_[s] = wants(node);
+  for (const int s : options_.seed_slots) {
+    has_gradient_[s] = true;
+    first_writer_[s] = count;
+  }
+  for (int j = count - 1; j >= 0; --j) {
+    Node& node = nodes_[j];
+    bool fed = node.state.adds_loss;
+    for (const int s : node.spec->outputs) fed = fed || has_gradient_[s];
+    if (!fed || !wants(node)) continue;
+    if (!node.host && !node.def->backward && !node.state.alias)
+      throw Error(node.state.where + ": expected an op with a gradient, got one without; freeze the "
+                  "layers before it (trainable=False)");
+    if (node.host)
+      throw Error(node.spec->name + ": expected a layer with a gradient, got a Python function; "
+                  "use it for inference or before the first trainable layer");
+    node.runs_backward = true;
+    for (const int s : node.spec->inputs) {
+      if (!needs_gradient_[s]) continue;
+      has_gradient_[s] = true;
+      if (first_writer_[s] < 0) first_writer_[s] = j;
+    }
+  }
+}
+
+// True if op j may overwrite the buffer of its input 0.
+bool Executor::shares_forward(int j) const {
+  const Node& op = nodes_[j];
+  const int b = buffer_[op.spec->inputs[0]];
+  if (external_[b] >= 0 || op.spec->inputs.size() > 1) return false;
+  const auto listed = [](const std::vector<int>& v, int s) {
+    return std::find(v.begin(), v.end(), s) != v.end();
+  };
+  for (std::size_t s = 0; s < buffer_.size(); ++s) {
+    if (buffer_[s] != b) continue;
+    const int slot = static_cast<int>(s);
+    if (listed(program_.spec().outputs, slot) || listed(options_.loss_slots, slot)) return false;
+    for (const int r : readers_[s]) {
+      if (r > j) return false;
+      const Node& reader = nodes_[r];
+      if (!reader.runs_backward) continue;
+      for (std::size_t i = 0; i < reader.spec->inputs.size(); ++i)
+        if (reader.spec->inputs[i] == slot && reader.state.reads_input[i]) return false;
+    }
+    if (producer_[s] >= 0) {
+      const Node& producer = nodes_[producer_[s]];
+      for (std::size_t i = 0; producer.runs_backward && i < producer.spec->outputs.size(); ++i)
+        if (producer.spec->outputs[i] == slot && producer.state.reads_output[i]) return false;
+    }
+  }
+  return true;
+}
+
+void Executor::share_forward_memory() {
+  const ProgramSpec& spec = program_.spec();
+  buffer_.assign(spec.slots.size(), -1);
+  external_.assign(spec.slots.size(), -1);
+  for (std::size_t i = 0; i < spec.inputs.size(); ++i) {
+    buffer_[spec.inputs[i]] = spec.inputs[i];
+    external_[spec.inputs[i]] = static_cast<int>(i);
+  }
+  for (std::size_t j = 0; j < nodes_.size(); ++j) {
+    const Node& node = nodes_[j];
+    for (const int s : node.spec->outputs) buffer_[s] = s;
+    if (node.state.alias || (node.state.in_place && shares_forward(static_cast<int>(j))))
+      buffer_[node.spec->outputs[0]] = buffer_[node.spec->inputs[0]];
+  }
+  gradient_buffer_.assign(spec.slots.size(), -1);
+  for (std::size_t s = 0; s < spec.slots.size(); ++s)
+    if (has_gradient_[s]) gradient_buffer_[s] = static_cast<int>(s);
+  for (int j = static_cast<int>(nodes_.size()) - 1; j >= 0; --j) {
+    const Node& node = nodes_[j];
+    if (!node.runs_backward || !(node.state.alias || node.state.in_place)) continue;
+    const int x = node.spec->inputs[0], y = node.spec->outputs[0];
+    if (first_writer_[x] == j && has_gradient_[y] && node.spec->inputs.size() == 1)
+      gradient_buffer_[x] = gradient_buffer_[y];
+  }
+}
+
+void Executor::lay_out() {
+  const ProgramSpec& spec = program_.spec();
+  const int count = static_cast<int>(nodes_.size()), slots = static_cast<int>(spec.slots.size());
+  const auto rows = static_cast<std::size_t>(options_.max_rows);
+  // Blocks: a value for each slot, a gradient for each slot, kept buffers, gradient temporaries,
+  // and one scratch block that all ops use in turn.
+  std::vector<Block> blocks(2 * slots);
+  const auto extend = [](Block& b, int first, int last) {
+    if (b.last < b.first) {
+      b.first = first;
+      b.last = last;
+    }
+    b.first = std::min(b.first, first);
+    b.last = std::max(b.last, last);
+  };
+  for (int s = 0; s < slots; ++s) {
+    const std::size_t bytes = static_cast<std::size_t>(elements(spec.slots[s])) * rows * real_;
+    if (const int b = buffer_[s]; b >= 0 && external_[b] < 0) {
+      Block& block = blocks[b];
+      block.bytes = std::max(block.bytes, bytes);
+      const int p = producer_[s];
+      if (p >= 0) extend(block, p, p);
+      if (p >= 0 && nodes_[p].runs_backward)
+        for (std::size_t i = 0; i < nodes_[p].spec->outputs.size(); ++i)
+          if (nodes_[p].spec->outputs[i] == s && nodes_[p].state.reads_output[i])
+            extend(block, p, backward_time(p));
+      for (const int r : readers_[s]) {
+        extend(block, p, r);
+        for (std::size_t i = 0; nodes_[r].runs_backward && i < nodes_[r].spec->inputs.size(); ++i)
+          if (nodes_[r].spec->inputs[i] == s && nodes_[r].state.reads_input[i])
+            extend(block, p, backward_time(r));
+      }
+      const auto until_loss = [&](const std::vector<int>& v) {
+        if (std::find(v.begin(), v.end(), s) != v.end()) extend(block, p, count);
+      };
+      until_loss(spec.outputs);
+      until_loss(options_.loss_slots);
+    }
+    if (has_gradient_[s]) {
+      Block& block = blocks[slots + gradient_buffer_[s]];
+      block.bytes = std::max(block.bytes, bytes);
+      const int first = first_writer_[s] == count ? count : backward_time(first_writer_[s]);
+      const int last = producer_[s] >= 0 ? backward_time(producer_[s]) : backward_time(0) + 1;
+      extend(block, first, last);
+    }
+  }
+  std::vector<std::size_t> kept_at, temporary_at;
+  std::size_t scratch_bytes = 0;
+  std::vector<bool> variable_written(spec.variables.size());
+  for (int j = count - 1; j >= 0; --j) {
+    Node& node = nodes_[j];
+    if (!node.runs_backward) continue;
+    for (std::size_t i = 0; i < node.spec->inputs.size(); ++i) {
+      const int s = node.spec->inputs[i];
+      const bool again = std::find(node.spec->inputs.begin(), node.spec->inputs.begin() + i, s) !=
+                         node.spec->inputs.begin() + i;
+      if (needs_gradient_[s] && (first_writer_[s] != j || again))
+        node.add_input.push_back(static_cast<int>(i));
+    }
+    for (std::size_t i = 0; i < node.spec->params.size(); ++i) {
+      const int v = node.spec->params[i];
+      if (!options_.trainable[v]) continue;
+      if (variable_written[v]) node.add_param.push_back(static_cast<int>(i));
+      variable_written[v] = true;
+    }
+  }
+  for (int j = 0; j < count; ++j) {
+    Node& node = nodes_[j];
+    const std::size_t n = rows * static_cast<std::size_t>(node.fold);
+    const int until = node.runs_backward ? backward_time(j) : j;
+    kept_at.push_back(blocks.size());
+    for (const Booking& k : node.state.kept)
+      blocks.push_back({round_up((static_cast<std::size_t>(k.per_row) * n + k.fixed) * real_), j, until});
+    temporary_at.push_back(blocks.size());
+    for (const int i : node.add_input) {
+      const std::size_t size = static_cast<std::size_t>(elements(spec.slots[node.spec->inputs[i]]));
+      blocks.push_back({size * rows * real_, backward_time(j), backward_time(j)});
+    }
+    for (const int i : node.add_param) {
+      const std::size_t size = static_cast<std::size_t>(node.state.params[i].size());
+      blocks.push_back({size * real_, backward_time(j), backward_time(j)});
+    }
+    std::size_t bytes = 0;
+    for (const Booking& s : node.state.scratch) {
+      const std::size_t own = round_up(static_cast<std::size_t>(s.per_worker) * real_);
+      node.worker_stride.push_back(static_cast<Index>(own));
+      bytes += round_up((static_cast<std::size_t>(s.per_row) * n + s.fixed) * real_) + own * workers_;
+    }
+    scratch_bytes = std::max(scratch_bytes, bytes);
+  }
+  const std::size_t values = place(blocks);
+  arena_ = std::make_unique<Arena>(values + scratch_bytes);
+  std::byte* const base = arena_->data();
+
+  gradient_offset_.assign(spec.variables.size(), 0);
+  std::size_t total = 0;
+  for (std::size_t v = 0; v < spec.variables.size(); ++v) {
+    if (!options_.trainable[v]) continue;
+    gradient_offset_[v] = total;
+    total += round_up(static_cast<std::size_t>(elements(spec.variables[v].shape)) * real_);
+  }
+  gradients_ = std::make_unique<Arena>(total);
+  std::memset(gradients_->data(), 0, total);
+
+  slot_pointer_.assign(slots, nullptr);
+  slot_gradient_.assign(slots, nullptr);
+  for (int s = 0; s < slots; ++s) {
+    if (const int b = buffer_[s]; b >= 0 && external_[b] < 0) slot_pointer_[s] = base + blocks[b].offset;
+    if (has_gradient_[s]) slot_gradient_[s] = base + blocks[slots + gradient_buffer_[s]].offset;
+  }
+  variable_gradient_.assign(spec.variables.size(), nullptr);
+  for (std::size_t v = 0; v < spec.variables.size(); ++v)
+    if (options_.trainable[v]) variable_gradient_[v] = gradients_->data() + gradient_offset_[v];
+  for (int j = 0; j < count; ++j) {
+    Node& node = nodes_[j];
+    const std::size_t n = rows * static_cast<std::size_t>(node.fold);
+    for (std::size_t i = 0; i < node.state.kept.size(); ++i)
+      node.kept.push_back(base + blocks[kept_at[j] + i].offset);
+    std::byte* at = base + values;
+    for (std::size_t i = 0; i < node.state.scratch.size(); ++i) {
+      const Booking& s = node.state.scratch[i];
+      const std::size_t shared = round_up((static_cast<std::size_t>(s.per_row) * n + s.fixed) * real_);
+      // With only a per-worker part the shared pointer is that of worker 0.
+      node.scratch.push_back(at);
+      if (s.per_worker && shared) throw Error(node.state.where + ": book shared and per-worker scratch apart");
+      at += shared + static_cast<std::size_t>(node.worker_stride[i]) * workers_;
+    }
+    std::size_t t = temporary_at[j];
+    for (std::size_t i = 0; i < node.add_input.size(); ++i) node.input_sum.push_back(base + blocks[t++].offset);
+    for (std::size_t i = 0; i < node.add_param.size(); ++i) node.param_sum.push_back(base + blocks[t++].offset);
+  }
+}
+
+void Executor::bind(const std::vector<VariablePtr>& variables) {
+  for (std::size_t j = 0; j < nodes_.size(); ++j) {
+    Node& node = nodes_[j];
+    const OpSpec& op = *node.spec;
+    for (const int s : op.inputs) {
+      node.x.push_back(slot_pointer_[s]);
+      node.external.push_back(external_[buffer_[s]]);
+      const bool wanted = node.runs_backward && needs_gradient_[s];
+      node.dx.push_back(wanted ? slot_gradient_[s] : nullptr);
+    }
+    for (const int s : op.outputs) {
+      node.y.push_back(slot_pointer_[s]);
+      node.dy.push_back(slot_gradient_[s]);
+    }
+    for (const int v : op.params) {
+      node.param.push_back(variables[v]->data());
+      node.dparam.push_back(node.runs_backward ? variable_gradient_[v] : nullptr);
+    }
+    // Second and later writers write aside; `call` adds.
+    for (std::size_t i = 0; i < node.add_input.size(); ++i)
+      std::swap(node.dx[node.add_input[i]], node.input_sum[i]);
+    for (std::size_t i = 0; i < node.add_param.size(); ++i)
+      std::swap(node.dparam[node.add_param[i]], node.param_sum[i]);
+    node.run.config_ = node.state.config.get();
+    node.run.x_ = node.x.data();
+    node.run.y_ = node.y.data();
+    node.run.dx_ = node.dx.data();
+    node.run.dy_ = node.dy.data();
+    node.run.param_ = node.param.data();
+    node.run.dparam_ = node.dparam.data();
+    node.run.kept_ = node.kept.data();
+    node.run.scratch_ = node.scratch.data();
+    node.run.worker_stride_ = node.worker_stride.data();
+    node.run.loss = &node.loss;
+    node.run.op = static_cast<std::uint32_t>(j);
+  }
+}
+
+void Executor::call(Node& node, Pool* pool, bool backward) {
+  node.run.pool = pool;
+  const auto started = profile_ ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+  if (!backward) {
+    if (node.host) {
+      try {
+        if (!error_) (*node.host)(node.run.n, node.x[0], node.y[0]);
+      } catch (...) {
+        error_ = std::current_exception();
+      }
+    } else {
+      node.def->forward(node.run);
+    }
+  } else if (!node.state.alias) {
+    node.def->backward(node.run);
+    const std::size_t rows = static_cast<std::size_t>(node.run.n);
+    for (std::size_t i = 0; i < node.add_input.size(); ++i) {
+      const Index size = node.state.inputs[node.add_input[i]].size() * static_cast<Index>(rows);
+      table_.add(pool, node.dx[node.add_input[i]], node.input_sum[i], size);
+    }
+    for (std::size_t i = 0; i < node.add_param.size(); ++i)
+      table_.add(pool, node.dparam[node.add_param[i]], node.param_sum[i],
+                 node.state.params[node.add_param[i]].size());
+  } else if (!node.add_input.empty()) {
+    const Index size = node.state.inputs[0].size() * node.run.n;
+    table_.add(pool, node.dy[0], node.input_sum[0], size);
+  }
+  if (profile_) {
+    const std::size_t at = node.run.op + (backward ? nodes_.size() : 0);
+    microseconds_[at] += std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - started).count();
+  }
+}
+
+void Executor::forward(Pool* pool, std::int64_t n, const void* const* inputs, bool training,
+                       std::uint64_t step) {
+  for (std::size_t s = 0; s < buffer_.size(); ++s)
+    if (buffer_[s] >= 0 && external_[buffer_[s]] >= 0)
+      slot_pointer_[s] = const_cast<void*>(inputs[external_[buffer_[s]]]);
+  for (Node& node : nodes_) {
+    if (node.state.alias) continue;
+    for (std::size_t i = 0; i < node.external.size(); ++i)
+      if (node.external[i] >= 0) node.x[i] = const_cast<void*>(inputs[node.external[i]]);
+    node.run.n = n * node.fold;
+    node.run.training = training;
+    node.run.step = step;
+    node.loss = 0;
+    call(node, pool, false);
+  }
+}
+
+void Executor::backward(Pool* pool, std::int64_t n, std::uint64_t step) {
+  for (std::size_t j = nodes_.size(); j-- > 0;) {
+    Node& node = nodes_[j];
+    if (!node.runs_backward) continue;
+    node.run.n = n * node.fold;
+    node.run.step = step;
+    call(node, pool, true);
+  }
+}
+
+double Executor::added_loss() const {
+  double sum = 0;
+  for (const Node& node : nodes_) sum += node.loss;
+  return sum;
+}
+
+void Executor::profile(bool on) {
+  profile_ = on;
+  microseconds_.assign(2 * nodes_.size(), 0.0);
+}
+
+}  // namespace pyseq

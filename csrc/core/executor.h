@@ -1,0 +1,89 @@
+#pragma once
+#include <exception>
+#include <utility>
+#include <memory>
+#include <vector>
+
+#include "core/memory.h"
+#include "core/plan.h"
+#include "core/team.h"
+#include "pyseq/program.h"
+
+namespace pyseq {
+
+struct ExecutorOptions {
+  std::int64_t max_rows = 1;
+  bool backward = false;
+  std::vector<int> loss_slots;   // read when forward is over
+  std::vector<int> seed_slots;   // their gradients are written before backward runs, by the loss
+  bool input_gradients = false;  // of the program's inputs
+  std::vector<bool> trainable;   // variables that want a gradient
+};
+
+// A program planned for a number of rows: one arena that holds all values, gradients, kept buffers
+// and scratch, laid out by lifetime. One call at a time.
+class Executor {
+ public:
+  Executor(const Program& program, const std::vector<VariablePtr>& variables,
+           const ExecutorOptions& options);
+  ~Executor();
+
+  std::int64_t max_rows() const { return options_.max_rows; }
+  int workers() const { return workers_; }
+  std::size_t bytes() const { return arena_->bytes() + gradients_->bytes(); }
+  // Work of a forward (and backward) over n rows, to choose a number of threads.
+  double work(std::int64_t n) const { return work_per_row_ * static_cast<double>(n); }
+
+  void forward(Pool* pool, std::int64_t n, const void* const* inputs, bool training,
+               std::uint64_t step);
+  void backward(Pool* pool, std::int64_t n, std::uint64_t step);
+  // A Python error in a host op; the caller rethrows it outside the team.
+  std::exception_ptr take_error() { return std::exchange(error_, nullptr); }
+
+  void* slot(int s) const { return slot_pointer_[s]; }
+  void* gradient_of_slot(int s) const { return slot_gradient_[s]; }
+  // Gradient of variable v, or null.
+  void* gradient(int v) const { return variable_gradient_[v]; }
+  // Sum of what ops added to the loss in the last forward.
+  double added_loss() const;
+
+  void profile(bool on);
+  const std::vector<double>& microseconds() const { return microseconds_; }
+
+ private:
+  struct Node;
+  struct Lifetimes;
+
+  void plan_ops(const std::vector<VariablePtr>& variables);
+  void find_gradients();
+  void share_forward_memory();
+  void lay_out();
+  void bind(const std::vector<VariablePtr>& variables);
+  int backward_time(int op) const;
+  bool shares_forward(int op) const;
+  void call(Node& node, Pool* pool, bool backward);
+
+  const Program& program_;
+  const KernelTable& table_;
+  ExecutorOptions options_;
+  int workers_;
+  std::size_t real_;
+  std::vector<Node> nodes_;
+  std::vector<std::vector<int>> readers_;   // ops that read each slot
+  std::vector<int> producer_;               // op that writes each slot, or -1
+  std::vector<int> buffer_;                 // slots of one buffer share memory
+  std::vector<int> external_;               // input number behind each buffer, or -1
+  std::vector<bool> needs_gradient_;        // of each slot
+  std::vector<bool> has_gradient_;
+  std::vector<int> first_writer_;           // op that writes a slot's gradient first; P for the loss
+  std::vector<int> gradient_buffer_;
+  std::vector<std::size_t> gradient_offset_;
+  std::unique_ptr<Arena> arena_, gradients_;
+  std::vector<void*> slot_pointer_, slot_gradient_, variable_gradient_;
+  double work_per_row_ = 0;
+  std::exception_ptr error_;
+  bool profile_ = false;
+  std::vector<double> microseconds_;
+};
+
+}  // namespace pyseq

@@ -1,0 +1,142 @@
+#include "core/isa.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "pyseq/error.h"
+
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace pyseq {
+
+// One line for each level that was built: PYSEQ_ISA_LEVEL(avx2), best last.
+#define PYSEQ_ISA_LEVEL(name)    \
+  namespace name {               \
+  extern const KernelTable table; \
+  }
+#include "isa_list.inc"
+#undef PYSEQ_ISA_LEVEL
+
+namespace {
+
+#if defined(__x86_64__)
+bool has_amx() {
+#if defined(__linux__)
+  unsigned a, b, c, d;
+  __asm__("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(7), "c"(0));
+  const bool tile = d & (1u << 24), bf16 = d & (1u << 22);
+  if (!tile || !bf16) return false;
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;  // arch_prctl(2)
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+#endif
+
+bool runs_here(const char* isa) {
+  if (!std::strcmp(isa, "base") || !std::strcmp(isa, "ref64")) return true;
+#if defined(__x86_64__)
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd");
+  if (!std::strcmp(isa, "avx2")) return avx2;
+  if (!std::strcmp(isa, "avx512")) return avx512;
+  if (!std::strcmp(isa, "amx")) {
+    static const bool amx = avx512 && __builtin_cpu_supports("avx512bf16") && has_amx();
+    return amx;
+  }
+#endif
+  return false;
+}
+
+const KernelTable* const kTables[] = {
+#define PYSEQ_ISA_LEVEL(name) &name::table,
+#include "isa_list.inc"
+#undef PYSEQ_ISA_LEVEL
+};
+
+std::string list(bool here) {
+  std::string s;
+  for (const KernelTable* t : kTables)
+    if (!here || runs_here(t->isa)) s += (s.empty() ? "" : ", ") + std::string(t->isa);
+  return s;
+}
+
+std::atomic<int> precision{3};
+
+template <class T>
+const T* find(const T* const* items, int count, const char* kind) {
+  for (int i = 0; i < count; ++i)
+    if (!std::strcmp(items[i]->kind, kind)) return items[i];
+  return nullptr;
+}
+
+}  // namespace
+
+const KernelTable& kernel_table(const char* name) {
+  if (!name || !*name) name = std::getenv("PYSEQ_ISA");
+  const KernelTable* best = nullptr;
+  for (const KernelTable* t : kTables) {
+    if (name && *name) {
+      if (std::strcmp(t->isa, name)) continue;
+      if (!runs_here(name))
+        throw Error(std::string("PYSEQ_ISA: expected a level that this CPU runs (") + list(true) +
+                    "), got " + name + "; unset PYSEQ_ISA to choose the best");
+      return *t;
+    }
+    if (std::strcmp(t->isa, "ref64") && runs_here(t->isa)) best = t;
+  }
+  if (!best)
+    throw Error("PYSEQ_ISA: expected a level that was built (" + list(false) + "), got " +
+                (name ? name : "none that this CPU runs"));
+  return *best;
+}
+
+std::vector<std::string> available_isas() {
+  std::vector<std::string> r;
+  for (const KernelTable* t : kTables)
+    if (runs_here(t->isa)) r.emplace_back(t->isa);
+  return r;
+}
+
+std::vector<std::string> built_isas() {
+  std::vector<std::string> r;
+  for (const KernelTable* t : kTables) r.emplace_back(t->isa);
+  return r;
+}
+
+std::string current_isa() { return kernel_table(nullptr).isa; }
+
+const OpDef* find_op(const KernelTable& t, const char* kind) {
+  return find(t.ops, t.op_count, kind);
+}
+const OpDef* find_loss(const KernelTable& t, const char* kind) {
+  return find(t.losses, t.loss_count, kind);
+}
+const OptimizerDef* find_optimizer(const KernelTable& t, const char* kind) {
+  return find(t.optimizers, t.optimizer_count, kind);
+}
+
+int matmul_precision() { return precision.load(std::memory_order_relaxed); }
+
+void set_matmul_precision(const std::string& name) {
+  if (name == "highest") precision = 3;
+  else if (name == "high") precision = 2;
+  else if (name == "medium") precision = 1;
+  else
+    throw Error("set_float32_matmul_precision: expected \"highest\", \"high\" or \"medium\", got \"" +
+                name + "\"");
+}
+
+std::string matmul_precision_name() {
+  return precision == 3 ? "highest" : precision == 2 ? "high" : "medium";
+}
+
+}  // namespace pyseq

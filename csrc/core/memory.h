@@ -1,0 +1,36 @@
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace pyseq {
+
+// 64-byte aligned, on huge pages where it is large; touched once, kept.
+class Arena {
+ public:
+  explicit Arena(std::size_t bytes);
+  ~Arena();
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  std::byte* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::byte* data_;
+  std::size_t bytes_;
+};
+
+// A piece of memory wanted from time `first` to time `last`, both included.
+struct Block {
+  std::size_t bytes = 0;
+  int first = 0, last = -1;  // last < first: not wanted
+  std::size_t offset = 0;
+};
+
+// Gives every block an offset so that blocks wanted at the same time do not overlap; returns the
+// bytes needed. Largest first, each at the lowest free place.
+std::size_t place(std::vector<Block>& blocks);
+
+inline std::size_t round_up(std::size_t n) { return (n + 63) / 64 * 64; }
+
+}  // namespace pyseq

@@ -1,0 +1,190 @@
+#pragma once
+// The contract between the core and one op. An op file is compiled once per ISA and may not
+// instantiate anything of `std::`: whatever is not inlined here lives in the core.
+#include <cstddef>
+#include <cstdint>
+
+#include "core/parallel.h"
+
+namespace pyseq {
+
+inline constexpr int kMaxRank = 8;
+
+// Dimensions of one sample: the batch dimension N is not part of it.
+struct Shape {
+  Index dim[kMaxRank] = {};
+  int rank = 0;
+
+  PYSEQ_INLINE Index operator[](int i) const { return dim[i < 0 ? i + rank : i]; }
+  PYSEQ_INLINE Index& operator[](int i) { return dim[i < 0 ? i + rank : i]; }
+  // Product of dim[begin, end).
+  PYSEQ_INLINE Index size(int begin, int end) const {
+    Index s = 1;
+    for (int i = begin; i < end; ++i) s *= dim[i];
+    return s;
+  }
+  PYSEQ_INLINE Index size() const { return size(0, rank); }
+  PYSEQ_INLINE void push(Index d) { dim[rank++] = d; }
+};
+
+struct PlanState;
+
+// What an op may ask and must declare while a program is planned. The only place that may fail:
+// every function throws pyseq::Error on misuse, with the op's name in the message.
+class Plan {
+ public:
+  explicit Plan(PlanState& state) : state_(state) {}
+
+  // Attributes, as lowering gave them. Without `otherwise` a missing one is an error.
+  bool has(const char* name) const;
+  Index integer(const char* name) const;
+  Index integer(const char* name, Index otherwise) const;
+  double number(const char* name) const;
+  double number(const char* name, double otherwise) const;
+  bool flag(const char* name, bool otherwise = false) const;
+  const char* text(const char* name, const char* otherwise = "") const;
+  // Fills out[0, max) and returns how many there are; more than max is an error.
+  int integers(const char* name, Index* out, int max) const;
+  int numbers(const char* name, double* out, int max) const;
+
+  int inputs() const;
+  Shape input(int i) const;
+  int params() const;
+  Shape param(int i) const;  // full shape of a variable: variables have no batch dimension
+  bool training() const;     // false: this plan only ever runs forward
+
+  // Declares the next output. The planner compares it with the shape that lowering inferred.
+  void output(const Shape& shape);
+
+  // Buffers that live from forward to backward (training plans only) / within one call, in order of
+  // booking. Sizes are in `real`s: per_row * N + fixed (+ per_worker * workers, scratch only).
+  int keep(Index per_row, Index fixed = 0);
+  int scratch(Index per_row, Index fixed = 0, Index per_worker = 0);
+
+  // What backward reads besides dy and what forward kept. Nothing unless declared.
+  void backward_reads_input(int i);
+  void backward_reads_output(int i);
+  // Output 0 may share the memory of input 0 (and dx 0 that of dy 0): element i depends on element i.
+  void in_place();
+  // Output 0 *is* input 0 under another shape: forward and backward are not called at all.
+  void alias();
+  // The op adds to the loss (Run::loss).
+  void adds_loss();
+  // Forward writes variable i (moving statistics, recurrent state).
+  void writes_param(int i);
+  // Work for one row: decides the number of threads.
+  void flops(double forward_per_row, double backward_per_row);
+
+  [[noreturn]] void fail(const char* format, ...) const __attribute__((format(printf, 2, 3)));
+
+  // Storage for what forward and backward need to know; T is trivially copyable.
+  template <class T>
+  PYSEQ_INLINE T& config() {
+    static_assert(__is_trivially_copyable(T));
+    T* c = static_cast<T*>(config_bytes(sizeof(T)));
+    *c = T{};
+    return *c;
+  }
+
+ private:
+  void* config_bytes(std::size_t n);
+  PlanState& state_;
+};
+
+struct Pointer {
+  void* p;
+  template <class T>
+  PYSEQ_INLINE operator T*() const {
+    return static_cast<T*>(p);
+  }
+  PYSEQ_INLINE explicit operator bool() const { return p != nullptr; }
+};
+
+// What one call of forward or backward works on. N = n rows, outermost in every value.
+struct Run {
+  Index n;
+  Pool* pool;
+  const void* config_;
+  void* const* x_;        // inputs
+  void* const* y_;        // outputs
+  void* const* dx_;       // gradient of each input, or null where none is wanted
+  void* const* dy_;       // gradient of each output; null if nothing downstream wants it
+  void* const* param_;    // variables
+  void* const* dparam_;   // gradient of each variable, or null where it is frozen
+  void* const* kept_;
+  void* const* scratch_;
+  const Index* worker_stride_;  // bytes between the workers' parts of each scratch buffer
+  double* loss;                 // only for ops that add to the loss
+  std::uint64_t step;           // counts training steps: random numbers are a function of it
+  std::uint32_t op;             // position of the op in the program
+  bool training;                // Dropout drops, batch statistics are used
+
+  PYSEQ_INLINE Pointer x(int i = 0) const { return {x_[i]}; }
+  PYSEQ_INLINE Pointer y(int i = 0) const { return {y_[i]}; }
+  PYSEQ_INLINE Pointer dx(int i = 0) const { return {dx_[i]}; }
+  PYSEQ_INLINE Pointer dy(int i = 0) const { return {dy_[i]}; }
+  PYSEQ_INLINE Pointer param(int i) const { return {param_[i]}; }
+  PYSEQ_INLINE Pointer dparam(int i) const { return {dparam_[i]}; }
+  PYSEQ_INLINE Pointer kept(int i = 0) const { return {kept_[i]}; }
+  PYSEQ_INLINE Pointer scratch(int i = 0) const { return {scratch_[i]}; }
+  // The part of scratch i that belongs to one worker alone (what per_worker booked).
+  PYSEQ_INLINE Pointer scratch(int i, int worker) const {
+    return {static_cast<char*>(scratch_[i]) + worker * worker_stride_[i]};
+  }
+  template <class T>
+  PYSEQ_INLINE const T& config() const {
+    return *static_cast<const T*>(config_);
+  }
+};
+
+// One op, loss or metric. `kind` is the file name, the key in program specs and in saved files.
+//
+// forward:  noexcept: no allocation, no exception, no I/O.
+// backward: writes dx and dparam with `=` (the core adds up when a value or a variable is used more
+//           than once); skips each that is null.
+//
+// A loss (csrc/losses) is an OpDef without backward. Inputs: 0 y_pred, 1 y_true, 2 scale; output 0:
+// one value per loss row. Forward writes the values and, when dx(0) is not null,
+// dx(0) = scale[row] * d loss[row] / d y_pred.
+struct OpDef {
+  const char* kind;
+  void (*plan)(Plan&);
+  void (*forward)(const Run&) noexcept;
+  void (*backward)(const Run&) noexcept;
+};
+
+inline constexpr int kMaxSlots = 6;
+
+// A variable, or a piece of one, that an optimizer updates.
+struct Update {
+  Index n;                 // elements
+  void* w;                 // the variable
+  const void* g;           // its gradient
+  void* slot[kMaxSlots];   // optimizer state, in the order that the Python class creates it
+  Index slot_size[kMaxSlots];
+  Shape shape;             // of the whole variable
+  double grad_scale;       // multiply the gradient by this (clipping by norm)
+  double clip;             // then clip it to [-clip, clip]; infinite for none
+  double decay;            // then w -= w * decay (decoupled weight decay, times the learning rate)
+  double lr;
+  Index t;                 // 1 at the first update
+  const void* config_;
+  Pool* pool;              // null when called on pieces
+  void* scratch;           // whole-variable optimizers: what `scratch` asked for
+
+  template <class T>
+  PYSEQ_INLINE const T& config() const {
+    return *static_cast<const T*>(config_);
+  }
+};
+
+struct OptimizerDef {
+  const char* kind;
+  void (*plan)(Plan&);  // reads attributes; may book scratch(0, fixed) for the largest variable
+  // Elementwise: called on pieces of variables, from any worker. Otherwise: on one whole variable at
+  // a time, from one thread, with a pool.
+  bool elementwise;
+  void (*update)(const Update&) noexcept;
+};
+
+}  // namespace pyseq

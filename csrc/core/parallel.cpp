@@ -1,0 +1,180 @@
+#include "core/parallel.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "core/team.h"
+#include "pyseq/config.h"
+#include "pyseq/error.h"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+namespace pyseq {
+namespace {
+
+thread_local int current_worker = -1;  // >= 0 while a range function runs on this thread
+
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Spins briefly, then lets other threads run: another process may hold the core that we wait for.
+class Backoff {
+ public:
+  void wait() {
+    if (++spins_ < 4000)
+      relax();
+    else
+      sched_yield();
+  }
+
+ private:
+  int spins_ = 0;
+};
+
+std::atomic<int> requested_threads{0};
+// libgomp's threads do not survive fork, and a parallel region in the child would wait for them.
+std::atomic<bool> forked{false};
+
+double cgroup_cpus() {
+  std::ifstream v2("/sys/fs/cgroup/cpu.max");
+  std::string quota;
+  double period = 0;
+  if (v2 >> quota >> period && quota != "max" && period > 0) return std::stod(quota) / period;
+  std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), p("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  double quota_us = 0;
+  if (q >> quota_us && p >> period && quota_us > 0 && period > 0) return quota_us / period;
+  return 1e9;
+}
+
+int default_threads() {
+  static const int n = [] {
+    pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
+    if (const char* env = std::getenv("OMP_NUM_THREADS")) {
+      const int v = std::atoi(env);
+      if (v > 0) return v;
+    }
+    cpu_set_t set;
+    int cpus = static_cast<int>(std::thread::hardware_concurrency());
+    if (sched_getaffinity(0, sizeof set, &set) == 0) cpus = CPU_COUNT(&set);
+    return std::max(1, std::min(cpus, static_cast<int>(std::ceil(cgroup_cpus()))));
+  }();
+  return n;
+}
+
+}  // namespace
+
+void set_num_threads(int n) {
+  if (n < 0)
+    throw Error("set_num_threads: expected 0 (default) or more, got " + std::to_string(n));
+  requested_threads.store(n);
+}
+
+int num_threads() {
+#ifdef _OPENMP
+  const int n = requested_threads.load();
+  const int d = default_threads();
+  if (forked.load()) return 1;
+  return n > 0 ? n : d;
+#else
+  return 1;
+#endif
+}
+
+int threads_for(double work) {
+  // Waking a team costs a few microseconds; below this much work one thread is done before.
+  constexpr double kWorth = 1.5e6;
+  if (work < kWorth) return 1;
+  return static_cast<int>(std::min<double>(num_threads(), std::ceil(work / (kWorth / 2))));
+}
+
+void Pool::drain(int worker) {
+  const int outer = current_worker;
+  current_worker = worker;
+  for (;;) {
+    const Index begin = next_.fetch_add(grain_, std::memory_order_relaxed);
+    if (begin >= count_) break;
+    function_(context_, begin, std::min(begin + grain_, count_), worker);
+  }
+  current_worker = outer;
+}
+
+void Pool::run(RangeFunction function, void* context, Index count, Index grain) {
+  function_ = function;
+  context_ = context;
+  count_ = count;
+  grain_ = std::max<Index>(grain, 1);
+  next_.store(0, std::memory_order_relaxed);
+  task_.fetch_add(1, std::memory_order_relaxed);
+  open_.store(true, std::memory_order_seq_cst);
+  drain(0);
+  open_.store(false, std::memory_order_seq_cst);
+  Backoff backoff;
+  while (active_.load(std::memory_order_seq_cst) != 0) backoff.wait();
+}
+
+void Pool::work_until_stopped(int worker) {
+  std::uint64_t done = 0;
+  for (;;) {
+    Backoff backoff;
+    while (!open_.load(std::memory_order_seq_cst) ||
+           task_.load(std::memory_order_relaxed) == done) {
+      if (stop_.load(std::memory_order_relaxed)) return;
+      backoff.wait();
+    }
+    active_.fetch_add(1, std::memory_order_seq_cst);
+    if (open_.load(std::memory_order_seq_cst)) {
+      done = task_.load(std::memory_order_relaxed);
+      drain(worker);
+    }
+    active_.fetch_sub(1, std::memory_order_seq_cst);
+  }
+}
+
+void run_team(int threads, void (*body)(void*, Pool*), void* context) {
+#ifdef _OPENMP
+  if (omp_in_parallel()) threads = 1;
+  if (threads > 1) {
+    Pool pool(threads);
+#pragma omp parallel num_threads(threads)
+    {
+      if (omp_get_thread_num() == 0) {
+        body(context, &pool);
+        pool.stop();
+      } else {
+        pool.work_until_stopped(omp_get_thread_num());
+      }
+    }
+    return;
+  }
+#else
+  (void)threads;
+#endif
+  body(context, nullptr);
+}
+
+int pool_workers(const Pool* pool) { return pool ? pool->workers() : 1; }
+
+void pool_run(Pool* pool, RangeFunction function, void* context, Index count, Index grain) {
+  if (!pool || current_worker >= 0) {
+    function(context, 0, count, current_worker >= 0 ? current_worker : 0);
+    return;
+  }
+  pool->run(function, context, count, grain);
+}
+
+}  // namespace pyseq

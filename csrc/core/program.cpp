@@ -1,0 +1,107 @@
+#include "pyseq/program.h"
+
+#include <cstdio>
+
+#include "core/isa.h"
+#include "core/plan.h"
+
+namespace pyseq {
+namespace {
+
+void check_index(int i, std::size_t size, const std::string& where, const char* what) {
+  if (i < 0 || static_cast<std::size_t>(i) >= size)
+    throw Error(where + ": expected a " + what + " below " + std::to_string(size) + ", got " +
+                std::to_string(i));
+}
+
+void check(const ProgramSpec& spec, const KernelTable& table, std::size_t host_count) {
+  std::vector<bool> written(spec.slots.size());
+  for (std::size_t s = 0; s < spec.slots.size(); ++s) {
+    std::int64_t size = 1;
+    for (const std::int64_t d : spec.slots[s]) {
+      if (d < 0 || (d > 0 && size > (std::int64_t{1} << 48) / d))
+        throw Error("Program: expected slot " + std::to_string(s) +
+                    " to have dimensions of a size that fits memory");
+      size *= d;
+    }
+  }
+  if (spec.inputs.empty() || spec.outputs.empty())
+    throw Error("Program: expected at least one input and one output");
+  for (const int s : spec.inputs) {
+    check_index(s, spec.slots.size(), "Program input", "slot");
+    written[s] = true;
+  }
+  for (const OpSpec& op : spec.ops) {
+    const std::string where = op.name + " (" + op.kind + ")";
+    if (op.fold < 1) throw Error(where + ": expected a fold of 1 or more");
+    if (op.inputs.empty() || op.outputs.empty())
+      throw Error(where + ": expected at least one input and one output");
+    for (const int s : op.inputs) {
+      check_index(s, spec.slots.size(), where, "slot");
+      if (!written[s]) throw Error(where + ": expected inputs that earlier ops write");
+    }
+    for (const int s : op.outputs) {
+      check_index(s, spec.slots.size(), where, "slot");
+      if (written[s]) throw Error(where + ": expected outputs that no earlier op writes");
+      written[s] = true;
+    }
+    for (const int v : op.params) check_index(v, spec.variables.size(), where, "variable");
+    if (op.kind == "host") {
+      const auto it = op.attributes.find("callback");
+      const auto* i = it == op.attributes.end() ? nullptr : std::get_if<std::int64_t>(&it->second);
+      if (!i) throw Error(where + ": expected attribute `callback`");
+      check_index(static_cast<int>(*i), host_count, where, "callback");
+      continue;
+    }
+    const OpDef* def = find_op(table, op.kind.c_str());
+    if (!def) throw Error(where + ": expected an op of this library, got `" + op.kind + "`");
+    plan_op(*def, op, spec, spec.training);
+  }
+  for (const int s : spec.outputs) {
+    check_index(s, spec.slots.size(), "Program output", "slot");
+    if (!written[s]) throw Error("Program output: expected a slot that some op writes");
+  }
+}
+
+}  // namespace
+
+Program::Program(ProgramSpec spec, std::vector<HostFunction> host, const char* isa)
+    : spec_(std::move(spec)),
+      host_(std::move(host)),
+      table_(&kernel_table(spec_.dtype == DType::float64 ? "ref64" : isa)) {
+  check(spec_, *table_, host_.size());
+}
+
+Program::~Program() = default;
+
+const char* Program::isa() const { return table_->isa; }
+
+std::string Program::dump(std::int64_t n) const {
+  std::string out = "program for " + std::string(isa()) + ", batches of " + std::to_string(n) + "\n";
+  char line[256];
+  std::snprintf(line, sizeof line, "%3s  %-20s %-24s %-18s %12s %12s\n", "op", "kind", "layer",
+                "output", "bytes", "flops");
+  out += line;
+  for (std::size_t j = 0; j < spec_.ops.size(); ++j) {
+    const OpSpec& op = spec_.ops[j];
+    double flops = 0, bytes = 0;
+    std::string shape;
+    for (const int s : op.outputs) {
+      const Shape t = to_shape(spec_.slots[s], op.name);
+      shape += to_text(t);
+      bytes += static_cast<double>(t.size()) * static_cast<double>(n) *
+               static_cast<double>(table_->real_size);
+    }
+    if (op.kind != "host") {
+      const PlanState state = plan_op(*find_op(*table_, op.kind.c_str()), op, spec_, spec_.training);
+      flops = state.forward_flops * static_cast<double>(op.fold * n);
+      if (state.alias) bytes = 0;
+    }
+    std::snprintf(line, sizeof line, "%3zu  %-20s %-24s %-18s %12.0f %12.0f\n", j, op.kind.c_str(),
+                  op.name.c_str(), shape.c_str(), bytes, flops);
+    out += line;
+  }
+  return out;
+}
+
+}  // namespace pyseq

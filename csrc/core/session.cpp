@@ -1,0 +1,64 @@
+#include "pyseq/session.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/executor.h"
+
+namespace pyseq {
+
+Session::Session(ProgramPtr program, std::vector<VariablePtr> variables)
+    : program_(std::move(program)), variables_(std::move(variables)) {
+  ExecutorOptions options;
+  idle_.push_back(std::make_unique<Executor>(*program_, variables_, options));
+}
+
+Session::~Session() = default;
+
+std::unique_ptr<Executor> Session::take(std::int64_t n) {
+  std::unique_ptr<Executor> executor;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!idle_.empty()) {
+      executor = std::move(idle_.back());
+      idle_.pop_back();
+    }
+  }
+  if (!executor || executor->max_rows() < n || executor->workers() < num_threads()) {
+    ExecutorOptions options;
+    options.max_rows = executor ? std::max(n, executor->max_rows()) : n;
+    executor.reset();
+    executor = std::make_unique<Executor>(*program_, variables_, options);
+  }
+  return executor;
+}
+
+void Session::run(std::int64_t n, const void* const* inputs, void* const* outputs, bool training,
+                  std::uint64_t step) {
+  if (n < 0) throw Error("Session: expected 0 rows or more, got " + std::to_string(n));
+  if (n == 0) return;
+  std::unique_ptr<Executor> executor = take(n);
+  const ProgramSpec& spec = program_->spec();
+  const int threads = std::min(threads_for(executor->work(n)), executor->workers());
+  with_team(threads, [&](Pool* pool) { executor->forward(pool, n, inputs, training, step); });
+  const std::exception_ptr error = executor->take_error();
+  for (std::size_t i = 0; !error && i < spec.outputs.size(); ++i) {
+    std::size_t bytes = static_cast<std::size_t>(n) * program_->table().real_size;
+    for (const std::int64_t d : spec.slots[spec.outputs[i]]) bytes *= static_cast<std::size_t>(d);
+    std::memcpy(outputs[i], executor->slot(spec.outputs[i]), bytes);
+  }
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    idle_.push_back(std::move(executor));
+  }
+  if (error) std::rethrow_exception(error);
+}
+
+std::size_t Session::bytes() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::size_t sum = 0;
+  for (const auto& executor : idle_) sum += executor->bytes();
+  return sum;
+}
+
+}  // namespace pyseq

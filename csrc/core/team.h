@@ -1,0 +1,56 @@
+#pragma once
+#include <atomic>
+
+#include "core/parallel.h"
+
+namespace pyseq {
+
+// Workers wait for ranges that the leader posts, all inside one OpenMP parallel region.
+class Pool {
+ public:
+  explicit Pool(int workers) : workers_(workers) {}
+
+  int workers() const { return workers_; }
+  void run(RangeFunction function, void* context, Index count, Index grain);
+  void work_until_stopped(int worker);
+  void stop() { stop_.store(true, std::memory_order_seq_cst); }
+
+ private:
+  void drain(int worker);
+
+  const int workers_;
+  RangeFunction function_ = nullptr;
+  void* context_ = nullptr;
+  Index count_ = 0, grain_ = 1;
+  // The leader closes a task, then waits for `active_` to fall to 0 before it writes the next one;
+  // a worker raises `active_`, then looks whether the task is still open. Sequential consistency
+  // makes one of the two see the other.
+  alignas(64) std::atomic<std::uint64_t> task_{0};
+  std::atomic<bool> open_{false};
+  std::atomic<bool> stop_{false};
+  alignas(64) std::atomic<Index> next_{0};
+  alignas(64) std::atomic<int> active_{0};
+};
+
+// Threads worth waking for `work` (floating point operations and elements moved).
+int threads_for(double work);
+
+// body(pool) on the calling thread with `threads - 1` others waiting for ranges. The body must not
+// throw.
+template <class Body>
+void with_team(int threads, Body&& body);
+
+void run_team(int threads, void (*body)(void*, Pool*), void* context);
+
+template <class Body>
+void with_team(int threads, Body&& body) {
+  if (threads <= 1) {
+    body(static_cast<Pool*>(nullptr));
+    return;
+  }
+  run_team(
+      threads, [](void* c, Pool* pool) { (*static_cast<std::remove_reference_t<Body>*>(c))(pool); },
+      static_cast<void*>(&body));
+}
+
+}  // namespace pyseq

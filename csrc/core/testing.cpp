@@ -1,0 +1,179 @@
+#include "pyseq/testing.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "core/executor.h"
+
+namespace pyseq {
+namespace {
+
+Dims with_batch(std::int64_t n, const Dims& shape) {
+  Dims d{n};
+  d.insert(d.end(), shape.begin(), shape.end());
+  return d;
+}
+
+VariablePtr copy_of(const void* data, const Dims& shape, DType dtype) {
+  auto v = std::make_shared<Variable>(shape, dtype);
+  if (data && v->bytes()) std::memcpy(v->data(), data, v->bytes());
+  return v;
+}
+
+DType dtype_of(const KernelTable& table) {
+  return table.real_size == 8 ? DType::float64 : DType::float32;
+}
+
+struct Scratch {
+  std::vector<std::unique_ptr<Arena>> arenas;
+  std::vector<void*> pointers;
+  std::vector<Index> strides;
+
+  Scratch(const PlanState& state, std::int64_t n, std::size_t real, int workers) {
+    for (const Booking& b : state.scratch) {
+      const std::size_t own = round_up(static_cast<std::size_t>(b.per_worker) * real);
+      arenas.push_back(std::make_unique<Arena>(
+          round_up(static_cast<std::size_t>(b.per_row * n + b.fixed) * real) +
+          own * static_cast<std::size_t>(workers)));
+      pointers.push_back(arenas.back()->data());
+      strides.push_back(static_cast<Index>(own));
+    }
+  }
+};
+
+}  // namespace
+
+OpResult run_op(const OpRun& r, const char* isa) {
+  const DType dtype = dtype_of(kernel_table(isa));
+  ProgramSpec spec;
+  spec.dtype = dtype;
+  spec.training = r.training;
+  OpSpec op = r.op;
+  op.name = op.kind;
+  const auto slot = [&](const Dims& shape) {
+    spec.slots.push_back(shape);
+    return static_cast<int>(spec.slots.size()) - 1;
+  };
+  for (const Dims& d : r.input_shapes) op.inputs.push_back(slot(d));
+  for (const Dims& d : r.output_shapes) op.outputs.push_back(slot(d));
+  for (std::size_t i = 0; i < r.params.size(); ++i) {
+    op.params.push_back(static_cast<int>(i));
+    spec.variables.push_back({"param", r.params[i]->shape(), true});
+  }
+  spec.inputs = op.inputs;
+  spec.outputs = op.outputs;
+  spec.ops = {op};
+  const Program program(spec, {}, isa);
+  ExecutorOptions options;
+  options.max_rows = r.n;
+  options.backward = !r.seeds.empty();
+  options.input_gradients = options.backward;
+  options.trainable.assign(r.params.size(), options.backward);
+  if (options.backward) options.seed_slots = op.outputs;
+  Executor executor(program, r.params, options);
+  const int threads = std::min(threads_for(executor.work(r.n)), executor.workers());
+  OpResult result;
+  std::vector<VariablePtr> inputs;  // with slack-free copies, so that overruns show under sanitizers
+  std::vector<const void*> pointers;
+  for (std::size_t i = 0; i < r.inputs.size(); ++i) {
+    inputs.push_back(copy_of(r.inputs[i], with_batch(r.n, r.input_shapes[i]), dtype));
+    pointers.push_back(inputs.back()->data());
+  }
+  with_team(threads, [&](Pool* pool) {
+    executor.forward(pool, r.n, pointers.data(), r.training, r.step);
+    for (std::size_t i = 0; i < op.outputs.size(); ++i)
+      result.outputs.push_back(
+          copy_of(executor.slot(op.outputs[i]), with_batch(r.n, r.output_shapes[i]), dtype));
+    if (!options.backward) return;
+    for (std::size_t i = 0; i < op.outputs.size(); ++i)
+      std::memcpy(executor.gradient_of_slot(op.outputs[i]), r.seeds[i], result.outputs[i]->bytes());
+    executor.backward(pool, r.n, r.step);
+    for (std::size_t i = 0; i < op.inputs.size(); ++i)
+      result.input_gradients.push_back(copy_of(executor.gradient_of_slot(op.inputs[i]),
+                                               with_batch(r.n, r.input_shapes[i]), dtype));
+    for (std::size_t i = 0; i < r.params.size(); ++i)
+      result.param_gradients.push_back(
+          copy_of(executor.gradient(static_cast<int>(i)), r.params[i]->shape(), dtype));
+  });
+  result.loss = executor.added_loss();
+  return result;
+}
+
+LossResult run_loss(const std::string& kind, const Attributes& attributes, const Dims& pred_shape,
+                    const Dims& target_shape, std::int64_t n, const void* pred, const void* target,
+                    const void* scale, bool want_gradient, const char* isa) {
+  const KernelTable& table = kernel_table(isa);
+  const DType dtype = dtype_of(table);
+  const OpDef* def = find_loss(table, kind.c_str());
+  if (!def) throw Error("run_loss: expected a loss or metric of this library, got `" + kind + "`");
+  PlanState state;
+  state.kind = def->kind;
+  state.where = kind;
+  state.attributes = &attributes;
+  state.training = want_gradient;
+  state.inputs = {to_shape(pred_shape, kind), to_shape(target_shape, kind), Shape{}};
+  state.reads_input.resize(3);
+  state.reads_output.resize(1);
+  Plan plan(state);
+  def->plan(plan);
+  Dims rows{n};
+  for (int i = 0; i < state.outputs.at(0).rank; ++i) rows.push_back(state.outputs[0][i]);
+  LossResult result;
+  result.values = std::make_shared<Variable>(rows, dtype);
+  if (want_gradient) result.gradient = std::make_shared<Variable>(with_batch(n, pred_shape), dtype);
+  const int workers = num_threads();
+  const Scratch scratch(state, n, table.real_size, workers);
+  void* x[3] = {const_cast<void*>(pred), const_cast<void*>(target), const_cast<void*>(scale)};
+  void* y[1] = {result.values->data()};
+  void* dx[3] = {want_gradient ? result.gradient->data() : nullptr, nullptr, nullptr};
+  Run run{};
+  run.n = n;
+  run.config_ = state.config.get();
+  run.x_ = x;
+  run.y_ = y;
+  run.dx_ = dx;
+  run.scratch_ = scratch.pointers.data();
+  run.worker_stride_ = scratch.strides.data();
+  run.training = want_gradient;
+  with_team(workers, [&](Pool* pool) {
+    run.pool = pool;
+    def->forward(run);
+  });
+  return result;
+}
+
+void run_optimizer(const OptimizerRun& r, const char* isa) {
+  const KernelTable& table = kernel_table(isa);
+  const OptimizerDef* def = find_optimizer(table, r.kind.c_str());
+  if (!def) throw Error("run_optimizer: expected an optimizer of this library, got `" + r.kind + "`");
+  PlanState state;
+  state.where = "optimizer " + r.kind;
+  state.attributes = &r.attributes;
+  Shape largest;
+  largest.push(r.variable->size());
+  state.inputs = {largest};
+  state.reads_input.resize(1);
+  Plan plan(state);
+  def->plan(plan);
+  const Scratch scratch(state, 1, table.real_size, 1);
+  Update u{};
+  u.n = r.variable->size();
+  u.w = r.variable->data();
+  u.g = r.gradient;
+  for (std::size_t k = 0; k < r.slots.size() && k < kMaxSlots; ++k) {
+    u.slot[k] = r.slots[k]->data();
+    u.slot_size[k] = r.slots[k]->size();
+  }
+  u.shape = to_shape(r.variable->shape(), "variable");
+  u.grad_scale = r.grad_scale;
+  u.clip = r.clip > 0 ? r.clip : std::numeric_limits<double>::infinity();
+  u.decay = r.decay;
+  u.lr = r.lr;
+  u.t = r.t;
+  u.config_ = state.config.get();
+  u.scratch = scratch.pointers.empty() ? nullptr : scratch.pointers[0];
+  def->update(u);
+}
+
+}  // namespace pyseq

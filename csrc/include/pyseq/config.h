@@ -1,0 +1,23 @@
+#pragma once
+#include <string>
+#include <vector>
+
+namespace pyseq {
+
+// Threads for calls made after it; 0 for the default: OMP_NUM_THREADS, else the CPUs that this
+// process may use (affinity and cgroup quota).
+void set_num_threads(int n);
+int num_threads();
+
+// "highest" (float32-accurate), "high", "medium": how matrix products split float32 where the CPU
+// has AMX; elsewhere they are the same.
+void set_matmul_precision(const std::string& name);
+std::string matmul_precision_name();
+
+// Levels built into this library that this CPU can run, best last: "base", "avx2", ...
+std::vector<std::string> available_isas();
+std::vector<std::string> built_isas();
+// The level that a new Program uses: PYSEQ_ISA if set (throws Error if it cannot run here).
+std::string current_isa();
+
+}  // namespace pyseq

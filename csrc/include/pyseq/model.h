@@ -1,0 +1,46 @@
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pyseq/session.h"
+
+namespace pyseq {
+
+// A program with its variables: what a `.pyseq` file holds.
+//
+// File: 64-byte prefix (magic "PYSEQ\0\0\1", then little-endian u64: bytes of the header, bytes of the
+// blob, FNV-1a checksum of header and blob), JSON header padded with spaces to 64 bytes, blob. The
+// blob holds the variables and a self-test (input and output rows), each at a multiple of 64 bytes,
+// so that it can be used in place from a mapped file or from flash.
+class Model {
+ public:
+  Model(ProgramPtr program, std::vector<VariablePtr> variables);
+
+  // Checks sizes, checksum and the self-test; the variables point into the mapped file. Throws Error.
+  static Model load(const std::string& path);
+  // From memory that outlives the model and is not written to.
+  static Model from_memory(const void* data, std::size_t bytes);
+
+  // Writes beside the target, flushes, renames. `rows` rows of `input` make the self-test.
+  void save(const std::string& path, std::int64_t rows, const void* input) const;
+
+  const Program& program() const { return *program_; }
+  const ProgramPtr& program_ptr() const { return program_; }
+  const std::vector<VariablePtr>& variables() const { return variables_; }
+  // Per-sample shapes.
+  const Dims& input_shape() const;
+  const Dims& output_shape() const;
+
+  // n rows of float32 in and out. Any number of threads may call at once.
+  void predict(std::int64_t n, const float* x, float* y) const;
+  std::vector<float> predict(std::int64_t n, const std::vector<float>& x) const;
+
+ private:
+  ProgramPtr program_;
+  std::vector<VariablePtr> variables_;
+  std::shared_ptr<Session> session_;
+};
+
+}  // namespace pyseq

@@ -1,0 +1,70 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "pyseq/variable.h"
+
+namespace pyseq {
+
+using Attribute = std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>,
+                               std::vector<double>>;
+using Attributes = std::map<std::string, Attribute>;
+using Dims = std::vector<std::int64_t>;
+
+struct KernelTable;
+
+struct OpSpec {
+  std::string kind;
+  std::string name;  // of the layer, for messages
+  std::vector<int> inputs, outputs, params;
+  Attributes attributes;
+  std::int64_t fold = 1;  // leading dimension of the slots that counts as part of the batch
+};
+
+struct VariableSpec {
+  std::string name;
+  Dims shape;
+  bool trainable = false;
+};
+
+// A straight-line program as data. Slot shapes are per sample.
+struct ProgramSpec {
+  DType dtype = DType::float32;
+  bool training = false;
+  std::vector<Dims> slots;
+  std::vector<OpSpec> ops;
+  std::vector<int> inputs, outputs;
+  std::vector<VariableSpec> variables;
+};
+
+// Called by ops of kind "host" with n rows in and n rows out.
+using HostFunction = std::function<void(std::int64_t n, const void* x, void* y)>;
+
+// Immutable. Construction checks everything that can be checked without a batch size.
+class Program {
+ public:
+  explicit Program(ProgramSpec spec, std::vector<HostFunction> host = {}, const char* isa = nullptr);
+  ~Program();
+
+  const ProgramSpec& spec() const { return spec_; }
+  const std::vector<HostFunction>& host() const { return host_; }
+  const char* isa() const;
+  // One line for each op: kind, name, shapes, bytes, flops for a batch of n rows.
+  std::string dump(std::int64_t n) const;
+
+  const KernelTable& table() const { return *table_; }
+
+ private:
+  ProgramSpec spec_;
+  std::vector<HostFunction> host_;
+  const KernelTable* table_;
+};
+
+using ProgramPtr = std::shared_ptr<const Program>;
+
+}  // namespace pyseq

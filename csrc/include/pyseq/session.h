@@ -1,0 +1,37 @@
+#pragma once
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "pyseq/program.h"
+
+namespace pyseq {
+
+class Executor;
+
+// Inference: a Program and its variables. `run` may be called from any number of threads at once;
+// each concurrent call uses an arena of its own, kept for later calls.
+class Session {
+ public:
+  Session(ProgramPtr program, std::vector<VariablePtr> variables);
+  ~Session();
+
+  // inputs[i]: n rows of the program's dtype; outputs[i]: room for n rows.
+  // `training` switches random ops and batch statistics on in a program lowered for training.
+  void run(std::int64_t n, const void* const* inputs, void* const* outputs, bool training = false,
+           std::uint64_t step = 0);
+
+  const Program& program() const { return *program_; }
+  // Bytes of all arenas.
+  std::size_t bytes() const;
+
+ private:
+  std::unique_ptr<Executor> take(std::int64_t n);
+
+  ProgramPtr program_;
+  std::vector<VariablePtr> variables_;
+  mutable std::mutex mutex_;
+  std::vector<std::unique_ptr<Executor>> idle_;
+};
+
+}  // namespace pyseq

@@ -1,0 +1,128 @@
+#pragma once
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pyseq/program.h"
+
+namespace pyseq {
+
+class Executor;
+
+enum class Reduction : std::uint8_t { sum_over_batch_size, sum, mean_with_sample_weight };
+
+struct LossSpec {
+  std::string kind;
+  Attributes attributes;
+  int slot = -1;  // what it compares with the targets: an output, or its logits
+  int mask = -1;  // slot of a mask, or -1
+  Reduction reduction = Reduction::sum_over_batch_size;
+  double weight = 1;
+};
+
+struct MetricSpec {
+  std::string kind;
+  Attributes attributes;
+  int slot = -1;
+  int mask = -1;
+  bool weighted = false;  // uses the sample weights
+};
+
+// Weight regularizer: l1 sum|w| + l2 sum w^2, or Keras's OrthogonalRegularizer.
+struct PenaltySpec {
+  double l1 = 0, l2 = 0, orthogonal = 0;
+  bool rows = true;
+};
+
+struct ConstraintSpec {
+  std::string kind;  // "", "max_norm", "unit_norm", "min_max_norm", "non_neg"
+  double min_value = 0, max_value = 0, rate = 1;
+  std::vector<int> axes;
+};
+
+// How one trainable variable is updated.
+struct ParameterSpec {
+  int variable = -1;               // index in the program
+  std::vector<VariablePtr> slots;  // optimizer state
+  bool decay = true;               // weight decay applies to it
+  VariablePtr average;             // exponential moving average, or null
+  VariablePtr accumulator;         // gradient accumulation, or null
+  PenaltySpec penalty;
+  ConstraintSpec constraint;
+  int optimizer = 0;               // index into OptimizerSpec list
+};
+
+struct OptimizerSpec {
+  std::string kind;
+  Attributes attributes;
+  double weight_decay = 0;
+  double clip_norm = 0, clip_value = 0, global_clip_norm = 0;  // 0: off
+  double ema_momentum = 0;
+  std::int64_t ema_overwrite_frequency = 0;  // 0: never
+  std::int64_t accumulation_steps = 1;
+  double loss_scale = 1;
+  bool skip_non_finite = false;
+};
+
+struct TrainerSpec {
+  LossSpec loss;  // kind "" for no loss
+  Dims target;    // per-sample shape of the targets
+  std::vector<MetricSpec> metrics;
+  std::vector<OptimizerSpec> optimizers;  // empty: evaluation only
+  std::vector<ParameterSpec> parameters;
+};
+
+// A contiguous array of rows, in any of the supported types; converted while rows are gathered.
+struct Rows {
+  const void* data = nullptr;  // null: absent
+  DType dtype = DType::float32;
+  std::int64_t row = 0;  // elements of one row
+};
+
+struct BatchRun {
+  Rows x, y, weights;
+  const std::int64_t* order = nullptr;  // row numbers, or null for 0, 1, 2, ...
+  std::int64_t begin = 0, end = 0;      // positions in `order`
+  std::int64_t batch_size = 32;
+  std::int64_t max_batches = std::numeric_limits<std::int64_t>::max();
+  double max_seconds = std::numeric_limits<double>::infinity();
+  const double* learning_rates = nullptr;  // one for each optimizer and batch: [batch][optimizer]
+  std::int64_t iteration = 0;              // updates done before this call
+  std::uint64_t step = 0;                  // counter for random numbers
+  void* predictions = nullptr;             // room for (end - begin) rows of output 0, or null
+};
+
+struct Total {
+  double total = 0, count = 0;
+};
+
+// A Program, a loss, an optimizer and metrics: runs whole batches, many in a call.
+class Trainer {
+ public:
+  Trainer(ProgramPtr program, std::vector<VariablePtr> variables, TrainerSpec spec);
+  ~Trainer();
+
+  // Trains (or evaluates, without optimizers) batch after batch; returns how many batches it did:
+  // fewer than asked for once max_seconds are over.
+  std::int64_t run(const BatchRun& batches);
+
+  // Means over the batches since the last reset: totals[0] is the loss, then the metrics.
+  const std::vector<Total>& totals() const { return totals_; }
+  void reset_totals();
+  // Gradients of the last step, for one parameter: same order as TrainerSpec::parameters.
+  const void* gradient(std::size_t parameter) const;
+  std::size_t bytes() const;
+  const Program& program() const { return *program_; }
+  // Microseconds spent in each op since profiling was switched on: forward, then backward.
+  void profile(bool on);
+  std::vector<double> profile_microseconds() const;
+
+ private:
+  struct State;
+  ProgramPtr program_;
+  std::unique_ptr<State> state_;
+  std::vector<Total> totals_;
+};
+
+}  // namespace pyseq

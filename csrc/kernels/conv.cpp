@@ -1,0 +1,327 @@
+#include "kernels/conv.h"
+
+#include "kernels/conv_pass.h"
+
+namespace pyseq::PYSEQ_NS {
+namespace {
+
+// Register tile: pixels x vectors of output channels, chosen to fill the register file.
+constexpr int kTile = kVectorBytes == 64 ? 14 : 6;
+constexpr int kTileVectors = 2;
+constexpr int kPanel = kTileVectors * kLanes;
+static_assert(kTile <= kMaxTilePixels);
+
+struct TileStore {
+  real* y;
+  const Index* offset;
+  int pixels, columns;
+  const real* bias;  // kPanel values
+  bool relu;
+};
+
+// y[offset[i]] = sum over segments s and k of x[pixel[i] + segment[s] + k] b[., columns] + bias.
+template <int R, int NV>
+void tile(const real* x, const Index* pixel, const Index* segment, Index segments, Index length,
+          const real* b, Index b_row, const TileStore& out) {
+  V acc[R][NV] = {};
+  for (Index s = 0; s < segments; ++s) {
+    const real* a[R];
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i) a[i] = x + segment[s] + pixel[i];
+#pragma GCC unroll 4
+    for (Index k = 0; k < length; ++k) {
+      V bv[NV];
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) bv[v] = load(b + v * kLanes);
+#pragma GCC unroll 16
+      for (int i = 0; i < R; ++i) {
+        const V av = splat(a[i][k]);
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; ++v) acc[i][v] += av * bv[v];
+      }
+      b += b_row;
+    }
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v < NV; ++v) {
+    const V bias = load(out.bias + v * kLanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i) {
+      acc[i][v] += bias;
+      if (out.relu) acc[i][v] = max_v(V{}, acc[i][v]);
+    }
+  }
+  const int rest = out.columns - (NV - 1) * kLanes;
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i) {
+    if (i >= out.pixels) break;
+    real* y = out.y + out.offset[i];
+#pragma GCC unroll 4
+    for (int v = 0; v < NV - 1; ++v) store(y + v * kLanes, acc[i][v]);
+    if (rest == kLanes)
+      store(y + (NV - 1) * kLanes, acc[i][NV - 1]);
+    else
+      store_partial(y + (NV - 1) * kLanes, acc[i][NV - 1], rest);
+  }
+}
+
+using TileFunction = void (*)(const real*, const Index*, const Index*, Index, Index, const real*,
+                              Index, const TileStore&);
+
+template <int NV>
+TileFunction tile_function(int pixels) {
+  if (pixels <= 1) return tile<1, NV>;
+  if (pixels <= 2) return tile<2, NV>;
+  if (pixels <= 4) return tile<4, NV>;
+  if (kTile == 6) return tile<6, NV>;
+  if (pixels <= 7) return tile<7, NV>;
+  if (pixels <= 10) return tile<10, NV>;
+  return tile<kTile, NV>;
+}
+
+struct Weights {
+  const real* w;
+  Index kernel_h, kernel_w;
+  Index channels, filters, group_filters;  // of w: (taps, channels, filters)
+  bool transposed;  // contract over filters
+};
+
+// First real of tap (d, h, w) of a pass and output channel j of group g.
+PYSEQ_INLINE const real* weights_at(const Pass& p, const Weights& w, Index tap, Index g, Index j) {
+  const Index tw = tap % p.a[2].taps, th = tap / p.a[2].taps % p.a[1].taps;
+  const Index td = tap / p.a[2].taps / p.a[1].taps;
+  const auto index = [&](int i, Index t) { return p.a[i].w_first + t * p.a[i].w_step; };
+  const Index t = (index(0, td) * w.kernel_h + index(1, th)) * w.kernel_w + index(2, tw);
+  const real* at = w.w + t * w.channels * w.filters + g * w.group_filters;
+  return w.transposed ? at + j * w.filters : at + j;
+}
+
+Index packed_columns(Index fg) { return round_to(fg, kLanes); }
+
+// Panels of kPanel (the last: of kLanes or kPanel) output channels, each (taps, cg, panel).
+void pack_weights(Pool* pool, const Pass& p, const Weights& w, real* packed) {
+  const Index taps = p.a[0].taps * p.a[1].taps * p.a[2].taps;
+  const Index columns = packed_columns(p.fg), panels = pieces(columns, kPanel);
+  const Index depth = taps * p.cg;
+  const Index grain = most(1, 16384 / (p.cg * kPanel));
+  parallel_for(pool, p.groups * panels * taps, grain, [&](Index begin, Index end, int) {
+    for (Index item = begin; item < end; ++item) {
+      const Index tap = item % taps, panel = item / taps % panels, g = item / taps / panels;
+      const Index j0 = panel * kPanel, width = least(kPanel, columns - j0);
+      const Index valid = least(width, p.fg - j0);
+      real* to = packed + g * columns * depth + j0 * depth + tap * p.cg * width;
+      const real* from = weights_at(p, w, tap, g, j0);
+      if (w.transposed) {
+        for (Index j = 0; j < width; ++j)
+          for (Index c = 0; c < p.cg; ++c)
+            to[c * width + j] = j < valid ? from[j * w.filters + c] : 0;
+      } else {
+        for (Index c = 0; c < p.cg; ++c)
+          for (Index j = 0; j < width; ++j)
+            to[c * width + j] = j < valid ? from[c * w.filters + j] : 0;
+      }
+    }
+  });
+}
+
+struct PassRun {
+  const Pass& p;
+  const ConvSource& src;
+  const ConvTarget& out;
+  const real* b;
+  Index b_row;  // 0: packed
+  const Index* segment;
+  bool relu;
+};
+
+// Panels [first, last) of all groups over one box.
+void run_box(const PassRun& r, Index box, Index first, Index last, real* buffer) {
+  const Pass& p = r.p;
+  BoxPixels b;
+  box_pixels(p, box, b);
+  const real* x = load_box(p, r.src, b, buffer);
+  const Index columns = packed_columns(p.fg), panels = pieces(columns, kPanel), depth = p.depth();
+  real* y = r.out.z ? r.out.z : r.out.y;
+  const Index tiles = pieces(b.pixels, kTile);
+  Index low = 0, high = 0;
+  for (Index item = first; item < last; ++item) {
+    const Index g = item / panels, j0 = item % panels * kPanel;
+    const Index width = least(kPanel, columns - j0), valid = least(width, p.fg - j0);
+    const Index channel = g * p.fg + j0;
+    if (item == first) low = channel;
+    high = channel + valid;
+    const real* weights = r.b_row ? r.b + channel : r.b + (g * columns + j0) * depth;
+    real bias[kPanel] = {};
+    if (r.out.bias)
+      for (Index j = 0; j < valid; ++j) bias[j] = r.out.bias[channel + j];
+    const bool wide = width > kLanes;
+    for (Index t = 0; t < tiles; ++t) {
+      const Index from = b.pixels * t / tiles, to = b.pixels * (t + 1) / tiles;
+      const int pixels = static_cast<int>(to - from);
+      const TileStore out{y + channel, b.y + from, pixels, static_cast<int>(valid), bias, r.relu};
+      (wide ? tile_function<kTileVectors>(pixels) : tile_function<1>(pixels))(
+          x + g * p.cg, b.x + from, r.segment, p.segments, p.length, weights,
+          r.b_row ? r.b_row : width, out);
+    }
+  }
+  if (!r.out.act || r.relu) return;
+  const bool rows = low == 0 && high == p.out_c && p.a[2].out_step == 1;
+  const Index step = rows ? b.size[3] : 1, count = rows ? step * p.out_c : high - low;
+  for (Index k = 0; k < b.pixels; k += step)
+    activation_forward(*r.out.act, y + b.y[k] + low, r.out.y + b.y[k] + low, count);
+}
+
+bool plain_relu(const ConvTarget& out) {
+  return out.act && !out.z && out.act->kind == kRelu && out.act->a == 0 && out.act->c == 0 &&
+         out.act->b > static_cast<real>(1e38);
+}
+
+Index segment_reals(Index taps) {
+  return round_to(taps * static_cast<Index>(sizeof(Index) / sizeof(real)), kLanes);
+}
+
+void run_pass(Pass& p, const ConvSource& src, const Weights& w, const ConvTarget& target,
+              const ConvWork& work) {
+  plan_pass(p, src.act != nullptr);
+  Index* segment = reinterpret_cast<Index*>(work.fixed);
+  pass_segments(p, segment);
+  const Index pixels = p.n * p.a[0].out * p.a[1].out * p.a[2].out;
+  ConvTarget out = target;
+  if (out.act && out.act->kind == kLinear) out.act = nullptr;
+  if (!out.act) out.z = nullptr;
+  PassRun r{p, src, out, nullptr, 0, segment, plain_relu(out)};
+  // Packing costs as much as a few tiles of pixels.
+  if (!w.transposed && pixels <= 2 * kTile && p.fg % kLanes == 0) {
+    r.b = w.w;
+    r.b_row = w.filters;
+  } else {
+    real* packed = work.fixed + segment_reals(p.a[0].taps * p.a[1].taps * p.a[2].taps);
+    pack_weights(work.pool, p, w, packed);
+    r.b = packed;
+  }
+  const Index boxes = p.boxes(), panels = p.groups * pieces(packed_columns(p.fg), kPanel);
+  const Index wanted = work.pool ? 3 * pool_workers(work.pool) : 1;
+  const Index splits = boxes >= wanted ? 1 : least(panels, pieces(wanted, most(boxes, 1)));
+  parallel_for(work.pool, boxes * splits, 1, [&](Index begin, Index end, int worker) {
+    for (Index item = begin; item < end; ++item) {
+      const Index box = item / splits, s = item % splits;
+      run_box(r, box, panels * s / splits, panels * (s + 1) / splits,
+              work.worker + worker * work.worker_stride);
+    }
+  });
+}
+
+Weights weights_of(const ConvShape& s, const real* w, bool transposed) {
+  return {w,         s.axis[1].kernel,       s.axis[2].kernel, s.channels / s.groups,
+          s.filters, s.filters / s.groups, transposed};
+}
+
+Pass gradient_pass(const ConvShape& s, Index n, Index pd, Index ph, Index pw) {
+  Pass p{};
+  p.n = n;
+  p.in_c = s.filters;
+  p.out_c = s.channels;
+  p.groups = s.groups;
+  p.cg = s.filters / s.groups;
+  p.fg = s.channels / s.groups;
+  const Index phase[3] = {pd, ph, pw};
+  for (int i = 0; i < 3; ++i) p.a[i] = gradient_axis(s.axis[i], phase[i]);
+  return p;
+}
+
+bool is_pointwise(const ConvShape& s) {
+  bool pointwise = true;
+  for (const ConvAxis& c : s.axis)
+    pointwise &= c.kernel == 1 && c.stride == 1 && c.pad == 0 && c.in == c.out;
+  return pointwise;
+}
+
+// Box copies: n only adds whole samples, which must fit the budget.
+Index copy_bound(Pass p) {
+  plan_pass(p, true);
+  return most(most(kBoxReals, p.copy_reals()), kMaxTilePixels * (p.in_c + p.skew));
+}
+
+}  // namespace
+
+ConvScratch conv_forward_scratch(const ConvShape& s) {
+  const Index packed = s.depth() * packed_columns(s.filters / s.groups) * s.groups;
+  return {segment_reals(s.taps()) + packed, copy_bound(forward_pass(s, 1))};
+}
+
+ConvScratch conv_data_gradient_scratch(const ConvShape& s) {
+  const Index depth = s.taps() * (s.filters / s.groups);
+  const Index packed = depth * packed_columns(s.channels / s.groups) * s.groups;
+  Index copies = 0;
+  const auto phases = [&](int i) { return least(s.axis[i].stride, s.axis[i].in); };
+  for (Index d = 0; d < phases(0); ++d)
+    for (Index h = 0; h < phases(1); ++h)
+      for (Index w = 0; w < phases(2); ++w)
+        copies = most(copies, copy_bound(gradient_pass(s, 1, d, h, w)));
+  return {segment_reals(s.taps()) + packed, copies};
+}
+
+void conv_forward(const ConvShape& s, Index n, const ConvSource& x, const real* w,
+                  const ConvTarget& y, const ConvWork& work) {
+  Pass p = forward_pass(s, n);
+  run_pass(p, x, weights_of(s, w, false), y, work);
+}
+
+void conv_data_gradient(const ConvShape& s, Index n, const ConvSource& y, const real* w,
+                        const ConvTarget& x, const ConvWork& work) {
+  const Weights weights = weights_of(s, w, true);
+  if (is_pointwise(s)) {
+    ConvShape transposed = s;
+    transposed.channels = s.filters;
+    transposed.filters = s.channels;
+    Pass p = forward_pass(transposed, n);
+    run_pass(p, y, weights, x, work);
+    return;
+  }
+  for (Index d = 0; d < least(s.axis[0].stride, s.axis[0].in); ++d)
+    for (Index h = 0; h < least(s.axis[1].stride, s.axis[1].in); ++h)
+      for (Index k = 0; k < least(s.axis[2].stride, s.axis[2].in); ++k) {
+        Pass p = gradient_pass(s, n, d, h, k);
+        run_pass(p, y, weights, x, work);
+      }
+}
+
+ConvShape conv_shape_from(const Plan& plan, const Shape& x, const Shape& kernel) {
+  const int rank = x.rank - 1;
+  if (rank < 1 || rank > 3) plan.fail("expected an input of 1 to 3 spatial axes, got %d", rank);
+  if (kernel.rank != rank + 2)
+    plan.fail("expected a kernel of rank %d, got %d", rank + 2, kernel.rank);
+  Index stride[3], dilation[3], begin[3], end[3];
+  struct {
+    const char* name;
+    Index* to;
+    Index least;
+  } const lists[] = {
+      {"strides", stride, 1}, {"dilations", dilation, 1}, {"pads_begin", begin, 0}, {"pads_end", end, 0}};
+  for (const auto& list : lists) {
+    if (plan.integers(list.name, list.to, 3) != rank)
+      plan.fail("expected %d numbers in `%s`", rank, list.name);
+    for (int i = 0; i < rank; ++i)
+      if (list.to[i] < list.least) plan.fail("expected `%s` of at least %d", list.name, int(list.least));
+  }
+  ConvShape s;
+  s.groups = plan.integer("groups", 1);
+  s.channels = x[rank];
+  s.filters = kernel[rank + 1];
+  if (s.groups < 1 || s.channels % s.groups || s.filters % s.groups)
+    plan.fail("expected channels (%d) and filters (%d) divisible by groups (%d)", int(s.channels),
+              int(s.filters), int(s.groups));
+  for (int i = 0; i < rank; ++i) {
+    ConvAxis& a = s.axis[3 - rank + i];
+    a = {x[i], 0, kernel[i], stride[i], dilation[i], begin[i]};
+    const Index reach = (a.kernel - 1) * a.dilation + 1;
+    const Index room = a.in + begin[i] + end[i] - reach;
+    if (a.kernel < 1 || room < 0)
+      plan.fail("expected an input of at least %d along spatial axis %d, got %d", int(reach), i,
+                int(a.in + begin[i] + end[i]));
+    a.out = room / a.stride + 1;
+  }
+  return s;
+}
+
+}  // namespace pyseq::PYSEQ_NS

@@ -1,0 +1,199 @@
+#include "kernels/conv_pass.h"
+
+namespace pyseq::PYSEQ_NS {
+namespace {
+
+// Pieces of nearly one size, none above `limit`.
+Index even_piece(Index n, Index limit) { return pieces(n, pieces(n, most(limit, 1))); }
+
+Index extent_of(const PassAxis& a, Index outputs) {
+  return a.taps ? (outputs - 1) * a.stride + (a.taps - 1) * a.step + 1 : 0;
+}
+
+Index footprint(const Pass& p) {
+  Index size = p.box[0] * (p.in_c + p.skew);
+  for (int i = 0; i < 3; ++i) size *= extent_of(p.a[i], p.box[i + 1]);
+  return size;
+}
+
+void choose_box(Pass& p) {
+  const Index out[4] = {p.n, p.a[0].out, p.a[1].out, p.a[2].out};
+  Index room = kBoxPixels;
+  for (int i = 3; i >= 0; --i) {
+    p.box[i] = even_piece(most(out[i], 1), room);
+    room = p.box[i] == out[i] ? room / p.box[i] : 1;
+  }
+  // A tile wants some pixels along W even when the channels alone overflow the budget.
+  for (int i = 0; i < 4; ++i) {
+    const Index least_size = i == 3 ? least(out[3], kMaxTilePixels) : 1;
+    while (footprint(p) > kBoxReals && p.box[i] > least_size)
+      p.box[i] = even_piece(out[i], most(p.box[i] / 2, least_size));
+  }
+  for (int i = 0; i < 4; ++i) p.count[i] = pieces(most(out[i], 0), p.box[i]);
+}
+
+void copy_row(const ConvSource& src, Index from, Index count, real* to) {
+  if (src.act)
+    activation_backward(*src.act, src.v + from, src.p + from, to, count);
+  else
+    __builtin_memcpy(to, src.p + from, sizeof(real) * static_cast<std::size_t>(count));
+}
+
+void zero(real* p, Index count) {
+  __builtin_memset(p, 0, sizeof(real) * static_cast<std::size_t>(count));
+}
+
+Index common_divisor(Index a, Index b) {
+  while (b) {
+    const Index t = a % b;
+    a = b;
+    b = t;
+  }
+  return a;
+}
+
+}  // namespace
+
+PassAxis gradient_axis(const ConvAxis& c, Index phase) {
+  const Index g = common_divisor(c.stride, c.dilation), period = c.stride / g;
+  const Index residue = (phase + c.pad) % c.stride;
+  Index first = 0;
+  while (first < period && first < c.kernel && first * c.dilation % c.stride != residue) ++first;
+  const bool none = first >= period || first >= c.kernel;
+  const Index taps = none ? 0 : (c.kernel - 1 - first) / period + 1;
+  const Index last = first + (taps - 1) * period;
+  PassAxis a{};
+  a.in = c.out;
+  a.out = phase < c.in ? (c.in - 1 - phase) / c.stride + 1 : 0;
+  a.stride = 1;
+  a.taps = taps;
+  a.first = none ? 0 : (phase + c.pad - last * c.dilation) / c.stride;
+  a.step = c.dilation / g;
+  a.w_first = last;
+  a.w_step = -period;
+  a.out_first = phase;
+  a.out_step = c.stride;
+  a.out_size = c.in;
+  return a;
+}
+
+void plan_pass(Pass& p, bool force_copy) {
+  bool outside = false;
+  for (const PassAxis& a : p.a)
+    if (a.out > 0 && a.taps > 0)
+      outside |= a.first < 0 ||
+                 (a.out - 1) * a.stride + a.first + (a.taps - 1) * a.step >= a.in;
+  // Pixels a multiple of 2 KiB apart fight for the same few sets of the L1 cache.
+  const bool conflict = p.in_c * static_cast<Index>(sizeof(real)) % 2048 == 0;
+  p.copy = force_copy || outside || conflict;
+  p.skew = conflict ? 2 * kLanes : 0;
+  p.merged = p.groups == 1 && p.skew == 0 && p.a[2].step == 1;
+  p.segments = p.a[0].taps * p.a[1].taps * (p.merged ? least(p.a[2].taps, 1) : p.a[2].taps);
+  p.length = p.merged ? p.a[2].taps * p.cg : p.cg;
+  choose_box(p);
+  const Index pixel = p.in_c + p.skew;
+  Index size[3];
+  for (int i = 0; i < 3; ++i) {
+    p.extent[i] = extent_of(p.a[i], p.box[i + 1]);
+    size[i] = p.copy ? p.extent[i] : p.a[i].in;
+  }
+  p.xs[3] = pixel;
+  p.xs[2] = size[2] * pixel;
+  p.xs[1] = size[1] * p.xs[2];
+  p.xs[0] = size[0] * p.xs[1];
+}
+
+Pass forward_pass(const ConvShape& s, Index n) {
+  Pass p{};
+  p.n = n;
+  bool pointwise = true;
+  for (int i = 0; i < 3; ++i) {
+    const ConvAxis& c = s.axis[i];
+    p.a[i] = {c.in, c.out, c.stride, c.kernel, -c.pad, c.dilation, 0, 1, 0, 1, c.out};
+    pointwise &= c.kernel == 1 && c.stride == 1 && c.pad == 0 && c.in == c.out;
+  }
+  if (pointwise) {
+    const Index all = n * s.in_pixels();
+    p.n = 1;
+    for (int i = 0; i < 2; ++i) p.a[i] = {1, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1};
+    p.a[2] = {all, all, 1, 1, 0, 1, 0, 1, 0, 1, all};
+  }
+  p.in_c = s.channels;
+  p.out_c = s.filters;
+  p.groups = s.groups;
+  p.cg = s.channels / s.groups;
+  p.fg = s.filters / s.groups;
+  return p;
+}
+
+void pass_segments(const Pass& p, Index* offset) {
+  const Index along_w = p.merged ? least(p.a[2].taps, 1) : p.a[2].taps;
+  for (Index d = 0; d < p.a[0].taps; ++d)
+    for (Index h = 0; h < p.a[1].taps; ++h)
+      for (Index w = 0; w < along_w; ++w)
+        *offset++ = d * p.a[0].step * p.xs[1] + h * p.a[1].step * p.xs[2] + w * p.a[2].step * p.xs[3];
+}
+
+void box_pixels(const Pass& p, Index index, BoxPixels& b) {
+  for (int i = 3; i >= 0; --i) {
+    b.begin[i] = index % p.count[i] * p.box[i];
+    index /= p.count[i];
+    const Index all = i ? p.a[i - 1].out : p.n;
+    b.size[i] = least(p.box[i], all - b.begin[i]);
+  }
+  const Index ys2 = p.a[2].out_size * p.out_c, ys1 = p.a[1].out_size * ys2;
+  const Index ys0 = p.a[0].out_size * ys1;
+  const auto at = [&](int i, Index o) {
+    return p.a[i].out_first + (b.begin[i + 1] + o) * p.a[i].out_step;
+  };
+  Index k = 0;
+  for (Index n = 0; n < b.size[0]; ++n)
+    for (Index d = 0; d < b.size[1]; ++d)
+      for (Index h = 0; h < b.size[2]; ++h) {
+        const Index x = n * p.xs[0] + d * p.a[0].stride * p.xs[1] + h * p.a[1].stride * p.xs[2];
+        const Index y = (b.begin[0] + n) * ys0 + at(0, d) * ys1 + at(1, h) * ys2;
+        for (Index w = 0; w < b.size[3]; ++w, ++k) {
+          b.x[k] = x + w * p.a[2].stride * p.xs[3];
+          b.y[k] = y + at(2, w) * p.out_c;
+        }
+      }
+  b.pixels = k;
+  for (int i = 0; i < kMaxTilePixels; ++i) {
+    b.x[k + i] = b.x[k - 1];
+    b.y[k + i] = b.y[k - 1];
+  }
+}
+
+const real* load_box(const Pass& p, const ConvSource& src, const BoxPixels& b, real* buffer) {
+  const Index row = p.a[2].in * p.in_c, plane = p.a[1].in * row, image = p.a[0].in * plane;
+  Index start[3], extent[3];
+  for (int i = 0; i < 3; ++i) {
+    start[i] = b.begin[i + 1] * p.a[i].stride + p.a[i].first;
+    extent[i] = extent_of(p.a[i], b.size[i + 1]);
+  }
+  if (!p.copy)
+    return src.p + b.begin[0] * image + start[0] * plane + start[1] * row + start[2] * p.in_c;
+  const Index low = most(0, -start[2]), high = least(extent[2], p.a[2].in - start[2]);
+  for (Index n = 0; n < b.size[0]; ++n)
+    for (Index d = 0; d < extent[0]; ++d)
+      for (Index h = 0; h < extent[1]; ++h) {
+        real* to = buffer + n * p.xs[0] + d * p.xs[1] + h * p.xs[2];
+        const Index id = start[0] + d, ih = start[1] + h;
+        if (id < 0 || id >= p.a[0].in || ih < 0 || ih >= p.a[1].in || high <= low) {
+          zero(to, extent[2] * p.xs[3]);
+          continue;
+        }
+        const Index from = (b.begin[0] + n) * image + id * plane + ih * row + (start[2] + low) * p.in_c;
+        zero(to, low * p.xs[3]);
+        if (p.skew == 0) {
+          copy_row(src, from, (high - low) * p.in_c, to + low * p.xs[3]);
+        } else {
+          for (Index w = low; w < high; ++w)
+            copy_row(src, from + (w - low) * p.in_c, p.in_c, to + w * p.xs[3]);
+        }
+        zero(to + high * p.xs[3], (extent[2] - high) * p.xs[3]);
+      }
+  return buffer;
+}
+
+}  // namespace pyseq::PYSEQ_NS

@@ -1,0 +1,156 @@
+// The micro-kernel: rows x vectors of C in registers, one row of B and one column of A a step.
+#include "kernels/gemm_detail.h"
+
+namespace pyseq::PYSEQ_NS {
+namespace {
+
+// Vectors of C that R rows have registers for; even, so that whole panels of packed B are read.
+constexpr int wide_vectors(int rows) {
+  int v = kAccumulators / rows / 2 * 2;
+  return v > 8 ? 8 : v < 2 ? 2 : v;
+}
+// Independent sums along k where there are too few accumulators to hide the latency of an FMA.
+constexpr int sums(int accumulators) {
+  return accumulators <= 2 ? 4 : accumulators <= 4 ? 2 : 1;
+}
+
+// Masked: the last vector of B has `last` columns and memory may end there.
+template <int R, int NV, bool RowMajor, bool Masked>
+PYSEQ_INLINE void micro(const RowPanel& p, Index column, int last) {
+  constexpr int S = sums(R * NV);
+  V acc[S][R][NV];
+#pragma GCC unroll 4
+  for (int s = 0; s < S; ++s)
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 8
+      for (int v = 0; v < NV; ++v) acc[s][i][v] = V{};
+
+  const real* b[(NV + 1) / 2];
+#pragma GCC unroll 4
+  for (int v = 0; v < (NV + 1) / 2; ++v) b[v] = p.b + (column / kPanel + v) * p.b_panel;
+  const real* a[R];
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i) a[i] = RowMajor ? p.a + i * p.a_step : p.a + i;
+
+  const Index b_step = p.b_step, a_step = RowMajor ? 1 : p.a_step, depth = p.k;
+  const real* a0 = p.a;
+  const auto step = [&](Index at, int s) __attribute__((always_inline)) {
+    V bv[NV];
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) {
+      const real* from = b[v / 2] + (v % 2) * kLanes;
+      bv[v] = Masked && v == NV - 1 ? load_partial(from, last) : load(from);
+    }
+#pragma GCC unroll 4
+    for (int v = 0; v < (NV + 1) / 2; ++v) b[v] += b_step;
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i) {
+      const real x = RowMajor ? a[i][at] : a0[i];
+#pragma GCC unroll 8
+      for (int v = 0; v < NV; ++v) acc[s][i][v] += x * bv[v];
+    }
+    a0 += a_step;
+  };
+  Index k = 0;
+  if constexpr (S > 1)
+    for (; k + S <= depth; k += S)
+#pragma GCC unroll 4
+      for (int s = 0; s < S; ++s) step(k + s, s);
+  for (; k < depth; ++k) step(k, 0);
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) {
+      if constexpr (S == 2) acc[0][i][v] += acc[1][i][v];
+      if constexpr (S == 4)
+        acc[0][i][v] = (acc[0][i][v] + acc[1][i][v]) + (acc[2][i][v] + acc[3][i][v]);
+    }
+
+  V(*out)[NV] = acc[0];
+  real* c = p.c + column;
+  const bool whole = last == kLanes;
+  const auto edge_load = [&](const real* from, int v) __attribute__((always_inline)) {
+    return v == NV - 1 && !whole ? load_partial(from, last) : load(from);
+  };
+  if (p.accumulate) {
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 8
+      for (int v = 0; v < NV; ++v) out[i][v] += edge_load(c + i * p.ldc + v * kLanes, v);
+  }
+  if (p.bias) {
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) {
+      const V bias = edge_load(p.bias + column + v * kLanes, v);
+#pragma GCC unroll 16
+      for (int i = 0; i < R; ++i) out[i][v] += bias;
+    }
+  }
+  if (p.relu) {
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 8
+      for (int v = 0; v < NV; ++v) out[i][v] = max_v(V{}, out[i][v]);
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) {
+      real* to = c + i * p.ldc + v * kLanes;
+      if (v == NV - 1 && !whole)
+        store_partial(to, out[i][v], last);
+      else
+        store(to, out[i][v]);
+    }
+}
+
+template <int R, bool RowMajor, bool Padded>
+void panel_of(const RowPanel& p, Index n) {
+  constexpr int W = wide_vectors(R);
+  // Masked loads cost nothing with AVX-512, so one kernel serves whole and partial vectors.
+  constexpr bool masked = !Padded;
+  Index j = 0;
+  if constexpr (W > 2)
+    for (; j + W * kLanes <= n; j += W * kLanes) micro<R, W, RowMajor, false>(p, j, kLanes);
+  if constexpr (kVectorBytes < 64)
+    for (; j + kPanel <= n; j += kPanel) micro<R, 2, RowMajor, false>(p, j, kLanes);
+  for (; j + kLanes < n; j += kPanel) {
+    const Index rest = n - j - kLanes;
+    micro<R, 2, RowMajor, masked>(p, j, static_cast<int>(rest < kLanes ? rest : kLanes));
+  }
+  if (j < n) micro<R, 1, RowMajor, masked>(p, j, static_cast<int>(n - j));
+}
+
+template <int R>
+PYSEQ_INLINE void rows_of(bool row_major, bool padded, const RowPanel& p, Index n) {
+  if constexpr (R <= kRows) {
+    if (row_major)
+      padded ? panel_of<R, true, true>(p, n) : panel_of<R, true, false>(p, n);
+    else
+      padded ? panel_of<R, false, true>(p, n) : panel_of<R, false, false>(p, n);
+  }
+}
+
+}  // namespace
+
+void multiply_panel(int rows, bool row_major, bool padded, const RowPanel& p, Index n) {
+  switch (rows) {
+    case 1: return rows_of<1>(row_major, padded, p, n);
+    case 2: return rows_of<2>(row_major, padded, p, n);
+    case 3: return rows_of<3>(row_major, padded, p, n);
+    case 4: return rows_of<4>(row_major, padded, p, n);
+    case 5: return rows_of<5>(row_major, padded, p, n);
+    case 6: return rows_of<6>(row_major, padded, p, n);
+    case 7: return rows_of<7>(row_major, padded, p, n);
+    case 8: return rows_of<8>(row_major, padded, p, n);
+    case 9: return rows_of<9>(row_major, padded, p, n);
+    case 10: return rows_of<10>(row_major, padded, p, n);
+    case 11: return rows_of<11>(row_major, padded, p, n);
+    case 12: return rows_of<12>(row_major, padded, p, n);
+    case 13: return rows_of<13>(row_major, padded, p, n);
+    case 14: return rows_of<14>(row_major, padded, p, n);
+  }
+}
+
+}  // namespace pyseq::PYSEQ_NS

@@ -1,0 +1,80 @@
+// Packing: operands are rearranged so that the micro-kernel reads memory in order.
+#include "kernels/gemm_detail.h"
+
+namespace pyseq::PYSEQ_NS {
+namespace {
+
+// 4 x 4 blocks in 4-lane vectors on every ISA: eight shuffles for sixteen elements.
+typedef float Q __attribute__((vector_size(16)));
+typedef float QMemory __attribute__((vector_size(16), aligned(4), may_alias));
+
+PYSEQ_INLINE Q load4(const real* p) { return *reinterpret_cast<const QMemory*>(p); }
+PYSEQ_INLINE void store4(real* p, Q v) { *reinterpret_cast<QMemory*>(p) = v; }
+
+#if defined(__clang__)
+#define PYSEQ_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+typedef int QI __attribute__((vector_size(16)));
+#define PYSEQ_SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, QI{i, j, k, l})
+#endif
+
+PYSEQ_INLINE void transpose4(const real* src, Index ld, real* dst, Index step) {
+  const Q a = load4(src), b = load4(src + ld), c = load4(src + 2 * ld), d = load4(src + 3 * ld);
+  const Q ab = PYSEQ_SHUFFLE(a, b, 0, 4, 1, 5), cd = PYSEQ_SHUFFLE(c, d, 0, 4, 1, 5);
+  const Q ab2 = PYSEQ_SHUFFLE(a, b, 2, 6, 3, 7), cd2 = PYSEQ_SHUFFLE(c, d, 2, 6, 3, 7);
+  store4(dst, PYSEQ_SHUFFLE(ab, cd, 0, 1, 4, 5));
+  store4(dst + step, PYSEQ_SHUFFLE(ab, cd, 2, 3, 6, 7));
+  store4(dst + 2 * step, PYSEQ_SHUFFLE(ab2, cd2, 0, 1, 4, 5));
+  store4(dst + 3 * step, PYSEQ_SHUFFLE(ab2, cd2, 2, 3, 6, 7));
+}
+
+}  // namespace
+
+void pack_transposed(const real* src, Index ld, Index width, Index depth, real* dst, Index step) {
+  Index k = 0;
+  if (kFloat && width >= 4)
+    for (; k + 4 <= depth; k += 4) {
+      Index i = 0;
+      for (; i + 4 <= width; i += 4) transpose4(src + i * ld + k, ld, dst + k * step + i, step);
+      // The last block overlaps the one before it.
+      if (i < width)
+        transpose4(src + (width - 4) * ld + k, ld, dst + k * step + width - 4, step);
+    }
+  for (; k < depth; ++k)
+    for (Index i = 0; i < width; ++i) dst[k * step + i] = src[i * ld + k];
+}
+
+void pack_rows(const real* src, Index ld, Index width, Index depth, real* dst, Index step) {
+  if (width == kPanel) {
+    for (Index k = 0; k < depth; ++k) {
+      const V low = load(src + k * ld), high = load(src + k * ld + kLanes);
+      store(dst + k * step, low);
+      store(dst + k * step + kLanes, high);
+    }
+    return;
+  }
+  for (Index k = 0; k < depth; ++k) {
+    Index i = 0;
+    for (; i + kLanes <= width; i += kLanes) store(dst + k * step + i, load(src + k * ld + i));
+    if (i < width) {
+      const int rest = static_cast<int>(width - i);
+      store_partial(dst + k * step + i, load_partial(src + k * ld + i, rest), rest);
+    }
+  }
+}
+
+void pack_panels(const real* b, Index b_row, Index b_col, Index n, Index depth, real* dst,
+                 Index panel) {
+  for (Index j = 0; j < n; j += kPanel, dst += panel) {
+    const Index width = smaller(kPanel, n - j);
+    if (b_col == 1)
+      pack_rows(b + j, b_row, width, depth, dst, kPanel);
+    else
+      pack_transposed(b + j * b_col, b_col, width, depth, dst, kPanel);
+    if (width < kPanel)
+      for (Index k = 0; k < depth; ++k)
+        for (Index i = width; i < kPanel; ++i) dst[k * kPanel + i] = 0;
+  }
+}
+
+}  // namespace pyseq::PYSEQ_NS

@@ -1,0 +1,180 @@
+// Shapes that the blocked algorithm serves badly: few rows or columns.
+#include "kernels/gemm_detail.h"
+
+namespace pyseq::PYSEQ_NS {
+namespace {
+
+constexpr Index kDotColumns = 8;   // columns of B worth transposing
+constexpr Index kDotRows = 4;      // rows of A too few to pay for packing B
+constexpr Index kDotDepth = 2048;  // of the transposed columns
+
+// C (R, S) (+)= A (R, k) B (S, k)^T, rows a_ld and b_ld apart.
+template <int R, int S>
+PYSEQ_INLINE void dots(const real* a, Index a_ld, const real* b, Index b_ld, Index k, real* c,
+                       Index ldc, bool accumulate) {
+  V acc[R][S];
+#pragma GCC unroll 4
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < S; ++j) acc[i][j] = V{};
+  Index at = 0;
+  const auto step = [&](auto get) __attribute__((always_inline)) {
+    V av[R];
+#pragma GCC unroll 4
+    for (int i = 0; i < R; ++i) av[i] = get(a + i * a_ld + at);
+#pragma GCC unroll 4
+    for (int j = 0; j < S; ++j) {
+      const V bv = get(b + j * b_ld + at);
+#pragma GCC unroll 4
+      for (int i = 0; i < R; ++i) acc[i][j] += av[i] * bv;
+    }
+  };
+  for (; at + kLanes <= k; at += kLanes)
+    step([](const real* p) __attribute__((always_inline)) { return load(p); });
+  if (at < k) {
+    const int rest = static_cast<int>(k - at);
+    step([rest](const real* p) __attribute__((always_inline)) { return load_partial(p, rest); });
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < S; ++j) {
+      const real s = horizontal_sum(acc[i][j]);
+      real* to = c + i * ldc + j;
+      *to = accumulate ? *to + s : s;
+    }
+}
+
+template <int R>
+void dot_rows(const real* a, Index a_ld, const real* b, Index b_ld, Index n, Index k, real* c,
+              Index ldc, bool accumulate) {
+  Index j = 0;
+  for (; j + 4 <= n; j += 4)
+    dots<R, 4>(a, a_ld, b + j * b_ld, b_ld, k, c + j, ldc, accumulate);
+  if (j + 2 <= n) {
+    dots<R, 2>(a, a_ld, b + j * b_ld, b_ld, k, c + j, ldc, accumulate);
+    j += 2;
+  }
+  if (j < n) dots<R, 1>(a, a_ld, b + j * b_ld, b_ld, k, c + j, ldc, accumulate);
+}
+
+// Rows [begin, end) and columns [0, n) of C.
+void dot_block(const real* a, Index a_ld, const real* b, Index b_ld, Index m, Index n, Index k,
+               real* c, Index ldc, bool accumulate) {
+  constexpr int R = kVectorBytes >= 64 ? 4 : 2;
+  Index i = 0;
+  for (; i + R <= m; i += R)
+    dot_rows<R>(a + i * a_ld, a_ld, b, b_ld, n, k, c + i * ldc, ldc, accumulate);
+  for (; i < m; ++i) dot_rows<1>(a + i * a_ld, a_ld, b, b_ld, n, k, c + i * ldc, ldc, accumulate);
+}
+
+void finish_dots(const Gemm& g, real* c, const real* bias, Index rows, Index columns) {
+  if (bias)
+    for (Index i = 0; i < rows; ++i)
+      for (Index j = 0; j < columns; ++j) c[i * g.ldc + j] += bias[j];
+  if (g.act.kind == kLinear) return;
+  if (columns == g.ldc) return activation_forward(g.act, c, c, rows * columns);
+  for (Index i = 0; i < rows; ++i)
+    activation_forward(g.act, c + i * g.ldc, c + i * g.ldc, columns);
+}
+
+}  // namespace
+
+bool dot_wanted(const Gemm& g) {
+  if (g.a_col != 1) return false;
+  if (g.b_row == 1 && (g.m <= kDotRows || g.n <= kDotColumns)) return true;
+  // Transposing B pays once rows share it.
+  return g.n == 1 || (g.n <= kDotColumns && g.m >= 8 && g.k >= 4 * kLanes);
+}
+
+Index dot_scratch(Index n, Index k) { return smaller(n, kDotColumns) * smaller(k, kDotDepth); }
+
+void dot_gemm(Pool* pool, const Gemm& g, real* shared) {
+  const bool transpose = g.b_row != 1;
+  const Index depth = transpose ? kDotDepth : g.k;
+  Index at = 0;
+  do {
+    const Index k = smaller(depth, g.k - at);
+    const bool accumulate = g.accumulate || at > 0, last = at + k >= g.k;
+    const real* b = g.b + at;
+    Index b_ld = g.b_col;
+    if (transpose) {
+      for (Index j = 0; j < g.n; ++j)
+        for (Index i = 0; i < k; ++i) shared[j * k + i] = g.b[(at + i) * g.b_row + j];
+      b = shared, b_ld = k;
+    }
+    const real* a = g.a + at;
+    if (g.n > g.m) {  // pieces of columns, so that A stays in L1
+      const Index grain = larger(4, round_to(32768 / larger(1, k * g.m), 4));
+      parallel_for(pool, ceil_div(g.n, 4), ceil_div(grain, 4), [&](Index begin, Index end, int) {
+        const Index j = begin * 4, n = smaller(end * 4, g.n) - j;
+        dot_block(a, g.a_row, b + j * b_ld, b_ld, g.m, n, k, g.c + j, g.ldc, accumulate);
+        if (last) finish_dots(g, g.c + j, g.bias ? g.bias + j : nullptr, g.m, n);
+      });
+    } else {
+      const Index grain = larger(4, round_to(32768 / larger(1, k * g.n), 4));
+      parallel_for(pool, ceil_div(g.m, 4), ceil_div(grain, 4), [&](Index begin, Index end, int) {
+        const Index i = begin * 4, m = smaller(end * 4, g.m) - i;
+        real* c = g.c + i * g.ldc;
+        dot_block(a + i * g.a_row, g.a_row, b, b_ld, m, g.n, k, c, g.ldc, accumulate);
+        if (last) finish_dots(g, c, g.bias, m, g.n);
+      });
+    }
+    at += k;
+  } while (at < g.k);
+}
+
+bool stream_wanted(const Gemm& g) {
+  return g.m == 1 && g.b_col == 1 && g.n >= 8 * kLanes && g.n * g.k >= 131072;
+}
+
+void stream_gemv(Pool* pool, const Gemm& g) {
+  constexpr int U = 8;  // rows of B read side by side
+  constexpr Index kColumns = 16 * kLanes;
+  parallel_for(pool, ceil_div(g.n, kColumns), larger(1, 65536 / (kColumns * larger(1, g.k))),
+               [&](Index begin, Index end, int) {
+    const Index first = begin * kColumns, n = smaller(end * kColumns, g.n) - first;
+    real* y = g.c + first;
+    if (!g.accumulate)
+      for (Index j = 0; j < n; ++j) y[j] = g.bias ? g.bias[first + j] : real(0);
+    Index k = 0;
+    for (; k < g.k; k += U) {
+      // Rows past the end count 0 times the last row.
+      const real* row[U];
+      V x[U];
+      const bool whole = k + U <= g.k;
+      for (int u = 0; u < U; ++u) {
+        const bool inside = k + u < g.k;
+        row[u] = g.b + (inside ? k + u : g.k - 1) * g.b_row + first;
+        x[u] = splat(inside ? g.a[(k + u) * g.a_col] : real(0));
+      }
+      const int used = whole ? U : static_cast<int>(g.k - k);
+      const auto step = [&](V s, auto get, Index j) __attribute__((always_inline)) {
+        if (whole) {
+#pragma GCC unroll 8
+          for (int u = 0; u < U; ++u) s += x[u] * get(row[u] + j);
+        } else {
+          for (int u = 0; u < used; ++u) s += x[u] * get(row[u] + j);
+        }
+        return s;
+      };
+      Index j = 0;
+      for (; j + kLanes <= n; j += kLanes)
+        store(y + j, step(load(y + j),
+                          [](const real* p) __attribute__((always_inline)) { return load(p); }, j));
+      if (j < n) {
+        const int rest = static_cast<int>(n - j);
+        store_partial(y + j,
+                      step(load_partial(y + j, rest),
+                           [rest](const real* p) __attribute__((always_inline)) {
+                             return load_partial(p, rest);
+                           },
+                           j),
+                      rest);
+      }
+    }
+    if (g.act.kind != kLinear) activation_forward(g.act, y, y, n);
+  });
+}
+
+}  // namespace pyseq::PYSEQ_NS

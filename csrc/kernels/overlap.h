@@ -1,0 +1,184 @@
+#pragma once
+// Losses that are a function of sum y p, sum y and sum p over some axes (dice, Tversky).
+//
+// Axes that take in the batch give one value for the whole batch: every sample then reports it, so
+// that the mean over all rows is the loss, and its gradient gets the scales of all samples.
+#include "kernels/loss_util.h"
+
+namespace pyseq::PYSEQ_NS {
+namespace {
+
+struct OverlapAxes {
+  bool batch;              // the batch is reduced
+  int rank;                // groups of neighbouring dimensions, alternately kept and reduced
+  Index dim[kMaxRank + 1];
+  Index cell[kMaxRank + 1];  // stride among the cells; 0 where reduced
+  Index size, cells;         // elements and results of one sample
+  int sums;                  // scratch
+
+  // Number of runs: contiguous pieces of the last group.
+  PYSEQ_INLINE Index run() const { return dim[rank - 1]; }
+  PYSEQ_INLINE bool run_is_one_cell() const { return cell[rank - 1] == 0; }
+  PYSEQ_INLINE Index cell_of_run(Index i) const {
+    Index at = 0;
+    for (int k = rank - 2; k >= 0; --k) {
+      at += i % dim[k] * cell[k];
+      i /= dim[k];
+    }
+    return at;
+  }
+};
+
+struct Sums {
+  double yp, y, p;
+};
+struct Overlap {
+  double value, slope_yp, slope_p;  // derivatives by sum y p and sum p
+};
+
+inline OverlapAxes plan_overlap(Plan& p) {
+  check_same_size(p);
+  const Shape shape = p.input(0);
+  Index axes[kMaxRank + 1];
+  bool reduced[kMaxRank + 1] = {};
+  int count = 0;
+  if (p.has("axis")) {
+    count = p.integers("axis", axes, kMaxRank + 1);
+    for (int i = 0; i < count; ++i) {
+      const Index a = axes[i] < 0 ? axes[i] + shape.rank + 1 : axes[i];
+      if (a < 0 || a > shape.rank)
+        p.fail("expected axes from 0 to %d, got %lld", shape.rank, static_cast<long long>(axes[i]));
+      reduced[a] = true;
+    }
+  } else {
+    for (int i = 0; i <= shape.rank; ++i) reduced[i] = true;
+  }
+  OverlapAxes c{};
+  c.batch = reduced[0];
+  Shape rows;
+  bool kind[kMaxRank + 1];
+  for (int i = 0; i < shape.rank; ++i) {
+    if (!reduced[i + 1]) rows.push(shape.dim[i]);
+    if (c.rank > 0 && kind[c.rank - 1] == reduced[i + 1]) {
+      c.dim[c.rank - 1] *= shape.dim[i];
+    } else {
+      c.dim[c.rank] = shape.dim[i];
+      kind[c.rank++] = reduced[i + 1];
+    }
+  }
+  if (c.rank == 0) {
+    c.dim[0] = 1;
+    kind[c.rank++] = true;
+  }
+  c.cells = 1;
+  for (int k = c.rank - 1; k >= 0; --k) {
+    c.cell[k] = kind[k] ? 0 : c.cells;
+    if (!kind[k]) c.cells *= c.dim[k];
+  }
+  c.size = shape.size();
+  // Per sample: three sums (then three numbers that the gradient needs) for each cell.
+  c.sums = p.scratch(3 * c.cells);
+  p.output(rows);
+  p.config<OverlapAxes>() = c;
+  p.flops(6.0 * static_cast<double>(c.size), 0);
+  return c;
+}
+
+constexpr Index kOverlapBlock = 4096;
+
+// Adds one sample to its sums: s[0..cells) of y p, then of y, then of p.
+inline void sample_sums(const OverlapAxes& c, const real* p, const real* y, real* s) {
+  const Index run = c.run(), runs = run > 0 ? c.size / run : 0;
+  for (Index i = 0; i < 3 * c.cells; ++i) s[i] = 0;
+  for (Index i = 0; i < runs; ++i, p += run, y += run) {
+    real* at = s + c.cell_of_run(i);
+    if (!c.run_is_one_cell()) {
+      for (Index k = 0; k < run; ++k) {
+        at[k] += p[k] * y[k];
+        at[c.cells + k] += y[k];
+        at[2 * c.cells + k] += p[k];
+      }
+      continue;
+    }
+    for (Index b = 0; b < run; b += kOverlapBlock) {
+      const Index n = run - b < kOverlapBlock ? run - b : kOverlapBlock;
+      V yp{}, sy{}, sp{};
+      const auto one = [&](V q, V t) {
+        yp += q * t;
+        sy += t;
+        sp += q;
+      };
+      Index k = 0;
+      for (; k + kLanes <= n; k += kLanes) one(load(p + b + k), load(y + b + k));
+      if (k < n) {
+        const int rest = static_cast<int>(n - k);
+        one(load_partial(p + b + k, rest), load_partial(y + b + k, rest));
+      }
+      at[0] += horizontal_sum(yp);
+      at[c.cells] += horizontal_sum(sy);
+      at[2 * c.cells] += horizontal_sum(sp);
+    }
+  }
+}
+
+// Replaces the first two sums of a cell by its derivatives times `scale`; returns the value.
+template <class F>
+PYSEQ_INLINE real settle(const OverlapAxes& c, const F& f, const Sums& sums, double scale, real* s) {
+  const Overlap o = f(sums);
+  s[0] = static_cast<real>(o.slope_yp * scale);
+  s[c.cells] = static_cast<real>(o.slope_p * scale);
+  return static_cast<real>(o.value);
+}
+
+inline void sample_gradient(const OverlapAxes& c, const real* s, const real* y, real* dp) {
+  const Index run = c.run(), runs = run > 0 ? c.size / run : 0;
+  for (Index i = 0; i < runs; ++i, dp += run, y += run) {
+    const real* at = s + c.cell_of_run(i);
+    const real *a = at, *b = at + c.cells;
+    if (c.run_is_one_cell())
+      for (Index k = 0; k < run; ++k) dp[k] = a[0] * y[k] + b[0];
+    else
+      for (Index k = 0; k < run; ++k) dp[k] = a[k] * y[k] + b[k];
+  }
+}
+
+template <class F>
+PYSEQ_INLINE void overlap_loss(const Run& r, const F& f) {
+  const OverlapAxes& c = r.config<OverlapAxes>();
+  const real *p = r.x(0), *y = r.x(1), *scale = r.x(2);
+  real *value = r.y(), *dp = r.dx(0), *sums = r.scratch(c.sums);
+  const Index width = 3 * c.cells, grain = 1 + 16384 / (c.size + 1);
+  parallel_for(r.pool, r.n, grain, [&](Index begin, Index end, int) {
+    for (Index n = begin; n < end; ++n) {
+      real* s = sums + n * width;
+      sample_sums(c, p + n * c.size, y + n * c.size, s);
+      for (Index k = 0; !c.batch && k < c.cells; ++k, ++s)
+        value[n * c.cells + k] = settle(c, f, {s[0], s[c.cells], s[2 * c.cells]},
+                                        dp ? scale[n * c.cells + k] : 0, s);
+    }
+  });
+  if (c.batch)
+    parallel_for(r.pool, c.cells, 1 + 4096 / r.n, [&](Index begin, Index end, int) {
+      for (Index k = begin; k < end; ++k) {
+        Sums total{};
+        double weight = 0;
+        for (Index n = 0; n < r.n; ++n) {
+          const real* s = sums + n * width + k;
+          total.yp += static_cast<double>(s[0]);
+          total.y += static_cast<double>(s[c.cells]);
+          total.p += static_cast<double>(s[2 * c.cells]);
+          if (dp) weight += static_cast<double>(scale[n * c.cells + k]);
+        }
+        const real v = settle(c, f, total, weight, sums + k);
+        for (Index n = 0; n < r.n; ++n) value[n * c.cells + k] = v;
+      }
+    });
+  if (!dp) return;
+  parallel_for(r.pool, r.n, grain, [&](Index begin, Index end, int) {
+    for (Index n = begin; n < end; ++n)
+      sample_gradient(c, sums + (c.batch ? 0 : n * width), y + n * c.size, dp + n * c.size);
+  });
+}
+
+}  // namespace
+}  // namespace pyseq::PYSEQ_NS

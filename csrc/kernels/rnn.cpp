@@ -1,0 +1,634 @@
+#include "kernels/rnn.h"
+
+#include "kernels/gemm.h"
+#include "kernels/random.h"
+
+namespace pyseq::PYSEQ_NS {
+namespace {
+
+constexpr Index kMaxBlock = 64;         // rows that one worker takes through time at once
+constexpr Index kManyRows = 1 << 20;    // bounds scratch where the number of rows is not known
+constexpr int kSlots = 9;               // (rows, U) buffers of a worker
+constexpr Index kForwardCache = 1 << 20;  // reals of z that a forward-only plan works on at a time
+
+Index larger(Index a, Index b) { return a > b ? a : b; }
+Index smaller(Index a, Index b) { return a < b ? a : b; }
+
+void zero(real* x, Index n) {
+  for (Index i = 0; i < n; ++i) x[i] = 0;
+}
+
+void copy(const real* x, real* y, Index n) { __builtin_memcpy(y, x, n * sizeof(real)); }
+
+// A function of the batch alone: threads share the blocks, and bits stay what they are.
+Index block_rows(Index n) {
+  const Index eighth = (n / 8 + 7) / 8 * 8;
+  return smaller(larger(eighth, 16), kMaxBlock);
+}
+
+bool fresh(const Rnn& c, Index n) { return c.t * n < 8; }
+
+// A number of a buffer is that of a kept one, or of a scratch one, or -1.
+real* buffer(const Run& r, const Rnn& c, int number) {
+  if (number < 0) return nullptr;
+  return c.trains ? r.kept(number) : r.scratch(number);
+}
+
+int hold(Plan& p, Index per_row) { return p.training() ? p.keep(per_row) : p.scratch(per_row); }
+
+void plan_parts(Rnn& c) {
+  c.part_begin[0] = 0;
+  if (c.h_masks > 1) {
+    c.parts = c.gates;
+    for (int g = 0; g < c.gates; ++g) c.part_begin[g + 1] = (g + 1) * c.u;
+  } else if (c.aux_used) {
+    c.parts = 2;
+    c.part_begin[1] = (c.gates - 1) * c.u;
+    c.part_begin[2] = c.w;
+  } else {
+    c.parts = 1;
+    c.part_begin[1] = c.w;
+  }
+}
+
+void plan_buffers(Plan& p, Rnn& c, bool aux) {
+  const Index steps = c.t * c.u;
+  c.z = hold(p, c.t * c.w);
+  c.x_mask = c.x_masks ? hold(p, c.x_masks * c.i) : -1;
+  c.h_mask = c.h_masks ? hold(p, c.h_masks * c.u) : -1;
+  // Forward alone reuses the worker's slots for the rest.
+  c.pre = c.trains && c.keep_pre ? p.keep(c.t * c.w) : -1;
+  c.h = c.trains ? p.keep(steps) : -1;
+  c.c = c.trains && c.states == 2 ? p.keep(steps) : -1;
+  c.tanh_c = c.trains && c.states == 2 ? p.keep(steps) : -1;
+  c.aux = c.trains && aux ? p.keep(steps) : -1;
+
+  Index packed = 0;
+  for (int k = 0; k < c.parts; ++k) {
+    const Index columns = c.part_begin[k + 1] - c.part_begin[k];
+    c.packed_offset[k] = packed;
+    packed += (gemm_packed_size(columns, c.u) + 15) / 16 * 16;
+  }
+  Index back = 0;
+  for (int k = 0; k < c.parts; ++k) {
+    const Index columns = c.part_begin[k + 1] - c.part_begin[k];
+    c.packed_back_offset[k] = back;
+    back += (gemm_packed_size(c.u, columns) + 15) / 16 * 16;
+  }
+  c.packed = p.scratch(0, c.trains ? larger(packed, back) : packed);
+  c.x_dropped = c.x_masks ? p.scratch(c.t * c.i) : -1;
+  c.h_dropped = c.h_masks && c.trains ? p.scratch(steps) : -1;
+  c.bias_sum = p.scratch(0, c.w);
+  c.sums = p.scratch(0, c.trains ? column_sum_scratch(kManyRows, c.w) : 0);
+
+  const GemmScratch small = gemm_scratch(kMaxBlock, larger(c.w, c.u), larger(c.w, c.u));
+  c.worker = p.scratch(0, 0, kSlots * kMaxBlock * c.u + small.fixed + small.per_worker);
+  GemmScratch s = gemm_scratch(kManyRows, c.w, c.i);
+  if (c.trains) {
+    const GemmScratch others[] = {gemm_scratch(c.i, c.w, kManyRows),
+                                  gemm_scratch(c.u, c.w, kManyRows),
+                                  gemm_scratch(kManyRows, c.i, c.w)};
+    for (const GemmScratch& o : others) {
+      s.fixed = larger(s.fixed, o.fixed);
+      s.per_worker = larger(s.per_worker, o.per_worker);
+    }
+  }
+  c.gemm_shared = p.scratch(0, s.fixed);
+  c.gemm_worker = p.scratch(0, 0, s.per_worker);
+}
+
+void check(const Plan& p, const Rnn& c) {
+  if (p.input(0).rank != 2) p.fail("expected an input of shape (T, I)");
+  if (c.masked && (p.input(1).rank != 1 || p.input(1)[0] != c.t))
+    p.fail("expected a mask of shape (%ld)", static_cast<long>(c.t));
+  const int wanted = 2 + c.use_bias + (c.stateful ? c.states : 0);
+  if (p.params() != wanted) p.fail("expected %d variables, got %d", wanted, p.params());
+  const Shape kernel = p.param(0), recurrent = p.param(1);
+  if (kernel.rank != 2 || kernel[0] != c.i || kernel[1] != c.w)
+    p.fail("expected a kernel of shape (%ld, %ld)", static_cast<long>(c.i), static_cast<long>(c.w));
+  if (recurrent.rank != 2 || recurrent[0] != c.u || recurrent[1] != c.w)
+    p.fail("expected a recurrent kernel of shape (%ld, %ld)", static_cast<long>(c.u),
+           static_cast<long>(c.w));
+  for (int k = 0; c.stateful && k < c.states; ++k) {
+    const Shape state = p.param(2 + c.use_bias + k);
+    if (state.rank != 2 || state[1] != c.u || state[0] != c.state_rows)
+      p.fail("expected states of shape (N, %ld)", static_cast<long>(c.u));
+  }
+  if (c.use_bias) {
+    const Index rows = c.aux_used && c.reset_after ? 2 : 1;
+    if (p.param(2).size() != rows * c.w)
+      p.fail("expected a bias of %ld elements", static_cast<long>(rows * c.w));
+  }
+}
+
+void dropout_factors(const Run& r, const Rnn& c, double rate, int stream, Index columns, real* out) {
+  const RandomKey key{static_cast<std::uint64_t>(c.seed) + 0x9E3779B97F4A7C15u * (stream + 1),
+                      r.step, r.op};
+  const real threshold = static_cast<real>(rate);
+  const real scale = rate < 1 ? static_cast<real>(1 / (1 - rate)) : real{0};
+  parallel_for(r.pool, r.n, 4096 / columns + 1, [&](Index begin, Index end, int) {
+    random_uniform(key, begin * columns, (end - begin) * columns, out + begin * columns);
+    for (Index i = begin * columns; i < end * columns; ++i) out[i] = out[i] < threshold ? 0 : scale;
+  });
+}
+
+// out (n, T, K) = in times factors (n, groups, K) of one group
+void drop(const Run& r, const real* in, const real* factors, Index groups, Index group, Index t,
+          Index k, real* out) {
+  parallel_for(r.pool, r.n, 8192 / (t * k) + 1, [&](Index begin, Index end, int) {
+    for (Index n = begin; n < end; ++n) {
+      const real* m = factors + (n * groups + group) * k;
+      for (Index s = n * t; s < (n + 1) * t; ++s)
+        for (Index j = 0; j < k; ++j) out[s * k + j] = in[s * k + j] * m[j];
+    }
+  });
+}
+
+// Every gate's bias of the input projection. GRU with reset_after has a second bias inside the
+// recurrent product: that of its first two gates is added here.
+const real* input_bias(const Run& r, const Rnn& c) {
+  if (!c.use_bias) return nullptr;
+  const real* b = r.param(2);
+  if (!(c.aux_used && c.reset_after)) return b;
+  real* sum = r.scratch(c.bias_sum);
+  for (Index j = 0; j < c.w; ++j) sum[j] = b[j] + (j < 2 * c.u ? b[c.w + j] : real{0});
+  return sum;
+}
+
+void run_gemm(const Run& r, const Rnn& c, const Gemm& g) {
+  gemm(r.pool, g, r.scratch(c.gemm_shared), r.scratch(c.gemm_worker, 0),
+       r.worker_stride_[c.gemm_worker] / static_cast<Index>(sizeof(real)));
+}
+
+// z of rows [first, first + rows)
+void project(const Run& r, const Rnn& c, Index first, Index rows, const real* bias, real* z) {
+  const real* x = r.x();
+  const real* kernel = r.param(0);
+  const bool dropping = r.training && c.x_masks;
+  const int groups = dropping ? c.x_masks : 1;
+  const Index columns = c.w / groups;
+  for (int g = 0; g < groups; ++g) {
+    Gemm m;
+    m.m = rows * c.t;
+    m.n = columns;
+    m.k = c.i;
+    m.a = x + first * c.t * c.i;
+    if (dropping) {
+      real* dropped = r.scratch(c.x_dropped);
+      if (first == 0) drop(r, x, buffer(r, c, c.x_mask), groups, g, c.t, c.i, dropped);
+      m.a = dropped + first * c.t * c.i;
+    }
+    m.a_row = c.i;
+    m.b = kernel + g * columns;
+    m.b_row = c.w;
+    m.c = z + g * columns;
+    m.ldc = c.w;
+    m.bias = bias ? bias + g * columns : nullptr;
+    run_gemm(r, c, m);
+  }
+}
+
+void pack(const Run& r, const Rnn& c, bool back) {
+  const real* weights = r.param(1);
+  real* packed = r.scratch(c.packed);
+  for (int k = 0; k < c.parts; ++k) {
+    const real* part = weights + c.part_begin[k];
+    const Index columns = c.part_begin[k + 1] - c.part_begin[k];
+    if (back)
+      gemm_pack(part, 1, c.w, c.u, columns, packed + c.packed_back_offset[k]);
+    else
+      gemm_pack(part, c.w, 1, columns, c.u, packed + c.packed_offset[k]);
+  }
+}
+
+// What a worker has for its block.
+struct Block {
+  Index first, rows;  // of the batch
+  real* slots;        // kSlots buffers (rows, U)
+  real* slot(const Rnn& c, int k) const { return slots + k * kMaxBlock * c.u; }
+};
+
+// Pointers of step t that forward and backward share; buffers are those of a training plan.
+void at_step(RnnStep& s, const Run& r, const Rnn& c, const Block& b, real* z, Index t) {
+  s.t = t;
+  s.z = z + t * c.w;
+  s.ld_z = c.t * c.w;
+  s.mask = c.masked ? static_cast<const real*>(r.x(1)) + b.first * c.t + t : nullptr;
+  s.ld_mask = c.t;
+  if (!c.trains) return;
+  const Index at = (b.first * c.t + t) * c.u;
+  s.pre = c.keep_pre ? static_cast<real*>(r.kept(c.pre)) + (b.first * c.t + t) * c.w : nullptr;
+  s.h = static_cast<real*>(r.kept(c.h)) + at;
+  s.ld_h = s.ld_kept = c.t * c.u;
+  if (c.states == 2) {
+    s.c = static_cast<real*>(r.kept(c.c)) + at;
+    s.tanh_c = static_cast<real*>(r.kept(c.tanh_c)) + at;
+  }
+  if (c.aux >= 0) s.aux = static_cast<real*>(r.kept(c.aux)) + at;
+}
+
+RnnStep begin_block(const Run& r, const Rnn& c, const Block& b) {
+  RnnStep s{};
+  s.rnn = &c;
+  s.run = &r;
+  s.rows = b.rows;
+  s.first = b.first;
+  s.fresh = fresh(c, r.n);
+  s.tanh_c = b.slot(c, 4);
+  s.aux = b.slot(c, 5);
+  s.dropped = b.slot(c, 6);
+  s.tmp = b.slot(c, 7);
+  s.ld_kept = c.u;
+  s.gemm_worker = b.slot(c, kSlots);
+  return s;
+}
+
+void initial_state(const Run& r, const Rnn& c, const Block& b, int which, real* out, Index ld) {
+  const real* state = c.stateful ? static_cast<const real*>(r.param(2 + c.use_bias + which)) : nullptr;
+  for (Index n = 0; n < b.rows; ++n) {
+    if (state && b.first + n < c.state_rows)
+      copy(state + (b.first + n) * c.u, out + n * ld, c.u);
+    else
+      zero(out + n * ld, c.u);
+  }
+}
+
+// y of one step; a masked step repeats the output before it, or is zero.
+void write_outputs(const Run& r, const Rnn& c, const RnnStep& s, Index position, bool last) {
+  if (!c.sequences && !last && !c.masked) return;
+  const Index ld = c.sequences ? c.t * c.u : c.u;
+  real* y = static_cast<real*>(r.y()) + s.first * ld + (c.sequences ? position * c.u : 0);
+  for (Index n = 0; n < s.rows; ++n, y += ld) {
+    if (!s.skips(n))
+      copy(s.h_next + n * s.ld_next, y, c.u);
+    else if (c.zero_masked || position == 0)
+      zero(y, c.u);
+    else if (c.sequences)
+      copy(y - c.u, y, c.u);
+  }
+}
+
+void keep_masked_state(const Rnn& c, const RnnStep& s) {
+  for (Index n = 0; n < s.rows; ++n) {
+    if (!s.skips(n)) continue;
+    copy(s.h + n * s.ld_h, s.h_next + n * s.ld_next, c.u);
+    if (c.states == 2) copy(s.c + n * s.ld_h, s.c_next + n * s.ld_next, c.u);
+  }
+}
+
+void final_state(const Run& r, const Rnn& c, const RnnStep& s) {
+  for (int which = 0; which < c.states; ++which) {
+    const real* from = which ? s.c_next : s.h_next;
+    for (Index n = 0; n < s.rows; ++n) {
+      const Index at = (s.first + n) * c.u;
+      if (c.stateful && s.first + n < c.state_rows)
+        copy(from + n * s.ld_next, static_cast<real*>(r.param(2 + c.use_bias + which)) + at, c.u);
+      if (c.states_out) copy(from + n * s.ld_next, static_cast<real*>(r.y(1 + which)) + at, c.u);
+    }
+  }
+}
+
+void forward_block(const Run& r, const Rnn& c, const RnnCell& cell, const Block& b, real* z) {
+  RnnStep s = begin_block(r, c, b);
+  for (Index position = 0; position < c.t; ++position) {
+    const bool last = position == c.t - 1;
+    const Index t = c.backwards ? c.t - 1 - position : position;
+    at_step(s, r, c, b, z, t);
+    const int now = position & 1;
+    if (!c.trains) {
+      s.h = b.slot(c, now);
+      s.c = b.slot(c, 2 + now);
+      s.ld_h = c.u;
+    }
+    if (c.trains && !last) {
+      const Index ahead = c.backwards ? -c.u : c.u;
+      s.h_next = const_cast<real*>(s.h) + ahead;
+      s.c_next = const_cast<real*>(s.c) + ahead;
+      s.ld_next = s.ld_h;
+    } else {
+      s.h_next = b.slot(c, 1 - now);
+      s.c_next = b.slot(c, 3 - now);
+      s.ld_next = c.u;
+    }
+    if (position == 0) {
+      initial_state(r, c, b, 0, const_cast<real*>(s.h), s.ld_h);
+      if (c.states == 2) initial_state(r, c, b, 1, const_cast<real*>(s.c), s.ld_h);
+    }
+    cell.forward(s);
+    if (c.masked) keep_masked_state(c, s);
+    write_outputs(r, c, s, position, last);
+  }
+  if (c.stateful || c.states_out) final_state(r, c, s);
+}
+
+// Adds dy of this step to dh. Where a masked step repeated the output before it, its gradient waits
+// in `waiting` for the step that made that output.
+void add_output_gradient(const Run& r, const Rnn& c, const RnnStep& s, Index position,
+                         real* waiting) {
+  const real* dy = r.dy();
+  if (!c.sequences && position != c.t - 1) dy = nullptr;
+  const Index ld = c.sequences ? c.t * c.u : c.u;
+  if (dy) dy += s.first * ld + (c.sequences ? position * c.u : 0);
+  if (!dy && !c.masked) return;
+  for (Index n = 0; n < s.rows; ++n) {
+    real* to = s.dh + n * c.u;
+    real* w = waiting + n * c.u;
+    if (!c.masked) {
+      for (Index j = 0; j < c.u; ++j) to[j] += dy[n * ld + j];
+      continue;
+    }
+    if (dy)
+      for (Index j = 0; j < c.u; ++j) w[j] += dy[n * ld + j];
+    const bool skips = s.skips(n);
+    if (!skips)
+      for (Index j = 0; j < c.u; ++j) to[j] += w[j];
+    if (!skips || c.zero_masked) zero(w, c.u);
+  }
+}
+
+void backward_block(const Run& r, const Rnn& c, const RnnCell& cell, const Block& b, real* z) {
+  RnnStep s = begin_block(r, c, b);
+  s.dh = b.slot(c, 0);
+  s.dc = b.slot(c, 1);
+  real* waiting = b.slot(c, 2);
+  zero(waiting, b.rows * c.u);
+  for (int which = 0; which < c.states; ++which) {
+    real* to = which ? s.dc : s.dh;
+    const real* from = c.states_out ? static_cast<const real*>(r.dy(1 + which)) : nullptr;
+    if (from)
+      copy(from + b.first * c.u, to, b.rows * c.u);
+    else
+      zero(to, b.rows * c.u);
+  }
+  for (Index position = c.t - 1; position >= 0; --position) {
+    at_step(s, r, c, b, z, c.backwards ? c.t - 1 - position : position);
+    add_output_gradient(r, c, s, position, waiting);
+    cell.backward(s);
+  }
+}
+
+template <class F>
+void for_blocks(const Run& r, const Rnn& c, Index first, Index rows, F&& f) {
+  const Index size = block_rows(r.n);
+  parallel_for(r.pool, (rows + size - 1) / size, 1, [&](Index begin, Index end, int worker) {
+    for (Index k = begin; k < end; ++k)
+      f(Block{first + k * size, smaller(size, rows - k * size), r.scratch(c.worker, worker)});
+  });
+}
+
+void kernel_gradients(const Run& r, const Rnn& c, const real* dz, int groups) {
+  const Index rows = r.n * c.t, columns = c.w / groups;
+  real* dx = r.dx();
+  real* dropped = c.x_dropped >= 0 ? static_cast<real*>(r.scratch(c.x_dropped)) : nullptr;
+  const bool dropping = r.training && c.x_masks;
+  const real* factors = dropping ? buffer(r, c, c.x_mask) : nullptr;
+  for (int g = 0; g < groups; ++g) {
+    if (r.dparam(0)) {
+      const real* a = r.x();
+      if (dropping) {
+        drop(r, a, factors, groups, g, c.t, c.i, dropped);
+        a = dropped;
+      }
+      Gemm m;
+      m.m = c.i;
+      m.n = columns;
+      m.k = rows;
+      m.a = a;
+      m.a_row = 1;
+      m.a_col = c.i;
+      m.b = dz + g * columns;
+      m.b_row = c.w;
+      m.c = static_cast<real*>(r.dparam(0)) + g * columns;
+      m.ldc = c.w;
+      run_gemm(r, c, m);
+    }
+    if (!dx) continue;
+    Gemm m;
+    m.m = rows;
+    m.n = c.i;
+    m.k = columns;
+    m.a = dz + g * columns;
+    m.a_row = c.w;
+    m.b = static_cast<const real*>(r.param(0)) + g * columns;
+    m.b_row = 1;
+    m.b_col = c.w;
+    m.c = dropping ? dropped : dx;
+    m.ldc = c.i;
+    run_gemm(r, c, m);
+    if (!dropping) continue;
+    parallel_for(r.pool, r.n, 8192 / (c.t * c.i) + 1, [&](Index begin, Index end, int) {
+      for (Index n = begin; n < end; ++n) {
+        const real* f = factors + (n * groups + g) * c.i;
+        for (Index s = n * c.t; s < (n + 1) * c.t; ++s)
+          for (Index j = 0; j < c.i; ++j) {
+            const real v = dropped[s * c.i + j] * f[j];
+            dx[s * c.i + j] = g ? dx[s * c.i + j] + v : v;
+          }
+      }
+    });
+  }
+}
+
+void recurrent_gradient(const Run& r, const Rnn& c, const real* dz) {
+  const real* aux = c.aux >= 0 ? static_cast<const real*>(r.kept(c.aux)) : nullptr;
+  const bool dropping = r.training && c.h_masks;
+  for (int k = 0; k < c.parts; ++k) {
+    const bool special = aux && k == c.parts - 1;
+    Gemm m;
+    m.m = c.u;
+    m.n = c.part_begin[k + 1] - c.part_begin[k];
+    m.k = r.n * c.t;
+    m.a = r.kept(c.h);
+    if (dropping) {
+      real* dropped = r.scratch(c.h_dropped);
+      drop(r, m.a, buffer(r, c, c.h_mask), c.h_masks, k, c.t, c.u, dropped);
+      m.a = dropped;
+    }
+    m.a_row = 1;
+    m.a_col = c.u;
+    m.b = dz + c.part_begin[k];
+    m.b_row = c.w;
+    if (special && c.reset_after) {
+      m.b = aux;
+      m.b_row = c.u;
+    } else if (special) {
+      m.a = aux;
+    }
+    m.c = static_cast<real*>(r.dparam(1)) + c.part_begin[k];
+    m.ldc = c.w;
+    run_gemm(r, c, m);
+  }
+}
+
+void bias_gradient(const Run& r, const Rnn& c, const real* dz) {
+  real* db = r.dparam(2);
+  real* sums = r.scratch(c.sums);
+  column_sum(r.pool, dz, c.w, r.n * c.t, c.w, db, false, sums);
+  if (!(c.aux_used && c.reset_after)) return;
+  copy(db, db + c.w, 2 * c.u);
+  column_sum(r.pool, r.kept(c.aux), c.u, r.n * c.t, c.u, db + c.w + 2 * c.u, false, sums);
+}
+
+}  // namespace
+
+void rnn_plan(Plan& p, const RnnCell& cell) {
+  Rnn& c = p.config<Rnn>();
+  const Shape x = p.input(0);
+  c.u = p.integer("units");
+  c.t = x[0];
+  c.i = x[1];
+  c.gates = cell.gates;
+  c.states = cell.states;
+  c.w = c.gates * c.u;
+  c.use_bias = p.flag("use_bias", true);
+  c.sequences = p.flag("return_sequences");
+  c.backwards = p.flag("go_backwards");
+  c.masked = p.inputs() > 1;
+  c.zero_masked = p.flag("zero_output_for_mask");
+  c.stateful = p.flag("stateful");
+  c.states_out = p.flag("return_state");
+  c.reset_after = p.flag("reset_after", true);
+  c.aux_used = cell.aux;
+  c.trains = p.training();
+  c.act = activation_from(p);
+  c.rec = activation_from(p, "recurrent_activation", "recurrent_activation_args");
+  c.standard = c.act.kind == kTanh && (c.gates == 1 || c.rec.kind == kSigmoid);
+  c.keep_pre = !activation_backward_uses_y(c.act) ||
+               (c.gates > 1 && !activation_backward_uses_y(c.rec));
+  c.dropout = p.number("dropout", 0);
+  c.recurrent_dropout = p.number("recurrent_dropout", 0);
+  c.seed = p.integer("seed", 0);
+  const bool split = p.flag("dropout_per_gate") && c.gates > 1;
+  c.x_masks = c.dropout > 0 ? (split ? c.gates : 1) : 0;
+  c.h_masks = c.recurrent_dropout > 0 ? c.gates : 0;
+  if (c.stateful && p.params() > 2 + c.use_bias) c.state_rows = p.param(2 + c.use_bias)[0];
+  check(p, c);
+  plan_parts(c);
+  plan_buffers(p, c, cell.aux);
+
+  Shape y;
+  if (c.sequences) y.push(c.t);
+  y.push(c.u);
+  p.output(y);
+  Shape state;
+  state.push(c.u);
+  for (int k = 0; c.states_out && k < c.states; ++k) p.output(state);
+  for (int k = 0; c.stateful && k < c.states; ++k) p.writes_param(2 + c.use_bias + k);
+  p.backward_reads_input(0);
+  if (c.masked) p.backward_reads_input(1);
+  const double flops = 2.0 * static_cast<double>(c.t * c.w * (c.i + c.u));
+  p.flops(flops, 2 * flops);
+}
+
+void rnn_forward(const Run& r, const RnnCell& cell) {
+  const Rnn& c = r.config<Rnn>();
+  if (r.training && c.x_masks)
+    dropout_factors(r, c, c.dropout, 0, c.x_masks * c.i, buffer(r, c, c.x_mask));
+  if (r.training && c.h_masks)
+    dropout_factors(r, c, c.recurrent_dropout, 1, c.h_masks * c.u, buffer(r, c, c.h_mask));
+  if (!fresh(c, r.n)) pack(r, c, false);
+  const real* bias = input_bias(r, c);
+  real* z = buffer(r, c, c.z);
+  const Index block = block_rows(r.n), row = c.t * c.w;
+  // Without a backward z is needed once: as many rows at a time as stay in the cache.
+  Index group = r.n;
+  if (!c.trains && !(r.training && c.x_masks))
+    group = smaller(r.n, larger(kForwardCache / (row * block), 8) * block);
+  for (Index first = 0; first < r.n; first += group) {
+    const Index rows = smaller(group, r.n - first);
+    project(r, c, first, rows, bias, z);
+    for_blocks(r, c, first, rows,
+               [&](const Block& b) { forward_block(r, c, cell, b, z + (b.first - first) * row); });
+  }
+}
+
+void rnn_backward(const Run& r, const RnnCell& cell) {
+  const Rnn& c = r.config<Rnn>();
+  if (!fresh(c, r.n)) pack(r, c, true);
+  real* z = r.kept(c.z);
+  for_blocks(r, c, 0, r.n,
+             [&](const Block& b) { backward_block(r, c, cell, b, z + b.first * c.t * c.w); });
+  const int groups = r.training && c.x_masks ? c.x_masks : 1;
+  kernel_gradients(r, c, z, groups);
+  if (r.dparam(1)) recurrent_gradient(r, c, z);
+  if (c.use_bias && r.dparam(2)) bias_gradient(r, c, z);
+}
+
+const real* rnn_h_mask(const RnnStep& s, Index row, int gate) {
+  const Rnn& c = *s.rnn;
+  if (!s.run->training || !c.h_masks) return nullptr;
+  return buffer(*s.run, c, c.h_mask) + ((s.first + row) * c.h_masks + gate) * c.u;
+}
+
+const real* rnn_dropped(const RnnStep& s, int gate, const real* h, Index* ld_h) {
+  if (!rnn_h_mask(s, 0, gate)) return h;
+  const Index u = s.rnn->u;
+  for (Index n = 0; n < s.rows; ++n) {
+    const real* m = rnn_h_mask(s, n, gate);
+    for (Index j = 0; j < u; ++j) s.dropped[n * u + j] = h[n * *ld_h + j] * m[j];
+  }
+  *ld_h = u;
+  return s.dropped;
+}
+
+void rnn_product(const RnnStep& s, int part, const real* a, Index ld_a, real* to, Index ld_to,
+                 bool accumulate, const real* bias) {
+  const Rnn& c = *s.rnn;
+  Gemm m;
+  m.m = s.rows;
+  m.n = c.part_begin[part + 1] - c.part_begin[part];
+  m.k = c.u;
+  m.a = a;
+  m.a_row = ld_a;
+  m.b = static_cast<const real*>(s.run->param(1)) + c.part_begin[part];
+  m.b_row = c.w;
+  m.c = to;
+  m.ldc = ld_to;
+  m.accumulate = accumulate;
+  m.bias = bias;
+  if (s.fresh)
+    gemm(nullptr, m, s.gemm_worker, s.gemm_worker + gemm_scratch(m.m, m.n, m.k).fixed, 0);
+  else
+    gemm_packed(m, static_cast<const real*>(s.run->scratch(c.packed)) + c.packed_offset[part]);
+}
+
+void rnn_product_back(const RnnStep& s, int part, const real* dz, Index ld_dz, real* dh,
+                      bool accumulate) {
+  const Rnn& c = *s.rnn;
+  Gemm m;
+  m.m = s.rows;
+  m.n = c.u;
+  m.k = c.part_begin[part + 1] - c.part_begin[part];
+  m.a = dz;
+  m.a_row = ld_dz;
+  m.b = static_cast<const real*>(s.run->param(1)) + c.part_begin[part];
+  m.b_row = 1;
+  m.b_col = c.w;
+  m.c = dh;
+  m.ldc = c.u;
+  m.accumulate = accumulate;
+  if (s.fresh)
+    gemm(nullptr, m, s.gemm_worker, s.gemm_worker + gemm_scratch(m.m, m.n, m.k).fixed, 0);
+  else
+    gemm_packed(m, static_cast<const real*>(s.run->scratch(c.packed)) + c.packed_back_offset[part]);
+}
+
+void rnn_dropped_product_back(const RnnStep& s, int part, const real* dz, Index ld_dz, real* dh,
+                              bool accumulate) {
+  if (!rnn_h_mask(s, 0, part)) {
+    rnn_product_back(s, part, dz, ld_dz, dh, accumulate);
+    return;
+  }
+  const Index u = s.rnn->u;
+  rnn_product_back(s, part, dz, ld_dz, s.tmp, false);
+  for (Index n = 0; n < s.rows; ++n) {
+    const real* m = rnn_h_mask(s, n, part);
+    real* to = dh + n * u;
+    for (Index j = 0; j < u; ++j) {
+      const real v = s.tmp[n * u + j] * m[j];
+      to[j] = accumulate ? to[j] + v : v;
+    }
+  }
+}
+
+}  // namespace pyseq::PYSEQ_NS

@@ -1,0 +1,120 @@
+// y = act(x W + b) over the last axis    x (N, ..., I)  W (I, O)  b (O)  y (N, ..., O)
+#include "kernels/gemm.h"
+
+namespace pyseq::PYSEQ_NS {
+namespace {
+
+constexpr Index kManyRows = Index{1} << 40;  // the batch is not known when planning
+
+struct Config {
+  Index rows, inputs, units;  // rows of one sample
+  bool bias, keep_z;
+  Activation act;
+  int shared, worker, dz, partial;  // scratch
+};
+
+void plan(Plan& p) {
+  Config& c = p.config<Config>();
+  Shape y = p.input(0);
+  if (y.rank < 1) p.fail("expected an input with a last axis, got rank 0");
+  c.inputs = y[-1];
+  c.units = p.integer("units");
+  c.bias = p.flag("use_bias", true);
+  c.act = activation_from(p);
+  c.rows = y.size(0, y.rank - 1);
+  const Shape w = p.param(0);
+  if (w.rank != 2 || w[0] != c.inputs || w[1] != c.units)
+    p.fail("expected a kernel of shape (%lld, %lld)", static_cast<long long>(c.inputs),
+           static_cast<long long>(c.units));
+  y[-1] = c.units;
+  p.output(y);
+
+  const bool linear = c.act.kind == kLinear;
+  c.keep_z = p.training() && !activation_backward_uses_y(c.act);
+  GemmScratch s = gemm_scratch(kManyRows, c.units, c.inputs);
+  if (p.training()) {
+    p.backward_reads_input(0);
+    if (!linear && !c.keep_z) p.backward_reads_output(0);
+    if (c.keep_z) p.keep(c.rows * c.units);
+    const GemmScratch others[] = {gemm_scratch(kManyRows, c.inputs, c.units),
+                                  gemm_scratch(c.inputs, c.units, kManyRows)};
+    for (const GemmScratch& o : others) {
+      if (o.fixed > s.fixed) s.fixed = o.fixed;
+      if (o.per_worker > s.per_worker) s.per_worker = o.per_worker;
+    }
+  }
+  c.shared = p.scratch(0, s.fixed);
+  c.worker = p.scratch(0, 0, s.per_worker);
+  if (p.training()) {
+    if (!linear) c.dz = p.scratch(c.rows * c.units);
+    if (c.bias) c.partial = p.scratch(0, column_sum_scratch(kManyRows, c.units));
+  }
+  const double f = 2.0 * static_cast<double>(c.rows * c.inputs * c.units);
+  p.flops(f, 2 * f);
+}
+
+void multiply(const Run& r, const Config& c, const Gemm& g) {
+  gemm(r.pool, g, r.scratch(c.shared), r.scratch(c.worker, 0),
+       r.worker_stride_[c.worker] / static_cast<Index>(sizeof(real)));
+}
+
+void forward(const Run& r) noexcept {
+  const Config& c = r.config<Config>();
+  const Index rows = r.n * c.rows;
+  Gemm g;
+  g.m = rows, g.n = c.units, g.k = c.inputs;
+  g.a = r.x(), g.a_row = c.inputs;
+  g.b = r.param(0), g.b_row = c.units;
+  g.ldc = c.units;
+  if (c.bias) g.bias = r.param(1);
+  if (!c.keep_z) {
+    g.c = r.y(), g.act = c.act;
+    return multiply(r, c, g);
+  }
+  const real* z = g.c = r.kept();
+  multiply(r, c, g);
+  real* y = r.y();
+  parallel_for(r.pool, rows * c.units, 16384, [&](Index begin, Index end, int) {
+    activation_forward(c.act, z + begin, y + begin, end - begin);
+  });
+}
+
+void backward(const Run& r) noexcept {
+  const Config& c = r.config<Config>();
+  const Index rows = r.n * c.rows;
+  const real* dz = r.dy();
+  if (c.act.kind != kLinear) {
+    const real* v = c.keep_z ? r.kept() : r.y();
+    const real* dy = dz;
+    real* to = r.scratch(c.dz);
+    parallel_for(r.pool, rows * c.units, 16384, [&](Index begin, Index end, int) {
+      activation_backward(c.act, v + begin, dy + begin, to + begin, end - begin);
+    });
+    dz = to;
+  }
+  if (r.dparam(0)) {  // dW = xᵀ dz
+    Gemm g;
+    g.m = c.inputs, g.n = c.units, g.k = rows;
+    g.a = r.x(), g.a_row = 1, g.a_col = c.inputs;
+    g.b = dz, g.b_row = c.units;
+    g.c = r.dparam(0), g.ldc = c.units;
+    multiply(r, c, g);
+  }
+  if (c.bias && r.dparam(1))
+    column_sum(r.pool, dz, c.units, rows, c.units, r.dparam(1), false, r.scratch(c.partial));
+  if (r.dx()) {  // dx = dz Wᵀ
+    Gemm g;
+    g.m = rows, g.n = c.inputs, g.k = c.units;
+    g.a = dz, g.a_row = c.units;
+    g.b = r.param(0), g.b_row = 1, g.b_col = c.units;
+    g.c = r.dx(), g.ldc = c.inputs;
+    multiply(r, c, g);
+  }
+}
+
+}  // namespace
+
+extern const OpDef op_dense;
+const OpDef op_dense{"dense", plan, forward, backward};
+
+}  // namespace pyseq::PYSEQ_NS

@@ -1,0 +1,30 @@
+// y = x under another shape    x (N, ...)  y (N, dims)    attribute dims: the new dimensions
+#include "core/op.h"
+#include "kernels/real.h"
+
+namespace pyseq::PYSEQ_NS {
+namespace {
+
+void plan(Plan& p) {
+  const Shape x = p.input(0);
+  Index dims[kMaxRank];
+  const int rank = p.integers("dims", dims, kMaxRank);
+  Shape y;
+  for (int i = 0; i < rank; ++i) y.push(dims[i]);
+  if (y.size() != x.size())
+    p.fail("expected dims of %lld elements, got %lld", static_cast<long long>(x.size()),
+           static_cast<long long>(y.size()));
+  p.output(y);
+  p.alias();
+}
+
+// Never called: the output is the input.
+void forward(const Run&) noexcept {}
+void backward(const Run&) noexcept {}
+
+}  // namespace
+
+extern const OpDef op_reshape;
+const OpDef op_reshape{"reshape", plan, forward, backward};
+
+}  // namespace pyseq::PYSEQ_NS

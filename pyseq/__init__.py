@@ -1,0 +1,56 @@
+"""pyseq: the Keras `Sequential` model as a library of its own.
+
+>>> import pyseq
+>>> model = pyseq.Sequential([pyseq.Input((3,)), pyseq.layers.Dense(1)])
+>>> model.output_shape
+(None, 1)
+"""
+
+from __future__ import annotations
+
+import importlib
+
+__version__ = "0.1.0"
+
+# Imported when first used, so that `import pyseq` stays quick.
+_MODULES = (
+    "activations", "backend", "callbacks", "config", "constraints", "datasets", "dtype_policies",
+    "initializers", "layers", "losses", "metrics", "mixed_precision", "models", "ops",
+    "optimizers", "preprocessing", "random", "regularizers", "saving", "utils", "wrappers",
+)
+_NAMES = {
+    "Sequential": "pyseq.sequential",
+    "Model": "pyseq.training.model",
+    "Layer": "pyseq.layers.base",
+    "InputSpec": "pyseq.layers.base",
+    "Input": "pyseq.layers.core",
+    "KerasTensor": "pyseq.layers.core",
+    "Variable": "pyseq.variable",
+    "DTypePolicy": "pyseq.dtype_policies",
+    "Loss": "pyseq.losses",
+    "Metric": "pyseq.metrics",
+    "Optimizer": "pyseq.optimizers",
+    "Initializer": "pyseq.initializers",
+    "Regularizer": "pyseq.regularizers",
+    "device": "pyseq.config",
+    "version": "pyseq.utils",
+}
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        try:
+            return importlib.import_module(f"pyseq.{name}")
+        except ModuleNotFoundError as error:
+            if error.name == f"pyseq.{name}":
+                raise AttributeError(f"module 'pyseq' has no attribute {name!r}") from None
+            raise
+    if name in _NAMES:
+        value = getattr(importlib.import_module(_NAMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'pyseq' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_MODULES, *_NAMES])

@@ -1,0 +1,125 @@
+"""Which dtype a layer's weights and arithmetic have, with the names of `keras.dtype_policies`.
+
+pyseq computes in float32 or float64. The names of 16-bit policies (`float16`, `bfloat16`,
+`mixed_float16`, `mixed_bfloat16`) are accepted and kept, so that configs pass through
+unchanged, and compute in float32.
+"""
+
+from __future__ import annotations
+
+from pyseq import backend, config
+from pyseq.saving.registration import builtin
+from pyseq.saving.serialization import (
+    construct,
+    deserialize_keras_object,
+    serialize_keras_object,
+)
+
+_MIXED = ("mixed_float16", "mixed_bfloat16")
+_QUANTIZED = ("int8_from_", "int4_from_", "float8_from_", "gptq", "awq")
+_FAMILIES = ("dtype_policies", "", "mixed_precision")
+
+
+@builtin(
+    "",
+    aliases=(
+        "dtype_policies.DTypePolicy",
+        "mixed_precision.DTypePolicy",
+        "mixed_precision.Policy",
+    ),
+)
+class DTypePolicy:
+    """The pair of dtypes of a layer.
+
+    Args:
+        name: a dtype name, `"mixed_float16"` or `"mixed_bfloat16"`; None for the default policy.
+
+    Attributes:
+        name: the name as given.
+        compute_dtype: dtype of the arithmetic and of the outputs.
+        variable_dtype: dtype of the weights.
+
+    >>> DTypePolicy("mixed_bfloat16").compute_dtype
+    'float32'
+    """
+
+    def __init__(self, name=None):
+        if name is None:
+            name = config.dtype_policy().name
+        if not isinstance(name, str):
+            raise TypeError(
+                f"DTypePolicy: expected the name of a policy, got {name!r}; "
+                f"pass 'float32' or the like"
+            )
+        if name.startswith(_QUANTIZED):
+            raise ValueError(
+                f"DTypePolicy: expected a policy without quantization, got {name!r}; "
+                f"pyseq runs float32 and float64 models"
+            )
+        self.name = name
+        if name in _MIXED:
+            self.compute_dtype = self.variable_dtype = "float32"
+            return
+        try:
+            dtype = backend.compute_dtype(name)
+        except ValueError as error:
+            raise ValueError(
+                f"DTypePolicy: expected the name of a dtype or one of {_MIXED}, got {name!r}; "
+                f"'float32' is the default"
+            ) from error
+        self.compute_dtype = self.variable_dtype = dtype
+
+    @property
+    def quantization_mode(self):
+        """Always None: pyseq does not quantize."""
+        return None
+
+    def get_config(self):
+        """Return `{"name": name}`."""
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        """Return the policy that `get_config` described."""
+        return construct(cls, config)
+
+    def __eq__(self, other):
+        return isinstance(other, DTypePolicy) and self.name == other.name
+
+    def __hash__(self):
+        return hash(self.name)
+
+    def __repr__(self):
+        return f'<DTypePolicy "{self.name}">'
+
+
+@builtin("", aliases=("dtype_policies.FloatDTypePolicy",))
+class FloatDTypePolicy(DTypePolicy):
+    """Another name of `DTypePolicy`, which some files use."""
+
+
+def serialize(dtype_policy):
+    """Return the config dict of a policy."""
+    return serialize_keras_object(dtype_policy)
+
+
+def deserialize(config, custom_objects=None):
+    """Return the policy that a config dict describes."""
+    return deserialize_keras_object(config, custom_objects, family=_FAMILIES)
+
+
+def get(identifier):
+    """Return a policy from None (the default), a policy, a name, a config dict or a dtype.
+
+    >>> get("float64")
+    <DTypePolicy "float64">
+    """
+    if identifier is None:
+        return config.dtype_policy()
+    if isinstance(identifier, dict):
+        identifier = deserialize(identifier)
+    if isinstance(identifier, DTypePolicy):
+        return identifier
+    if isinstance(identifier, str):
+        return DTypePolicy(identifier)
+    return DTypePolicy(backend.standardize_dtype(identifier))

@@ -1,0 +1,478 @@
+"""The base class of all layers: names, weights, configuration, lowering and direct calls."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+
+import numpy as np
+
+from pyseq import constraints, dtype_policies, initializers, lowering, naming, regularizers
+from pyseq.saving.registration import to_snake_case
+from pyseq.variable import Variable
+
+_LEGACY_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_dim")
+
+
+class Layer:
+    """Base class of all layers.
+
+    A layer is configured by its constructor, creates weights in `build(input_shape)`, infers
+    shapes in `compute_output_shape(input_shape)` and appends its ops to a program in
+    `lower(graph, x)`. A user's subclass that defines `call(inputs)` on NumPy arrays instead of
+    `lower` can be used for inference.
+
+    Args:
+        activity_regularizer: regularizer of the output, divided by the number of rows.
+        trainable: whether the optimizer updates the weights.
+        dtype: name of a dtype or a `DTypePolicy`.
+        name: unique name within a model; made from the class name by default.
+    """
+
+    # "pass": the mask goes on to the next layer; "drop": it ends here with a warning;
+    # "consume": the layer uses it up.
+    mask_policy = "drop"
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer=None,
+        trainable=True,
+        dtype=None,
+        autocast=True,
+        name=None,
+        **kwargs,
+    ):
+        object.__setattr__(self, "_layers", [])
+        self._trainable_variables = []
+        self._non_trainable_variables = []
+        if name is None:
+            name = naming.auto_name(to_snake_case(type(self).__name__))
+        elif not isinstance(name, str) or "/" in name:
+            raise ValueError(
+                f"{type(self).__name__}: expected `name` to be a string without '/', got {name!r}"
+            )
+        self.name = name
+        self._trainable = bool(trainable)
+        self.autocast = autocast
+        self.dtype_policy = dtype_policies.get(dtype)
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.built = False
+        self.input_spec = None
+        self._build_input_shape = None
+        self._losses = []
+        self._runners = {}
+        self._calls = 0
+        self._legacy_input_shape = self._take_legacy_shape(kwargs)
+        if kwargs:
+            raise ValueError(
+                f"{self.name}: expected arguments of {type(self).__name__}, got unknown "
+                f"{sorted(kwargs)}; check the spelling"
+            )
+
+    def _take_legacy_shape(self, kwargs):
+        given = [k for k in _LEGACY_SHAPE_ARGUMENTS if kwargs.get(k) is not None]
+        shape = None
+        for key in given:
+            value = kwargs[key]
+            if key == "input_dim":
+                shape = (None, int(value))
+            elif key == "input_shape":
+                shape = (None, *(value if isinstance(value, (tuple, list)) else (value,)))
+            else:
+                shape = tuple(value)
+        if kwargs.get("input_length") is not None and "input_dim" in given:
+            shape = (None, int(kwargs["input_length"]), int(kwargs["input_dim"]))
+        for key in (*_LEGACY_SHAPE_ARGUMENTS, "input_length"):
+            kwargs.pop(key, None)
+        return shape
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _recording_build(cls.__dict__["build"])
+
+    def __setattr__(self, key, value):
+        if isinstance(value, Layer) and key != "_parent":
+            self._track(value)
+        elif isinstance(value, (list, tuple)) and value and not key.startswith("_"):
+            for item in value:
+                if isinstance(item, Layer):
+                    self._track(item)
+        object.__setattr__(self, key, value)
+
+    def _track(self, layer):
+        if all(layer is not known for known in self._layers):
+            self._layers.append(layer)
+
+    # --- dtype
+
+    @property
+    def dtype(self):
+        return self.dtype_policy.variable_dtype
+
+    @property
+    def variable_dtype(self):
+        return self.dtype_policy.variable_dtype
+
+    @property
+    def compute_dtype(self):
+        return self.dtype_policy.compute_dtype
+
+    @property
+    def supports_masking(self):
+        return self.mask_policy != "drop"
+
+    @supports_masking.setter
+    def supports_masking(self, value):
+        if value != self.supports_masking:
+            self.mask_policy = "pass" if value else "drop"
+
+    # --- weights
+
+    def add_weight(
+        self,
+        shape=None,
+        initializer=None,
+        dtype=None,
+        trainable=True,
+        autocast=True,
+        regularizer=None,
+        constraint=None,
+        aggregation="none",
+        overwrite_with_gradient=False,
+        name=None,
+    ):
+        """Create a weight of `shape` and return it as a `Variable`."""
+        shape = () if shape is None else tuple(int(d) for d in np.atleast_1d(shape))
+        name = name or naming.auto_name("variable")
+        if dtype is None:
+            dtype = self.dtype if self.dtype == "float64" else "float32"
+        if initializer is None:
+            initializer = "glorot_uniform" if str(dtype).startswith("float") else "zeros"
+        initializer = initializers.get(initializer)
+        value = np.asarray(initializer(shape, dtype=dtype))
+        if value.shape != shape:
+            raise ValueError(
+                f"{self.name}: expected the initializer of `{name}` to return shape {shape}, got "
+                f"{value.shape}"
+            )
+        variable = Variable(value, trainable, dtype, name, f"{self.name}/{name}")
+        variable.regularizer = regularizers.get(regularizer)
+        variable.constraint = constraints.get(constraint)
+        variable.initializer = initializer
+        (self._trainable_variables if trainable else self._non_trainable_variables).append(variable)
+        return variable
+
+    add_variable = add_weight
+
+    @property
+    def trainable(self):
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        self._trainable = bool(value)
+        for layer in self._layers:
+            layer.trainable = value
+
+    def _own_variables(self):
+        return [*self._trainable_variables, *self._non_trainable_variables]
+
+    def _flatten(self):
+        """This layer and all below it, each once."""
+        seen, result = set(), []
+
+        def visit(layer):
+            if id(layer) not in seen:
+                seen.add(id(layer))
+                result.append(layer)
+                for child in layer._layers:
+                    visit(child)
+
+        visit(self)
+        return result
+
+    @property
+    def weights(self):
+        seen, result = set(), []
+        for layer in self._flatten():
+            for variable in layer._own_variables():
+                if id(variable) not in seen:
+                    seen.add(id(variable))
+                    result.append(variable)
+        return result
+
+    @property
+    def variables(self):
+        return self.weights
+
+    @property
+    def trainable_weights(self):
+        if not self.trainable:
+            return []
+        frozen = {id(v) for layer in self._flatten() if not layer.trainable
+                  for v in layer._own_variables()}
+        return [v for v in self.weights if v.trainable and id(v) not in frozen]
+
+    @property
+    def non_trainable_weights(self):
+        trained = {id(v) for v in self.trainable_weights}
+        return [v for v in self.weights if id(v) not in trained]
+
+    trainable_variables = trainable_weights
+    non_trainable_variables = non_trainable_weights
+
+    def get_weights(self):
+        """Return copies of all weights, in the order of `weights`."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights):
+        """Set all weights from a list of arrays in the order of `weights`."""
+        variables = self.weights
+        weights = list(weights)
+        if len(weights) != len(variables):
+            raise ValueError(
+                f"{self.name}.set_weights: expected {len(variables)} arrays, got {len(weights)}"
+            )
+        arrays = [np.asarray(w) for w in weights]
+        for variable, array in zip(variables, arrays):
+            if array.shape != variable.shape:
+                raise ValueError(
+                    f"{self.name}.set_weights: expected shape {variable.shape} for "
+                    f"`{variable.path}`, got {array.shape}"
+                )
+        for variable, array in zip(variables, arrays):
+            variable.assign(array)
+
+    def count_params(self):
+        """Number of elements of all weights."""
+        if not self.built:
+            raise ValueError(
+                f"{self.name}.count_params: expected a built layer, got one without weights; call "
+                "`build(input_shape)` or the layer first"
+            )
+        return sum(v.size for v in self.weights)
+
+    def save_own_variables(self, store):
+        for i, variable in enumerate(self._own_variables()):
+            store[str(i)] = variable.numpy()
+
+    def load_own_variables(self, store):
+        variables = self._own_variables()
+        if len(store.keys()) != len(variables):
+            raise ValueError(
+                f"{self.name}: expected {len(variables)} saved weights, got {len(store.keys())}; "
+                "the file belongs to another architecture"
+            )
+        for i, variable in enumerate(variables):
+            variable.assign(store[str(i)])
+
+    # --- losses
+
+    @property
+    def losses(self):
+        """Values of the weight regularizers, one for each regularized trainable weight."""
+        return [v.regularizer(v.value) for v in self.trainable_weights
+                if v.regularizer is not None]
+
+    # --- building and shapes
+
+    def build(self, input_shape):
+        self.built = True
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return previous_mask if self.mask_policy == "pass" else None
+
+    def get_build_config(self):
+        if self._build_input_shape is None:
+            return None
+        return {"input_shape": self._build_input_shape}
+
+    def build_from_config(self, config):
+        if config and config.get("input_shape") is not None:
+            self.build(tuple(config["input_shape"]))
+
+    # --- lowering
+
+    def lower(self, g, x):
+        """Append this layer's ops to graph `g` and return the output value."""
+        if type(self).call is Layer.call:
+            raise ValueError(
+                f"{self.name}: expected a layer that defines `lower(graph, x)` or `call(inputs)`, "
+                f"got {type(self).__name__} with neither"
+            )
+        if g.training:
+            raise ValueError(
+                f"{self.name}: expected a built-in layer in training, got the Python function "
+                f"{type(self).__name__}.call, which has no gradient here; use it for inference, "
+                "or build the layer from built-in ones"
+            )
+        shape = tuple(self.compute_output_shape((g.batch_size, *x.shape)))[1:]
+        return self.out(g.host(self.call, x, shape, self.name), x)
+
+    def call(self, inputs):
+        return np.asarray(self(inputs))
+
+    def emit(self, g, x):
+        """Check the input, build if needed, lower, and add the activity regularizer."""
+        shape = (g.batch_size, *x.shape)
+        self.check_input(shape)
+        if not self.built:
+            self.build(shape)
+        if x.mask is not None and self.mask_policy == "drop":
+            warnings.warn(
+                f"{self.name}: the mask of its input ends here, because {type(self).__name__} "
+                "does not use masks",
+                stacklevel=2,
+            )
+        y = self.lower(g, x)
+        if self.activity_regularizer is not None and g.losses:
+            y = self._regularize_activity(g, y)
+        return y
+
+    def _regularize_activity(self, g, y):
+        if isinstance(y, (list, tuple)):
+            return type(y)([self._regularize_activity(g, y[0]), *y[1:]])
+        description = self.activity_regularizer.lower()
+        out = g.op("activity_regularizer", y, y.shape, name=self.name, **description)
+        return out.with_mask(y.mask)
+
+    def out(self, y, x):
+        """Give `y` the mask of `x` if this layer passes masks."""
+        return y.with_mask(x.mask if self.mask_policy == "pass" else None)
+
+    def check_input(self, shape):
+        """Raise a ValueError naming this layer if it cannot take an input of `shape`."""
+        spec = self.input_spec
+        if spec is None:
+            return
+        spec.check(self.name, shape)
+
+    # --- direct calls
+
+    def __call__(self, inputs, *args, training=None, mask=None, **kwargs):
+        """Run the layer on an array `(n, ...)`; returns a NumPy array (or a list of them)."""
+        from pyseq.layers import core
+
+        if isinstance(inputs, core.KerasTensor):
+            raise ValueError(
+                f"{self.name}: expected an array, got a symbolic Input; pyseq has Sequential "
+                "models only: put `Input(...)` and the layers into `Sequential([...])`"
+            )
+        if args or kwargs:
+            raise TypeError(f"{self.name}: expected `layer(inputs, training=, mask=)`, got further "
+                            f"arguments {args or sorted(kwargs)}")
+        return lowering.run_layer(self, inputs, bool(training), mask)
+
+    # --- configuration
+
+    def get_config(self):
+        """Return the constructor arguments as plain data."""
+        config = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": dtype_policies.serialize(self.dtype_policy),
+        }
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        """Create a layer from what `get_config` returned."""
+        return cls(**config)
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _recording_build(build):
+    @functools.wraps(build)
+    def wrapper(self, *args, **kwargs):
+        outer = not self.built
+        result = build(self, *args, **kwargs)
+        if outer:
+            shape = args[0] if args else kwargs.get("input_shape")
+            if shape is not None:
+                self._build_input_shape = tuple(shape) if not isinstance(shape, dict) else shape
+        self.built = True
+        return result
+
+    return wrapper
+
+
+class InputSpec:
+    """What a layer expects of its input: rank, fixed dimensions.
+
+    Args:
+        ndim, min_ndim, max_ndim: number of dimensions, the batch included.
+        axes: `{axis: size}` that must match.
+        shape: full shape, None where free.
+    """
+
+    def __init__(
+        self,
+        dtype=None,
+        shape=None,
+        ndim=None,
+        max_ndim=None,
+        min_ndim=None,
+        axes=None,
+        allow_last_axis_squeeze=False,
+        name=None,
+        optional=False,
+    ):
+        self.dtype = dtype
+        self.shape = None if shape is None else tuple(shape)
+        self.ndim = len(self.shape) if self.shape is not None else ndim
+        self.max_ndim = max_ndim
+        self.min_ndim = min_ndim
+        self.axes = dict(axes or {})
+        self.allow_last_axis_squeeze = allow_last_axis_squeeze
+        self.name = name
+        self.optional = optional
+        # What to do about a wrong rank; layers give a better hint.
+        self.hint = ""
+
+    def with_hint(self, hint):
+        self.hint = hint
+        return self
+
+    def check(self, where, shape):
+        """Raise a ValueError that starts with `where` if `shape` does not fit."""
+        rank = len(shape)
+        hint = f"; {self.hint}" if self.hint else ""
+        if self.ndim is not None and rank != self.ndim:
+            raise ValueError(
+                f"{where}: expected an input of {self.ndim} dimensions (the batch included), got "
+                f"shape {tuple(shape)}{hint}"
+            )
+        if self.min_ndim is not None and rank < self.min_ndim:
+            raise ValueError(
+                f"{where}: expected an input of at least {self.min_ndim} dimensions (the batch "
+                f"included), got shape {tuple(shape)}{hint}"
+            )
+        if self.max_ndim is not None and rank > self.max_ndim:
+            raise ValueError(
+                f"{where}: expected an input of at most {self.max_ndim} dimensions (the batch "
+                f"included), got shape {tuple(shape)}{hint}"
+            )
+        for axis, size in self.axes.items():
+            if size is not None and shape[int(axis)] not in (size, None):
+                raise ValueError(
+                    f"{where}: expected size {size} along axis {axis} of the input, got shape "
+                    f"{tuple(shape)}; the layer was built for another input"
+                )
+        for axis, size in enumerate(self.shape or ()):
+            if size is not None and shape[axis] not in (size, None):
+                raise ValueError(
+                    f"{where}: expected an input of shape {self.shape}, got {tuple(shape)}"
+                )
+
+    def __repr__(self):
+        parts = [f"{k}={v}" for k, v in vars(self).items() if v and k != "hint"]
+        return f"InputSpec({', '.join(parts)})"

@@ -1,0 +1,558 @@
+"""Normalization layers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyseq import constraints, initializers, regularizers
+from pyseq.layers.base import InputSpec, Layer
+from pyseq.layers.reshaping import lower_permute
+from pyseq.saving.registration import builtin
+
+
+def _positive_axes(where, axis, rank):
+    """`axis` (an integer or several) as sorted positive axes of an input of `rank` dimensions."""
+    axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
+    for a in axes:
+        if not -rank <= a < rank:
+            raise ValueError(
+                f"{where}: expected `axis` in {-rank} to {rank - 1} for an input of {rank} "
+                f"dimensions, got {axis}"
+            )
+    return sorted(a % rank for a in axes)
+
+
+def _check_axis_type(where, axis):
+    several = isinstance(axis, (list, tuple)) and all(hasattr(a, "__index__") for a in axis)
+    if not several and not hasattr(axis, "__index__"):
+        raise TypeError(f"{where}: expected `axis` to be an int or a list of ints, got {axis!r}")
+    return [int(a) for a in axis] if several else int(axis)
+
+
+def _known(where, shape, axes):
+    dims = tuple(shape[a] for a in axes)
+    if None in dims:
+        raise ValueError(
+            f"{where}: expected known sizes along axis {list(axes)}, got input shape "
+            f"{tuple(shape)}; give them in Input(shape)"
+        )
+    return dims
+
+
+class _AxesLast:
+    """Lowers an op on the last dimensions for other axes, between two permutations."""
+
+    def __init__(self, g, x, axes, name):
+        rank = len(x.shape)
+        if 0 in axes:
+            raise ValueError(
+                f"{name}: expected `axis` without the batch axis 0; rows are independent here"
+            )
+        inner = [a - 1 for a in axes]
+        self.order = [d for d in range(rank) if d not in inner] + inner
+        self.g, self.name = g, name
+
+    def enter(self, x):
+        return lower_permute(self.g, x, self.order, self.name)
+
+    def leave(self, y):
+        return lower_permute(self.g, y, np.argsort(self.order).tolist(), self.name)
+
+
+class _Affine(Layer):
+    """The gamma and beta that several normalizations share."""
+
+    def _configure(
+        self,
+        center,
+        scale,
+        beta_initializer,
+        gamma_initializer,
+        beta_regularizer,
+        gamma_regularizer,
+        beta_constraint,
+        gamma_constraint,
+    ):
+        self.center = bool(center)
+        self.scale = bool(scale)
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.gamma = None
+        self.beta = None
+
+    def _add_gamma(self, shape):
+        self.gamma = self.add_weight(
+            name="gamma",
+            shape=shape,
+            initializer=self.gamma_initializer,
+            regularizer=self.gamma_regularizer,
+            constraint=self.gamma_constraint,
+        )
+
+    def _add_beta(self, shape):
+        self.beta = self.add_weight(
+            name="beta",
+            shape=shape,
+            initializer=self.beta_initializer,
+            regularizer=self.beta_regularizer,
+            constraint=self.beta_constraint,
+        )
+
+    def _add_affine(self, shape):
+        if self.scale:
+            self._add_gamma(shape)
+        if self.center:
+            self._add_beta(shape)
+
+    def _affine_weights(self):
+        return [w for w in (self.gamma, self.beta) if w is not None]
+
+    def _affine_config(self):
+        return {
+            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
+            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
+            "beta_constraint": constraints.serialize(self.beta_constraint),
+            "gamma_constraint": constraints.serialize(self.gamma_constraint),
+        }
+
+
+def _squared_root(initializer):
+    def initialize(shape, dtype=None):
+        return np.sqrt(initializer(shape, dtype=dtype))
+
+    return initialize
+
+
+@builtin("layers")
+class BatchNormalization(_Affine):
+    """(x - mean) / sqrt(variance + epsilon) gamma + beta, for each element of `axis`.
+
+    While training (and trainable), mean and biased variance are those of the batch, and the moving
+    ones follow: moving = momentum moving + (1 - momentum) batch. Otherwise the moving ones are
+    used. Masked steps do not count. Ioffe & Szegedy, arXiv:1502.03167.
+
+    Args:
+        axis: the axis that keeps its own statistics, usually the channels.
+        momentum: of the moving statistics.
+        epsilon: added to the variance.
+        center, scale: whether there is a beta, a gamma.
+        renorm: correct the batch statistics towards running ones (Ioffe, arXiv:1702.03275).
+        renorm_clipping: dict with "rmax", "rmin", "dmax".
+        renorm_momentum: of the running statistics of renorm.
+
+    Weights: gamma, beta, moving_mean, moving_variance; renorm adds moving_stddev, renorm_mean,
+    renorm_stddev.
+
+    >>> BatchNormalization(epsilon=0.0)(np.ones((1, 2))).tolist()
+    [[1.0, 1.0]]
+    """
+
+    mask_policy = "pass"
+
+    def __init__(
+        self,
+        axis=-1,
+        momentum=0.99,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        moving_mean_initializer="zeros",
+        moving_variance_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        beta_constraint=None,
+        gamma_constraint=None,
+        renorm=False,
+        renorm_clipping=None,
+        renorm_momentum=0.99,
+        synchronized=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if not hasattr(axis, "__index__"):
+            raise TypeError(f"{self.name}: expected `axis` to be an integer, got {axis!r}")
+        self.axis = int(axis)
+        if synchronized:
+            raise ValueError(
+                f"{self.name}: expected synchronized=False, got True; there is one process"
+            )
+        self.synchronized = False
+        self.momentum = float(momentum)
+        self.epsilon = float(epsilon)
+        self._configure(
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
+        )
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.renorm = bool(renorm)
+        self.renorm_clipping = self._check_clipping(renorm_clipping) if renorm else renorm_clipping
+        self.renorm_momentum = renorm_momentum
+
+    def _check_clipping(self, clipping):
+        clipping = dict(clipping or {})
+        if set(clipping) - {"rmax", "rmin", "dmax"}:
+            raise ValueError(
+                f"{self.name}: expected keys 'rmax', 'rmin', 'dmax' in `renorm_clipping`, got "
+                f"{clipping}"
+            )
+        rmax, rmin, dmax = (clipping.get(key) for key in ("rmax", "rmin", "dmax"))
+        if rmax is not None and rmin is not None and rmax < rmin:
+            raise ValueError(f"{self.name}: expected rmin <= rmax, got {clipping}")
+        if dmax is not None and dmax < 0:
+            raise ValueError(f"{self.name}: expected dmax >= 0, got {clipping}")
+        return clipping
+
+    def build(self, input_shape):
+        axes = _positive_axes(self.name, self.axis, len(input_shape))
+        shape = _known(self.name, input_shape, axes)
+        self._add_affine(shape)
+
+        def state(name, initializer):
+            return self.add_weight(
+                name=name, shape=shape, initializer=initializer, trainable=False
+            )
+
+        self.moving_mean = state("moving_mean", self.moving_mean_initializer)
+        self.moving_variance = state("moving_variance", self.moving_variance_initializer)
+        if self.renorm:
+            stddev = _squared_root(self.moving_variance_initializer)
+            self.moving_stddev = state("moving_stddev", stddev)
+            self.renorm_mean = state("renorm_mean", self.moving_mean_initializer)
+            self.renorm_stddev = state("renorm_stddev", stddev)
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={axes[0]: shape[0]})
+
+    def compute_output_shape(self, input_shape):
+        _positive_axes(self.name, self.axis, len(input_shape))
+        return tuple(input_shape)
+
+    def lower(self, g, x):
+        axes = _positive_axes(self.name, self.axis, len(x.shape) + 1)
+        last = _AxesLast(g, x, axes, self.name)
+        batch = g.training and self.trainable
+        weights = [*self._affine_weights(), self.moving_mean, self.moving_variance]
+        attrs = {}
+        if self.renorm and batch:
+            weights += [self.moving_stddev, self.renorm_mean, self.renorm_stddev]
+            attrs = {"renorm": True, "renorm_momentum": float(self.renorm_momentum)}
+            attrs.update((k, float(v)) for k, v in self.renorm_clipping.items() if v is not None)
+        inputs = [last.enter(x)]
+        if batch and x.mask is not None:
+            if len(x.mask.shape) != len(x.shape) - 1 or axes[0] != len(x.shape):
+                raise ValueError(
+                    f"{self.name}: expected a mask of one dimension less than the input and "
+                    f"axis=-1, got mask {x.mask.shape}, input {x.shape}, axis={self.axis}"
+                )
+            inputs.append(x.mask)
+        y = g.op(
+            "batch_norm",
+            inputs,
+            inputs[0].shape,
+            weights=weights,
+            name=self.name,
+            scale=self.scale,
+            center=self.center,
+            epsilon=self.epsilon,
+            momentum=self.momentum,
+            batch_statistics=batch,
+            **attrs,
+        )
+        return self.out(last.leave(y), x)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "axis": self.axis,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            "beta_initializer": initializers.serialize(self.beta_initializer),
+            "gamma_initializer": initializers.serialize(self.gamma_initializer),
+            "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
+            "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
+            **self._affine_config(),
+            "synchronized": self.synchronized,
+            "renorm": self.renorm,
+            "renorm_clipping": self.renorm_clipping,
+            "renorm_momentum": self.renorm_momentum,
+        }
+
+
+@builtin("layers")
+class LayerNormalization(_Affine):
+    """(x - mean) / sqrt(variance + epsilon) gamma + beta with moments of each row over `axis`.
+
+    Args:
+        axis: axis or axes that are normalized together.
+        epsilon: added to the (biased) variance; 1e-3, more than elsewhere.
+        center, scale: whether there is a beta, a gamma.
+
+    Weights: gamma, beta, with the dimensions of `axis`. Ba et al., arXiv:1607.06450.
+
+    >>> LayerNormalization(epsilon=0.0)(np.array([[1.0, 3.0]])).tolist()
+    [[-1.0, 1.0]]
+    """
+
+    mask_policy = "pass"
+
+    def __init__(
+        self,
+        axis=-1,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        beta_constraint=None,
+        gamma_constraint=None,
+        **kwargs,
+    ):
+        self.rms_scaling = bool(kwargs.pop("rms_scaling", False))
+        super().__init__(**kwargs)
+        self.axis = _check_axis_type(self.name, axis)
+        self.epsilon = epsilon
+        self._configure(
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
+        )
+
+    def build(self, input_shape):
+        axes = _positive_axes(self.name, self.axis, len(input_shape))
+        shape = _known(self.name, input_shape, axes)
+        # A list from here on, as in the configs of Keras.
+        self.axis = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]
+        if self.scale or self.rms_scaling:
+            self._add_gamma(shape)
+        if self.center and not self.rms_scaling:
+            self._add_beta(shape)
+
+    def compute_output_shape(self, input_shape):
+        _positive_axes(self.name, self.axis, len(input_shape))
+        return tuple(input_shape)
+
+    def lower(self, g, x):
+        axes = _positive_axes(self.name, self.axis, len(x.shape) + 1)
+        last = _AxesLast(g, x, axes, self.name)
+        inner = last.enter(x)
+        y = g.op(
+            "layer_norm",
+            inner,
+            inner.shape,
+            weights=self._affine_weights(),
+            name=self.name,
+            axes=len(axes),
+            scale=self.gamma is not None,
+            center=self.beta is not None,
+            epsilon=float(self.epsilon),
+            rms_scaling=self.rms_scaling,
+        )
+        return self.out(last.leave(y), x)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "axis": self.axis,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            "rms_scaling": self.rms_scaling,
+            "beta_initializer": initializers.serialize(self.beta_initializer),
+            "gamma_initializer": initializers.serialize(self.gamma_initializer),
+            **self._affine_config(),
+        }
+
+
+@builtin("layers")
+class RMSNormalization(Layer):
+    """x / sqrt(mean(x^2) + epsilon) scale, over `axis` (Zhang & Sennrich, arXiv:1910.07467).
+
+    Weights: scale, with the dimensions of `axis`.
+
+    >>> RMSNormalization()(np.array([[2.0, -2.0]])).round(3).tolist()
+    [[1.0, -1.0]]
+    """
+
+    def __init__(self, axis=-1, epsilon=1e-6, **kwargs):
+        super().__init__(**kwargs)
+        self.axis = _check_axis_type(self.name, axis)
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        axes = _positive_axes(self.name, self.axis, len(input_shape))
+        shape = _known(self.name, input_shape, axes)
+        self.axis = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]
+        self.scale = self.add_weight(name="scale", shape=shape, initializer="ones")
+
+    def compute_output_shape(self, input_shape):
+        _positive_axes(self.name, self.axis, len(input_shape))
+        return tuple(input_shape)
+
+    def lower(self, g, x):
+        axes = _positive_axes(self.name, self.axis, len(x.shape) + 1)
+        last = _AxesLast(g, x, axes, self.name)
+        inner = last.enter(x)
+        y = g.op(
+            "rms_norm",
+            inner,
+            inner.shape,
+            weights=[self.scale],
+            name=self.name,
+            axes=len(axes),
+            epsilon=float(self.epsilon),
+        )
+        return self.out(last.leave(y), x)
+
+    def get_config(self):
+        return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}
+
+
+@builtin("layers")
+class UnitNormalization(Layer):
+    """x divided by its Euclidean norm over `axis`.
+
+    >>> UnitNormalization()(np.array([[3.0, 4.0]])).round(3).tolist()
+    [[0.6, 0.8]]
+    """
+
+    mask_policy = "pass"
+
+    def __init__(self, axis=-1, **kwargs):
+        super().__init__(**kwargs)
+        self.axis = _check_axis_type(self.name, axis)
+
+    def compute_output_shape(self, input_shape):
+        _positive_axes(self.name, self.axis, len(input_shape))
+        return tuple(input_shape)
+
+    def lower(self, g, x):
+        axes = _positive_axes(self.name, self.axis, len(x.shape) + 1)
+        last = _AxesLast(g, x, axes, self.name)
+        inner = last.enter(x)
+        y = g.op("unit_norm", inner, inner.shape, name=self.name, axes=len(axes))
+        return self.out(last.leave(y), x)
+
+    def get_config(self):
+        return {**super().get_config(), "axis": self.axis}
+
+
+@builtin("layers")
+class GroupNormalization(_Affine):
+    """(x - mean) / sqrt(variance + epsilon) gamma + beta, with moments of each row over one group of
+    consecutive channels and all other dimensions.
+
+    Args:
+        groups: number of groups; -1 for one for each channel (instance normalization).
+        axis: the channel axis.
+        epsilon: added to the variance.
+        center, scale: whether there is a beta, a gamma.
+
+    Weights: gamma, beta, one for each channel. Wu & He, arXiv:1803.08494.
+
+    >>> GroupNormalization(1, epsilon=0.0)(np.array([[1.0, 3.0]])).tolist()
+    [[-1.0, 1.0]]
+    """
+
+    mask_policy = "pass"
+
+    def __init__(
+        self,
+        groups=32,
+        axis=-1,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        beta_constraint=None,
+        gamma_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        is_integer = isinstance(groups, (int, np.integer)) and not isinstance(groups, bool)
+        if not is_integer or (groups < 1 and groups != -1):
+            raise ValueError(
+                f"{self.name}: expected `groups` >= 1, or -1 for one for each channel, got {groups!r}"
+            )
+        self.groups = int(groups)
+        self.axis = axis
+        self.epsilon = epsilon
+        self._configure(
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
+        )
+
+    def build(self, input_shape):
+        axes = _positive_axes(self.name, self.axis, len(input_shape))
+        (channels,) = _known(self.name, input_shape, axes)
+        if self.groups == -1:
+            self.groups = channels
+        if channels % self.groups:
+            raise ValueError(
+                f"{self.name}: expected `groups` to divide the number of channels ({channels}), got "
+                f"{self.groups}; pass groups="
+            )
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={axes[0]: channels})
+        self._add_affine((channels,))
+
+    def compute_output_shape(self, input_shape):
+        _positive_axes(self.name, self.axis, len(input_shape))
+        return tuple(input_shape)
+
+    def lower(self, g, x):
+        axes = _positive_axes(self.name, self.axis, len(x.shape) + 1)
+        last = _AxesLast(g, x, axes, self.name)
+        inner = last.enter(x)
+        y = g.op(
+            "group_norm",
+            inner,
+            inner.shape,
+            weights=self._affine_weights(),
+            name=self.name,
+            groups=self.groups,
+            scale=self.scale,
+            center=self.center,
+            epsilon=float(self.epsilon),
+        )
+        return self.out(last.leave(y), x)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "groups": self.groups,
+            "axis": self.axis,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            "beta_initializer": initializers.serialize(self.beta_initializer),
+            "gamma_initializer": initializers.serialize(self.gamma_initializer),
+            **self._affine_config(),
+        }

@@ -1,0 +1,329 @@
+"""Layers that act while training only: the Dropout family, noise, ActivityRegularization."""
+
+from __future__ import annotations
+
+import math
+
+from pyseq import config, random
+from pyseq.layers.base import InputSpec, Layer
+from pyseq.regularizers import L1L2
+from pyseq.saving.registration import builtin
+
+
+class _Random(Layer):
+    """Identity at inference; random numbers while training."""
+
+    mask_policy = "pass"
+
+    def __init__(self, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        if seed is not None and not isinstance(seed, random.SeedGenerator):
+            if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+                raise TypeError(
+                    f"{self.name}: expected `seed` to be an integer, a SeedGenerator or None, got "
+                    f"{seed!r}"
+                )
+        self.seed = seed
+        self.seed_generator = seed if isinstance(seed, random.SeedGenerator) else None
+        self._drawn = None
+
+    def op_seed(self):
+        """The seed of this layer's op: the same at every lowering of the layer."""
+        if self._drawn is None:
+            self._drawn = random.draw_seed(self.seed)
+        return self._drawn
+
+    def _check_rate(self, rate, below_one=False):
+        number = isinstance(rate, (int, float)) or hasattr(rate, "__float__")
+        valid = number and (0 <= rate < 1 if below_one else 0 <= rate <= 1)
+        if not valid:
+            raise ValueError(
+                f"{self.name}: expected `rate` in [0, 1{')' if below_one else ']'}, got {rate!r}; "
+                "it is the share of elements to drop"
+            )
+        return float(rate)
+
+    def _seed_config(self):
+        seed = self.seed
+        return seed.get_config()["seed"] if isinstance(seed, random.SeedGenerator) else seed
+
+
+class _Dropout(_Random):
+    _alpha = False
+
+    def _noise_shape(self, shape):
+        """Dimensions of the random choice, batch included, for an input of `shape`; or None."""
+        return None
+
+    def lower(self, g, x):
+        if not g.training or self.rate == 0:
+            return self.out(x, x)
+        attrs = {}
+        noise = self._noise_shape((g.batch_size, *x.shape))
+        if noise is not None:
+            attrs["noise"] = list(noise[1:])
+            # An explicit 1 shares the choice between all rows.
+            attrs["shared_batch"] = noise[0] == 1
+        y = g.op(
+            "dropout",
+            x,
+            x.shape,
+            name=self.name,
+            rate=self.rate,
+            seed=self.op_seed(),
+            alpha=self._alpha,
+            **attrs,
+        )
+        return self.out(y, x)
+
+
+@builtin("layers")
+class Dropout(_Dropout):
+    """While training, zeroes each element with probability `rate` and divides the others by 1 - rate.
+
+    Args:
+        rate: number in [0, 1].
+        noise_shape: shape of the choice, batch included: None entries are those of the input, an
+            entry of 1 shares the choice along that axis.
+        seed: integer or `SeedGenerator`; random when None.
+
+    Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014.
+
+    >>> import numpy as np
+    >>> Dropout(0.5)(np.ones((1, 2))).tolist()
+    [[1.0, 1.0]]
+    """
+
+    def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
+        super().__init__(seed, **kwargs)
+        self.rate = self._check_rate(rate)
+        self.noise_shape = self._check_noise_shape(noise_shape)
+
+    def _check_noise_shape(self, noise_shape):
+        if noise_shape is None:
+            return None
+        if isinstance(noise_shape, (str, int)) or not hasattr(noise_shape, "__iter__"):
+            raise ValueError(
+                f"{self.name}: expected `noise_shape` to be a tuple or None, got {noise_shape!r}"
+            )
+        noise_shape = tuple(noise_shape)
+        for d in noise_shape:
+            if d is not None and (isinstance(d, bool) or not hasattr(d, "__index__") or d < 1):
+                raise ValueError(
+                    f"{self.name}: expected `noise_shape` of positive integers or None, got "
+                    f"{noise_shape}"
+                )
+        return noise_shape
+
+    def _noise_shape(self, shape):
+        if self.noise_shape is None:
+            return None
+        if len(self.noise_shape) != len(shape):
+            raise ValueError(
+                f"{self.name}: expected `noise_shape` of {len(shape)} entries for an input of "
+                f"shape {shape}, got {self.noise_shape}"
+            )
+        noise = tuple(d if n is None else n for n, d in zip(self.noise_shape, shape))
+        for n, d in zip(noise[1:], shape[1:]):
+            if n not in (1, d):
+                raise ValueError(
+                    f"{self.name}: expected entries of `noise_shape` to be 1 or those of the input "
+                    f"{shape}, got {self.noise_shape}"
+                )
+        return noise
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "rate": self.rate,
+            "seed": self._seed_config(),
+            "noise_shape": self.noise_shape,
+        }
+
+
+@builtin("layers")
+class AlphaDropout(Dropout):
+    """Dropout that keeps mean and variance of SELU activations.
+
+    Arguments as of `Dropout`. Klambauer et al., "Self-Normalizing Neural Networks", 2017.
+
+    >>> import numpy as np
+    >>> AlphaDropout(0.5)(np.ones((1, 2))).tolist()
+    [[1.0, 1.0]]
+    """
+
+    _alpha = True
+
+    def lower(self, g, x):
+        # a = ((1 - rate)(1 + rate q^2))^(-1/2) is infinite at 1.
+        if g.training and self.rate == 1:
+            raise ValueError(f"{self.name}: expected `rate` below 1 in training, got 1")
+        return super().lower(g, x)
+
+
+class _SpatialDropout(_Dropout):
+    def __init__(self, rate, seed=None, name=None, dtype=None, **kwargs):
+        super().__init__(seed, name=name, dtype=dtype, **kwargs)
+        self.rate = self._check_rate(rate)
+
+    def get_config(self):
+        return {
+            "rate": self.rate,
+            "seed": self._seed_config(),
+            "name": self.name,
+            "dtype": self.dtype,
+        }
+
+
+@builtin("layers")
+class SpatialDropout1D(_SpatialDropout):
+    """Dropout of whole channels of `(n, steps, channels)`.
+
+    Tompson et al., arXiv:1411.4280.
+
+    >>> import numpy as np
+    >>> SpatialDropout1D(0.5)(np.ones((1, 2, 1))).shape
+    (1, 2, 1)
+    """
+
+    def __init__(self, rate, seed=None, name=None, dtype=None):
+        super().__init__(rate, seed, name, dtype)
+        self.input_spec = InputSpec(ndim=3)
+
+    def _noise_shape(self, shape):
+        return (shape[0], 1, shape[2])
+
+
+class _SpatialDropoutND(_SpatialDropout):
+    _rank = 2
+
+    def __init__(self, rate, data_format=None, seed=None, name=None, dtype=None):
+        super().__init__(rate, seed, name, dtype)
+        self.data_format = config.standardize_data_format(data_format, self.name)
+        self.input_spec = InputSpec(ndim=self._rank + 2)
+
+    def _noise_shape(self, shape):
+        ones = (1,) * self._rank
+        if self.data_format == "channels_first":
+            return (*shape[:2], *ones)
+        return (shape[0], *ones, shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "data_format": self.data_format}
+
+
+@builtin("layers")
+class SpatialDropout2D(_SpatialDropoutND):
+    """Dropout of whole channels of `(n, rows, cols, channels)`.
+
+    Tompson et al., arXiv:1411.4280.
+
+    >>> import numpy as np
+    >>> SpatialDropout2D(0.5)(np.ones((1, 2, 2, 1))).shape
+    (1, 2, 2, 1)
+    """
+
+
+@builtin("layers")
+class SpatialDropout3D(_SpatialDropoutND):
+    """Dropout of whole channels of `(n, depth, rows, cols, channels)`.
+
+    Tompson et al., arXiv:1411.4280.
+
+    >>> import numpy as np
+    >>> SpatialDropout3D(0.5)(np.ones((1, 2, 2, 2, 1))).shape
+    (1, 2, 2, 2, 1)
+    """
+
+    _rank = 3
+
+
+@builtin("layers")
+class GaussianDropout(_Random):
+    """While training, multiplies by normal noise of mean 1 and variance rate / (1 - rate).
+
+    Args:
+        rate: number in [0, 1).
+        seed: integer or `SeedGenerator`; random when None.
+
+    >>> import numpy as np
+    >>> GaussianDropout(0.5)(np.ones((1, 2))).tolist()
+    [[1.0, 1.0]]
+    """
+
+    def __init__(self, rate, seed=None, **kwargs):
+        super().__init__(seed, **kwargs)
+        self.rate = self._check_rate(rate, below_one=True)
+
+    def lower(self, g, x):
+        if not g.training or self.rate == 0:
+            return self.out(x, x)
+        stddev = math.sqrt(self.rate / (1 - self.rate))
+        y = g.op(
+            "gaussian_dropout", x, x.shape, name=self.name, stddev=stddev, seed=self.op_seed()
+        )
+        return self.out(y, x)
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate, "seed": self._seed_config()}
+
+
+@builtin("layers")
+class GaussianNoise(_Random):
+    """While training, adds normal noise of mean 0.
+
+    Args:
+        stddev: standard deviation in [0, 1].
+        seed: integer or `SeedGenerator`; random when None.
+
+    >>> import numpy as np
+    >>> GaussianNoise(0.5)(np.ones((1, 2))).tolist()
+    [[1.0, 1.0]]
+    """
+
+    def __init__(self, stddev, seed=None, **kwargs):
+        super().__init__(seed, **kwargs)
+        if not 0 <= stddev <= 1:
+            raise ValueError(f"{self.name}: expected `stddev` in [0, 1], got {stddev!r}")
+        self.stddev = stddev
+
+    def lower(self, g, x):
+        if not g.training or self.stddev == 0:
+            return self.out(x, x)
+        y = g.op(
+            "gaussian_noise",
+            x,
+            x.shape,
+            name=self.name,
+            stddev=float(self.stddev),
+            seed=self.op_seed(),
+        )
+        return self.out(y, x)
+
+    def get_config(self):
+        return {**super().get_config(), "stddev": self.stddev, "seed": self._seed_config()}
+
+
+@builtin("layers")
+class ActivityRegularization(Layer):
+    """Adds l1 sum|x| + l2 sum x^2, divided by the number of rows, to the loss.
+
+    >>> import numpy as np
+    >>> ActivityRegularization(l2=0.1)(np.ones((1, 2))).tolist()
+    [[1.0, 1.0]]
+    """
+
+    mask_policy = "pass"
+
+    def __init__(self, l1=0.0, l2=0.0, **kwargs):
+        super().__init__(activity_regularizer=L1L2(l1=l1, l2=l2), **kwargs)
+        self.l1 = l1
+        self.l2 = l2
+
+    def lower(self, g, x):
+        return self.out(x, x)
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("activity_regularizer", None)
+        return {**config, "l1": self.l1, "l2": self.l2}

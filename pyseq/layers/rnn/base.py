@@ -1,0 +1,270 @@
+"""`RNN`: a cell applied to each step of a sequence."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyseq.layers.base import Layer
+from pyseq.layers.rnn.cells import (
+    Cell,
+    StackedRNNCells,
+    check_cell,
+    output_size,
+    prefix_paths,
+)
+from pyseq.saving import serialization
+from pyseq.saving.registration import builtin
+from pyseq.variable import Variable
+
+
+def flatten(states):
+    """The arrays of possibly nested states, in order."""
+    if isinstance(states, (list, tuple)):
+        return [leaf for state in states for leaf in flatten(state)]
+    return [states]
+
+
+@builtin("layers")
+class RNN(Layer):
+    """Apply a recurrent cell along the time axis: (N, T, I) to (N, U) or (N, T, U).
+
+    Args:
+        cell: a cell, or a list of cells to stack. `SimpleRNNCell`, `GRUCell` and `LSTMCell` run
+            compiled; a cell of another class can be held but not run.
+        return_sequences: return the output of every step, not only the last.
+        return_state: return the last states too, as a list `[output, *states]`; only in the last
+            layer of a model.
+        go_backwards: read the sequence from its end; outputs stay in the order of processing.
+        stateful: start from the states of the previous batch until `reset_state()`. Needs a fixed
+            batch size.
+        unroll: accepted for compatibility; the result is the same.
+        zero_output_for_mask: output zeros at masked steps instead of repeating the previous output.
+
+    >>> import numpy as np
+    >>> from pyseq.layers import RNN, GRUCell, LSTMCell
+    >>> RNN([LSTMCell(8), GRUCell(4)])(np.zeros((2, 5, 3))).shape
+    (2, 4)
+    """
+
+    mask_policy = "consume"
+
+    def __init__(
+        self,
+        cell,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        zero_output_for_mask=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if isinstance(cell, (list, tuple)):
+            cell = StackedRNNCells(cell)
+        check_cell(self.name, cell)
+        self.cell = cell
+        self.return_sequences = return_sequences
+        self.return_state = return_state
+        self.go_backwards = go_backwards
+        self.stateful = stateful
+        self.unroll = unroll
+        self.zero_output_for_mask = zero_output_for_mask
+        self.states = None
+        size = cell.state_size
+        self.single_state = isinstance(size, int)
+        self.state_size = [size] if self.single_state else list(size)
+        self._expected_batch_size = None
+
+    @property
+    def _cells(self):
+        return self.cell.cells if isinstance(self.cell, StackedRNNCells) else [self.cell]
+
+    def build(self, input_shape):
+        if isinstance(self.cell, Layer) and not self.cell.built:
+            self.cell.build((input_shape[0], *input_shape[2:]))
+            prefix_paths(self.name, self.cell)
+        if not self.stateful:
+            return
+        if self.states is not None:
+            self.reset_state()
+            return
+        if input_shape[0] is None:
+            raise ValueError(
+                f"{self.name}: expected a fixed batch size, as stateful=True keeps states between "
+                "batches, got None; give the model `Input(batch_shape=(N, T, I))`"
+            )
+        self._expected_batch_size = int(input_shape[0])
+        self.states = [
+            Variable(state, trainable=False, dtype=self._state_dtype(), name="rnn_state")
+            for state in flatten(self.get_initial_state(self._expected_batch_size))
+        ]
+
+    def _state_dtype(self):
+        return "float64" if self.dtype == "float64" else "float32"
+
+    def get_initial_state(self, batch_size):
+        """Zero states for `batch_size` rows, as a list."""
+        get = getattr(self.cell, "get_initial_state", None)
+        if get is None:
+            return [np.zeros((batch_size, d), self.compute_dtype) for d in self.state_size]
+        states = get(batch_size=batch_size)
+        return list(states) if isinstance(states, (list, tuple)) else [states]
+
+    def reset_state(self):
+        """Set the states of a stateful layer back to zero."""
+        for state in self.states or ():
+            state.assign(np.zeros(state.shape, state.dtype))
+
+    reset_states = reset_state
+
+    # --- shapes and masks
+
+    def _step_output_shape(self, input_shape):
+        return (output_size(self.cell),)
+
+    def _state_shapes(self, input_shape):
+        return [(size,) for size in flatten(self.state_size)]
+
+    def compute_output_shape(self, input_shape):
+        self.check_input(input_shape)
+        batch, steps = input_shape[:2]
+        shape = self._step_output_shape(input_shape)
+        output = (batch, steps, *shape) if self.return_sequences else (batch, *shape)
+        if not self.return_state:
+            return output
+        return (output, *((batch, *s) for s in self._state_shapes(input_shape)))
+
+    def compute_mask(self, inputs, previous_mask=None):
+        mask = previous_mask if self.return_sequences else None
+        return [mask] + [None] * len(flatten(self.state_size)) if self.return_state else mask
+
+    # --- running
+
+    def __call__(self, inputs, *args, **kwargs):
+        expected = self._expected_batch_size
+        if self.stateful and expected is not None and len(inputs) != expected:
+            raise ValueError(self._batch_message(len(inputs)))
+        return super().__call__(inputs, *args, **kwargs)
+
+    def _batch_message(self, rows):
+        return (
+            f"{self.name}: expected batches of {self._expected_batch_size} rows, because the layer "
+            f"is stateful, got {rows}; pass full batches, or build it for another batch size"
+        )
+
+    def _check_cells(self):
+        for cell in self._cells:
+            if not isinstance(cell, Cell) or not type(cell).__module__.startswith("pyseq."):
+                raise ValueError(
+                    f"{self.name}: expected built-in cells (LSTMCell, GRUCell, SimpleRNNCell), got "
+                    f"{type(cell).__name__}; steps written in Python cannot be compiled"
+                )
+
+    def lower(self, g, x):
+        self._check_cells()
+        if self.stateful and g.batch_size != self._expected_batch_size:
+            raise ValueError(self._batch_message(g.batch_size))
+        cells, given = self._cells, list(self.states or ())
+        mask, value, states = x.mask, x, []
+        for number, cell in enumerate(cells):
+            last = number == len(cells) - 1
+            own, given = given[: cell.state_count], given[cell.state_count :]
+            value, *new_states = cell.emit_sequence(
+                g,
+                value.with_mask(mask),
+                name=self.name,
+                sequences=self.return_sequences or not last,
+                backwards=self.go_backwards and number == 0,
+                zero_masked=self.zero_output_for_mask and last,
+                return_state=self.return_state,
+                states=own,
+            )
+            states += new_states
+            if number == 0 and self.go_backwards and mask is not None and not last:
+                mask = g.op("reverse_time", mask, mask.shape, name=self.name)
+        value = value.with_mask(x.mask if self.return_sequences else None)
+        return [value, *states] if self.return_state else value
+
+    # --- configuration
+
+    def get_config(self):
+        return {
+            **self._sequence_config(),
+            "cell": serialization.serialize_keras_object(self.cell),
+        }
+
+    def _sequence_config(self):
+        return {
+            **super().get_config(),
+            "return_sequences": self.return_sequences,
+            "return_state": self.return_state,
+            "go_backwards": self.go_backwards,
+            "stateful": self.stateful,
+            "unroll": self.unroll,
+            "zero_output_for_mask": self.zero_output_for_mask,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        cell = serialization.deserialize_keras_object(
+            config.pop("cell"), custom_objects=custom_objects
+        )
+        return cls(cell, **config)
+
+
+class CellLayer(RNN):
+    """An `RNN` that makes its own cell and shows the cell's arguments as its own."""
+
+    _cell_attributes = (
+        "units",
+        "activation",
+        "use_bias",
+        "kernel_initializer",
+        "recurrent_initializer",
+        "bias_initializer",
+        "kernel_regularizer",
+        "recurrent_regularizer",
+        "bias_regularizer",
+        "kernel_constraint",
+        "recurrent_constraint",
+        "bias_constraint",
+        "dropout",
+        "recurrent_dropout",
+    )
+
+    def __getattr__(self, name):
+        # Only reached where normal lookup fails.
+        if not name.startswith("_") and name in type(self)._cell_attributes:
+            return getattr(self.cell, name)
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def get_config(self):
+        from pyseq import regularizers
+
+        config = self._sequence_config()
+        for key, value in self.cell._config().items():
+            config[key] = value
+            if key == "bias_initializer" and "unit_forget_bias" in self._cell_attributes:
+                config["unit_forget_bias"] = self.cell.unit_forget_bias
+            if key == "bias_regularizer":
+                # Keeps Keras's place for the key, which the base class may have set before.
+                config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        if self._saves_seed:
+            config["seed"] = self.cell.seed
+        return config
+
+    _saves_seed = True
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+def check_use_cudnn(layer, use_cudnn):
+    if use_cudnn not in ("auto", True, False):
+        raise ValueError(
+            f"{layer.name}: expected `use_cudnn` to be 'auto', True or False, got {use_cudnn!r}"
+        )
+    return use_cudnn

@@ -1,0 +1,275 @@
+"""The recurrent layers: SimpleRNN, LSTM, GRU."""
+
+from __future__ import annotations
+
+from pyseq.layers.base import InputSpec
+from pyseq.layers.rnn.base import CellLayer, check_use_cudnn
+from pyseq.layers.rnn.cells import GRUCell, LSTMCell, SimpleRNNCell
+from pyseq.saving.registration import builtin
+
+
+def _sequence_spec():
+    return InputSpec(ndim=3).with_hint("give each sample a time axis: (N, T, features)")
+
+
+@builtin("layers")
+class SimpleRNN(CellLayer):
+    """Fully connected recurrent layer: h_t = activation(x_t K + h_(t-1) R + b).
+
+    Input (N, T, I), output (N, units), or (N, T, units) with `return_sequences`.
+
+    Args:
+        units: width of the output and of the state.
+        activation: element-wise activation of the state.
+        dropout: share of the inputs dropped in training, the same ones at every step.
+        recurrent_dropout: the same for the state.
+        activity_regularizer: regularizer of the output. (Keras accepts and ignores it.)
+        return_sequences, return_state, go_backwards, stateful, unroll: see `RNN`.
+
+    >>> import numpy as np
+    >>> SimpleRNN(4)(np.zeros((2, 5, 3))).shape
+    (2, 4)
+    """
+
+    _saves_seed = False
+
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        seed=None,
+        **kwargs,
+    ):
+        cell = SimpleRNNCell(
+            units,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            dtype=kwargs.get("dtype"),
+            trainable=kwargs.get("trainable", True),
+            name="simple_rnn_cell",
+        )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+        self.input_spec = _sequence_spec()
+
+
+@builtin("layers")
+class LSTM(CellLayer):
+    """Long short-term memory (Hochreiter and Schmidhuber, 1997).
+
+    With gates i, f, g, o cut from z = x K + h R + b: c = s(f) c + s(i) a(g), h = s(o) a(c), where
+    a is `activation` and s is `recurrent_activation`. Input (N, T, I), output (N, units), or
+    (N, T, units) with `return_sequences`.
+
+    Args:
+        units: width of the output and of each state.
+        activation: activation of the candidate and of the cell state.
+        recurrent_activation: activation of the gates.
+        unit_forget_bias: start the forget gate's bias at 1 (Jozefowicz et al., 2015).
+        dropout: share of the inputs dropped in training, the same ones at every step.
+        recurrent_dropout: the same for the state h, drawn for each gate.
+        return_sequences, return_state, go_backwards, stateful, unroll: see `RNN`.
+        use_cudnn: accepted for compatibility.
+
+    >>> import numpy as np
+    >>> LSTM(4, return_sequences=True)(np.zeros((2, 5, 3))).shape
+    (2, 5, 4)
+    """
+
+    _cell_attributes = (
+        *CellLayer._cell_attributes,
+        "recurrent_activation",
+        "unit_forget_bias",
+    )
+
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        unit_forget_bias=True,
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        seed=None,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        use_cudnn="auto",
+        **kwargs,
+    ):
+        cell = LSTMCell(
+            units,
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            unit_forget_bias=unit_forget_bias,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            implementation=kwargs.pop("implementation", 2),
+            dtype=kwargs.get("dtype"),
+            trainable=kwargs.get("trainable", True),
+            name="lstm_cell",
+        )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+        self.input_spec = _sequence_spec()
+        self.use_cudnn = check_use_cudnn(self, use_cudnn)
+
+
+@builtin("layers")
+class GRU(CellLayer):
+    """Gated recurrent unit (Cho et al., 2014).
+
+    With gates z, r: h = z h + (1 - z) a(x K_h + b + r (h R_h + b')), or, with
+    `reset_after=False`, h = z h + (1 - z) a(x K_h + b + (r h) R_h). Input (N, T, I), output
+    (N, units), or (N, T, units) with `return_sequences`.
+
+    Args:
+        units: width of the output and of the state.
+        activation: activation a of the candidate.
+        recurrent_activation: activation of the gates.
+        dropout: share of the inputs dropped in training, the same ones at every step.
+        recurrent_dropout: the same for the state, drawn for each gate.
+        reset_after: apply the reset gate after the recurrent product; the bias then has two rows.
+        return_sequences, return_state, go_backwards, stateful, unroll: see `RNN`.
+        use_cudnn: accepted for compatibility.
+
+    >>> import numpy as np
+    >>> GRU(4)(np.zeros((2, 5, 3))).shape
+    (2, 4)
+    """
+
+    _cell_attributes = (*CellLayer._cell_attributes, "recurrent_activation", "reset_after")
+
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        seed=None,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        reset_after=True,
+        use_cudnn="auto",
+        **kwargs,
+    ):
+        cell = GRUCell(
+            units,
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            reset_after=reset_after,
+            seed=seed,
+            implementation=kwargs.pop("implementation", 2),
+            dtype=kwargs.get("dtype"),
+            trainable=kwargs.get("trainable", True),
+            name="gru_cell",
+        )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+        self.input_spec = _sequence_spec()
+        self.use_cudnn = check_use_cudnn(self, use_cudnn)

@@ -1,0 +1,87 @@
+"""`TimeDistributed`: one layer applied to every step of a sequence."""
+
+from __future__ import annotations
+
+from pyseq.layers.base import Layer
+from pyseq.layers.rnn.cells import prefix_paths
+from pyseq.saving import serialization
+from pyseq.saving.registration import builtin
+
+
+@builtin("layers")
+class TimeDistributed(Layer):
+    """Apply a layer to each time step: (N, T, ...) to (N, T, ...), with shared weights.
+
+    The steps are computed together, as a batch of N T rows, except where the inner layer updates
+    statistics of its batch in training (BatchNormalization): then step after step, as T calls.
+
+    Args:
+        layer: the layer to apply.
+
+    >>> import numpy as np
+    >>> from pyseq.layers import Dense
+    >>> TimeDistributed(Dense(4))(np.zeros((2, 5, 3))).shape
+    (2, 5, 4)
+    """
+
+    mask_policy = "pass"
+
+    def __init__(self, layer, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(layer, Layer):
+            raise ValueError(f"{self.name}: expected `layer` to be a layer, got {layer!r}")
+        self.layer = layer
+
+    def _child_shape(self, input_shape):
+        if len(input_shape) < 3:
+            raise ValueError(
+                f"{self.name}: expected an input of at least 3 dimensions (N, T, ...), got shape "
+                f"{tuple(input_shape)}; add a time axis"
+            )
+        return (input_shape[0], *input_shape[2:])
+
+    def build(self, input_shape):
+        if not self.layer.built:
+            self.layer.build(self._child_shape(input_shape))
+            prefix_paths(self.name, self.layer)
+
+    def compute_output_shape(self, input_shape):
+        shape = self.layer.compute_output_shape(self._child_shape(input_shape))
+        if shape and isinstance(shape[0], (tuple, list)):
+            raise ValueError(
+                f"{self.name}: expected a layer of one output, got {type(self.layer).__name__} "
+                f"with {len(shape)}; set return_state=False"
+            )
+        return (shape[0], input_shape[1], *shape[1:])
+
+    def lower(self, g, x):
+        self.compute_output_shape((g.batch_size, *x.shape))
+        steps = x.shape[0]
+        if g.training and self._couples_rows():
+            return self.out(self._lower_each(g, x, steps), x)
+        y = self.layer.emit(g, g.fold(x.with_mask(None), steps))
+        return self.out(g.unfold(y, steps), x)
+
+    def _couples_rows(self):
+        return any(part.trainable and _has_batch_statistics(part) for part in self.layer._flatten())
+
+    def _lower_each(self, g, x, steps):
+        slices = g.op_multi("unstack_time", x, [x.shape[1:]] * steps, name=self.name)
+        outputs = [self.layer.emit(g, part).with_mask(None) for part in slices]
+        return g.op("stack_time", outputs, (steps, *outputs[0].shape), name=self.name)
+
+    def get_config(self):
+        layer = serialization.serialize_keras_object(self.layer)
+        return {**super().get_config(), "layer": layer}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        layer = serialization.deserialize_keras_object(
+            config.pop("layer"), custom_objects=custom_objects
+        )
+        return cls(layer, **config)
+
+
+def _has_batch_statistics(layer):
+    return type(layer).__name__ in ("BatchNormalization", "SpectralNormalization")

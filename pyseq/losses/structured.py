@@ -1,0 +1,257 @@
+"""Losses over whole outputs: CTC for sequences, Dice and Tversky for segmentation, circle."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyseq import config
+from pyseq.losses.base import BuiltinLoss, as_floats, check_same_shape, loss_function
+from pyseq.saving.registration import builtin
+
+_CTC_BLANK = 0
+
+
+def _log_softmax(x):
+    x = x - np.max(x, axis=-1, keepdims=True)
+    return x - np.log(np.sum(np.exp(x), axis=-1, keepdims=True))
+
+
+@loss_function(in_metrics=False)
+def ctc(y_true, y_pred):
+    """Minus the log-probability of a label sequence, summed over its alignments to the frames.
+
+    A. Graves et al., "Connectionist temporal classification", ICML 2006, equations 6-8.
+
+    Args:
+        y_true: labels 1..K-1, padded with 0 at the end, `(N, L)`.
+        y_pred: logits, `(N, T, K)`; class 0 is the blank.
+
+    Returns:
+        `(N,)`; infinite where the labels do not fit into T frames.
+
+    >>> print(ctc([[1]], np.zeros((1, 1, 2))).round(4))
+    [0.6931]
+    """
+    y_pred = as_floats(y_pred)
+    labels = np.asarray(y_true).astype(np.int64)
+    if labels.ndim != 2 or y_pred.ndim != 3 or labels.shape[0] != y_pred.shape[0]:
+        raise ValueError(
+            f"ctc: expected labels (N, L) and logits (N, T, K), got {labels.shape} and "
+            f"{y_pred.shape}; pad the labels with 0 to one length"
+        )
+    if labels.size and not 0 <= labels.min() <= labels.max() < y_pred.shape[2]:
+        raise ValueError(
+            f"ctc: expected labels in [0, {y_pred.shape[2]}), got {labels.min()} to "
+            f"{labels.max()}; give the last layer one unit per class and one for the blank"
+        )
+    log_p = _log_softmax(y_pred.astype(np.float64))
+    return _ctc_forward(labels, log_p).astype(y_pred.dtype)
+
+
+def _ctc_forward(labels, log_p):
+    n, length = labels.shape
+    rows = np.arange(n)
+    # Blanks around every label: states 0, 2, 4, ... are blanks.
+    states = np.full((n, 2 * length + 1), _CTC_BLANK)
+    states[:, 1::2] = labels
+    skip = np.zeros(states.shape, dtype=bool)
+    skip[:, 2:] = (states[:, 2:] != _CTC_BLANK) & (states[:, 2:] != states[:, :-2])
+    emit = np.take_along_axis(log_p, states[:, None, :], axis=2)
+    alpha = np.full(states.shape, -np.inf)
+    alpha[:, :2] = emit[:, 0, :2]
+    for t in range(1, log_p.shape[1]):
+        paths = np.logaddexp(alpha[:, 1:], alpha[:, :-1])
+        paths[:, 1:] = np.where(
+            skip[:, 2:], np.logaddexp(paths[:, 1:], alpha[:, :-2]), paths[:, 1:]
+        )
+        alpha = np.concatenate([alpha[:, :1], paths], axis=1) + emit[:, t]
+    last = 2 * np.count_nonzero(labels, axis=1)
+    ends = alpha[rows, last]
+    # An empty label sequence has only the blank state to end in.
+    return -np.where(last > 0, np.logaddexp(ends, alpha[rows, last - 1]), ends)
+
+
+def _overlap(y_true, y_pred, where):
+    y_pred = as_floats(y_pred)
+    y_true = as_floats(y_true, y_pred.dtype)
+    check_same_shape(y_true, y_pred, where, "give targets with the channels of the predictions")
+    return y_true, y_pred
+
+
+def _axes(axis):
+    return tuple(axis) if isinstance(axis, list) else axis
+
+
+@loss_function(in_metrics=False)
+def dice(y_true, y_pred, axis=None):
+    """1 - 2 sum(y_true y_pred) / (sum(y_true) + sum(y_pred) + epsilon).
+
+    Args:
+        y_true, y_pred: memberships in [0, 1], of one shape.
+        axis: axes of the sums, for instance (1, 2, 3) for one value per image; None for all.
+
+    >>> print(dice([[1.0, 0.0]], [[0.5, 0.5]]).round(4))
+    0.5
+    """
+    y_true, y_pred = _overlap(y_true, y_pred, "dice")
+    axis = _axes(axis)
+    common = np.sum(y_true * y_pred, axis=axis)
+    total = np.sum(y_true, axis=axis) + np.sum(y_pred, axis=axis)
+    return 1 - 2 * common / (total + y_pred.dtype.type(config.epsilon()))
+
+
+@loss_function(in_metrics=False)
+def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
+    """1 - I / (I + alpha sum(y_true (1 - y_pred)) + beta sum((1 - y_true) y_pred) + epsilon).
+
+    I = sum(y_true y_pred). S. S. M. Salehi et al., "Tversky loss function for image segmentation
+    using 3D fully convolutional deep networks" (2017).
+
+    Args:
+        alpha: weight of what the prediction misses.
+        beta: weight of what it adds.
+        axis: axes of the sums, None for all.
+
+    >>> print(tversky([[1.0, 0.0]], [[0.5, 0.5]]).round(4))
+    0.5
+    """
+    y_true, y_pred = _overlap(y_true, y_pred, "tversky")
+    axis = _axes(axis)
+    kind = y_pred.dtype.type
+    common = np.sum(y_true * y_pred, axis=axis)
+    missed = np.sum((1 - y_pred) * y_true, axis=axis)
+    added = np.sum(y_pred * (1 - y_true), axis=axis)
+    whole = common + kind(alpha) * missed + kind(beta) * added + kind(config.epsilon())
+    return 1 - common / whole
+
+
+def _logsumexp(x, where):
+    x = np.where(where, x, -np.inf)
+    top = np.max(x, axis=1, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    with np.errstate(divide="ignore"):
+        return np.log(np.sum(np.exp(x - top), axis=1)) + top[:, 0]
+
+
+@loss_function(in_metrics=False)
+def circle(
+    y_true,
+    y_pred,
+    ref_labels=None,
+    ref_embeddings=None,
+    remove_diagonal=True,
+    gamma=80.0,
+    margin=0.4,
+):
+    """Circle loss on cosine distances between embeddings.
+
+    Y. Sun et al., "Circle loss: a unified perspective of pair similarity optimization" (2020).
+
+    Args:
+        y_true: integer classes, `(N,)`.
+        y_pred: embeddings of L2 norm 1, `(N, D)`.
+        ref_labels, ref_embeddings: what to compare with; the batch itself when None.
+        remove_diagonal: do not pair a sample with itself.
+        gamma: scale; margin: relaxation, both as in the paper.
+
+    Returns:
+        `(N,)`; samples without a positive or a negative partner get 0.
+
+    >>> circle([0, 0, 1], np.eye(3)).shape
+    (3,)
+    """
+    y_pred = as_floats(y_pred)
+    references = y_pred if ref_embeddings is None else as_floats(ref_embeddings, y_pred.dtype)
+    labels = np.asarray(y_true).astype(np.int32).reshape(-1, 1)
+    keys = labels if ref_labels is None else np.asarray(ref_labels).astype(np.int32).reshape(-1, 1)
+    if y_pred.ndim != 2 or len(labels) != len(y_pred):
+        raise ValueError(
+            f"circle: expected classes (N,) and embeddings (N, D), got {np.shape(y_true)} and "
+            f"{y_pred.shape}; end the model in one embedding per sample"
+        )
+    distances = np.maximum(1 - y_pred @ references.T, 0)
+    positive = labels == keys.T
+    negative = ~positive
+    if remove_diagonal:
+        positive &= ~np.eye(*positive.shape, dtype=bool)
+    kind = y_pred.dtype.type
+    gamma, margin = kind(gamma), kind(margin)
+    near = -gamma * np.maximum(margin + distances, 0) * (margin - distances)
+    far = gamma * np.maximum(1 + margin - distances, 0) * (1 - margin - distances)
+    return np.logaddexp(_logsumexp(near, positive) + _logsumexp(far, negative), 0)
+
+
+# Samples that already satisfy the margin do not dilute the mean.
+circle.result_mask = lambda y_true, y_pred, values, **arguments: values > 0
+
+
+@builtin("losses")
+class CTC(BuiltinLoss):
+    """Loss from `ctc`."""
+
+    def __init__(self, reduction="sum_over_batch_size", name="ctc", dtype=None):
+        super().__init__(ctc, reduction, name, dtype)
+
+
+@builtin("losses")
+class Dice(BuiltinLoss):
+    """Loss from `dice`.
+
+    Args:
+        axis: axes of the sums, None for all.
+    """
+
+    def __init__(self, reduction="sum_over_batch_size", name="dice", axis=None, dtype=None):
+        super().__init__(dice, reduction, name, dtype, axis=axis)
+
+
+@builtin("losses")
+class Tversky(BuiltinLoss):
+    """Loss from `tversky`.
+
+    Args:
+        alpha: weight of what the prediction misses.
+        beta: weight of what it adds.
+        axis: axes of the sums, None for all.
+    """
+
+    def __init__(
+        self,
+        alpha=0.5,
+        beta=0.5,
+        reduction="sum_over_batch_size",
+        name="tversky",
+        axis=None,
+        dtype=None,
+    ):
+        super().__init__(tversky, reduction, name, dtype, alpha=alpha, beta=beta, axis=axis)
+
+
+@builtin("losses")
+class Circle(BuiltinLoss):
+    """Loss from `circle`, over the pairs of a batch; rows that are 0 are left out of the mean.
+
+    Args:
+        gamma: scale.
+        margin: relaxation.
+        remove_diagonal: do not pair a sample with itself.
+    """
+
+    def __init__(
+        self,
+        gamma=80.0,
+        margin=0.4,
+        remove_diagonal=True,
+        reduction="sum_over_batch_size",
+        name="circle",
+        dtype=None,
+    ):
+        super().__init__(
+            circle,
+            reduction,
+            name,
+            dtype,
+            gamma=gamma,
+            margin=margin,
+            remove_diagonal=remove_diagonal,
+        )

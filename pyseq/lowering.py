@@ -1,0 +1,260 @@
+"""From layers to the core: a `Graph` collects ops while layers lower themselves onto it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from pyseq import _core
+from pyseq.variable import Variable
+
+
+@dataclasses.dataclass(frozen=True)
+class Value:
+    """A value of the program being lowered.
+
+    Attributes:
+        slot: its number in the program.
+        shape: dimensions of one sample; the batch is not part of it.
+        mask: `(T,)`-shaped 0/1 value that rides along, or None.
+        fold: where above 1, the first `fold` of the stored shape is counted as part of the batch.
+    """
+
+    slot: int
+    shape: tuple
+    mask: Value | None = None
+    fold: int = 1
+
+    def with_mask(self, mask):
+        return dataclasses.replace(self, mask=mask)
+
+
+class Graph:
+    """A straight-line program under construction.
+
+    Args:
+        input_shape: shape of one sample.
+        training: lower for training (Dropout drops, batch statistics) or for inference.
+        losses: keep the ops that add to the loss (activity regularizers) in inference too.
+        batch_size: rows of a batch where that is fixed (stateful layers need it), else None.
+    """
+
+    def __init__(
+        self, input_shape, training=False, batch_size=None, dtype="float32", losses=False
+    ):
+        self.training = training
+        self.losses = losses or training
+        self.batch_size = batch_size
+        self.dtype = dtype
+        self.shapes = [tuple(input_shape)]
+        self.ops = []
+        self.variables = []
+        self.callbacks = []
+        self._index = {}
+        self.input = Value(0, tuple(input_shape))
+        self.inputs = [self.input]
+
+    def add_input(self, shape):
+        """A further input of the program, such as a mask."""
+        value = Value(len(self.shapes), tuple(shape))
+        self.shapes.append(tuple(shape))
+        self.inputs.append(value)
+        return value
+
+    def _variable(self, variable):
+        index = self._index.get(id(variable))
+        if index is None:
+            index = self._index[id(variable)] = len(self.variables)
+            self.variables.append(variable)
+        return index
+
+    def op(self, kind, inputs, shape, *, weights=(), name=None, **attrs):
+        """Append one op with one output of `shape` (per sample) and return its value."""
+        return self.op_multi(kind, inputs, [shape], weights=weights, name=name, **attrs)[0]
+
+    def op_multi(self, kind, inputs, shapes, *, weights=(), name=None, **attrs):
+        """Append one op with several outputs."""
+        if isinstance(inputs, Value):
+            inputs = [inputs]
+        folds = {v.fold for v in inputs}
+        if len(folds) > 1:
+            raise ValueError(f"{name or kind}: expected inputs of one fold, got {sorted(folds)}")
+        fold = folds.pop()
+        if kind == "reshape":
+            attrs["dims"] = list(shapes[0])
+        outputs = []
+        for shape in shapes:
+            shape = tuple(int(d) for d in shape)
+            outputs.append(Value(len(self.shapes), shape, None, fold))
+            self.shapes.append((fold, *shape) if fold > 1 else shape)
+        self.ops.append(
+            {
+                "kind": kind,
+                "name": name or kind,
+                "inputs": [v.slot for v in inputs],
+                "outputs": [v.slot for v in outputs],
+                "params": [self._variable(w) for w in weights],
+                "attrs": {k: _plain(v) for k, v in attrs.items() if v is not None},
+                "fold": fold,
+            }
+        )
+        return tuple(outputs)
+
+    def fold(self, x, steps):
+        """Count the first dimension of `x` (its length is `steps`) as part of the batch."""
+        if x.fold != 1 or x.shape[0] != steps:
+            raise ValueError(f"fold: expected a value of shape ({steps}, ...), got {x.shape}")
+        if steps == 1:
+            return self.op("reshape", x, x.shape[1:])
+        return Value(x.slot, x.shape[1:], None, steps)
+
+    def unfold(self, y, steps):
+        """Undo `fold`."""
+        if steps == 1:
+            return self.op("reshape", y, (1, *y.shape))
+        return Value(y.slot, (y.fold, *y.shape), None, 1)
+
+    def state(self, shape, name, initial=0.0, per_row=False):
+        """A variable that is neither trained nor saved; per_row: one row for each batch row."""
+        if per_row:
+            shape = (self.batch_size, *shape)
+        return Variable(np.full(shape, initial, self.dtype), trainable=False, name=name)
+
+    def host(self, function, x, shape, name):
+        """Append a call of a Python function `array (n, ...) -> array (n, *shape)`."""
+        self.callbacks.append(function)
+        return self.op("host", x, shape, name=name, callback=len(self.callbacks) - 1)
+
+    def spec(self, output):
+        """The program as plain data for `_core.Program`."""
+        return {
+            "dtype": self.dtype,
+            "slots": [list(s) for s in self.shapes],
+            "ops": self.ops,
+            "inputs": [v.slot for v in self.inputs],
+            "outputs": [v.slot for v in _as_list(output)],
+            "variables": [
+                {"name": v.path, "shape": list(v.shape), "trainable": v.trainable}
+                for v in self.variables
+            ],
+            "training": self.training,
+        }
+
+    def program(self, output):
+        return _core.Program(self.spec(output), self.callbacks)
+
+
+def _as_list(values):
+    return list(values) if isinstance(values, (list, tuple)) else [values]
+
+
+def _plain(value):
+    if isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, (tuple, list)):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) or type(value).__name__.startswith("float"):
+        return float(value)
+    if isinstance(value, (int,)) or hasattr(value, "__index__"):
+        return int(value)
+    raise TypeError(f"attribute: expected int, float, bool, str or a list of them, got {value!r}")
+
+
+def lower(layer, input_shape, training, batch_size=None, mask_shape=None, losses=False):
+    """Lower one layer (a model is one) onto a fresh graph; returns (graph, output value)."""
+    dtype = "float64" if layer.dtype == "float64" else "float32"
+    graph = Graph(input_shape, training, batch_size, dtype, losses)
+    x = graph.input
+    if mask_shape is not None:
+        x = x.with_mask(graph.add_input(mask_shape))
+    return graph, layer.emit(graph, x)
+
+
+class Runner:
+    """A lowered layer that answers calls: one program, its variables, one session grown on demand."""
+
+    def __init__(self, layer, input_shape, training, batch_size, mask_shape=None):
+        graph, output = lower(layer, input_shape, training, batch_size, mask_shape)
+        self.many = isinstance(output, (list, tuple))
+        self.mask = None if self.many else output.mask
+        self.dtype = np.dtype(graph.dtype)
+        self.training = training
+        # Holds the variables, whose storage the sessions point into.
+        self.graph = graph
+        self.program = graph.program(output)
+        self.session = _core.Session(self.program, [v._storage for v in graph.variables])
+
+    def __call__(self, inputs, step=0):
+        outputs = self.session.run(inputs, self.training, step)
+        return outputs if self.many else outputs[0]
+
+
+def state_key(layer):
+    """Changes whenever the layer must be lowered anew: frozen layers, rebuilt ones."""
+    return tuple((id(part), part._trainable, part.built) for part in layer._flatten())
+
+
+def run_layer(layer, inputs, training, mask=None):
+    """Run a layer or model on an array; lowers it at the first call for each input shape."""
+    x = np.asarray(inputs)
+    if x.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{layer.name}: expected a numeric array, got dtype {x.dtype}; convert it first"
+        )
+    if x.ndim == 0:
+        raise ValueError(f"{layer.name}: expected an array with a batch dimension, got a scalar")
+    if not layer.built:
+        layer.check_input(x.shape)
+        layer.build(x.shape)
+    mask_shape = None if mask is None else np.shape(mask)[1:]
+    key = (x.shape[1:], training, mask_shape, state_key(layer))
+    runner = layer._runners.get(key)
+    if runner is None:
+        runner = Runner(layer, x.shape[1:], training, x.shape[0], mask_shape)
+        layer._runners = {key: runner, **dict(list(layer._runners.items())[:7])}
+    arrays = [np.ascontiguousarray(x, runner.dtype)]
+    if mask is not None:
+        arrays.append(np.ascontiguousarray(mask, runner.dtype))
+    layer._calls += 1
+    return runner(arrays, layer._calls)
+
+
+def logits_of(graph, output, loss_kind, attrs):
+    """Use the input of a last softmax or sigmoid as logits of a cross-entropy.
+
+    The loss and its gradient are then exact for saturated outputs. Returns the value that the loss
+    reads and the loss's attributes; the model's output itself stays what it is.
+    """
+    if attrs.get("from_logits") or not graph.ops:
+        return output, attrs
+    last = graph.ops[-1]
+    if last["outputs"] != [output.slot]:
+        return output, attrs
+    fused = dict(attrs, from_logits=True)
+    if loss_kind in ("categorical_crossentropy", "sparse_categorical_crossentropy"):
+        axes = last["attrs"].get("axes")
+        if last["kind"] == "softmax" and not last["attrs"].get("log"):
+            if axes in (None, [len(output.shape) - 1]):
+                return dataclasses.replace(output, slot=last["inputs"][0]), fused
+    if loss_kind == "binary_crossentropy" and last["attrs"].get("activation") == "sigmoid":
+        if last["kind"] == "activation":
+            return dataclasses.replace(output, slot=last["inputs"][0]), fused
+        if math.prod(output.shape) > 0 and last["kind"] in ("dense", "conv"):
+            logits = dataclasses.replace(output, slot=len(graph.shapes))
+            graph.shapes.append(graph.shapes[output.slot])
+            linear = dict(last, attrs=dict(last["attrs"], activation="linear"))
+            linear["outputs"] = [logits.slot]
+            sigmoid = {
+                "kind": "activation",
+                "name": last["name"],
+                "inputs": [logits.slot],
+                "outputs": [output.slot],
+                "params": [],
+                "attrs": {"activation": "sigmoid"},
+                "fold": last["fold"],
+            }
+            graph.ops[-1:] = [linear, sigmoid]
+            return logits, fused
+    return output, attrs

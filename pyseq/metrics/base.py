@@ -1,0 +1,253 @@
+"""`Metric` and its variables: state that batches are added to and a result is read from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyseq import backend, config, dtype_policies, initializers, naming
+from pyseq.saving.registration import builtin, to_snake_case
+from pyseq.saving.serialization import construct
+
+
+class MetricVariable:
+    """A named array that a metric accumulates in.
+
+    >>> total = MetricVariable((), name="total")
+    >>> total.assign_add(2.0).numpy().item()
+    2.0
+    """
+
+    __array_priority__ = 100
+    trainable = False
+
+    def __init__(self, shape=(), initializer=None, dtype=None, name="variable", path=None):
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        self.name = name
+        self.path = path or name
+        dtype = backend.compute_dtype(dtype)
+        if initializer is None:
+            self.value = np.zeros(shape, dtype=dtype)
+        else:
+            self.value = np.array(initializers.get(initializer)(shape), dtype=dtype)
+
+    @property
+    def shape(self):
+        """Shape as a tuple."""
+        return self.value.shape
+
+    @property
+    def ndim(self):
+        """Number of axes."""
+        return self.value.ndim
+
+    @property
+    def dtype(self):
+        """Dtype as a string."""
+        return self.value.dtype.name
+
+    def numpy(self):
+        """Return a copy of the array."""
+        return self.value.copy()
+
+    def assign(self, value):
+        """Replace the array; a number fills it. Returns self."""
+        value = np.asarray(value)
+        if value.shape not in ((), self.shape):
+            raise ValueError(
+                f"{self.path}: expected a value of shape {self.shape}, got {value.shape}"
+            )
+        # A new array, not a write into the old one: results handed out earlier stay as they were.
+        self.value = np.broadcast_to(value, self.shape).astype(self.value.dtype)
+        return self
+
+    def assign_add(self, value):
+        """Add to the array. Returns self."""
+        return self.assign(self.value + np.asarray(value))
+
+    def assign_sub(self, value):
+        """Subtract from the array. Returns self."""
+        return self.assign(self.value - np.asarray(value))
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.value, dtype=dtype)
+
+    def __getitem__(self, key):
+        return self.value[key]
+
+    def __float__(self):
+        return float(self.value)
+
+    def __int__(self):
+        return int(self.value)
+
+    def __repr__(self):
+        return f"<MetricVariable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+    def _binary(name):
+        def method(self, other):
+            return getattr(self.value, name)(np.asarray(other))
+
+        method.__name__ = name
+        return method
+
+    __add__, __radd__ = _binary("__add__"), _binary("__radd__")
+    __sub__, __rsub__ = _binary("__sub__"), _binary("__rsub__")
+    __mul__, __rmul__ = _binary("__mul__"), _binary("__rmul__")
+    __truediv__, __rtruediv__ = _binary("__truediv__"), _binary("__rtruediv__")
+    __pow__ = _binary("__pow__")
+    __lt__, __le__ = _binary("__lt__"), _binary("__le__")
+    __gt__, __ge__ = _binary("__gt__"), _binary("__ge__")
+    del _binary
+
+    def __neg__(self):
+        return -self.value
+
+
+# Counts in float32 stop growing at 2^24.
+ACCUMULATOR = "float64"
+
+
+@builtin("metrics", aliases=(".Metric",))
+class Metric:
+    """Base class: subclasses define `update_state(...)` and `result()`.
+
+    Variables made by `add_variable` are set to zero by `reset_state`.
+
+    Args:
+        dtype: dtype (or policy) of results; `floatx()` when None.
+        name: name in logs; when None the snake_case class name, made unique with `_1`, `_2`, ...
+
+    >>> class Count(Metric):
+    ...     def __init__(self, name="count", **kwargs):
+    ...         super().__init__(name=name, **kwargs)
+    ...         self.rows = self.add_variable((), "zeros", name="rows")
+    ...     def update_state(self, y_true, y_pred, sample_weight=None):
+    ...         self.rows.assign_add(len(y_true))
+    ...     def result(self):
+    ...         return self.rows.value
+    >>> print(Count()([1, 2], [1, 2]))
+    2.0
+    """
+
+    _direction = None
+
+    def __init__(self, dtype=None, name=None):
+        self.name = name or naming.auto_name(to_snake_case(type(self).__name__))
+        self._dtype = dtype_policies.get(dtype or config.floatx()).compute_dtype
+        self._variables = []
+        self._metrics = []
+
+    def __setattr__(self, name, value):
+        if isinstance(value, Metric) and "_metrics" in self.__dict__:
+            if not any(m is value for m in self._metrics):
+                self._metrics.append(value)
+        super().__setattr__(name, value)
+
+    @property
+    def dtype(self):
+        """Dtype of results."""
+        return self._dtype
+
+    def add_variable(self, shape, initializer=None, dtype=None, aggregation="sum", name=None):
+        """Create a variable of this metric.
+
+        Args:
+            shape: shape of the array.
+            initializer: initial value, an initializer or its name; zeros when None.
+            dtype: `floatx()` when None.
+            aggregation: accepted for compatibility.
+            name: last part of its path.
+        """
+        self._check_super_called()
+        name = name or f"variable_{len(self._variables)}"
+        variable = MetricVariable(shape, initializer, dtype, name, path=f"{self.name}/{name}")
+        self._variables.append(variable)
+        return variable
+
+    def add_weight(self, shape=(), initializer=None, dtype=None, name=None):
+        """Create a variable of this metric; another name of `add_variable`."""
+        return self.add_variable(shape, initializer, dtype=dtype, name=name)
+
+    @property
+    def variables(self):
+        """Variables of this metric, then those of metrics that are its attributes."""
+        variables = list(self._variables)
+        for metric in self._metrics:
+            variables.extend(metric.variables)
+        return variables
+
+    def update_state(self, *args, **kwargs):
+        """Add a batch; subclasses must define it."""
+        raise TypeError(
+            f"{type(self).__name__}: expected a subclass that defines update_state(y_true, "
+            f"y_pred, sample_weight=None), got none; define it"
+        )
+
+    def result(self):
+        """Return the value over the batches so far; subclasses must define it."""
+        raise TypeError(
+            f"{type(self).__name__}: expected a subclass that defines result(), got none; define it"
+        )
+
+    def reset_state(self):
+        """Set every variable to zero."""
+        for variable in self.variables:
+            variable.assign(0)
+
+    def __call__(self, *args, **kwargs):
+        """Add a batch and return the value over the batches so far."""
+        self._check_super_called()
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def _with_state(self, metric_variables, action):
+        variables = self.variables
+        if len(metric_variables) != len(variables):
+            raise ValueError(
+                f"{self.name}: expected {len(variables)} values, one for each of its variables, "
+                f"got {len(metric_variables)}; pass what stateless_reset_state() returned"
+            )
+        before = [v.value for v in variables]
+        try:
+            for variable, value in zip(variables, metric_variables, strict=True):
+                variable.assign(value)
+            result = action()
+            return result, [v.value for v in variables]
+        finally:
+            for variable, value in zip(variables, before, strict=True):
+                variable.value = value
+
+    def stateless_update_state(self, metric_variables, *args, **kwargs):
+        """Return the values that the variables would have after a batch; changes nothing."""
+        return self._with_state(metric_variables, lambda: self.update_state(*args, **kwargs))[1]
+
+    def stateless_result(self, metric_variables):
+        """Return the result for these values of the variables; changes nothing."""
+        return self._with_state(metric_variables, self.result)[0]
+
+    def stateless_reset_state(self):
+        """Return the values that the variables would have after a reset; changes nothing."""
+        return self._with_state([v.value for v in self.variables], self.reset_state)[1]
+
+    def lower(self):
+        """Return `(kind, attributes)` where the compiled core can accumulate it, else None."""
+        return None
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return {"name": self.name, "dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls, config):
+        """Return the metric that `get_config` described, with empty state."""
+        return construct(cls, config)
+
+    def _check_super_called(self):
+        if "_metrics" not in self.__dict__:
+            raise RuntimeError(
+                f"{type(self).__name__}: expected super().__init__() to have run, got none; call "
+                f"it first in __init__()"
+            )
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}>"

@@ -1,0 +1,7 @@
+"""Models and how to copy, save and load them: `keras.models`."""
+
+from pyseq.saving.saving_api import load_model, save_model
+from pyseq.sequential import Sequential, clone_model, model_from_json
+from pyseq.training.model import Model
+
+__all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]

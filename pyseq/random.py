@@ -1,0 +1,264 @@
+"""Random numbers with the names and the seed rules of `keras.random`.
+
+Every function is a pure function of `(seed, counter)`: an integer seed gives the same numbers
+at every call, a `SeedGenerator` other ones each time, and None uses the global generator, which
+`set_random_seed` restarts. The stream is `numpy.random.default_rng([seed, counter])`, as on the
+NumPy backend of Keras.
+"""
+
+from __future__ import annotations
+
+import math
+import random as python_random
+import threading
+
+import numpy as np
+
+from pyseq import backend, naming
+from pyseq.saving.registration import builtin
+from pyseq.saving.serialization import construct
+
+_WORD = 0xFFFFFFFF
+_QWORD = 0xFFFFFFFFFFFFFFFF
+
+
+@builtin("random")
+class SeedGenerator:
+    """A source of seeds: each use advances its counter.
+
+    Args:
+        seed: integer; drawn from Python's `random` when None.
+        name: name in configs; `seed_generator`, `seed_generator_1`, ... when None.
+
+    Attributes:
+        state: array `[seed, counter]` of uint32.
+
+    >>> source = SeedGenerator(7)
+    >>> source.next().tolist(), source.next().tolist()
+    ([7, 0], [7, 1])
+    """
+
+    def __init__(self, seed=None, name=None):
+        self.name = naming.auto_name("seed_generator") if name is None else name
+        self._initial_seed = seed
+        if seed is None:
+            seed = make_default_seed()
+        self.state = np.array([_check_seed(seed) & _WORD, 0], dtype=np.uint32)
+        self._lock = threading.Lock()
+
+    def next(self, ordered=True):
+        """Return a copy of `[seed, counter]` and advance the counter.
+
+        Args:
+            ordered: accepted for compatibility; seeds are always handed out in order.
+        """
+        with self._lock:
+            current = self.state.copy()
+            self.state[1] = (int(current[1]) + 1) & _WORD
+        return current
+
+    def get_config(self):
+        """Return the seed given to the constructor, and the name."""
+        return {"seed": self._initial_seed, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        """Return a generator in its starting state."""
+        return construct(cls, config)
+
+    def __getstate__(self):
+        return {k: v for k, v in self.__dict__.items() if k != "_lock"}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+
+_global_lock = threading.Lock()
+_global_generator: SeedGenerator | None = None
+
+
+def global_seed_generator():
+    """Return the generator behind `seed=None`."""
+    global _global_generator
+    with _global_lock:
+        if _global_generator is None:
+            _global_generator = SeedGenerator(name="global_seed_generator")
+        return _global_generator
+
+
+def reset_global_seed_generator(seed=None):
+    """Restart the generator behind `seed=None`; with None it is seeded at its next use."""
+    global _global_generator
+    with _global_lock:
+        _global_generator = (
+            None if seed is None else SeedGenerator(seed, name="global_seed_generator")
+        )
+
+
+def make_default_seed():
+    """Return a seed drawn from Python's `random`."""
+    return python_random.randint(1, 10**9)
+
+
+def _check_seed(seed):
+    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+        raise TypeError(
+            f"seed: expected an integer, a SeedGenerator or None, got {seed!r} of type "
+            f"{type(seed).__name__}"
+        )
+    return seed.__index__()
+
+
+def seed_state(seed):
+    """Return the `[seed, counter]` pair (uint32) of the next draw for `seed`."""
+    if seed is None:
+        return global_seed_generator().next()
+    if isinstance(seed, SeedGenerator):
+        return seed.next()
+    return np.array([_check_seed(seed) & _WORD, 0], dtype=np.uint32)
+
+
+def draw_seed(seed):
+    """Return a 63-bit integer seed for a compiled op, different for each `[seed, counter]`.
+
+    The pair is mixed by the finalizer of SplitMix64 (Steele, Lea and Flood, 2014), so that
+    neighbouring pairs give unrelated streams.
+
+    >>> draw_seed(1) == draw_seed(1), draw_seed(1) == draw_seed(2)
+    (True, False)
+    """
+    high, low = (int(word) for word in seed_state(seed))
+    mixed = ((high << 32 | low) + 0x9E3779B97F4A7C15) & _QWORD
+    mixed = ((mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9) & _QWORD
+    mixed = ((mixed ^ mixed >> 27) * 0x94D049BB133111EB) & _QWORD
+    return (mixed ^ mixed >> 31) >> 1
+
+
+def _generator(seed):
+    return np.random.default_rng(seed_state(seed))
+
+
+def _float_dtype(dtype, where):
+    name = backend.standardize_dtype(dtype)
+    if name not in backend.FLOAT_DTYPES:
+        raise ValueError(f"{where}: expected a float dtype, got {dtype!r}; pass dtype='float32'")
+    return "float32" if name == "bfloat16" else name
+
+
+def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+    """Return normally distributed numbers of the given shape.
+
+    >>> normal((2, 3), seed=1).shape
+    (2, 3)
+    """
+    dtype = _float_dtype(dtype, "random.normal")
+    return _generator(seed).normal(mean, stddev, tuple(shape)).astype(dtype)
+
+
+def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
+    """Return numbers distributed uniformly over `[minval, maxval)`."""
+    dtype = _float_dtype(dtype, "random.uniform")
+    return _generator(seed).uniform(minval, maxval, tuple(shape)).astype(dtype)
+
+
+def randint(shape, minval, maxval, dtype="int32", seed=None):
+    """Return integers distributed uniformly over `minval, ..., maxval - 1`."""
+    name = backend.standardize_dtype(dtype)
+    if name not in backend.INT_DTYPES:
+        raise ValueError(
+            f"random.randint: expected an integer dtype, got {dtype!r}; pass dtype='int32'"
+        )
+    return _generator(seed).integers(int(minval), int(maxval), tuple(shape), dtype=name)
+
+
+def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+    """Return normally distributed numbers, redrawn while outside two standard deviations."""
+    dtype = _float_dtype(dtype, "random.truncated_normal")
+    shape = tuple(shape)
+    count = math.prod(shape)
+    generator = _generator(seed)
+    kept, have = [], 0
+    while have < count:
+        draw = generator.normal(mean, stddev, count)
+        draw = draw[np.abs(draw - mean) <= 2 * stddev]
+        kept.append(draw)
+        have += draw.size
+    values = np.concatenate(kept)[:count] if kept else np.empty(0)
+    return values.astype(dtype).reshape(shape)
+
+
+def dropout(inputs, rate, noise_shape=None, seed=None):
+    """Zero a share `rate` of the inputs and divide the others by `1 - rate`.
+
+    Args:
+        inputs: array of floats.
+        rate: number in [0, 1].
+        noise_shape: shape of the mask, None entries taken from `inputs`; entries of 1 share
+            the decision along that axis.
+        seed: see the module.
+    """
+    if not 0 <= rate <= 1:
+        raise ValueError(f"random.dropout: expected rate in [0, 1], got {rate}")
+    inputs = np.asarray(inputs)
+    if rate == 0:
+        return inputs
+    if rate == 1:
+        return np.zeros_like(inputs)
+    if noise_shape is None:
+        noise_shape = inputs.shape
+    elif len(noise_shape) != inputs.ndim:
+        raise ValueError(
+            f"random.dropout: expected noise_shape of {inputs.ndim} entries, got {noise_shape}"
+        )
+    shape = tuple(inputs.shape[i] if n is None else n for i, n in enumerate(noise_shape))
+    keep = _generator(seed).uniform(size=shape) < 1.0 - rate
+    return np.where(keep, inputs / (1.0 - rate), 0).astype(inputs.dtype)
+
+
+def shuffle(x, axis=0, seed=None):
+    """Return a copy of `x` with the elements along `axis` in random order.
+
+    Slices along `axis` stay whole, as on the compiled backends of Keras.
+    """
+    return _generator(seed).permutation(np.asarray(x), axis=axis)
+
+
+def categorical(logits, num_samples, dtype="int32", seed=None):
+    """Draw class indices with probabilities softmax(logits).
+
+    Args:
+        logits: array (N, K).
+        num_samples: draws per row.
+
+    Returns:
+        Integers (N, num_samples).
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    if logits.ndim != 2:
+        raise ValueError(
+            f"random.categorical: expected logits of shape (N, K), got shape {logits.shape}"
+        )
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    cumulative = np.cumsum(exponentials, axis=-1)
+    draw = _generator(seed).uniform(size=(logits.shape[0], num_samples)) * cumulative[:, -1:]
+    found = (draw[:, :, None] >= cumulative[:, None, :]).sum(axis=-1)
+    return np.minimum(found, logits.shape[1] - 1).astype(backend.standardize_dtype(dtype))
+
+
+def gamma(shape, alpha, dtype=None, seed=None):
+    """Return gamma distributed numbers of shape parameter `alpha` and scale 1."""
+    dtype = _float_dtype(dtype, "random.gamma")
+    return _generator(seed).gamma(alpha, 1.0, tuple(shape)).astype(dtype)
+
+
+def beta(shape, alpha, beta, dtype=None, seed=None):
+    """Return beta distributed numbers in [0, 1]."""
+    dtype = _float_dtype(dtype, "random.beta")
+    return _generator(seed).beta(alpha, beta, tuple(shape)).astype(dtype)
+
+
+def binomial(shape, counts, probabilities, dtype=None, seed=None):
+    """Return the numbers of successes in `counts` trials, as floats."""
+    dtype = _float_dtype(dtype, "random.binomial")
+    return _generator(seed).binomial(counts, probabilities, tuple(shape)).astype(dtype)

@@ -1,0 +1,44 @@
+"""`Model.export`: the inference program and its weights as a file for C++ programs."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from pyseq import _core, lowering
+
+
+def export_model(model, filepath, format="pyseq", input_signature=None, **kwargs):
+    """Write a `.pyseq` file; see `csrc/include/pyseq/model.h` for its layout.
+
+    Raises:
+        ValueError: the model is not built, its input shape has free dimensions, it holds Python
+            functions, or `format` is unknown.
+    """
+    if kwargs:
+        raise ValueError(f"export: got unknown arguments {sorted(kwargs)}")
+    if format != "pyseq":
+        raise ValueError(
+            f"export: expected format 'pyseq', got {format!r}; to move a model to another "
+            "framework save it as .keras, which Keras reads"
+        )
+    if not model.built:
+        raise ValueError(
+            f"{model.name}.export: expected a built model, got one without an input shape; put "
+            "Input(shape) first or call it once"
+        )
+    shape = tuple(model.input_shape if input_signature is None else input_signature)[1:]
+    if any(d is None for d in shape):
+        raise ValueError(
+            f"{model.name}.export: expected a fixed input shape, got {(None, *shape)}; pass "
+            "input_signature=(None, ...) with every size"
+        )
+    graph, output = lowering.lower(model, shape, training=False)
+    if isinstance(output, (list, tuple)):
+        raise ValueError(f"{model.name}.export: expected one output, got {len(output)}")
+    rng = np.random.default_rng(0)
+    # Small non-negative integers suit embeddings and images alike.
+    x = rng.integers(0, 2, (3, *shape)).astype(graph.dtype)
+    storages = [v._storage for v in graph.variables]
+    _core.export_model(graph.program(output), storages, os.fspath(filepath), x)

@@ -1,0 +1,518 @@
+"""Objects to and from the JSON-compatible dictionaries of Keras 3 model files.
+
+An object is written as
+
+    {"module": "keras.layers", "class_name": "Dense", "config": {...}, "registered_name": null}
+
+plus `build_config`, `compile_config` and `shared_object_id` where they apply. Built-ins carry
+the module names of Keras, so files move both ways.
+
+Reading treats the dictionary as data: names are looked up in the tables of
+`pyseq.saving.registration` and in the caller's `custom_objects`, nothing is imported, no
+function named in a file is called, and code payloads are refused whatever `safe_mode` says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+
+import numpy as np
+
+from pyseq.saving import registration
+from pyseq.saving.construct import construct as construct
+
+MAX_NESTING = 100
+MAX_NODES = 10_000_000
+
+_FUNCTION_FAMILIES = ("activations", "losses", "metrics")
+_KERAS_ROOTS = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "pyseq")
+_ARRAY_DTYPES = frozenset(
+    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64".split()
+)
+
+_depth: contextvars.ContextVar[int] = contextvars.ContextVar("pyseq_depth", default=0)
+_saved: contextvars.ContextVar[dict | None] = contextvars.ContextVar("pyseq_saved", default=None)
+_loaded: contextvars.ContextVar[dict | None] = contextvars.ContextVar("pyseq_loaded", default=None)
+
+
+@contextlib.contextmanager
+def object_sharing_scope():
+    """Keep one object one object across several (de)serializations inside the scope.
+
+    When saving, an object met twice is written twice with the same `shared_object_id`; when
+    loading, a repeated id gives back the first instance instead of a second one.
+    """
+    saved, loaded = _saved.set({}), _loaded.set({})
+    try:
+        yield
+    finally:
+        _saved.reset(saved)
+        _loaded.reset(loaded)
+
+
+ObjectSharingScope = object_sharing_scope
+
+
+def serialize_keras_object(obj):
+    """Return the JSON-compatible description of `obj`.
+
+    Accepts None, numbers, strings, lists, tuples, dicts, bytes, slices, Ellipsis, NumPy arrays,
+    scalars and dtypes, named functions, and objects with `get_config()`.
+
+    Raises:
+        ValueError: `obj` is a lambda or a local code object, which no file may hold.
+        TypeError: `obj` has no `get_config()`.
+
+    >>> serialize_keras_object(slice(1, None))["class_name"]
+    '__slice__'
+    """
+    if isinstance(obj, (np.generic, np.ndarray)):
+        return _serialize_array(obj)
+    if obj is None or isinstance(obj, (str, int, float, bool)):
+        return obj
+    if isinstance(obj, list):
+        return [serialize_keras_object(x) for x in obj]
+    if isinstance(obj, tuple):
+        return tuple(serialize_keras_object(x) for x in obj)
+    if isinstance(obj, dict):
+        return serialize_dict(obj)
+    if isinstance(obj, bytes):
+        return {"class_name": "__bytes__", "config": {"value": obj.decode("utf-8")}}
+    if isinstance(obj, slice):
+        parts = ((k, serialize_keras_object(getattr(obj, k))) for k in ("start", "stop", "step"))
+        return {"class_name": "__slice__", "config": dict(parts)}
+    if obj is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if isinstance(obj, np.dtype):
+        return obj.name
+    if isinstance(obj, type) and issubclass(obj, np.generic):
+        return np.dtype(obj).name
+    if registration.is_function(obj):
+        return _serialize_function(obj)
+    return _serialize_instance(obj)
+
+
+def serialize_dict(obj):
+    """Return `{key: serialize_keras_object(value)}`."""
+    return {key: serialize_keras_object(value) for key, value in obj.items()}
+
+
+def _serialize_array(obj):
+    if obj.ndim == 0:
+        return obj.item()
+    dtype = "string" if obj.dtype.kind in "US" else obj.dtype.name
+    if dtype != "string" and dtype not in _ARRAY_DTYPES:
+        raise TypeError(
+            f"serialize_keras_object: expected an array of numbers, bools or strings, got dtype "
+            f"{dtype}; convert it with astype first"
+        )
+    return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": dtype}}
+
+
+def _serialize_function(fn):
+    if fn.__name__ == "<lambda>":
+        raise ValueError(
+            "serialize_keras_object: expected a named function, got a lambda, whose code no "
+            "model file may hold; use def and @pyseq.saving.register_keras_serializable()"
+        )
+    # Keras writes every function, its own included, as a bare name of module "builtins".
+    name = registration.get_registered_name(fn)
+    config = {
+        "module": "builtins",
+        "class_name": "function",
+        "config": name,
+        "registered_name": "function",
+    }
+    return _record_saved(fn, config)
+
+
+def _serialize_instance(obj):
+    if not hasattr(obj, "get_config"):
+        raise TypeError(
+            f"serialize_keras_object: expected an object with get_config(), got {obj!r} of type "
+            f"{type(obj).__name__}; add get_config()"
+        )
+    if isinstance(obj, type):
+        raise TypeError(
+            f"serialize_keras_object: expected an instance, got the class {obj.__name__}; "
+            f"create it first: {obj.__name__}()"
+        )
+    inner = obj.get_config()
+    if not isinstance(inner, dict):
+        raise TypeError(
+            f"{type(obj).__name__}.get_config: expected a dict, got {inner!r}; return a dict"
+        )
+    known = registration.builtin_name(type(obj))
+    if known is not None:
+        (module, class_name), registered = known, None
+    else:
+        class_name = type(obj).__name__
+        module = type(obj).__module__
+        module = None if module == "__main__" else module
+        registered = registration.get_registered_name(type(obj))
+    config = {
+        "module": module,
+        "class_name": class_name,
+        "config": serialize_dict(inner),
+        "registered_name": registered,
+    }
+    for key in ("build_config", "compile_config"):
+        getter = getattr(obj, f"get_{key}", None)
+        extra = getter() if getter is not None else None
+        if extra is not None:
+            config[key] = serialize_dict(extra)
+    return _record_saved(obj, config)
+
+
+def _record_saved(obj, config):
+    table = _saved.get()
+    if table is None:
+        return config
+    # The object is kept in the table, so that its id cannot be reused by another one.
+    entry = table.setdefault(id(obj), (obj, config, len(table) + 1))
+    if entry[1] is not config:
+        entry[1]["shared_object_id"] = config["shared_object_id"] = entry[2]
+    return config
+
+
+def deserialize_keras_object(config, custom_objects=None, safe_mode=True, *, family=None):
+    """Build the object that `serialize_keras_object` described.
+
+    Args:
+        config: the description: None, a plain value, a list, or a dict.
+        custom_objects: `{name: class or function}` that `config` may refer to, besides the
+            registered ones.
+        safe_mode: accepted for compatibility. Code payloads are refused for either value.
+        family: restrict built-ins to one family such as `"initializers"`, or a tuple of
+            families. Configs without a module, as old `.h5` files hold them, may need it
+            where two families use one name.
+
+    Raises:
+        ValueError: unknown class or function, code payload, unknown argument, or a config
+            nested or sized beyond the limits.
+        TypeError: `config` is not made of plain values, lists and dicts.
+
+    >>> deserialize_keras_object({"class_name": "__slice__",
+    ...                           "config": {"start": 1, "stop": 5, "step": None}})
+    slice(1, 5, None)
+    """
+    depth = _depth.get()
+    if depth == 0:
+        check_config_size(config)
+    elif depth > MAX_NESTING:
+        raise ValueError(
+            f"deserialize_keras_object: expected at most {MAX_NESTING} nested objects, got more; "
+            f"the config is damaged or hostile"
+        )
+    token = _depth.set(depth + 1)
+    try:
+        if isinstance(config, str):
+            known = registration.get_registered_object(config, custom_objects)
+            return config if known is None else known
+        return _deserialize(config, custom_objects or {}, family)
+    finally:
+        _depth.reset(token)
+
+
+def check_config_size(config, where="deserialize_keras_object"):
+    """Refuse a config nested deeper than MAX_NESTING or of more than MAX_NODES values."""
+    level, depth, nodes = [config], 0, 0
+    while level:
+        depth += 1
+        if depth > MAX_NESTING:
+            raise ValueError(
+                f"{where}: expected a config nested at most {MAX_NESTING} levels deep, got more; "
+                f"the config is damaged or hostile"
+            )
+        following = []
+        for node in level:
+            if isinstance(node, dict):
+                following.extend(node.values())
+            elif isinstance(node, (list, tuple)):
+                following.extend(node)
+        nodes += len(following)
+        if nodes > MAX_NODES:
+            raise ValueError(
+                f"{where}: expected a config of at most {MAX_NODES} values, got more; "
+                f"the config is damaged or hostile"
+            )
+        level = following
+
+
+def _deserialize(config, custom_objects, family):
+    if config is None or isinstance(config, (str, int, float, bool)):
+        return config
+    if isinstance(config, (list, tuple)):
+        return [_deserialize(x, custom_objects, family) for x in config]
+    if not isinstance(config, dict):
+        raise TypeError(
+            f"deserialize_keras_object: expected plain values, lists and dicts, got {config!r} of "
+            f"type {type(config).__name__}; pass what serialize_keras_object returned"
+        )
+    if "class_name" not in config or "config" not in config:
+        return {k: _deserialize(v, custom_objects, family) for k, v in config.items()}
+    class_name = config["class_name"]
+    if not isinstance(class_name, str):
+        raise TypeError(
+            f"deserialize_keras_object: expected class_name to be a string, got {class_name!r}"
+        )
+    if class_name.startswith("__") and class_name.endswith("__"):
+        return _deserialize_special(class_name, config["config"], custom_objects)
+    if class_name == "function":
+        return _deserialize_function(config, custom_objects, family)
+    return _deserialize_instance(config, custom_objects, family)
+
+
+def _deserialize_special(class_name, inner, custom_objects):
+    if class_name == "__lambda__":
+        raise ValueError(
+            "deserialize_keras_object: expected no code, got the bytecode of a Python lambda, "
+            "which pyseq never loads (safe_mode=False does not change that); save the model with "
+            "a named function registered by @pyseq.saving.register_keras_serializable()"
+        )
+    if class_name == "__ellipsis__":
+        return Ellipsis
+    keys = {
+        "__tensor__": ("value", "dtype"),
+        "__numpy__": ("value", "dtype"),
+        "__bytes__": ("value",),
+        "__slice__": ("start", "stop", "step"),
+        "__tuple__": ("items",),
+    }.get(class_name)
+    if keys is None:
+        raise ValueError(
+            f"deserialize_keras_object: expected a value kind that linear models use, got "
+            f"{class_name}; this file was not written for a Sequential model"
+        )
+    if not isinstance(inner, dict) and class_name == "__tuple__":
+        inner = {"items": inner}
+    if not isinstance(inner, dict) or set(inner) != set(keys):
+        raise ValueError(
+            f"deserialize_keras_object: expected {class_name} with the keys {list(keys)}, "
+            f"got {inner!r}"
+        )
+    if class_name in ("__tensor__", "__numpy__"):
+        return _array_from_config(inner["value"], inner["dtype"])
+    if class_name == "__bytes__":
+        if not isinstance(inner["value"], str):
+            raise TypeError(
+                f"deserialize_keras_object: expected __bytes__ to hold a string, got "
+                f"{inner['value']!r}"
+            )
+        return inner["value"].encode("utf-8")
+    if class_name == "__slice__":
+        return slice(*(_deserialize(inner[k], custom_objects, None) for k in keys))
+    return tuple(_deserialize(x, custom_objects, None) for x in inner["items"])
+
+
+def _array_from_config(value, dtype):
+    if dtype in ("string", "str"):
+        array = np.array(value)
+        if array.size and array.dtype.kind != "U":
+            raise ValueError("deserialize_keras_object: expected an array of strings, got others")
+        return array
+    if dtype == "bfloat16":  # NumPy has none; every bfloat16 value is a float32
+        dtype = "float32"
+    if dtype not in _ARRAY_DTYPES:
+        raise ValueError(
+            f"deserialize_keras_object: expected an array dtype of {sorted(_ARRAY_DTYPES)}, "
+            f"got {dtype!r}"
+        )
+    return np.array(value, dtype=dtype)
+
+
+def _deserialize_function(config, custom_objects, family):
+    name, module = config["config"], config.get("module")
+    if not isinstance(name, str):
+        raise TypeError(
+            f"deserialize_keras_object: expected the config of a function to be its name, "
+            f"got {name!r}"
+        )
+    custom = registration.get_registered_object(name, custom_objects)
+    if custom is None:
+        custom = registration.get_registered_object(config.get("registered_name"), custom_objects)
+    if custom is not None:
+        return custom
+    families = _families(family) or _FUNCTION_FAMILIES
+    module = _keras_module(module) if module not in (None, "builtins") else None
+    if module is not None:
+        families = (module.removeprefix("keras").lstrip("."), *families)
+    for candidate in families:
+        obj = registration.lookup_builtin(candidate, name)
+        if registration.is_function(obj):
+            return obj
+    raise ValueError(
+        f"deserialize_keras_object: expected a function of pyseq or of custom_objects, got "
+        f"{name!r}; decorate it with @pyseq.saving.register_keras_serializable() or pass "
+        f"custom_objects={{{name!r}: ...}}"
+    )
+
+
+def _deserialize_instance(config, custom_objects, family):
+    class_name = config["class_name"]
+    inner = config["config"] if config["config"] is not None else {}
+    if not isinstance(inner, dict):
+        raise TypeError(
+            f"deserialize_keras_object: expected the config of {class_name} to be a dict, "
+            f"got {inner!r}"
+        )
+    shared_id, loaded = config.get("shared_object_id"), _loaded.get()
+    if shared_id is not None and not isinstance(shared_id, int):
+        raise TypeError(
+            f"deserialize_keras_object: expected shared_object_id to be an integer, "
+            f"got {shared_id!r}"
+        )
+    if loaded is not None and shared_id in loaded:
+        return loaded[shared_id]
+    cls = resolve_class(config, custom_objects, family)
+    if registration.is_function(cls):
+        return cls
+    if not hasattr(cls, "from_config"):
+        raise TypeError(
+            f"deserialize_keras_object: expected {class_name} to have from_config(), got "
+            f"{cls!r}; add the class method"
+        )
+    with registration.CustomObjectScope(custom_objects):
+        try:
+            instance = cls.from_config(dict(inner))
+        except TypeError as error:
+            raise TypeError(
+                f"deserialize_keras_object: {class_name} could not be built from its config "
+                f"{_short(inner)}: {error}"
+            ) from error
+        if config.get("build_config") and not getattr(instance, "built", True):
+            instance.build_from_config(config["build_config"])
+        if config.get("compile_config") and hasattr(instance, "compile_from_config"):
+            instance.compile_from_config(config["compile_config"])
+    if loaded is not None and shared_id is not None:
+        loaded[shared_id] = instance
+    return instance
+
+
+def resolve_class(config, custom_objects=None, family=None):
+    """Return the class that an object description names, from the tables only.
+
+    Raises:
+        ValueError: the name is in no table, or is ambiguous without a module.
+    """
+    class_name = config["class_name"]
+    registered = config.get("registered_name", class_name)
+    custom = registration.get_registered_object(registered, custom_objects)
+    if custom is not None:
+        return custom
+    has_module = "module" in config
+    module = _keras_module(config.get("module"))
+    if module is None and has_module:
+        custom = registration.get_registered_object(class_name, custom_objects)
+        if custom is not None:
+            return custom
+        raise _unknown_class(config)
+    cls = _find_builtin(class_name, module, _families(family))
+    if cls is None:
+        raise _unknown_class(config)
+    if registered not in (None, class_name):
+        raise ValueError(
+            f"deserialize_keras_object: expected no registered_name for the built-in "
+            f"{class_name}, got {registered!r}; the file was altered, or the object is custom "
+            f"and its module should not be {config.get('module')!r}"
+        )
+    return cls
+
+
+def _find_builtin(name, module, families):
+    """Look `name` up by module, then by the families asked for, then by name alone."""
+    if module is not None:
+        path = module.removeprefix("keras").lstrip(".")
+        obj = registration.lookup_builtin(path, name)
+        if isinstance(obj, type) and (not families or path in families):
+            return obj
+    if families:
+        for family in families:
+            obj = registration.lookup_builtin(family, name)
+            if isinstance(obj, type):
+                return obj
+        return None
+    found = {obj: where for where, obj in registration.builtins_named(name)}
+    found = {obj: where for obj, where in found.items() if isinstance(obj, type)}
+    if len(found) > 1 and module is not None:
+        # Private modules such as keras.src.losses.losses still name the family.
+        parts = module.split(".")
+        found = {obj: where for obj, where in found.items() if where.split(".")[-1] in parts}
+    if len(found) > 1:
+        raise ValueError(
+            f"deserialize_keras_object: expected a module beside class_name {name!r}, which "
+            f"{sorted(found.values())} all define; use the deserialize of one of them"
+        )
+    return next(iter(found), None)
+
+
+def _keras_module(module):
+    """Return a Keras module path as `keras[.x[.y]]`, or None for any other module."""
+    if not isinstance(module, str):
+        return None
+    for root in _KERAS_ROOTS:
+        if module == root or module.startswith(root + "."):
+            rest = module[len(root) :]
+            for private in (".src", ".api"):
+                if rest == private or rest.startswith(private + "."):
+                    rest = rest[len(private) :]
+            return "keras" + rest
+    return None
+
+
+def _families(family):
+    if family is None:
+        return ()
+    return (family,) if isinstance(family, str) else tuple(family)
+
+
+def _unknown_class(config):
+    name = config["class_name"]
+    shown = config.get("registered_name") or name
+    return ValueError(
+        f"deserialize_keras_object: expected a class of pyseq or of custom_objects, got {name!r} "
+        f"of module {config.get('module')!r} (registered as {shown!r}); decorate it with "
+        f"@pyseq.saving.register_keras_serializable() or pass custom_objects={{{shown!r}: {name}}}"
+    )
+
+
+def _short(value, limit=300):
+    text = repr(value)
+    return text if len(text) <= limit else text[:limit] + "..."
+
+
+def get_object(identifier, family, kind, custom_objects=None):
+    """Resolve what a constructor accepts as an initializer, regularizer or the like.
+
+    Args:
+        identifier: None, a name, a config dict, a class, or a callable.
+        family: family that names are looked up in, for instance `"regularizers"`.
+        kind: word for messages, for instance `"regularizer"`.
+        custom_objects: further names.
+
+    Returns:
+        None, or a callable; classes are instantiated without arguments.
+    """
+    if identifier is None:
+        return None
+    obj = identifier
+    if isinstance(identifier, dict):
+        obj = deserialize_keras_object(identifier, custom_objects, family=family)
+    elif isinstance(identifier, str):
+        obj = registration.get_registered_object(identifier, custom_objects)
+        obj = registration.lookup_builtin(family, identifier) if obj is None else obj
+        if obj is None:
+            names = sorted(registration.builtin_objects(family))
+            raise ValueError(
+                f"{family}.get: expected the name of a {kind}, got {identifier!r}; "
+                f"known names are {', '.join(names)}"
+            )
+    if isinstance(obj, type):
+        obj = obj()
+    if not callable(obj):
+        raise TypeError(
+            f"{family}.get: expected a {kind} (a name, config dict, class or callable), got "
+            f"{identifier!r} of type {type(identifier).__name__}"
+        )
+    return obj

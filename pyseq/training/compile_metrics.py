@@ -1,0 +1,265 @@
+"""What `compile(loss, metrics, weighted_metrics)` means for a model of one output."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from pyseq import losses, metrics
+from pyseq.saving.registration import to_snake_case
+
+_ACCURACY = ("accuracy", "acc")
+_CROSSENTROPY = ("crossentropy", "ce")
+
+
+def target_kind(y_shape, pred_shape):
+    """Return `"binary"`, `"sparse_categorical"` or `"categorical"`, as the shapes suggest.
+
+    Args:
+        y_shape, pred_shape: shapes with the batch axis.
+
+    >>> target_kind((None,), (None, 10))
+    'sparse_categorical'
+    """
+    y_shape, pred_shape = tuple(y_shape), tuple(pred_shape)
+    if pred_shape and pred_shape[-1] == 1:
+        return "binary"
+    if len(y_shape) < len(pred_shape) or (y_shape and y_shape[-1] == 1):
+        return "sparse_categorical"
+    return "categorical"
+
+
+def _is_name(identifier, names):
+    return isinstance(identifier, str) and identifier.lower() in names
+
+
+def _object_name(obj):
+    name = getattr(obj, "name", None)
+    if isinstance(name, str):
+        return name
+    return to_snake_case(getattr(obj, "__name__", type(obj).__name__))
+
+
+def resolve_metric(identifier, y_shape, pred_shape):
+    """Return a `Metric` with its name in logs.
+
+    A string stays the name as it is; a function gives its own name; `"accuracy"`, `"acc"`,
+    `"crossentropy"` and `"ce"` become the metric that fits the shapes.
+
+    >>> resolve_metric("acc", (None, 3), (None, 3))
+    <CategoricalAccuracy name=acc>
+    """
+    if identifier is None:
+        raise ValueError("compile(metrics): expected a metric, got None; leave it out of the list")
+    kind = target_kind(y_shape, pred_shape)
+    if _is_name(identifier, _ACCURACY):
+        metric = metrics.get(f"{kind}_accuracy")
+    elif _is_name(identifier, _CROSSENTROPY):
+        metric = metrics.get(f"{kind}_crossentropy")
+    else:
+        metric = metrics.get(identifier)
+    name = identifier if isinstance(identifier, str) else _object_name(metric)
+    if not isinstance(metric, metrics.Metric):
+        metric = metrics.MeanMetricWrapper(metric, name=name)
+    metric.name = name
+    return metric
+
+
+def _flatten(structure):
+    if isinstance(structure, dict):
+        return [leaf for key in sorted(structure) for leaf in _flatten(structure[key])]
+    if isinstance(structure, (list, tuple)):
+        return [leaf for item in structure for leaf in _flatten(item)]
+    return [structure]
+
+
+class CompiledMetrics:
+    """The metrics of a compiled model: `build`, then `update_state` per batch, then `result`.
+
+    Args:
+        metrics: list of identifiers, or a dict or list of such lists; sample weights do not
+            touch them.
+        weighted_metrics: the same, with sample weights.
+
+    Attributes:
+        entries: after `build`, tuples `(name in logs, metric, weighted)` in the order of `result`.
+
+    >>> compiled = CompiledMetrics(["mse"], None)
+    >>> compiled.build((None, 1), (None, 1))
+    >>> compiled.update_state([[0.0]], [[2.0]])
+    >>> compiled.result()
+    {'mse': 4.0}
+    """
+
+    def __init__(self, metrics=None, weighted_metrics=None):
+        for argument, value in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
+            if value and not isinstance(value, (list, tuple, dict)):
+                raise ValueError(
+                    f"compile({argument}): expected a list, tuple or dict, got {value!r} of type "
+                    f"{type(value).__name__}; write {argument}=[...]"
+                )
+        self.user_metrics = metrics
+        self.user_weighted_metrics = weighted_metrics
+        self.entries = []
+        self.built = False
+        self._kind = None
+
+    def __bool__(self):
+        return bool(self.user_metrics or self.user_weighted_metrics)
+
+    @property
+    def metrics(self):
+        """The metric objects, weighted ones last."""
+        return [metric for _, metric, _ in self.entries]
+
+    @property
+    def variables(self):
+        """The variables of all metrics."""
+        return [variable for metric in self.metrics for variable in metric.variables]
+
+    def build(self, y_shape, pred_shape):
+        """Create the metrics; again only where other shapes give `"accuracy"` another meaning.
+
+        Args:
+            y_shape, pred_shape: shapes of targets and predictions, with the batch axis.
+        """
+        kind = target_kind(y_shape, pred_shape)
+        if self.built and kind == self._kind:
+            return
+        self._kind = kind
+        resolved = []
+        for user, weighted in ((self.user_metrics, False), (self.user_weighted_metrics, True)):
+            for identifier in _flatten(user) if user else ():
+                resolved.append((resolve_metric(identifier, y_shape, pred_shape), weighted))
+        counts = {}
+        self.entries = []
+        for metric, weighted in resolved:
+            name = metric.name
+            if weighted and name in counts:
+                name = f"weighted_{name}"
+            seen = counts.get(name, 0)
+            counts[name] = seen + 1
+            self.entries.append((f"{name}_{seen}" if seen else name, metric, weighted))
+        self.built = True
+
+    def update_state(self, y_true, y_pred, sample_weight=None, mask=None):
+        """Add a batch.
+
+        Args:
+            y_true, y_pred: targets and predictions.
+            sample_weight: for the weighted metrics, or None.
+            mask: 0 or False for rows of the predictions that do not count, or None.
+        """
+        if not self.built:
+            self.build(np.shape(y_true), np.shape(y_pred))
+        for _, metric, weighted in self.entries:
+            update_metric(metric, y_true, y_pred, sample_weight if weighted else None, mask)
+
+    def result(self):
+        """Return `{name: value}`: floats, and arrays of metrics with several values."""
+        if not self.built:
+            raise ValueError(
+                "CompiledMetrics.result: expected build() first, got an unbuilt object; train or "
+                "evaluate before reading results"
+            )
+        return {name: _plain(metric.result()) for name, metric, _ in self.entries}
+
+    def reset_state(self):
+        """Empty every metric."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+
+def update_metric(metric, y_true, y_pred, sample_weight=None, mask=None):
+    """Add a batch to one metric, with the mask where it is of the kind that masks apply to."""
+    arguments = {}
+    if sample_weight is not None:
+        arguments["sample_weight"] = sample_weight
+    if mask is not None and getattr(metric, "uses_mask", False):
+        arguments["mask"] = mask
+    metric.update_state(y_true, y_pred, **arguments)
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    value = np.asarray(value)
+    return float(value) if value.ndim == 0 else value
+
+
+class CompiledLoss:
+    """The loss of a compiled model.
+
+    Args:
+        loss: identifier, or a list or dict of one; `"crossentropy"` and `"ce"` become the loss
+            that fits the shapes.
+        loss_weights: number that multiplies the loss, or a list or dict of one.
+
+    Attributes:
+        loss: after `build`, a `Loss`, or None.
+        weight: the number, 1.0 without `loss_weights`.
+        unused: names in logs of further losses, which Keras shows as 0 and does not train on.
+
+    >>> compiled = CompiledLoss("ce", loss_weights=0.5)
+    >>> compiled.build((None,), (None, 10))
+    >>> compiled.loss.lower()[0], compiled.weight
+    ('sparse_categorical_crossentropy', 0.5)
+    """
+
+    def __init__(self, loss=None, loss_weights=None):
+        if loss_weights is not None and not isinstance(
+            loss_weights, (list, tuple, dict, int, float)
+        ):
+            raise ValueError(
+                f"compile(loss_weights): expected a number, or a list or dict of one, got "
+                f"{loss_weights!r} of type {type(loss_weights).__name__}"
+            )
+        self.user_loss = loss
+        self.user_loss_weights = loss_weights
+        is_config = isinstance(loss, dict) and "class_name" in loss
+        self._identifiers = [loss] if is_config else _flatten(loss)
+        weights = [1.0] * len(self._identifiers)
+        if loss_weights is not None:
+            weights = [float(w) for w in _flatten(loss_weights)]
+            if len(weights) != len(self._identifiers):
+                raise ValueError(
+                    f"compile(loss_weights): expected {len(self._identifiers)} weights, one for "
+                    f"each loss, got {len(weights)}; this model has one output"
+                )
+        self.weight = weights[0] if weights else 1.0
+        self.loss = None
+        self.unused = []
+        self.built = False
+
+    def build(self, y_shape, pred_shape):
+        """Create the loss from shapes with the batch axis."""
+        resolved = [_resolve_loss(i, y_shape, pred_shape) for i in self._identifiers]
+        self.loss = resolved[0] if resolved else None
+        self.unused = []
+        if len(resolved) > 1:
+            warnings.warn(
+                f"compile(loss): expected one loss for the one output, got {len(resolved)}; only "
+                f"the first is trained on, as in Keras",
+                stacklevel=2,
+            )
+            self.unused = [f"{loss.name}_loss" for loss in resolved if loss is not None]
+        self.built = True
+
+    def __call__(self, y_true, y_pred, sample_weight=None, mask=None):
+        """Return the weighted loss of a batch."""
+        if not self.built:
+            self.build(np.shape(y_true), np.shape(y_pred))
+        if self.loss is None:
+            return 0.0
+        arguments = {"sample_weight": sample_weight}
+        if mask is not None:
+            arguments["mask"] = mask
+        return self.loss(y_true, y_pred, **arguments) * self.weight
+
+
+def _resolve_loss(identifier, y_shape, pred_shape):
+    if _is_name(identifier, _CROSSENTROPY):
+        function = losses.get(f"{target_kind(y_shape, pred_shape)}_crossentropy")
+        return losses.LossFunctionWrapper(function, name=identifier)
+    return losses.as_loss(identifier)

@@ -1,0 +1,239 @@
+"""What `fit`, `evaluate` and `predict` accept, as arrays of rows or as a stream of batches."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+
+def is_array(x):
+    """True for anything NumPy can read as one array: ndarray, pandas, other libraries' tensors."""
+    if isinstance(x, (list, tuple, dict, str, bytes)) or x is None:
+        return False
+    return hasattr(x, "__array__") or hasattr(x, "toarray") or hasattr(x, "__array_interface__")
+
+
+def to_array(x, where):
+    """Read `x` as a numeric C-contiguous array with a batch dimension; raise an error that says `where`."""
+    if hasattr(x, "toarray"):
+        x = x.toarray()
+    if hasattr(x, "detach"):
+        x = x.detach().cpu()
+    array = np.asarray(x)
+    if array.dtype == object:
+        try:
+            array = array.astype("float32")
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{where}: expected numbers in rows of one length, got an object array; pad "
+                "sequences with utils.pad_sequences and encode categories first"
+            ) from None
+    if array.dtype.kind not in "fiub":
+        raise ValueError(
+            f"{where}: expected numbers, got dtype {array.dtype}; encode text and categories first "
+            "(layers.TextVectorization, layers.StringLookup, utils.to_categorical)"
+        )
+    if array.ndim == 0:
+        raise ValueError(f"{where}: expected an array of rows, got a single number")
+    if array.dtype.name not in (
+        "float32", "float64", "int32", "int64", "uint8", "int8", "uint16", "int16", "bool"
+    ):
+        array = array.astype("float32" if array.dtype.kind == "f" else "int64")
+    return np.ascontiguousarray(array)
+
+
+def unwrap(x, where, names=("input",)):
+    """Take the one array out of `[x]`, `(x,)` or `{"name": x}`."""
+    while isinstance(x, (list, tuple, dict)):
+        if isinstance(x, dict):
+            if len(x) != 1:
+                raise ValueError(
+                    f"{where}: expected one array, got a dict of {len(x)}: {sorted(map(str, x))}; a "
+                    "Sequential has one input and one output"
+                )
+            x = next(iter(x.values()))
+            continue
+        if len(x) == 1 and (is_array(x[0]) or isinstance(x[0], (list, tuple, dict))):
+            x = x[0]
+            continue
+        if x and all(is_array(item) for item in x):
+            raise ValueError(
+                f"{where}: expected one array, got a list of {len(x)}; a Sequential has one input "
+                "and one output; use np.stack or np.concatenate to make one array of rows"
+            )
+        raise ValueError(
+            f"{where}: expected an array, got a Python {type(x).__name__}; convert it with "
+            "np.array(...)"
+        )
+    return x
+
+
+def fit_rank(array, shape):
+    """Add or drop a last dimension of 1 where the model's input `shape` asks for it."""
+    if shape is None or isinstance(shape, list):
+        return array
+    if array.ndim == len(shape) - 1 and shape[-1] == 1 and array.ndim == 1:
+        return array[:, None]
+    if array.ndim == len(shape) + 1 and array.shape[-1] == 1:
+        return array.reshape(array.shape[:-1])
+    return array
+
+
+class ArrayData:
+    """Rows that are all at hand: shuffled and cut into batches by the core.
+
+    Args:
+        x, y, weights: arrays of as many rows as each other; y and weights may be None.
+        batch_size: rows of a batch.
+        shuffle: True, False or "batch" (shuffle inside each batch).
+    """
+
+    def __init__(self, x, y, weights, batch_size, shuffle=False, steps=None, where="fit"):
+        self.x, self.y, self.weights = x, y, weights
+        self.rows = x.shape[0]
+        lengths = {name: len(a) for name, a in (("x", x), ("y", y), ("sample_weight", weights))
+                   if a is not None}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(
+                f"{where}: Data cardinality is ambiguous: expected as many rows in each array, got "
+                f"{lengths}"
+            )
+        if self.rows == 0:
+            raise ValueError(f"{where}: expected at least one row, got an empty array")
+        if batch_size is None:
+            batch_size = math.ceil(self.rows / steps) if steps else 32
+        if int(batch_size) < 1:
+            raise ValueError(f"{where}: expected batch_size of 1 or more, got {batch_size}")
+        self.batch_size = int(batch_size)
+        if shuffle not in (True, False, "batch"):
+            raise ValueError(f"{where}: expected shuffle to be True, False or 'batch', got {shuffle}")
+        self.shuffle = shuffle
+        self.batches = math.ceil(self.rows / self.batch_size)
+
+    def order(self):
+        """Row numbers of one epoch, or None for the natural order."""
+        if self.shuffle is True:
+            return np.random.permutation(self.rows).astype("int64", copy=False)
+        if self.shuffle == "batch":
+            order = np.arange(self.rows, dtype="int64")
+            for begin in range(0, self.rows, self.batch_size):
+                np.random.shuffle(order[begin : begin + self.batch_size])
+            return order
+        return None
+
+
+class StreamData:
+    """Batches from a generator, an iterable of batches, or a PyDataset.
+
+    Iterating gives `(x, y, sample_weight)` arrays. `batches` is None where unknown.
+    """
+
+    def __init__(self, source, shuffle=False, where="fit", class_weight=None):
+        self.source = source
+        self.where = where
+        self.shuffle = shuffle
+        self.class_weight = class_weight
+        self.is_dataset = hasattr(source, "__getitem__") and hasattr(source, "__len__") or hasattr(
+            source, "num_batches"
+        )
+        self.once = hasattr(source, "__next__")
+        self._iterator = None
+        self.batches = self._count()
+
+    def _count(self):
+        if self.once:
+            return None
+        for name in ("num_batches", "cardinality"):
+            value = getattr(self.source, name, None)
+            value = value() if callable(value) else value
+            if value is not None and int(value) >= 0:
+                return int(value)
+        try:
+            return len(self.source)
+        except TypeError:
+            return None
+
+    def epoch(self):
+        """Iterator over one pass; a generator goes on where it stopped."""
+        if self.once:
+            return self._batches(self.source)
+        if self.is_dataset and not hasattr(self.source, "__iter__") or (
+            self.is_dataset and hasattr(self.source, "on_epoch_end")
+        ):
+            return self._batches(self._indexed())
+        return self._batches(iter(self.source))
+
+    def _indexed(self):
+        if hasattr(self.source, "on_epoch_begin"):
+            self.source.on_epoch_begin()
+        order = np.arange(self.batches) if self.batches is not None else None
+        if order is not None and self.shuffle:
+            order = np.random.permutation(self.batches)
+        index = 0
+        while order is None or index < len(order):
+            yield self.source[int(order[index]) if order is not None else index]
+            index += 1
+        self.source.on_epoch_end()
+
+    def _batches(self, iterator):
+        for item in iterator:
+            if isinstance(item, tuple) and len(item) in (1, 2, 3):
+                x, y, w = (*item, None, None)[:3]
+            elif isinstance(item, list) and len(item) in (2, 3) and all(is_array(i) for i in item):
+                x, y, w = (*item, None)[:3]
+            elif isinstance(item, (tuple, list)):
+                raise ValueError(
+                    f"{self.where}: expected batches (x,), (x, y) or (x, y, sample_weight), got a "
+                    f"{type(item).__name__} of {len(item)}"
+                )
+            else:
+                x, y, w = item, None, None
+            x = to_array(unwrap(x, f"{self.where}: x"), f"{self.where}: x")
+            if y is not None:
+                y = to_array(unwrap(y, f"{self.where}: y"), f"{self.where}: y")
+            if w is not None:
+                w = to_array(unwrap(w, f"{self.where}: sample_weight"), f"{self.where}: sample_weight")
+            if self.class_weight is not None and y is not None:
+                w = class_weights(y, self.class_weight, w)
+            for name, a in (("y", y), ("sample_weight", w)):
+                if a is not None and len(a) != len(x):
+                    raise ValueError(
+                        f"{self.where}: expected as many rows in x and {name}, got {len(x)} and "
+                        f"{len(a)}"
+                    )
+            if len(x):
+                yield x, y, w
+
+
+def class_weights(y, class_weight, sample_weight=None, where="fit"):
+    """Weights of rows from a dict `{class: weight}`; classes that it lacks weigh 1."""
+    if sample_weight is not None:
+        raise ValueError(f"{where}: expected class_weight or sample_weight, got both")
+    if not isinstance(class_weight, dict):
+        raise TypeError(f"{where}: expected class_weight to be a dict, got {class_weight!r}")
+    labels = y
+    if y.ndim > 1:
+        labels = np.argmax(y, axis=-1) if y.shape[-1] != 1 else y[..., 0]
+    labels = np.round(labels).astype("int64")
+    weights = np.ones(labels.shape, "float32")
+    for label, weight in class_weight.items():
+        weights[labels == int(label)] = weight
+    return weights
+
+
+def split_validation(arrays, validation_split, where="fit"):
+    """Split off the last rows of each array: returns (training arrays, validation arrays)."""
+    if not 0 < validation_split < 1:
+        raise ValueError(
+            f"{where}: expected validation_split between 0 and 1, got {validation_split}"
+        )
+    rows = len(arrays[0])
+    at = int(math.floor(rows * (1.0 - validation_split)))
+    if at == 0 or at == rows:
+        raise ValueError(
+            f"{where}: expected rows on both sides of validation_split={validation_split}, got "
+            f"{rows} rows in all; use more rows or another split"
+        )
+    cut = [(None, None) if a is None else (a[:at], a[at:]) for a in arrays]
+    return [c[0] for c in cut], [c[1] for c in cut]

@@ -1,0 +1,210 @@
+"""The loops of `fit`, `evaluate` and `predict`: runs of batches in the core between callbacks."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from pyseq.training.compile_metrics import update_metric
+from pyseq.training.data import ArrayData
+
+# The core comes back about this often, for progress and Ctrl-C.
+SECONDS_PER_CALL = 0.05
+
+
+class Totals:
+    """Running means of one epoch: the loss and the metrics that the core accumulates."""
+
+    def __init__(self, model):
+        self.model = model
+        self.values = None
+        self.program = None
+
+    def collect(self, program):
+        self.program = program
+        totals = np.array(program.trainer.totals())
+        program.trainer.reset_totals()
+        if self.values is None or len(self.values) != len(totals):
+            self.values = totals
+        else:
+            self.values += totals
+
+    def logs(self):
+        """`{"loss": ..., metric: ...}` as floats (arrays for metrics of several values)."""
+        if self.program is None:
+            return {}
+        means = {}
+        for (name, metric), (total, count) in zip(self.program.core_metrics, self.values[1:]):
+            metric.reset_state()
+            metric.add_total_count(total, count)
+            means[name] = _plain(metric.result())
+        for name, metric, _ in self.program.python_metrics:
+            means[name] = _plain(metric.result())
+        total, count = self.values[0]
+        logs = {"loss": float(total / count) if count else 0.0}
+        if self.model._compiled_metrics is not None:
+            for name, _, _ in self.model._compiled_metrics.entries:
+                if name in means:
+                    logs[name] = means[name]
+        return logs
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    value = np.asarray(value)
+    return float(value) if value.ndim == 0 else value
+
+
+def run_batches(model, program, data, order, begin, end, batch_size, limit, totals, seconds):
+    """Run up to `limit` batches over rows [begin, end) of `order`; returns how many were run."""
+    x, y, w = data
+    count = min(limit, -(-(end - begin) // batch_size))
+    if program.training:
+        optimizer = model.optimizer
+        iteration = optimizer.raw_iterations
+        if optimizer.has_schedule:
+            count = min(count, 256)
+        rates = optimizer.learning_rates(iteration, count)
+    else:
+        iteration, rates = 0, np.empty(0)
+    predictions = None
+    if program.python_metrics:
+        count = min(count, max(1, 4096 // batch_size))
+        rows = min(end - begin, count * batch_size)
+        predictions = np.empty((rows, *program.output_shape), program.dtype)
+        end = min(end, begin + rows)
+    done = program.trainer.run(
+        x, y, w, order, begin, end, batch_size, count, seconds, rates, iteration,
+        model._random_step, predictions,
+    )
+    if program.training:
+        model._random_step += done
+        optimizer.advance(done)
+    if predictions is not None:
+        _update_python_metrics(program, data, order, begin, end, batch_size, done, predictions)
+    totals.collect(program)
+    return done
+
+
+def _update_python_metrics(program, data, order, begin, end, batch_size, done, predictions):
+    _, y, w = data
+    for i in range(done):
+        first = begin + i * batch_size
+        last = min(first + batch_size, end)
+        rows = slice(first, last) if order is None else order[first:last]
+        pred = predictions[first - begin : last - begin]
+        for _, metric, weighted in program.python_metrics:
+            weight = w[rows] if weighted and w is not None else None
+            update_metric(metric, y[rows], pred, weight)
+
+
+class ArrayEpochs:
+    """Hands out ranges of rows, epoch after epoch; with `steps` an epoch may end between them."""
+
+    def __init__(self, data: ArrayData, steps=None):
+        self.data = data
+        self.steps = steps
+        self.batches = steps or data.batches
+        self.cursor = None
+        self.order = None
+
+    def begin_epoch(self):
+        if self.steps is None or self.cursor is None or self.cursor >= self.data.rows:
+            self.order = self.data.order()
+            self.cursor = 0
+
+    def run(self, model, mode, totals, callbacks, per_batch, stop):
+        """One epoch; `stop()` is asked between batches."""
+        self.begin_epoch()
+        data, batch = self.data, self.data.batch_size
+        program = model._step_program(mode, data.x.shape[1:], data.y.shape[1:]
+                                      if data.y is not None else None, batch)
+        arrays = (data.x, program.prepare_targets(data.y), program.prepare_weights(data.weights))
+        done = 0
+        while done < self.batches:
+            if self.cursor >= data.rows:
+                warnings.warn(
+                    f"fit: the data ended after {done} of {self.batches} steps of this epoch; use "
+                    "fewer steps_per_epoch or more data",
+                    stacklevel=5,
+                )
+                break
+            if per_batch:
+                callbacks.batch_begin(mode, done)
+            seconds = SECONDS_PER_CALL if not per_batch else float("inf")
+            limit = 1 if per_batch else self.batches - done
+            n = run_batches(
+                model, program, arrays, self.order, self.cursor, data.rows, batch, limit, totals,
+                seconds,
+            )
+            self.cursor = min(self.cursor + n * batch, data.rows)
+            done += n
+            if per_batch:
+                callbacks.batch_end(mode, done - 1, totals.logs())
+            else:
+                callbacks.progress(mode, done - 1, totals.logs)
+            if stop():
+                break
+        return done
+
+
+class StreamEpochs:
+    """Batches from a generator or dataset, one after the other."""
+
+    def __init__(self, data, steps=None):
+        self.data = data
+        self.steps = steps
+        self.batches = steps or data.batches
+        self.iterator = None
+        self.exhausted = False
+
+    def run(self, model, mode, totals, callbacks, per_batch, stop):
+        if self.iterator is None or self.steps is None:
+            self.iterator = self.data.epoch()
+        done = 0
+        while self.steps is None or done < self.steps:
+            item = next(self.iterator, None)
+            if item is None:
+                self.iterator = None
+                if self.steps is not None and done < self.steps:
+                    self.exhausted = self.data.once
+                    if done == 0 and not self.data.once:
+                        self.iterator = self.data.epoch()
+                        item = next(self.iterator, None)
+                    if item is None:
+                        warnings.warn(
+                            f"fit: the data ended after {done} of {self.steps} steps; let the "
+                            "generator yield more batches, or use fewer steps",
+                            stacklevel=5,
+                        )
+                        break
+                else:
+                    break
+            x, y, w = item
+            x = model._fit_input_rank(x)
+            model._build_for(x.shape)
+            program = model._step_program(
+                mode, x.shape[1:], y.shape[1:] if y is not None else None, len(x)
+            )
+            model._check_targets(program, y, mode)
+            arrays = (x, program.prepare_targets(y), program.prepare_weights(w))
+            if per_batch:
+                callbacks.batch_begin(mode, done)
+            run_batches(model, program, arrays, None, 0, len(x), len(x), 1, totals, float("inf"))
+            done += 1
+            if per_batch:
+                callbacks.batch_end(mode, done - 1, totals.logs())
+            else:
+                callbacks.progress(mode, done - 1, totals.logs)
+            if stop():
+                break
+        if done == 0 and self.steps is None:
+            raise ValueError(
+                f"{self.data.where}: expected at least one batch, got none; a generator can be "
+                "used for one pass only"
+            )
+        if self.batches is None:
+            self.batches = done
+        return done

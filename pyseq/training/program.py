@@ -1,0 +1,151 @@
+"""A compiled model's training or evaluation step, lowered for one input and target shape."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyseq import _core, lowering
+from pyseq.training import checks
+
+
+class StepProgram:
+    """The model, its loss, metrics and optimizer as one `_core.Trainer`.
+
+    Args:
+        model: a compiled model.
+        x_shape, y_shape: per-sample shapes of inputs and targets (None without targets).
+        training: True for a step that trains, False for evaluation.
+        batch_size: rows of a batch where a stateful layer fixes it.
+    """
+
+    def __init__(self, model, x_shape, y_shape, training, batch_size=None, where="fit"):
+        self.training = training
+        graph, output = lowering.lower(model, x_shape, training, batch_size, losses=True)
+        if isinstance(output, (list, tuple)):
+            raise ValueError(
+                f"{model.layers[-1].name}: expected one output to train on, got {len(output)}; set "
+                "return_state=False"
+            )
+        self.graph = graph
+        self.output_shape = output.shape
+        loss = None
+        if y_shape is not None:
+            model._compiled_loss.build((None, *y_shape), (None, *output.shape))
+            loss = model._compiled_loss.loss
+        self.kind, self.attrs = (None, {}) if loss is None else _lower_loss(loss)
+        self.target = ()
+        if y_shape is not None:
+            self.target = checks.target_shape(model, self.kind, y_shape, output.shape, where)
+        mask = output.mask.slot if output.mask is not None else -1
+        spec = {
+            "target": list(self.target),
+            "loss": None,
+            "metrics": [],
+            "optimizers": [],
+            "parameters": [],
+        }
+        if loss is not None and y_shape is not None:
+            value, attrs = lowering.logits_of(graph, output, self.kind, self.attrs)
+            spec["loss"] = {
+                "kind": self.kind,
+                "attrs": {k: lowering._plain(v) for k, v in attrs.items() if v is not None},
+                "slot": value.slot,
+                "mask": mask,
+                "reduction": loss.reduction,
+                "weight": model._compiled_loss.weight,
+            }
+        self.core_metrics, self.python_metrics = [], []
+        if y_shape is not None:
+            self._split_metrics(model, spec, output, mask)
+        if training:
+            self._add_optimizer(model, spec)
+        self.dtype = np.dtype(graph.dtype)
+        self.program = graph.program(output)
+        self.trainer = _core.Trainer(self.program, [v._storage for v in graph.variables], spec)
+
+    def _split_metrics(self, model, spec, output, mask):
+        compiled = model._compiled_metrics
+        compiled.build((None, *self.target), (None, *output.shape))
+        for name, metric, weighted in compiled.entries:
+            lowered = metric.lower() if hasattr(metric, "lower") else None
+            if lowered is None:
+                self.python_metrics.append((name, metric, weighted))
+                continue
+            kind, attrs = lowered
+            target = checks.target_shape(model, _metric_kind(kind), self.target, output.shape)
+            if tuple(target) != tuple(self.target):
+                self.python_metrics.append((name, metric, weighted))
+                continue
+            spec["metrics"].append(
+                {
+                    "kind": kind,
+                    "attrs": {k: lowering._plain(v) for k, v in attrs.items() if v is not None},
+                    "slot": output.slot,
+                    "mask": mask if getattr(metric, "uses_mask", False) else -1,
+                    "weighted": weighted,
+                }
+            )
+            self.core_metrics.append((name, metric))
+
+    def _add_optimizer(self, model, spec):
+        optimizer = model.optimizer
+        index = {id(v): i for i, v in enumerate(self.graph.variables)}
+        trained = [v for v in model.trainable_weights if id(v) in index]
+        optimizer.build(model.trainable_weights)
+        plan = optimizer.plan(trained)
+        spec["optimizers"] = plan["optimizers"]
+        for variable, entry in zip(trained, plan["parameters"]):
+            entry = dict(entry, variable=index[id(variable)])
+            entry["slots"] = [s._storage for s in entry["slots"]]
+            for key in ("average", "accumulator"):
+                if entry.get(key) is not None:
+                    entry[key] = entry[key]._storage
+            if variable.regularizer is not None:
+                entry["penalty"] = _lower_part(variable.regularizer, variable, "regularizer")
+            if variable.constraint is not None:
+                entry["constraint"] = _lower_part(variable.constraint, variable, "constraint")
+            spec["parameters"].append(entry)
+
+    def prepare_targets(self, y):
+        """Give targets the rank that the loss compares with the output."""
+        return None if y is None else y.reshape((len(y), *self.target))
+
+    def prepare_weights(self, weights, where="fit"):
+        """Sample weights as (n,) or (n, rows of the loss)."""
+        if weights is None:
+            return None
+        rows = self.output_shape[:-1]
+        if weights.ndim > 1 and weights.shape[1:] not in ((1,), tuple(rows)):
+            if weights.shape[1:] != (*rows, 1):
+                raise ValueError(
+                    f"{where}: expected sample_weight of shape (n,) or {(None, *rows)}, got "
+                    f"{weights.shape}"
+                )
+        return weights.reshape(len(weights), -1) if weights.ndim > 1 else weights
+
+
+def _metric_kind(kind):
+    """Metrics on integer labels compare shapes as the sparse loss does."""
+    return "sparse_categorical_crossentropy" if kind.startswith("sparse_") else kind
+
+
+def _lower_loss(loss):
+    lowered = loss.lower() if hasattr(loss, "lower") else None
+    if lowered is None:
+        raise ValueError(
+            f"compile: expected a built-in loss for training, got {loss!r}, a Python function "
+            "without a gradient here; use it as a metric, or choose one of pyseq.losses"
+        )
+    return lowered
+
+
+def _lower_part(part, variable, what):
+    lowered = part.lower() if hasattr(part, "lower") else None
+    if lowered is None:
+        raise ValueError(
+            f"{variable.path}: expected a built-in {what}, got {part!r}, a Python class that the "
+            f"core cannot run; choose one of pyseq.{what}s"
+        )
+    if "axis" in lowered:
+        lowered = dict(lowered, axis=[a % variable.ndim for a in lowered["axis"]])
+    return lowered

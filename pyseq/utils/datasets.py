@@ -1,0 +1,291 @@
+"""Batches by index (`PyDataset`), windows over time series, and splitting of arrays."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random as python_random
+
+import numpy as np
+
+
+class PyDataset:
+    """Base class of data sets that make one batch at a time, in any order.
+
+    Subclasses define `__getitem__(index)`, which returns batch number `index` as `x`, `(x, y)` or
+    `(x, y, sample_weight)`, and `__len__()`, the number of batches. `on_epoch_begin()` and
+    `on_epoch_end()` are called around epochs.
+
+    Args:
+        workers: threads that may make batches ahead of time.
+        use_multiprocessing: accepted for compatibility; batches are made in threads.
+        max_queue_size: how many batches may wait.
+
+    >>> class Squares(PyDataset):
+    ...     def __len__(self):
+    ...         return 2
+    ...     def __getitem__(self, index):
+    ...         return np.full((1, 1), index), np.full((1, 1), index**2)
+    >>> [y.item() for x, y in Squares()]
+    [0, 1]
+    """
+
+    # Class attributes, so that a subclass without super().__init__() works.
+    workers = 1
+    use_multiprocessing = False
+    max_queue_size = 10
+
+    def __init__(self, workers=1, use_multiprocessing=False, max_queue_size=10):
+        self.workers = workers
+        self.use_multiprocessing = use_multiprocessing
+        self.max_queue_size = max_queue_size
+
+    def __getitem__(self, index):
+        raise TypeError(
+            f"{type(self).__name__}: expected a subclass that defines __getitem__(index), got "
+            f"none; define it to return a batch"
+        )
+
+    @property
+    def num_batches(self):
+        """Number of batches; None for an endless data set."""
+        if hasattr(self, "__len__"):
+            return len(self)
+        raise TypeError(
+            f"{type(self).__name__}: expected a subclass that defines __len__() or num_batches, "
+            f"got none; define one of them"
+        )
+
+    def __iter__(self):
+        count = self.num_batches
+        for index in itertools.count() if count is None else range(count):
+            yield self[index]
+
+    def on_epoch_begin(self):
+        """Called before the first batch of an epoch."""
+
+    def on_epoch_end(self):
+        """Called after the last batch of an epoch."""
+
+
+Sequence = PyDataset
+
+
+class TimeseriesDataset(PyDataset):
+    """Windows over rows of an array; see `timeseries_dataset_from_array`."""
+
+    def __init__(self, data, targets, starts, offsets, batch_size, rng):
+        super().__init__()
+        self._data = data
+        self._targets = targets
+        self._starts = starts
+        self._offsets = offsets
+        self._batch_size = batch_size
+        self._rng = rng
+
+    def __len__(self):
+        if self._batch_size is None:
+            return len(self._starts)
+        return math.ceil(len(self._starts) / self._batch_size)
+
+    def __getitem__(self, index):
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"TimeseriesDataset: expected a batch below {len(self)}, got {index}")
+        index %= len(self)
+        if self._batch_size is None:
+            start = self._starts[index]
+        else:
+            start = self._starts[index * self._batch_size : (index + 1) * self._batch_size]
+        x = self._data[start[..., None] + self._offsets]
+        return x if self._targets is None else (x, self._targets[start])
+
+    def on_epoch_end(self):
+        """Shuffle anew where the data set is shuffled."""
+        if self._rng is not None:
+            self._rng.shuffle(self._starts)
+
+
+def timeseries_dataset_from_array(
+    data,
+    targets,
+    sequence_length,
+    sequence_stride=1,
+    sampling_rate=1,
+    batch_size=128,
+    shuffle=False,
+    seed=None,
+    start_index=None,
+    end_index=None,
+    format="tf",
+):
+    """Return batches of windows over consecutive rows.
+
+    Window i holds the rows `i s, i s + r, ..., i s + (sequence_length - 1) r` with the stride s
+    and sampling rate r, and the target of its first row.
+
+    Args:
+        data: rows in order of time, `(T, ...)`.
+        targets: target i belongs to the window that starts at row i, or None. For the value that
+            follows a window pass `data[sequence_length:]`.
+        sequence_length: rows of a window.
+        sequence_stride: rows between the starts of windows.
+        sampling_rate: rows between the rows of a window.
+        batch_size: windows of a batch; None for single windows.
+        shuffle: shuffle the windows, anew after every epoch.
+        seed: of the shuffling.
+        start_index, end_index: use these rows only.
+        format: accepted for compatibility.
+
+    Returns:
+        A `PyDataset` of `(x, y)`, or of x without targets; x is
+        `(batch_size, sequence_length, ...)`.
+
+    >>> windows = timeseries_dataset_from_array(np.arange(5), None, sequence_length=3)
+    >>> windows[0].tolist()
+    [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    """
+    where = "timeseries_dataset_from_array"
+    data = np.asarray(data)
+    rows = len(data)
+    if start_index is not None and not 0 <= start_index < rows:
+        raise ValueError(f"{where}(start_index): expected a row in [0, {rows}), got {start_index}")
+    first = start_index or 0
+    if end_index is not None and not first < end_index < rows:
+        raise ValueError(
+            f"{where}(end_index): expected a row in ({first}, {rows}), got {end_index}; leave it "
+            f"out to use all rows"
+        )
+    last = rows if end_index is None else end_index
+    for argument, value in (("sampling_rate", sampling_rate), ("sequence_stride", sequence_stride)):
+        if not 0 < value < rows:
+            raise ValueError(f"{where}({argument}): expected 1 to {rows - 1}, got {value}")
+    if sequence_length < 1:
+        raise ValueError(f"{where}(sequence_length): expected at least 1, got {sequence_length}")
+    if format not in ("tf", "grain"):
+        raise ValueError(f"{where}(format): expected 'tf' or 'grain', got {format!r}")
+    count = last - first - (sequence_length - 1) * sampling_rate
+    if targets is not None:
+        targets = np.asarray(targets)
+        count = min(count, len(targets))
+        targets = targets[first:end_index]
+        # A start in the middle leaves fewer targets than len(targets) suggests.
+        count = min(count, len(targets))
+    starts = np.arange(0, max(count, 0), sequence_stride)
+    rng = None
+    if shuffle:
+        rng = np.random.RandomState(np.random.randint(1e6) if seed is None else seed)  # noqa: NPY002
+        rng.shuffle(starts)
+    offsets = np.arange(sequence_length) * sampling_rate
+    return TimeseriesDataset(data[first:last], targets, starts, offsets, batch_size, rng)
+
+
+def _split_sizes(left, right, total):
+    if left is None and right is None:
+        raise ValueError("split_dataset: expected left_size or right_size, got neither")
+    sizes = []
+    for argument, size in (("left_size", left), ("right_size", right)):
+        if size is None:
+            sizes.append(None)
+            continue
+        if isinstance(size, bool) or not isinstance(size, (int, float)):
+            raise TypeError(
+                f"split_dataset({argument}): expected an int, a float or None, got {size!r}"
+            )
+        limit = total if isinstance(size, int) else 1
+        if not 0 < size < limit:
+            raise ValueError(
+                f"split_dataset({argument}): expected a number of rows in (0, {total}) or a share "
+                f"in (0, 1), got {size!r}"
+            )
+        sizes.append(size if isinstance(size, int) else round(size * total))
+    left, right = sizes
+    left = total - right if left is None else left
+    right = total - left if right is None else right
+    if left + right > total or not left or not right:
+        raise ValueError(
+            f"split_dataset: expected two parts of the {total} rows with at least one row each, "
+            f"got {left} and {right}"
+        )
+    return left, right
+
+
+def split_dataset(
+    dataset, left_size=None, right_size=None, shuffle=False, seed=None, preferred_backend=None
+):
+    """Split arrays by rows into the first and the last ones.
+
+    Args:
+        dataset: an array, or a list, tuple or dict of arrays with the same number of rows.
+        left_size, right_size: rows (int) or share of the rows (float in (0, 1)) of the two parts;
+            the rest when one is None.
+        shuffle: shuffle the rows first.
+        seed: of the shuffling.
+        preferred_backend: accepted for compatibility.
+
+    Returns:
+        Two data sets of the kind of `dataset`.
+
+    >>> left, right = split_dataset(np.arange(10), left_size=0.8)
+    >>> right.tolist()
+    [8, 9]
+    """
+    if isinstance(dataset, dict):
+        arrays = {key: np.asarray(value) for key, value in dataset.items()}
+    elif isinstance(dataset, (list, tuple)):
+        arrays = dict(enumerate(map(np.asarray, dataset)))
+    elif hasattr(dataset, "__array__"):
+        arrays = {0: np.asarray(dataset)}
+    else:
+        raise TypeError(
+            f"split_dataset: expected an array, or a list, tuple or dict of arrays, got "
+            f"{type(dataset).__name__}"
+        )
+    lengths = {len(array) for array in arrays.values()}
+    if len(lengths) != 1 or not min(lengths):
+        raise ValueError(
+            f"split_dataset: expected arrays with one same number of rows, got {sorted(lengths)}"
+        )
+    total = lengths.pop()
+    left, right = _split_sizes(left_size, right_size, total)
+    order = list(range(total))
+    if shuffle:
+        python_random.Random(python_random.randint(0, 10**6) if seed is None else seed).shuffle(
+            order
+        )
+
+    def part(rows):
+        chosen = {key: array[rows] for key, array in arrays.items()}
+        if isinstance(dataset, dict):
+            return chosen
+        if isinstance(dataset, (list, tuple)):
+            return type(dataset)(chosen.values())
+        return chosen[0]
+
+    return part(order[:left]), part(order[-right:])
+
+
+def pack_x_y_sample_weight(x, y=None, sample_weight=None):
+    """Return x, `(x, y)` or `(x, y, sample_weight)`, whichever holds all that is not None.
+
+    >>> pack_x_y_sample_weight(1, 2)
+    (1, 2)
+    """
+    if y is None:
+        return (x,) if isinstance(x, (tuple, list)) else x
+    return (x, y) if sample_weight is None else (x, y, sample_weight)
+
+
+def unpack_x_y_sample_weight(data):
+    """Return `(x, y, sample_weight)` of what `pack_x_y_sample_weight` returned.
+
+    >>> unpack_x_y_sample_weight((1, 2))
+    (1, 2, None)
+    """
+    if not isinstance(data, (tuple, list)):
+        return data, None, None
+    if not 1 <= len(data) <= 3:
+        raise ValueError(
+            f"unpack_x_y_sample_weight: expected x, (x, y) or (x, y, sample_weight), got a "
+            f"{type(data).__name__} of {len(data)}"
+        )
+    return (*data, None, None)[:3]

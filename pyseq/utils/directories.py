@@ -1,0 +1,335 @@
+"""Data sets of image and text files, one folder per class."""
+
+from __future__ import annotations
+
+import math
+import os
+
+import numpy as np
+
+from pyseq import config
+from pyseq.utils import images
+from pyseq.utils.arrays import to_categorical
+from pyseq.utils.datasets import PyDataset
+
+_IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+_LABEL_MODES = ("int", "categorical", "binary", None)
+_SUBSETS = ("training", "validation", "both", None)
+
+
+class FileDataset(PyDataset):
+    """Batches of files, read when they are asked for.
+
+    Attributes:
+        file_paths: the files in order.
+        class_names: names of the classes, or None.
+    """
+
+    def __init__(self, file_paths, labels, class_names, read, batch_size, rng):
+        super().__init__()
+        self.file_paths = file_paths
+        self.class_names = class_names
+        self._labels = labels
+        self._read = read
+        self._batch_size = batch_size
+        self._rng = rng
+        self._order = np.arange(len(file_paths))
+
+    def __len__(self):
+        return math.ceil(len(self.file_paths) / (self._batch_size or 1))
+
+    def __getitem__(self, index):
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"FileDataset: expected a batch below {len(self)}, got {index}")
+        index %= len(self)
+        size = self._batch_size or 1
+        rows = self._order[index * size : (index + 1) * size]
+        x = np.stack([self._read(self.file_paths[row]) for row in rows])
+        y = None if self._labels is None else self._labels[rows]
+        if self._batch_size is None:
+            x, y = x[0], None if y is None else y[0]
+        return x if y is None else (x, y)
+
+    def on_epoch_end(self):
+        """Shuffle anew where the data set is shuffled."""
+        if self._rng is not None:
+            self._rng.shuffle(self._order)
+
+
+def image_dataset_from_directory(
+    directory,
+    labels="inferred",
+    label_mode="int",
+    class_names=None,
+    color_mode="rgb",
+    batch_size=32,
+    image_size=(256, 256),
+    shuffle=True,
+    seed=None,
+    validation_split=None,
+    subset=None,
+    interpolation="bilinear",
+    follow_links=False,
+    crop_to_aspect_ratio=False,
+    pad_to_aspect_ratio=False,
+    data_format=None,
+    format="tf",
+    verbose=True,
+):
+    """Return batches of images (bmp, gif, jpeg, png), float32 in [0, 255], and their classes.
+
+    Args:
+        directory: folder with one folder per class.
+        labels: `"inferred"` from the folders, None for none, or a list of integers, one for each
+            file in the order of their paths.
+        label_mode: `"int"`, `"categorical"` (one-hot), `"binary"` (float32 `(N, 1)`) or None.
+        class_names: folders to use, in the order of the classes.
+        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+        batch_size: images of a batch; None for single images.
+        image_size: `(height, width)` that images are resized to.
+        shuffle: shuffle the files, anew after every epoch; else they are in order of their paths.
+        seed: of the shuffling.
+        validation_split: share of the files, the last ones, for validation.
+        subset: `"training"`, `"validation"`, or `"both"` for a list of the two.
+        interpolation: one of `pyseq.utils.images.INTERPOLATIONS`.
+        follow_links: also look into folders that are links.
+        crop_to_aspect_ratio, pad_to_aspect_ratio: cut or fill rather than distort.
+        data_format: `"channels_last"` or `"channels_first"`.
+        format: accepted for compatibility.
+        verbose: print how many files were found.
+    """
+    where = "image_dataset_from_directory"
+    size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    if len(size) != 2:
+        raise ValueError(f"{where}(image_size): expected (height, width), got {image_size!r}")
+    interpolation = interpolation.lower()
+    if interpolation not in images.INTERPOLATIONS:
+        raise ValueError(
+            f"{where}(interpolation): expected one of {images.INTERPOLATIONS}, "
+            f"got {interpolation!r}"
+        )
+    if color_mode not in images.COLOR_MODES:
+        raise ValueError(
+            f"{where}(color_mode): expected one of {tuple(images.COLOR_MODES)}, got {color_mode!r}"
+        )
+    if crop_to_aspect_ratio and pad_to_aspect_ratio:
+        raise ValueError(f"{where}: expected crop_to_aspect_ratio or pad_to_aspect_ratio, got both")
+    first = config.standardize_data_format(data_format, where) == "channels_first"
+    images.pillow(where)
+
+    def read(path):
+        image = images.load_img(path, color_mode=color_mode)
+        x = images.img_to_array(image, "channels_last", "float32")
+        if crop_to_aspect_ratio:
+            x = images.crop_to_aspect(x, size)
+        elif pad_to_aspect_ratio:
+            x = images.pad_to_aspect(x, size)
+        x = images.resize(x, size, interpolation)
+        return x.transpose(2, 0, 1) if first else x
+
+    return _dataset(
+        where,
+        directory,
+        _IMAGES,
+        read,
+        labels=labels,
+        label_mode=label_mode,
+        class_names=class_names,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        validation_split=validation_split,
+        subset=subset,
+        follow_links=follow_links,
+        format=format,
+        verbose=verbose,
+    )
+
+
+def text_dataset_from_directory(
+    directory,
+    labels="inferred",
+    label_mode="int",
+    class_names=None,
+    batch_size=32,
+    max_length=None,
+    shuffle=True,
+    seed=None,
+    validation_split=None,
+    subset=None,
+    follow_links=False,
+    format="tf",
+    verbose=True,
+):
+    """Return batches of texts (`.txt`, UTF-8), arrays of str, and their classes.
+
+    Args:
+        max_length: cut texts off after so many bytes.
+
+    The other arguments are those of `image_dataset_from_directory`.
+    """
+
+    def read(path):
+        with open(path, "rb") as file:
+            text = file.read() if max_length is None else file.read(max_length)
+        # A cut may fall inside a character.
+        return np.array(text.decode("utf-8", "strict" if max_length is None else "ignore"), object)
+
+    return _dataset(
+        "text_dataset_from_directory",
+        directory,
+        (".txt",),
+        read,
+        labels=labels,
+        label_mode=label_mode,
+        class_names=class_names,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        validation_split=validation_split,
+        subset=subset,
+        follow_links=follow_links,
+        format=format,
+        verbose=verbose,
+    )
+
+
+def _check_arguments(where, labels, label_mode, class_names, validation_split, subset, format):
+    if labels is not None and labels != "inferred":
+        if not isinstance(labels, (list, tuple)):
+            raise ValueError(
+                f"{where}(labels): expected 'inferred', None or a list of integers, got {labels!r}"
+            )
+    if class_names and labels != "inferred":
+        raise ValueError(f"{where}(class_names): expected None unless labels='inferred'")
+    if label_mode not in _LABEL_MODES:
+        raise ValueError(f"{where}(label_mode): expected one of {_LABEL_MODES}, got {label_mode!r}")
+    if validation_split is not None and not 0 < validation_split < 1:
+        raise ValueError(
+            f"{where}(validation_split): expected a share in (0, 1), got {validation_split!r}"
+        )
+    if subset not in _SUBSETS:
+        raise ValueError(f"{where}(subset): expected one of {_SUBSETS}, got {subset!r}")
+    if (subset is None) != (validation_split is None):
+        raise ValueError(
+            f"{where}: expected validation_split and subset together, got "
+            f"validation_split={validation_split!r}, subset={subset!r}"
+        )
+    if format not in ("tf", "grain"):
+        raise ValueError(f"{where}(format): expected 'tf' or 'grain', got {format!r}")
+
+
+def _dataset(
+    where,
+    directory,
+    endings,
+    read,
+    *,
+    labels,
+    label_mode,
+    class_names,
+    batch_size,
+    shuffle,
+    seed,
+    validation_split,
+    subset,
+    follow_links,
+    format,
+    verbose,
+):
+    _check_arguments(where, labels, label_mode, class_names, validation_split, subset, format)
+    if validation_split and shuffle and seed is None:
+        raise ValueError(
+            f"{where}(seed): expected an integer with validation_split and shuffle, got None; "
+            f"without it the two parts would overlap"
+        )
+    if label_mode is None:
+        labels = None
+    paths, classes, class_names = _index(
+        where, directory, endings, labels, class_names, follow_links
+    )
+    if verbose:
+        groups = "" if labels is None else f" belonging to {len(class_names)} classes"
+        print(f"Found {len(paths)} files{groups}.")
+    if label_mode == "binary" and labels is not None and len(class_names) != 2:
+        raise ValueError(
+            f"{where}(label_mode): expected 2 classes for 'binary', got {len(class_names)}"
+        )
+    seed = np.random.randint(10**6) if seed is None else seed  # noqa: NPY002
+    if shuffle:
+        order = np.arange(len(paths))
+        np.random.RandomState(seed).shuffle(order)
+        paths = [paths[i] for i in order]
+        classes = None if classes is None else classes[order]
+    encoded = _encode(classes, label_mode, class_names)
+
+    def part(begin, end, shuffles, what):
+        if begin == end:
+            raise ValueError(
+                f"{where}: expected {what}files that end in {endings} in {directory}, got none"
+            )
+        rng = np.random.RandomState(seed) if shuffles else None
+        chosen = None if encoded is None else encoded[begin:end]
+        return FileDataset(paths[begin:end], chosen, class_names, read, batch_size, rng)
+
+    if not validation_split:
+        return part(0, len(paths), shuffle, "")
+    split = len(paths) - int(validation_split * len(paths))
+    parts = {
+        "training": (0, split, shuffle, "training "),
+        # As in Keras, "both" leaves the validation files in one order.
+        "validation": (split, len(paths), shuffle and subset != "both", "validation "),
+    }
+    if subset == "both":
+        return [part(*parts["training"]), part(*parts["validation"])]
+    return part(*parts[subset])
+
+
+def _index(where, directory, endings, labels, class_names, follow_links):
+    """Return `(paths, classes or None, class names or None)`, sorted by path."""
+    directory = os.fspath(directory)
+    if not os.path.isdir(directory):
+        raise ValueError(f"{where}(directory): expected a folder, got {directory!r}")
+    if labels != "inferred":
+        paths = list(_files(directory, endings, follow_links))
+        if labels is None:
+            return paths, None, None
+        if len(labels) != len(paths):
+            raise ValueError(
+                f"{where}(labels): expected {len(paths)} labels, one for each file, got "
+                f"{len(labels)}"
+            )
+        return paths, np.asarray(labels, dtype=np.int32), [str(c) for c in sorted(set(labels))]
+    found = sorted(
+        name
+        for name in os.listdir(directory)
+        if not name.startswith(".") and os.path.isdir(os.path.join(directory, name))
+    )
+    if class_names is not None and not set(class_names) <= set(found):
+        raise ValueError(
+            f"{where}(class_names): expected some of the folders {found}, got {class_names!r}"
+        )
+    class_names = found if class_names is None else list(class_names)
+    paths, classes = [], []
+    for index, name in enumerate(class_names):
+        files = list(_files(os.path.join(directory, name), endings, follow_links))
+        paths += files
+        classes += [index] * len(files)
+    return paths, np.asarray(classes, dtype=np.int32), class_names
+
+
+def _files(folder, endings, follow_links):
+    for root, _, names in sorted(os.walk(folder, followlinks=follow_links)):
+        for name in sorted(names):
+            if name.lower().endswith(endings):
+                yield os.path.join(root, name)
+
+
+def _encode(classes, label_mode, class_names):
+    if classes is None:
+        return None
+    if label_mode == "binary":
+        return classes.astype(np.float32)[:, None]
+    if label_mode == "categorical":
+        return to_categorical(classes, len(class_names)).astype(np.float32)
+    return classes

@@ -1,0 +1,30 @@
+"""State of the process."""
+
+from __future__ import annotations
+
+import gc
+
+from pyseq import naming, random
+
+
+def clear_session(free_memory=True):
+    """Start automatic names and the global seed generator anew.
+
+    Args:
+        free_memory: also collect unreachable objects now.
+
+    >>> clear_session()
+    >>> naming.auto_name("dense")
+    'dense'
+    """
+    naming.reset_uids()
+    random.reset_global_seed_generator()
+    if free_memory:
+        gc.collect()
+
+
+def version():
+    """Return the version of pyseq."""
+    import pyseq
+
+    return pyseq.__version__

@@ -1,0 +1,129 @@
+"""Named tensors that layers, optimizers and compiled programs share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyseq import _core
+
+
+class Variable:
+    """A named tensor. Float variables live in storage that compiled programs read and write in place.
+
+    Args:
+        value: initial value, array-like.
+        trainable: whether an optimizer updates it.
+        dtype: "float32" (default for floats), "float64", or any NumPy dtype for variables that only
+            Python reads (counters, seeds).
+        name: last part of `path`.
+
+    >>> v = Variable([[1.0, 2.0]], name="kernel")
+    >>> v.assign([[3.0, 4.0]]).numpy()
+    array([[3., 4.]], dtype=float32)
+    """
+
+    __array_priority__ = 100
+
+    def __init__(self, value, trainable=True, dtype=None, name="variable", path=None):
+        value = np.asarray(value)
+        if dtype is None:
+            dtype = "float32" if value.dtype.kind == "f" else value.dtype.name
+        self.name = name
+        self.path = path or name
+        self.trainable = bool(trainable)
+        self.regularizer = None
+        self.constraint = None
+        self.initializer = None
+        if np.dtype(dtype).name in ("float32", "float64"):
+            self._storage = _core.Variable(list(value.shape), np.dtype(dtype).name)
+            self._array = self._storage.array()
+            self._array[...] = value
+        else:
+            self._storage = None
+            self._array = np.array(value, dtype=dtype)
+
+    @property
+    def shape(self):
+        return self._array.shape
+
+    @property
+    def ndim(self):
+        return self._array.ndim
+
+    @property
+    def size(self):
+        return self._array.size
+
+    @property
+    def dtype(self):
+        return self._array.dtype.name
+
+    @property
+    def value(self):
+        """The tensor itself, a NumPy view: writing to it changes the variable."""
+        return self._array
+
+    def numpy(self):
+        """Return a copy of the tensor."""
+        return self._array.copy()
+
+    def assign(self, value):
+        """Overwrite the tensor; `value` must have its shape. Returns self."""
+        value = np.asarray(value.numpy() if isinstance(value, Variable) else value)
+        if value.shape != self.shape:
+            raise ValueError(
+                f"{self.path}: expected a value of shape {self.shape}, got {value.shape}"
+            )
+        self._array[...] = value
+        return self
+
+    def assign_add(self, value):
+        return self.assign(self._array + np.asarray(value))
+
+    def assign_sub(self, value):
+        return self.assign(self._array - np.asarray(value))
+
+    def __array__(self, dtype=None, copy=None):
+        if dtype is None and not copy:
+            return self._array
+        return np.array(self._array, dtype=dtype)
+
+    def __getitem__(self, key):
+        return self._array[key]
+
+    def __len__(self):
+        return len(self._array)
+
+    def __float__(self):
+        return float(self._array)
+
+    def __int__(self):
+        return int(self._array)
+
+    def __repr__(self):
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+    def _binary(name):
+        def method(self, other):
+            return getattr(self._array, name)(np.asarray(other))
+
+        return method
+
+    __add__ = _binary("__add__")
+    __radd__ = _binary("__radd__")
+    __sub__ = _binary("__sub__")
+    __rsub__ = _binary("__rsub__")
+    __mul__ = _binary("__mul__")
+    __rmul__ = _binary("__rmul__")
+    __truediv__ = _binary("__truediv__")
+    __rtruediv__ = _binary("__rtruediv__")
+    __pow__ = _binary("__pow__")
+    __matmul__ = _binary("__matmul__")
+    __lt__ = _binary("__lt__")
+    __gt__ = _binary("__gt__")
+    __le__ = _binary("__le__")
+    __ge__ = _binary("__ge__")
+    del _binary
+
+    def __neg__(self):
+        return -self._array

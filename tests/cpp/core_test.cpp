@@ -1,0 +1,280 @@
+// The core alone: sessions, training, no allocation in a step, the same bits at any thread count,
+// model files good and hostile.
+#include <atomic>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <new>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "check.h"
+#include "pyseq/pyseq.h"
+
+static std::atomic<long> allocations{0};
+
+void* operator new(std::size_t n) {
+  ++allocations;
+  if (void* p = std::malloc(n ? n : 1)) return p;
+  throw std::bad_alloc();
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+
+using namespace pyseq;
+
+namespace {
+
+VariablePtr variable(Dims shape, unsigned seed) {
+  auto v = std::make_shared<Variable>(std::move(shape), DType::float32);
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> uniform(-0.5f, 0.5f);
+  for (std::int64_t i = 0; i < v->size(); ++i) static_cast<float*>(v->data())[i] = uniform(random);
+  return v;
+}
+
+// x (8) -> dense 32 relu -> dense 3 softmax
+ProgramSpec mlp(bool training) {
+  ProgramSpec spec;
+  spec.training = training;
+  spec.slots = {{8}, {32}, {3}, {3}};
+  const auto dense = [](const char* name, int in, int out, int w, std::int64_t units, const char* act) {
+    OpSpec op;
+    op.kind = "dense";
+    op.name = name;
+    op.inputs = {in};
+    op.outputs = {out};
+    op.params = {w, w + 1};
+    op.attributes = {{"units", units}, {"use_bias", std::int64_t{1}}, {"activation", std::string(act)}};
+    return op;
+  };
+  spec.ops.push_back(dense("hidden", 0, 1, 0, 32, "relu"));
+  spec.ops.push_back(dense("logits", 1, 2, 2, 3, "linear"));
+  OpSpec softmax;
+  softmax.kind = softmax.name = "softmax";
+  softmax.inputs = {2};
+  softmax.outputs = {3};
+  softmax.attributes = {{"axes", std::vector<std::int64_t>{0}}};
+  spec.ops.push_back(softmax);
+  spec.inputs = {0};
+  spec.outputs = {3};
+  spec.variables = {{"w1", {8, 32}, true}, {"b1", {32}, true}, {"w2", {32, 3}, true}, {"b2", {3}, true}};
+  return spec;
+}
+
+std::vector<VariablePtr> mlp_variables() {
+  return {variable({8, 32}, 1), variable({32}, 2), variable({32, 3}, 3), variable({3}, 4)};
+}
+
+struct Data {
+  std::vector<float> x, y;
+};
+
+Data make_data(int rows) {
+  Data d;
+  std::mt19937 random(7);
+  std::normal_distribution<float> normal;
+  for (int i = 0; i < rows; ++i) {
+    float s = 0;
+    for (int j = 0; j < 8; ++j) {
+      d.x.push_back(normal(random));
+      s += d.x.back() * static_cast<float>(j % 3);
+    }
+    d.y.push_back(s < -1 ? 0.0f : s < 1 ? 1.0f : 2.0f);
+  }
+  return d;
+}
+
+struct Training {
+  std::vector<VariablePtr> variables = mlp_variables();
+  std::vector<VariablePtr> slots;
+  std::unique_ptr<Trainer> trainer;
+  Data data = make_data(512);
+  std::vector<double> rates = std::vector<double>(64, 0.01);
+  std::int64_t iteration = 0;
+
+  Training() {
+    TrainerSpec spec;
+    spec.target = {};
+    spec.loss.kind = "sparse_categorical_crossentropy";
+    spec.loss.attributes = {{"from_logits", std::int64_t{1}}};
+    spec.loss.slot = 2;
+    spec.metrics.push_back({"sparse_categorical_accuracy", {}, 3, -1, false});
+    OptimizerSpec adam;
+    adam.kind = "adam";
+    spec.optimizers = {adam};
+    for (int i = 0; i < 4; ++i) {
+      ParameterSpec p;
+      p.variable = i;
+      for (int k = 0; k < 2; ++k) {
+        slots.push_back(std::make_shared<Variable>(variables[i]->shape(), DType::float32));
+        p.slots.push_back(slots.back());
+      }
+      spec.parameters.push_back(std::move(p));
+    }
+    trainer = std::make_unique<Trainer>(std::make_shared<Program>(mlp(true)), variables, std::move(spec));
+  }
+
+  std::int64_t epoch() {
+    BatchRun run;
+    run.x = {data.x.data(), DType::float32, 8};
+    run.y = {data.y.data(), DType::float32, 1};
+    run.end = 512;
+    run.batch_size = 32;
+    run.learning_rates = rates.data();
+    run.iteration = iteration;
+    const std::int64_t done = trainer->run(run);
+    iteration += done;
+    return done;
+  }
+};
+
+void test_training() {
+  Training t;
+  CHECK(t.epoch() == 16);
+  const double first = t.trainer->totals()[0].total / t.trainer->totals()[0].count;
+  for (int i = 0; i < 30; ++i) {
+    t.trainer->reset_totals();
+    t.epoch();
+  }
+  const double last = t.trainer->totals()[0].total / t.trainer->totals()[0].count;
+  const double accuracy = t.trainer->totals()[1].total / t.trainer->totals()[1].count;
+  CHECK(last < 0.5 * first);
+  CHECK(accuracy > 0.9);
+}
+
+void test_no_allocation() {
+#if !defined(__SANITIZE_ADDRESS__)
+  Training t;
+  t.epoch();
+  t.epoch();
+  const long before = allocations;
+  t.epoch();
+  CHECK(allocations == before);
+
+  Session session(std::make_shared<Program>(mlp(false)), mlp_variables());
+  float y[3];
+  const void* in[] = {t.data.x.data()};
+  void* out[] = {y};
+  session.run(1, in, out);
+  const long start = allocations;
+  for (int i = 0; i < 100; ++i) session.run(1, in, out);
+  CHECK(allocations == start);
+#endif
+}
+
+void test_thread_counts() {
+  std::vector<std::vector<float>> results;
+  for (int threads = 1; threads <= 4; ++threads) {
+    set_num_threads(threads);
+    Training t;
+    for (int i = 0; i < 3; ++i) t.epoch();
+    std::vector<float> all;
+    for (const VariablePtr& v : t.variables) {
+      const float* p = static_cast<const float*>(v->data());
+      all.insert(all.end(), p, p + v->size());
+    }
+    results.push_back(std::move(all));
+  }
+  set_num_threads(0);
+  for (std::size_t i = 1; i < results.size(); ++i)
+    CHECK(std::memcmp(results[0].data(), results[i].data(), results[0].size() * sizeof(float)) == 0);
+}
+
+void test_concurrent_sessions() {
+  Session session(std::make_shared<Program>(mlp(false)), mlp_variables());
+  const Data data = make_data(64);
+  std::vector<float> want(64 * 3);
+  const void* in[] = {data.x.data()};
+  void* out[] = {want.data()};
+  session.run(64, in, out);
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&] {
+      std::vector<float> y(64 * 3);
+      for (int i = 0; i < 50; ++i) {
+        const void* x[] = {data.x.data()};
+        void* o[] = {y.data()};
+        session.run(64, x, o);
+        if (std::memcmp(y.data(), want.data(), y.size() * sizeof(float))) ++wrong;
+      }
+    });
+  for (std::thread& t : threads) t.join();
+  CHECK(wrong == 0);
+}
+
+void test_errors() {
+  ProgramSpec spec = mlp(false);
+  spec.ops[0].kind = "no_such_op";
+  CHECK_ERROR(Program{spec}, "no_such_op");
+  spec = mlp(false);
+  spec.slots[1] = {31};
+  CHECK_ERROR(Program{spec}, "hidden");
+  spec = mlp(false);
+  spec.ops[1].inputs = {9};
+  CHECK_ERROR(Program{spec}, "logits");
+  spec = mlp(false);
+  spec.ops[0].attributes.erase("units");
+  CHECK_ERROR(Program{spec}, "units");
+  spec = mlp(false);
+  spec.slots[0] = {std::int64_t{1} << 40, std::int64_t{1} << 40};
+  CHECK_ERROR(Program{spec}, "fits memory");
+  CHECK_ERROR(Program(mlp(false), {}, "no_such_isa"), "no_such_isa");
+  CHECK_ERROR(Session(std::make_shared<Program>(mlp(false)), {}), "variables");
+}
+
+void test_model_files() {
+  const std::string path = "core_test_model.pyseq";
+  const Data data = make_data(3);
+  const Model model(std::make_shared<Program>(mlp(false)), mlp_variables());
+  model.save(path, 3, data.x.data());
+  const Model loaded = Model::load(path);
+  std::vector<float> a(9), b(9);
+  model.predict(3, data.x.data(), a.data());
+  loaded.predict(3, data.x.data(), b.data());
+  CHECK(a == b);
+  CHECK_ERROR(Model::load("no_such_file.pyseq"), "no_such_file");
+  CHECK_ERROR(loaded.predict(2, std::vector<float>(3)), "numbers for each row");
+
+  std::ifstream in(path, std::ios::binary);
+  const std::string good((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  const auto load_bytes = [](const std::string& bytes) {
+    void* memory = std::aligned_alloc(64, (bytes.size() + 64) / 64 * 64);
+    std::memcpy(memory, bytes.data(), bytes.size());
+    try {
+      (void)Model::from_memory(memory, bytes.size());
+    } catch (...) {
+      std::free(memory);
+      throw;
+    }
+    std::free(memory);
+  };
+  load_bytes(good);
+  for (const std::size_t n : {std::size_t{0}, std::size_t{10}, std::size_t{64}, good.size() - 1})
+    CHECK_ERROR(load_bytes(good.substr(0, n)), "expected");
+  // Every single damaged byte is noticed.
+  for (std::size_t i = 0; i < good.size(); i += 7) {
+    std::string bad = good;
+    bad[i] = static_cast<char>(bad[i] ^ 0x55);
+    if (i >= 32 && i < 64) continue;  // reserved
+    CHECK_ERROR(load_bytes(bad), "expected");
+  }
+  std::remove(path.c_str());
+}
+
+}  // namespace
+
+int main() {
+  test_training();
+  test_no_allocation();
+  test_thread_counts();
+  test_concurrent_sessions();
+  test_errors();
+  test_model_files();
+  return report("core_test");
+}
