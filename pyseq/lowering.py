@@ -104,16 +104,24 @@ class Graph:
 
     def fold(self, x, steps):
         """Count the first dimension of `x` (its length is `steps`) as part of the batch."""
-        if x.fold != 1 or x.shape[0] != steps:
+        if x.shape[0] != steps:
             raise ValueError(f"fold: expected a value of shape ({steps}, ...), got {x.shape}")
         if steps == 1:
             return self.op("reshape", x, x.shape[1:])
+        if x.fold > 1:
+            flat = (x.fold * steps, *x.shape[1:])
+            x = self.op("reshape", Value(x.slot, (x.fold, *x.shape)), flat)
+            return Value(x.slot, x.shape[1:], None, x.shape[0])
         return Value(x.slot, x.shape[1:], None, steps)
 
     def unfold(self, y, steps):
         """Undo `fold`."""
         if steps == 1:
             return self.op("reshape", y, (1, *y.shape))
+        if y.fold > steps:
+            outer = y.fold // steps
+            y = self.op("reshape", Value(y.slot, (y.fold, *y.shape)), (outer, steps, *y.shape))
+            return Value(y.slot, y.shape[1:], None, outer)
         return Value(y.slot, (y.fold, *y.shape), None, 1)
 
     def state(self, shape, name, initial=0.0, per_row=False):
@@ -191,9 +199,30 @@ class Runner:
         return outputs if self.many else outputs[0]
 
 
+# Counts changes of any layer's `trainable` or `built`: while it stands still, keys stay valid.
+_version = 0
+_known_states = {}
+
+
+def touch():
+    """Note that some layer was frozen, rebuilt or replaced."""
+    global _version
+    _version += 1
+
+
+def version():
+    return _version
+
+
 def state_key(layer):
-    """Changes whenever the layer must be lowered anew: frozen layers, rebuilt ones."""
-    return tuple((id(part), part._trainable, part.built) for part in layer._flatten())
+    """A number that differs whenever the layer must be lowered anew: frozen layers, rebuilt ones."""
+    cached = layer.__dict__.get("_state")
+    if cached is not None and cached[0] == _version:
+        return cached[1]
+    state = tuple((id(part), part._trainable, part.built) for part in layer._flatten())
+    key = _known_states.setdefault(state, len(_known_states))
+    object.__setattr__(layer, "_state", (_version, key))
+    return key
 
 
 def run_layer(layer, inputs, training, mask=None):

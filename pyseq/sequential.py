@@ -244,7 +244,7 @@ class Sequential(Model):
         model = cls(name=config.get("name"), trainable=config.get("trainable", True))
         for item in config.get("layers", ()):
             layer = serialization.deserialize_keras_object(
-                item, custom_objects=custom_objects, family="layers"
+                item, custom_objects=custom_objects, family=("layers", "")
             )
             model.add(layer)
         shape = config.get("build_input_shape")

@@ -93,7 +93,8 @@ struct Trainer::State {
   const void* gather(Pool* pool, const Rows& rows, const std::int64_t* order, std::int64_t begin,
                      std::int64_t n, void* to);
   template <class T>
-  void write_scales(const Measure& m, std::int64_t n, const T* weights, bool as_loss, double* count);
+  void write_scales(const Measure& m, std::int64_t n, const T* weights, const T* targets, bool as_loss,
+                    double* count);
   template <class T>
   double weighted_sum(std::int64_t rows) const;
   template <class T>
@@ -214,8 +215,8 @@ const void* Trainer::State::gather(Pool* pool, const Rows& rows, const std::int6
 // scale[r] for each loss row. As a loss: what multiplies each value so that the sum is the loss.
 // As a metric: plain weights, whose sum goes to *count.
 template <class T>
-void Trainer::State::write_scales(const Measure& m, std::int64_t n, const T* w, bool as_loss,
-                                  double* count) {
+void Trainer::State::write_scales(const Measure& m, std::int64_t n, const T* w, const T* targets,
+                                  bool as_loss, double* count) {
   const std::int64_t per = m.rows_per_sample, rows = n * per;
   const T* mask = nullptr;
   std::int64_t mask_per = 0;
@@ -225,11 +226,30 @@ void Trainer::State::write_scales(const Measure& m, std::int64_t n, const T* w, 
     if (per % mask_per != 0) mask = nullptr;
   }
   T* s = static_cast<T*>(scale);
+  const auto found = m.attributes.find("ignore_class");
+  const bool ignores = as_loss && found != m.attributes.end();
+  if (!w && !mask && !ignores) {
+    const bool mean = as_loss && spec.loss.reduction != Reduction::sum;
+    const double each = (as_loss ? spec.loss.weight : 1.0) / (mean ? static_cast<double>(rows) : 1.0);
+    std::fill(s, s + rows, static_cast<T>(each));
+    *count = static_cast<double>(rows);
+    return;
+  }
   double factor = 1;
-  if (mask && as_loss && m.state.attributes && spec.loss.reduction != Reduction::sum) {
+  // A loss that leaves out a class has one label for each row.
+  T ignored = 0;
+  if (ignores) {
+    const auto* whole = std::get_if<std::int64_t>(&found->second);
+    ignored = whole ? static_cast<T>(*whole) : static_cast<T>(std::get<double>(found->second));
+  }
+  const auto keeps = [&](std::int64_t i, std::int64_t t) {
+    const T kept = mask ? mask[i * mask_per + t * mask_per / per] : T(1);
+    return ignores && targets[i * per + t] == ignored ? T(0) : kept;
+  };
+  if ((mask || ignores) && as_loss && spec.loss.reduction != Reduction::sum) {
     double valid = 0;
-    for (std::int64_t i = 0; i < n * mask_per; ++i) valid += static_cast<double>(mask[i]);
-    factor = static_cast<double>(n * mask_per) / (valid + 1e-7);
+    for (std::int64_t r = 0; r < rows; ++r) valid += static_cast<double>(keeps(r / per, r % per));
+    factor = static_cast<double>(rows) / (valid + 1e-7);
   }
   double sum = 0;
   const std::int64_t w_per = std::max<std::int64_t>(weight_row, 1);
@@ -237,7 +257,7 @@ void Trainer::State::write_scales(const Measure& m, std::int64_t n, const T* w, 
     const std::int64_t i = r / per, t = r % per;
     double v = 1;
     if (w) v = static_cast<double>(w_per == 1 ? w[i] : w[i * w_per + t * w_per / per]);
-    if (mask) v *= static_cast<double>(mask[i * mask_per + t * mask_per / per]) * factor;
+    if (mask || ignores) v *= static_cast<double>(keeps(i, t)) * factor;
     sum += v;
     s[r] = static_cast<T>(v);
   }
@@ -267,8 +287,8 @@ template <class T>
 Total Trainer::State::evaluate(Measure& m, Pool* pool, std::int64_t n, const void* targets,
                                const void* w, bool as_loss, bool gradient, std::uint64_t step) {
   Total total;
-  write_scales<T>(m, n, static_cast<const T*>(as_loss || m.weighted ? w : nullptr), as_loss,
-                  &total.count);
+  write_scales<T>(m, n, static_cast<const T*>(as_loss || m.weighted ? w : nullptr),
+                  static_cast<const T*>(targets), as_loss, &total.count);
   void* x_in[3] = {executor->slot(m.slot), const_cast<void*>(targets), scale};
   void* y_out[1] = {values};
   void* dx[3] = {gradient ? executor->gradient_of_slot(m.slot) : nullptr, nullptr, nullptr};

@@ -191,7 +191,7 @@ void gemm(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_st
   if (dot_wanted(g)) return dot_gemm(pool, g, shared);
   if (stream_wanted(g)) return stream_gemv(pool, g);
 #if defined(PYSEQ_AMX)
-  if (amx_wanted(g)) return amx_gemm(pool, g, shared, worker, worker_stride);
+  if (amx_wanted(g) && amx_gemm(pool, g, shared, worker, worker_stride)) return;
 #endif
   if (pack_b_wanted(g)) return blocked(pool, g, shared, worker, worker_stride);
   in_place(pool, g, worker, worker_stride);

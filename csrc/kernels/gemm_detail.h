@@ -61,7 +61,8 @@ void stream_gemv(Pool* pool, const Gemm& g);
 #if defined(PYSEQ_AMX)
 bool amx_wanted(const Gemm& g);
 GemmScratch amx_scratch(Index m, Index n, Index k);
-void amx_gemm(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_stride);
+// False if an operand holds an infinity: C is not valid, unless it is added to: then it is untouched.
+bool amx_gemm(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_stride);
 #endif
 
 PYSEQ_INLINE bool plain_relu(const Activation& act) {

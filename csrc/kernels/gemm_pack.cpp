@@ -28,17 +28,73 @@ PYSEQ_INLINE void transpose4(const real* src, Index ld, real* dst, Index step) {
   store4(dst + 3 * step, PYSEQ_SHUFFLE(ab2, cd2, 2, 3, 6, 7));
 }
 
+#if defined(__AVX512F__)
+// Lanes l of the two results of a step of distance d: the lower ones take (a[l], b[l - d]), the upper
+// ones (a[l + d], b[l]), by whether bit d of l is clear.
+template <int D, bool Upper>
+PYSEQ_INLINE VI exchange() {
+  VI v{};
+  for (int l = 0; l < kLanes; ++l)
+    v[l] = Upper ? (l & D ? l + kLanes : l + D) : (l & D ? l - D + kLanes : l);
+  return v;
+}
+template <int D>
+PYSEQ_INLINE void exchange_rows(V (&r)[kLanes]) {
+  const VI lower = exchange<D, false>(), upper = exchange<D, true>();
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) {
+    if (i & D) continue;
+    const V a = r[i], b = r[i + D];
+    r[i] = __builtin_shuffle(a, b, lower);
+    r[i + D] = __builtin_shuffle(a, b, upper);
+  }
+}
+// dst[j * step + i] = src[i * ld + j] for i < rows, j < 16.
+template <bool Whole>
+PYSEQ_INLINE void transpose16(const real* src, Index ld, int rows, real* dst, Index step) {
+  V r[kLanes];
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) r[i] = Whole || i < rows ? load(src + i * ld) : V{};
+  exchange_rows<1>(r);
+  exchange_rows<2>(r);
+  exchange_rows<4>(r);
+  exchange_rows<8>(r);
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) {
+    if constexpr (Whole)
+      store(dst + i * step, r[i]);
+    else
+      store_partial(dst + i * step, r[i], rows);
+  }
+}
+#endif
+
 }  // namespace
 
 void pack_transposed(const real* src, Index ld, Index width, Index depth, real* dst, Index step) {
   Index k = 0;
+#if defined(__AVX512F__)
+  for (; k + kLanes <= depth; k += kLanes)
+    for (Index i = 0; i < width; i += kLanes) {
+      const real* from = src + i * ld + k;
+      real* to = dst + k * step + i;
+      if (i + kLanes <= width)
+        transpose16<true>(from, ld, kLanes, to, step);
+      else
+        transpose16<false>(from, ld, static_cast<int>(width - i), to, step);
+    }
+#endif
+  constexpr Index kGroup = 64 / sizeof(real);  // a cache line of each row
   if (kFloat && width >= 4)
-    for (; k + 4 <= depth; k += 4) {
-      Index i = 0;
-      for (; i + 4 <= width; i += 4) transpose4(src + i * ld + k, ld, dst + k * step + i, step);
-      // The last block overlaps the one before it.
-      if (i < width)
-        transpose4(src + (width - 4) * ld + k, ld, dst + k * step + width - 4, step);
+    for (; k + 4 <= depth;) {
+      const Index group = smaller(kGroup, (depth - k) / 4 * 4);
+      for (Index i = 0; i < width; i += 4) {
+        // The last block overlaps the one before it.
+        const Index row = smaller(i, width - 4);
+        for (Index at = k; at < k + group; at += 4)
+          transpose4(src + row * ld + at, ld, dst + at * step + row, step);
+      }
+      k += group;
     }
   for (; k < depth; ++k)
     for (Index i = 0; i < width; ++i) dst[k * step + i] = src[i * ld + k];

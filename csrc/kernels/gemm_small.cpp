@@ -5,8 +5,46 @@ namespace pyseq::PYSEQ_NS {
 namespace {
 
 constexpr Index kDotColumns = 8;   // columns of B worth transposing
-constexpr Index kDotRows = 4;      // rows of A too few to pay for packing B
+constexpr Index kDotRows = 8;      // rows of A too few to pay for packing B
 constexpr Index kDotDepth = 2048;  // of the transposed columns
+
+#if defined(__AVX512F__)
+// Adds a[l] + a[l ^ D] into lanes where bit D of l is clear, b's into the others.
+template <int D>
+PYSEQ_INLINE V fold(V a, V b) {
+  VI low{}, high{};
+  for (int l = 0; l < kLanes; ++l) {
+    low[l] = l & D ? l - D + kLanes : l;
+    high[l] = l & D ? l + kLanes : l + D;
+  }
+#if defined(__clang__)
+  return (V)__builtin_ia32_vpermi2varps512(a, low, b) + (V)__builtin_ia32_vpermi2varps512(a, high, b);
+#else
+  return __builtin_shuffle(a, b, low) + __builtin_shuffle(a, b, high);
+#endif
+}
+#endif
+
+// sum[i * S + j] = sum of the lanes of acc[i][j]; many at a time share their additions.
+template <int R, int S>
+PYSEQ_INLINE void sum_each(V (&acc)[R][S], real* sum) {
+#if defined(__AVX512F__)
+  if constexpr (R * S == 16) {
+    V* v = acc[0];
+    // Lane l of the result belongs to the vector of that number.
+    V f[16];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) f[i] = fold<8>(v[i], v[i + 8]);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) f[i] = fold<4>(f[i], f[i + 4]);
+    f[0] = fold<2>(f[0], f[2]), f[1] = fold<2>(f[1], f[3]);
+    store(sum, fold<1>(f[0], f[1]));
+    return;
+  }
+#endif
+  for (int i = 0; i < R; ++i)
+    for (int j = 0; j < S; ++j) sum[i * S + j] = horizontal_sum(acc[i][j]);
+}
 
 // C (R, S) (+)= A (R, k) B (S, k)^T, rows a_ld and b_ld apart.
 template <int R, int S>
@@ -35,13 +73,14 @@ PYSEQ_INLINE void dots(const real* a, Index a_ld, const real* b, Index b_ld, Ind
     const int rest = static_cast<int>(k - at);
     step([rest](const real* p) __attribute__((always_inline)) { return load_partial(p, rest); });
   }
+  real sum[R * S];
+  sum_each(acc, sum);
 #pragma GCC unroll 4
   for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < S; ++j) {
-      const real s = horizontal_sum(acc[i][j]);
       real* to = c + i * ldc + j;
-      *to = accumulate ? *to + s : s;
+      *to = accumulate ? *to + sum[i * S + j] : sum[i * S + j];
     }
 }
 
@@ -82,9 +121,10 @@ void finish_dots(const Gemm& g, real* c, const real* bias, Index rows, Index col
 
 bool dot_wanted(const Gemm& g) {
   if (g.a_col != 1) return false;
-  if (g.b_row == 1 && (g.m <= kDotRows || g.n <= kDotColumns)) return true;
-  // Transposing B pays once rows share it.
-  return g.n == 1 || (g.n <= kDotColumns && g.m >= 8 && g.k >= 4 * kLanes);
+  if (g.n == 1 || (g.b_row == 1 && g.m <= kDotRows)) return true;
+  if (g.n > kDotColumns || g.m < 8) return false;
+  // Vector steps along k, and the sums of lanes at their end, against those along n.
+  return g.n * (g.k + 3 * kLanes) < g.k * kLanes * 3 / 4;
 }
 
 Index dot_scratch(Index n, Index k) { return smaller(n, kDotColumns) * smaller(k, kDotDepth); }

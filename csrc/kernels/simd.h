@@ -18,10 +18,11 @@ constexpr bool kFloat = sizeof(real) == 4;
 
 typedef real V __attribute__((vector_size(kVectorBytes)));
 template <int> struct LaneOf;
-template <> struct LaneOf<4> { using type = std::int32_t; };
-template <> struct LaneOf<8> { using type = std::int64_t; };
+template <> struct LaneOf<4> { using type = std::int32_t; using unsigned_type = std::uint32_t; };
+template <> struct LaneOf<8> { using type = std::int64_t; using unsigned_type = std::uint64_t; };
 typedef LaneOf<sizeof(real)>::type Lane;
 typedef Lane VI __attribute__((vector_size(kVectorBytes)));  // comparisons give 0 or -1 in each lane
+typedef LaneOf<sizeof(real)>::unsigned_type VU __attribute__((vector_size(kVectorBytes)));  // wraps
 typedef real VMemory __attribute__((vector_size(kVectorBytes), aligned(alignof(real)), may_alias));
 
 PYSEQ_INLINE V load(const real* p) { return *reinterpret_cast<const VMemory*>(p); }
@@ -150,7 +151,7 @@ PYSEQ_INLINE V expm1_reduced(V r) {
                          0.00833338965f, 0.00139406277f, 0.000198458773f};
   return r * r * polynomial(r, c) + r;
 }
-PYSEQ_INLINE V power_of_two(VI n) { return (V)((n + 127) << 23); }
+PYSEQ_INLINE V power_of_two(VI n) { return (V)(((VU)n + 127) << 23); }
 }  // namespace detail
 
 PYSEQ_INLINE V exp_v(V x) {
@@ -158,7 +159,7 @@ PYSEQ_INLINE V exp_v(V x) {
   x = clamp_v(x, -104, 89);
   const V shifted = x * splat(1.44269504f) + splat(detail::kRound);
   const V k = shifted - splat(detail::kRound);
-  const VI n = (VI)shifted - (VI)splat(detail::kRound);
+  const VI n = (VI)((VU)shifted - (VU)splat(detail::kRound));
   const V r = (x - k * splat(detail::kLn2High)) - k * splat(detail::kLn2Low);
   const V p = detail::expm1_reduced(r) + 1;
   // Two factors reach denormals and infinity.
@@ -172,7 +173,7 @@ PYSEQ_INLINE V expm1_v(V x) {
   x = clamp_v(x, -80, 88);
   const V shifted = x * splat(1.44269504f) + splat(detail::kRound);
   const V k = shifted - splat(detail::kRound);
-  const VI n = (VI)shifted - (VI)splat(detail::kRound);
+  const VI n = (VI)((VU)shifted - (VU)splat(detail::kRound));
   const V r = (x - k * splat(detail::kLn2High)) - k * splat(detail::kLn2Low);
   const V scale = detail::power_of_two(n);
   return scale * detail::expm1_reduced(r) + (scale - 1);
@@ -186,7 +187,7 @@ PYSEQ_INLINE V log_v(V x) {
   const VI denormal = x < 1.17549435e-38f;
   const V scaled = select(denormal, x * 8388608.0f, x);
   // Exponent and mantissa with the mantissa in [sqrt 1/2, sqrt 2).
-  const VI offset = (VI)scaled - 0x3f3504f3;
+  const VI offset = (VI)((VU)scaled - 0x3f3504f3u);
   const VI e = offset >> 23;
   const V f = (V)((offset & 0x7fffff) + 0x3f3504f3) - 1;
   const V k = __builtin_convertvector(e, V) - (V)((VI)splat(23) & denormal);

@@ -1,7 +1,8 @@
 // softplus(lse_j near_ij + lse_k far_ik) for each sample i    p (N, D) of norm 1  y (N) classes
 // d_ij = max(1 - p_i p_j, 0), m = margin; over partners j of i's class and k of other classes:
 // near = -gamma max(m + d, 0)(m - d)    far = gamma max(1 + m - d, 0)(1 - m - d)
-// The weights max(.) have a gradient too, as in Keras.
+// The weights max(.) have a gradient too, as in Keras. Samples whose loss is 0 do not dilute the mean:
+// unless attribute `reduction` is "sum", the others are multiplied by N / (their number).
 #include "kernels/loss_util.h"
 #include "kernels/vmath.h"
 
@@ -13,8 +14,8 @@ constexpr double kInfinity = __builtin_inf();
 struct Config {
   Index size;
   double gamma, margin;
-  bool remove_diagonal;
-  int labels, near, far;  // scratch: class, lse of near and of far of each sample
+  bool remove_diagonal, mean;
+  int near, far;  // scratch: lse of near and of far of each sample
 };
 
 PYSEQ_INLINE real dot(const real* a, const real* b, Index n) {
@@ -82,6 +83,8 @@ void plan(Plan& p) {
   c.gamma = p.number("gamma", 80.0);
   c.margin = p.number("margin", 0.4);
   c.remove_diagonal = p.flag("remove_diagonal", true);
+  const char* reduction = p.text("reduction", "sum_over_batch_size");
+  c.mean = !(reduction[0] == 's' && reduction[1] == 'u' && reduction[2] == 'm' && !reduction[3]);
   c.near = p.scratch(1);
   c.far = p.scratch(1);
   p.output(Shape{});
@@ -100,17 +103,19 @@ void forward(const Run& r) noexcept {
       for (Index j = 0; j < r.n; ++j) {
         if (i == j && c.remove_diagonal) continue;
         const bool s = same(i, j);
-        const double v = pair(c, static_cast<double>(dot(p + i * c.size, p + j * c.size, c.size)), s).value;
-        if (s)
-          a.add(v);
-        else
-          b.add(v);
+        const double cosine = static_cast<double>(dot(p + i * c.size, p + j * c.size, c.size));
+        (s ? a : b).add(pair(c, cosine, s).value);
       }
       near[i] = static_cast<real>(a.value());
       far[i] = static_cast<real>(b.value());
       value[i] = static_cast<real>(softplus(a.value() + b.value()));
     }
   });
+  Index counted = 0;
+  for (Index i = 0; i < r.n; ++i) counted += value[i] > 0;
+  const double share =
+      c.mean && counted > 0 ? static_cast<double>(r.n) / static_cast<double>(counted) : 1;
+  for (Index i = 0; i < r.n; ++i) value[i] *= static_cast<real>(share);
   if (!dp) return;
   parallel_for(r.pool, r.n, 4, [&](Index begin, Index end, int) {
     for (Index i = begin; i < end; ++i) {
@@ -123,7 +128,7 @@ void forward(const Run& r) noexcept {
         // The pair appears in the losses of both samples.
         const double both = static_cast<double>(scale[i]) * slope(c, cosine, s, near[i], far[i]) +
                             static_cast<double>(scale[j]) * slope(c, cosine, s, near[j], far[j]);
-        const real f = static_cast<real>(both);
+        const real f = static_cast<real>(both * share);
         if (f != 0)
           map2(p + j * c.size, d, d, c.size, [f](V x, V g) { return g + f * x; });
       }

@@ -3,6 +3,7 @@
 // x (N, T, I)  [mask (N, T)]  y (N, U) or (N, T, U)  [h (N, U)]
 // Cho et al., "Learning phrase representations using RNN encoder-decoder", EMNLP 2014.
 #include "core/op.h"
+#include "kernels/gate_math.h"
 #include "kernels/rnn.h"
 
 namespace pyseq::PYSEQ_NS {
@@ -26,8 +27,8 @@ void gates_standard(const RnnStep& s, Index row, Index u) {
   real* h_next = s.h_next + row * s.ld_next;
   const bool keeps = s.rnn->trains;
   rnn_lanes(u, [&](Index j, int k) __attribute__((always_inline)) {
-    const V update = sigmoid_v(rnn_load(z + j, k)), reset = sigmoid_v(rnn_load(z + u + j, k));
-    const V g = tanh_v(rnn_load(z + 2 * u + j, k) + reset * rnn_load(q + j, k));
+    const V update = gate_sigmoid(rnn_load(z + j, k)), reset = gate_sigmoid(rnn_load(z + u + j, k));
+    const V g = gate_tanh(rnn_load(z + 2 * u + j, k) + reset * rnn_load(q + j, k));
     rnn_store(h_next + j, update * rnn_load(h + j, k) + (1 - update) * g, k);
     if (!keeps) return;
     rnn_store(z + j, update, k);

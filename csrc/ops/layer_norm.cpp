@@ -13,7 +13,7 @@ struct Config {
   double epsilon;
   bool uncentered;  // rms_scaling
   int gamma, beta;
-  int parts, worker;
+  int parts;
 };
 
 void plan(Plan& p) {

@@ -1,6 +1,7 @@
 // h = act(x K + h R + b)
 // x (N, T, I)  [mask (N, T)]  y (N, U) or (N, T, U)  [h (N, U)]
 #include "core/op.h"
+#include "kernels/gate_math.h"
 #include "kernels/rnn.h"
 
 namespace pyseq::PYSEQ_NS {
@@ -15,6 +16,14 @@ void step(const RnnStep& s) {
     if (s.skips(row)) continue;
     real* z = s.z + row * s.ld_z;
     real* h_next = s.h_next + row * s.ld_next;
+    if (s.rnn->standard) {
+      rnn_lanes(u, [&](Index j, int k) __attribute__((always_inline)) {
+        const V value = gate_tanh(rnn_load(z + j, k));
+        rnn_store(z + j, value, k);
+        rnn_store(h_next + j, value, k);
+      });
+      continue;
+    }
     if (s.rnn->trains) rnn_keep_pre(s, row, 0, u);
     activation_forward(s.rnn->act, z, z, u);
     for (Index j = 0; j < u; ++j) h_next[j] = z[j];

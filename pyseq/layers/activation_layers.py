@@ -6,6 +6,7 @@ import math
 
 from pyseq import constraints, initializers, regularizers
 from pyseq.layers.base import InputSpec, Layer
+from pyseq.layers.reshaping import AxesLast, positive_axes
 from pyseq.saving.registration import builtin
 
 
@@ -39,7 +40,9 @@ class ReLU(Layer):
         if "alpha" in kwargs:
             negative_slope = kwargs.pop("alpha")
         super().__init__(**kwargs)
-        self.max_value = None if max_value is None else _number(self.name, "max_value", max_value, 0)
+        if max_value is not None:
+            max_value = _number(self.name, "max_value", max_value, 0)
+        self.max_value = max_value
         self.negative_slope = _number(self.name, "negative_slope", negative_slope, 0)
         self.threshold = _number(self.name, "threshold", threshold, 0)
 
@@ -216,16 +219,21 @@ class Softmax(Layer):
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
 
     def lower(self, g, x):
-        rank = len(x.shape) + 1
-        axes = self.axis if isinstance(self.axis, list) else [self.axis]
-        positive = sorted({a + rank if a < 0 else a for a in axes})
-        if not positive or positive[0] < 1 or positive[-1] >= rank:
+        axes = positive_axes(self.name, self.axis, len(x.shape) + 1)
+        if not axes or axes[0] == 0:
             raise ValueError(
-                f"{self.name}: expected `axis` in 1 to {rank - 1} (the batch is axis 0), got "
-                f"{self.axis}"
+                f"{self.name}: expected `axis` without the batch axis 0, got {self.axis}; rows are "
+                "independent"
             )
-        y = g.op("softmax", x, x.shape, name=self.name, axes=[a - 1 for a in positive])
-        return self.out(y, x)
+        if axes[-1] - axes[0] == len(axes) - 1:
+            y = g.op("softmax", x, x.shape, name=self.name, axes=[a - 1 for a in axes])
+            return self.out(y, x)
+        last = AxesLast(g, x, axes, self.name)
+        inner = last.enter(x)
+        rank = len(x.shape)
+        tail = list(range(rank - len(axes), rank))
+        y = g.op("softmax", inner, inner.shape, name=self.name, axes=tail)
+        return self.out(last.leave(y), x)
 
     def get_config(self):
         return {**super().get_config(), "axis": self.axis}

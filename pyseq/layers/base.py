@@ -99,6 +99,8 @@ class Layer:
             for item in value:
                 if isinstance(item, Layer):
                     self._track(item)
+        elif key in ("built", "_trainable") and self.__dict__.get(key) is not value:
+            lowering.touch()
         object.__setattr__(self, key, value)
 
     def _track(self, layer):

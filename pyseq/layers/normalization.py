@@ -6,20 +6,8 @@ import numpy as np
 
 from pyseq import constraints, initializers, regularizers
 from pyseq.layers.base import InputSpec, Layer
-from pyseq.layers.reshaping import lower_permute
+from pyseq.layers.reshaping import AxesLast, positive_axes
 from pyseq.saving.registration import builtin
-
-
-def _positive_axes(where, axis, rank):
-    """`axis` (an integer or several) as sorted positive axes of an input of `rank` dimensions."""
-    axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
-    for a in axes:
-        if not -rank <= a < rank:
-            raise ValueError(
-                f"{where}: expected `axis` in {-rank} to {rank - 1} for an input of {rank} "
-                f"dimensions, got {axis}"
-            )
-    return sorted(a % rank for a in axes)
 
 
 def _check_axis_type(where, axis):
@@ -37,26 +25,6 @@ def _known(where, shape, axes):
             f"{tuple(shape)}; give them in Input(shape)"
         )
     return dims
-
-
-class _AxesLast:
-    """Lowers an op on the last dimensions for other axes, between two permutations."""
-
-    def __init__(self, g, x, axes, name):
-        rank = len(x.shape)
-        if 0 in axes:
-            raise ValueError(
-                f"{name}: expected `axis` without the batch axis 0; rows are independent here"
-            )
-        inner = [a - 1 for a in axes]
-        self.order = [d for d in range(rank) if d not in inner] + inner
-        self.g, self.name = g, name
-
-    def enter(self, x):
-        return lower_permute(self.g, x, self.order, self.name)
-
-    def leave(self, y):
-        return lower_permute(self.g, y, np.argsort(self.order).tolist(), self.name)
 
 
 class _Affine(Layer):
@@ -216,7 +184,7 @@ class BatchNormalization(_Affine):
         return clipping
 
     def build(self, input_shape):
-        axes = _positive_axes(self.name, self.axis, len(input_shape))
+        axes = positive_axes(self.name, self.axis, len(input_shape))
         shape = _known(self.name, input_shape, axes)
         self._add_affine(shape)
 
@@ -235,12 +203,12 @@ class BatchNormalization(_Affine):
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axes[0]: shape[0]})
 
     def compute_output_shape(self, input_shape):
-        _positive_axes(self.name, self.axis, len(input_shape))
+        positive_axes(self.name, self.axis, len(input_shape))
         return tuple(input_shape)
 
     def lower(self, g, x):
-        axes = _positive_axes(self.name, self.axis, len(x.shape) + 1)
-        last = _AxesLast(g, x, axes, self.name)
+        axes = positive_axes(self.name, self.axis, len(x.shape) + 1)
+        last = AxesLast(g, x, axes, self.name)
         batch = g.training and self.trainable
         weights = [*self._affine_weights(), self.moving_mean, self.moving_variance]
         attrs = {}
@@ -338,7 +306,7 @@ class LayerNormalization(_Affine):
         )
 
     def build(self, input_shape):
-        axes = _positive_axes(self.name, self.axis, len(input_shape))
+        axes = positive_axes(self.name, self.axis, len(input_shape))
         shape = _known(self.name, input_shape, axes)
         # A list from here on, as in the configs of Keras.
         self.axis = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]
@@ -348,12 +316,12 @@ class LayerNormalization(_Affine):
             self._add_beta(shape)
 
     def compute_output_shape(self, input_shape):
-        _positive_axes(self.name, self.axis, len(input_shape))
+        positive_axes(self.name, self.axis, len(input_shape))
         return tuple(input_shape)
 
     def lower(self, g, x):
-        axes = _positive_axes(self.name, self.axis, len(x.shape) + 1)
-        last = _AxesLast(g, x, axes, self.name)
+        axes = positive_axes(self.name, self.axis, len(x.shape) + 1)
+        last = AxesLast(g, x, axes, self.name)
         inner = last.enter(x)
         y = g.op(
             "layer_norm",
@@ -399,18 +367,18 @@ class RMSNormalization(Layer):
         self.epsilon = epsilon
 
     def build(self, input_shape):
-        axes = _positive_axes(self.name, self.axis, len(input_shape))
+        axes = positive_axes(self.name, self.axis, len(input_shape))
         shape = _known(self.name, input_shape, axes)
         self.axis = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]
         self.scale = self.add_weight(name="scale", shape=shape, initializer="ones")
 
     def compute_output_shape(self, input_shape):
-        _positive_axes(self.name, self.axis, len(input_shape))
+        positive_axes(self.name, self.axis, len(input_shape))
         return tuple(input_shape)
 
     def lower(self, g, x):
-        axes = _positive_axes(self.name, self.axis, len(x.shape) + 1)
-        last = _AxesLast(g, x, axes, self.name)
+        axes = positive_axes(self.name, self.axis, len(x.shape) + 1)
+        last = AxesLast(g, x, axes, self.name)
         inner = last.enter(x)
         y = g.op(
             "rms_norm",
@@ -442,12 +410,12 @@ class UnitNormalization(Layer):
         self.axis = _check_axis_type(self.name, axis)
 
     def compute_output_shape(self, input_shape):
-        _positive_axes(self.name, self.axis, len(input_shape))
+        positive_axes(self.name, self.axis, len(input_shape))
         return tuple(input_shape)
 
     def lower(self, g, x):
-        axes = _positive_axes(self.name, self.axis, len(x.shape) + 1)
-        last = _AxesLast(g, x, axes, self.name)
+        axes = positive_axes(self.name, self.axis, len(x.shape) + 1)
+        last = AxesLast(g, x, axes, self.name)
         inner = last.enter(x)
         y = g.op("unit_norm", inner, inner.shape, name=self.name, axes=len(axes))
         return self.out(last.leave(y), x)
@@ -458,8 +426,9 @@ class UnitNormalization(Layer):
 
 @builtin("layers")
 class GroupNormalization(_Affine):
-    """(x - mean) / sqrt(variance + epsilon) gamma + beta, with moments of each row over one group of
-    consecutive channels and all other dimensions.
+    """(x - mean) / sqrt(variance + epsilon) gamma + beta, with moments of each row and group.
+
+    A group is some consecutive channels with all other dimensions of the sample.
 
     Args:
         groups: number of groups; -1 for one for each channel (instance normalization).
@@ -494,7 +463,8 @@ class GroupNormalization(_Affine):
         is_integer = isinstance(groups, (int, np.integer)) and not isinstance(groups, bool)
         if not is_integer or (groups < 1 and groups != -1):
             raise ValueError(
-                f"{self.name}: expected `groups` >= 1, or -1 for one for each channel, got {groups!r}"
+                f"{self.name}: expected `groups` >= 1, or -1 for one for each channel, got "
+                f"{groups!r}"
             )
         self.groups = int(groups)
         self.axis = axis
@@ -511,25 +481,25 @@ class GroupNormalization(_Affine):
         )
 
     def build(self, input_shape):
-        axes = _positive_axes(self.name, self.axis, len(input_shape))
+        axes = positive_axes(self.name, self.axis, len(input_shape))
         (channels,) = _known(self.name, input_shape, axes)
         if self.groups == -1:
             self.groups = channels
         if channels % self.groups:
             raise ValueError(
-                f"{self.name}: expected `groups` to divide the number of channels ({channels}), got "
-                f"{self.groups}; pass groups="
+                f"{self.name}: expected `groups` to divide the number of channels ({channels}), "
+                f"got {self.groups}; pass groups="
             )
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axes[0]: channels})
         self._add_affine((channels,))
 
     def compute_output_shape(self, input_shape):
-        _positive_axes(self.name, self.axis, len(input_shape))
+        positive_axes(self.name, self.axis, len(input_shape))
         return tuple(input_shape)
 
     def lower(self, g, x):
-        axes = _positive_axes(self.name, self.axis, len(x.shape) + 1)
-        last = _AxesLast(g, x, axes, self.name)
+        axes = positive_axes(self.name, self.axis, len(x.shape) + 1)
+        last = AxesLast(g, x, axes, self.name)
         inner = last.enter(x)
         y = g.op(
             "group_norm",

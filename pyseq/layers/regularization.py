@@ -79,7 +79,7 @@ class _Dropout(_Random):
 
 @builtin("layers")
 class Dropout(_Dropout):
-    """While training, zeroes each element with probability `rate` and divides the others by 1 - rate.
+    """While training, zeroes elements with probability `rate`, divides the others by 1 - rate.
 
     Args:
         rate: number in [0, 1].
@@ -123,8 +123,9 @@ class Dropout(_Dropout):
                 f"{self.name}: expected `noise_shape` of {len(shape)} entries for an input of "
                 f"shape {shape}, got {self.noise_shape}"
             )
-        noise = tuple(d if n is None else n for n, d in zip(self.noise_shape, shape))
-        for n, d in zip(noise[1:], shape[1:]):
+        pairs = zip(self.noise_shape, shape, strict=True)
+        noise = tuple(d if n is None else n for n, d in pairs)
+        for n, d in zip(noise[1:], shape[1:], strict=True):
             if n not in (1, d):
                 raise ValueError(
                     f"{self.name}: expected entries of `noise_shape` to be 1 or those of the input "

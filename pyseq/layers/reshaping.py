@@ -51,6 +51,46 @@ def lower_permute(g, x, dims, name):
     return g.op("permute", x, tuple(x.shape[d] for d in dims), name=name, dims=list(dims))
 
 
+def positive_axes(where, axis, rank):
+    """`axis` (an integer or several) as sorted positive axes of an input of `rank` dimensions."""
+    axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
+    for a in axes:
+        if not -rank <= a < rank:
+            raise ValueError(
+                f"{where}: expected `axis` in {-rank} to {rank - 1} for an input of {rank} "
+                f"dimensions, got {axis}"
+            )
+    return sorted(a % rank for a in axes)
+
+
+class AxesLast:
+    """Lets an op on the last dimensions work on other axes, between two permutations.
+
+    Args:
+        g: the graph.
+        x: the value.
+        axes: positive axes, the batch being 0.
+        name: of the layer.
+    """
+
+    def __init__(self, g, x, axes, name):
+        rank = len(x.shape)
+        if 0 in axes:
+            raise ValueError(
+                f"{name}: expected `axis` without the batch axis 0; rows are independent here"
+            )
+        inner = [a - 1 for a in axes]
+        self.order = [d for d in range(rank) if d not in inner] + inner
+        self.g, self.name = g, name
+
+    def enter(self, x):
+        return lower_permute(self.g, x, self.order, self.name)
+
+    def leave(self, y):
+        inverse = [self.order.index(d) for d in range(len(self.order))]
+        return lower_permute(self.g, y, inverse, self.name)
+
+
 @builtin("layers")
 class Reshape(Layer):
     """The same elements under another shape.

@@ -22,6 +22,7 @@ void* operator new(std::size_t n) {
   if (void* p = std::malloc(n ? n : 1)) return p;
   throw std::bad_alloc();
 }
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
@@ -106,6 +107,7 @@ struct Training {
     spec.metrics.push_back({"sparse_categorical_accuracy", {}, 3, -1, false});
     OptimizerSpec adam;
     adam.kind = "adam";
+    adam.attributes = {{"beta_1", 0.9}, {"beta_2", 0.999}, {"epsilon", 1e-7}};
     spec.optimizers = {adam};
     for (int i = 0; i < 4; ++i) {
       ParameterSpec p;

@@ -3,6 +3,7 @@
 from pyseq.layers.rnn.base import RNN
 from pyseq.layers.rnn.bidirectional import Bidirectional
 from pyseq.layers.rnn.cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
+from pyseq.layers.rnn.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from pyseq.layers.rnn.recurrent import GRU, LSTM, SimpleRNN
 from pyseq.layers.rnn.time_distributed import TimeDistributed
 
@@ -11,6 +12,9 @@ __all__ = [
     "LSTM",
     "RNN",
     "Bidirectional",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "GRUCell",
     "LSTMCell",
     "SimpleRNN",

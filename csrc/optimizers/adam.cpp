@@ -1,0 +1,19 @@
+// See adam.h    slots: m, v, [largest v]
+#include "optimizers/adam.h"
+
+namespace pyseq::PYSEQ_NS {
+namespace {
+
+void plan(Plan& p) {
+  p.config<Adam>() = {p.number("beta_1"), p.number("beta_2"), p.number("epsilon"),
+                      p.flag("amsgrad")};
+}
+
+void update(const Update& u) noexcept { adam_update(u.config<Adam>(), u, u.lr); }
+
+}  // namespace
+
+extern const OptimizerDef optimizer_adam;
+const OptimizerDef optimizer_adam{"adam", plan, true, update};
+
+}  // namespace pyseq::PYSEQ_NS

@@ -1,0 +1,90 @@
+"""`ProgbarLogger`: the progress bar of `fit`, `evaluate` and `predict`."""
+
+from __future__ import annotations
+
+from pyseq.callbacks.base import Callback, say
+
+
+class ProgbarLogger(Callback):
+    """Shows progress and metrics: a bar with `verbose=1`, a line per epoch with `verbose=2`.
+
+    The training loop calls it now and then rather than after every batch.
+    """
+
+    every_batch = False
+
+    def __init__(self):
+        super().__init__()
+        self.seen = 0
+        self.progbar = None
+        self.target = None
+        self.verbose = 1
+        self.epochs = 1
+        self._in_fit = False
+
+    def set_params(self, params):
+        super().set_params(params)
+        self.verbose = 1 if params["verbose"] == "auto" else params["verbose"]
+        self.epochs = params["epochs"]
+        self.target = params["steps"]
+
+    def shows(self, mode):
+        """Return whether a call during a run in `mode` shows metrics."""
+        return self.verbose == 1 and (mode == "train" or (mode == "test" and not self._in_fit))
+
+    def _restart(self):
+        from pyseq.utils.progbar import Progbar
+
+        self.seen = 0
+        # The loop hands over means of the epoch so far, which the bar must not average again.
+        self.progbar = Progbar(
+            self.target, verbose=self.verbose, stateless_metrics=set(), unit_name="step"
+        )
+
+    def _update(self, batch, logs):
+        self.seen = batch + 1
+        if self.verbose == 1:
+            self.progbar.update(self.seen, list((logs or {}).items()), finalize=False)
+
+    def _finish(self, logs):
+        if self.target is None:
+            self.target = self.progbar.target = self.seen
+        self.progbar.update(self.target, list((logs or {}).items()), finalize=True)
+
+    def on_train_begin(self, logs=None):
+        self._in_fit = True
+
+    def on_train_end(self, logs=None):
+        self._in_fit = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._restart()
+        if self.verbose and self.epochs > 1:
+            say(f"Epoch {epoch + 1}/{self.epochs}")
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._update(batch, logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._finish(logs)
+
+    def on_test_begin(self, logs=None):
+        if not self._in_fit:
+            self._restart()
+
+    def on_test_batch_end(self, batch, logs=None):
+        if not self._in_fit:
+            self._update(batch, logs)
+
+    def on_test_end(self, logs=None):
+        if not self._in_fit:
+            self._finish(logs)
+
+    def on_predict_begin(self, logs=None):
+        self._restart()
+
+    def on_predict_batch_end(self, batch, logs=None):
+        self._update(batch, None)
+
+    def on_predict_end(self, logs=None):
+        self._finish(None)

@@ -1,0 +1,210 @@
+"""Embedding layers, and Masking: the layers that make masks."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from pyseq import constraints, initializers, regularizers
+from pyseq.layers.base import InputSpec, Layer
+from pyseq.layers.core import positive_int, reject_options
+from pyseq.saving import serialization
+from pyseq.saving.registration import builtin
+
+
+@builtin("layers")
+class Embedding(Layer):
+    """Rows of a table, picked by integer ids.
+
+    Args:
+        input_dim: number of rows; ids are 0, ..., input_dim - 1.
+        output_dim: length of a row.
+        mask_zero: whether id 0 is padding that later layers skip.
+        weights: initial table, or a list with it.
+
+    Input `(n, ...)` of ids, output `(n, ..., output_dim)`. A row is NaN where its id is outside the
+    table. Weights: embeddings `(input_dim, output_dim)`.
+
+    >>> Embedding(10, 4)(np.array([[1, 2, 3]])).shape
+    (1, 3, 4)
+    """
+
+    mask_policy = "consume"
+
+    def __init__(
+        self,
+        input_dim,
+        output_dim,
+        embeddings_initializer="uniform",
+        embeddings_regularizer=None,
+        embeddings_constraint=None,
+        mask_zero=False,
+        weights=None,
+        lora_rank=None,
+        lora_alpha=None,
+        quantization_config=None,
+        **kwargs,
+    ):
+        length = kwargs.pop("input_length", None)
+        if length is not None:
+            warnings.warn("Argument `input_length` is deprecated. Just remove it.", stacklevel=2)
+        super().__init__(**kwargs)
+        reject_options(self.name, lora_rank=lora_rank, quantization_config=quantization_config)
+        self.input_dim = positive_int(self.name, "input_dim", input_dim)
+        self.output_dim = positive_int(self.name, "output_dim", output_dim)
+        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.mask_zero = bool(mask_zero)
+        self._initial = weights
+        if weights is not None:
+            self.build()
+            table = weights if np.ndim(weights) == 2 else next(iter(weights))
+            self.embeddings.assign(np.asarray(table))
+
+    def build(self, input_shape=None):
+        if self.built:
+            return
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.input_dim, self.output_dim),
+            initializer=self.embeddings_initializer,
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
+        )
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape, self.output_dim)
+
+    def compute_mask(self, inputs, mask=None):
+        return np.not_equal(np.asarray(inputs), 0) if self.mask_zero else None
+
+    def lower(self, g, x):
+        y = g.op(
+            "embedding", x, (*x.shape, self.output_dim), weights=[self.embeddings], name=self.name
+        )
+        if not self.mask_zero:
+            return y
+        return y.with_mask(g.op("nonzero", x, x.shape, name=self.name))
+
+    def get_config(self):
+        return {
+            **Layer.get_config(self),
+            "input_dim": self.input_dim,
+            "output_dim": self.output_dim,
+            "embeddings_initializer": initializers.serialize(self.embeddings_initializer),
+            "embeddings_regularizer": regularizers.serialize(self.embeddings_regularizer),
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
+            "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
+            "mask_zero": self.mask_zero,
+            "quantization_config": None,
+        }
+
+
+@builtin("layers")
+class ReversibleEmbedding(Embedding):
+    """An `Embedding` whose table can also map vectors back to scores of ids.
+
+    Args:
+        input_dim, output_dim: size of the table.
+        tie_weights: whether the way back uses the same table.
+        reverse_dtype: dtype of the way back.
+        logit_soft_cap: c: scores become c tanh(scores / c).
+
+    In a stack it is an `Embedding`; `reverse(x)` maps `(n, ..., output_dim)` to
+    `(n, ..., input_dim)`. Weights: embeddings, and reverse_embeddings `(output_dim, input_dim)`
+    unless tied.
+    """
+
+    def __init__(
+        self,
+        input_dim,
+        output_dim,
+        tie_weights=True,
+        embeddings_initializer="uniform",
+        embeddings_regularizer=None,
+        embeddings_constraint=None,
+        mask_zero=False,
+        reverse_dtype=None,
+        logit_soft_cap=None,
+        **kwargs,
+    ):
+        super().__init__(
+            input_dim,
+            output_dim,
+            embeddings_initializer=embeddings_initializer,
+            embeddings_regularizer=embeddings_regularizer,
+            embeddings_constraint=embeddings_constraint,
+            mask_zero=mask_zero,
+            **kwargs,
+        )
+        self.tie_weights = bool(tie_weights)
+        self.reverse_dtype = reverse_dtype
+        self.logit_soft_cap = logit_soft_cap
+
+    def build(self, input_shape=None):
+        super().build(input_shape)
+        if not self.tie_weights:
+            self.reverse_embeddings = self.add_weight(
+                name="reverse_embeddings",
+                shape=(self.output_dim, self.input_dim),
+                initializer=self.embeddings_initializer,
+            )
+
+    def reverse(self, x):
+        """Scores of all ids for vectors `(n, ..., output_dim)`, as a NumPy array."""
+        if not self.built:
+            self.build()
+        x = np.asarray(x, self.reverse_dtype or self.compute_dtype)
+        table = self.embeddings.value.T if self.tie_weights else self.reverse_embeddings.value
+        scores = x @ table.astype(x.dtype)
+        cap = self.logit_soft_cap
+        return scores if cap is None else np.tanh(scores / cap) * cap
+
+    def __call__(self, inputs, reverse=False, **kwargs):
+        return self.reverse(inputs) if reverse else super().__call__(inputs, **kwargs)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "tie_weights": self.tie_weights,
+            "reverse_dtype": self.reverse_dtype,
+            "logit_soft_cap": self.logit_soft_cap,
+        }
+
+
+@builtin("layers")
+class Masking(Layer):
+    """Marks time steps whose features all equal `mask_value`, so that later layers skip them.
+
+    The marked steps also become 0. Shapes stay.
+
+    >>> Masking()(np.array([[[1.0], [0.0]]])).tolist()
+    [[[1.0], [0.0]]]
+    """
+
+    mask_policy = "consume"
+
+    def __init__(self, mask_value=0.0, **kwargs):
+        super().__init__(**kwargs)
+        if isinstance(mask_value, dict):
+            mask_value = serialization.deserialize_keras_object(mask_value)
+        self.mask_value = mask_value
+        self.input_spec = InputSpec(min_ndim=2)
+
+    def compute_mask(self, inputs, mask=None):
+        return np.any(np.not_equal(np.asarray(inputs), self.mask_value), axis=-1)
+
+    def lower(self, g, x):
+        y, mask = g.op_multi(
+            "masking",
+            x,
+            [x.shape, x.shape[:-1]],
+            name=self.name,
+            mask_value=float(self.mask_value),
+        )
+        return y.with_mask(mask)
+
+    def get_config(self):
+        return {**super().get_config(), "mask_value": self.mask_value}

@@ -1,0 +1,106 @@
+"""Lambda: a Python function as a layer."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+
+from pyseq.layers.base import Layer
+from pyseq.saving import serialization
+from pyseq.saving.registration import builtin
+
+
+@builtin("layers")
+class Lambda(Layer):
+    """A Python function of NumPy arrays as a layer.
+
+    Args:
+        function: maps an array `(n, ...)` to an array `(n, ...)`; may take `mask` and `training`.
+        output_shape: shape of one output sample, or a function of the input shape; found by a
+            trial call when None.
+        mask: mask to pass on, or a function `(inputs, mask) -> mask`.
+        arguments: further keyword arguments of `function`.
+
+    No gradient flows through it: a model trains only the layers after its last Lambda. Anonymous
+    functions cannot be saved.
+
+    >>> Lambda(lambda x: x * 2)(np.ones((1, 2))).tolist()
+    [[2.0, 2.0]]
+    """
+
+    def __init__(self, function, output_shape=None, mask=None, arguments=None, **kwargs):
+        super().__init__(**kwargs)
+        if not callable(function):
+            raise TypeError(f"{self.name}: expected `function` to be callable, got {function!r}")
+        self.arguments = arguments or {}
+        self.function = function
+        self.mask = mask
+        self.mask_policy = "drop" if mask is None else "pass"
+        self._output_shape = output_shape
+        try:
+            self._takes = set(inspect.signature(function).parameters)
+        except (TypeError, ValueError):  # builtins without a signature
+            self._takes = set()
+
+    def compute_output_shape(self, input_shape):
+        if callable(self._output_shape):
+            return tuple(self._output_shape(tuple(input_shape)))
+        if self._output_shape is not None:
+            return (input_shape[0], *np.atleast_1d(np.array(self._output_shape, object)).tolist())
+        unknown = [i for i, d in enumerate(input_shape) if d is None]
+        shapes = []
+        # Two trial sizes tell the dimensions that follow the input from those that are fixed.
+        for size in (2, 3):
+            trial = np.zeros([size if i in unknown else d for i, d in enumerate(input_shape)])
+            shapes.append(np.shape(self._run(trial.astype(self.compute_dtype), False)))
+        if len(shapes[0]) != len(shapes[1]) or not shapes[0]:
+            raise ValueError(
+                f"{self.name}: expected a function that returns arrays (n, ...), got shapes "
+                f"{shapes[0]} and {shapes[1]}; pass `output_shape`"
+            )
+        found = tuple(a if a == b else None for a, b in zip(*shapes, strict=True))
+        return (input_shape[0], *found[1:])
+
+    def _run(self, x, training):
+        extra = dict(self.arguments)
+        if "training" in self._takes:
+            extra.setdefault("training", training)
+        if "mask" in self._takes:
+            extra.setdefault("mask", None)
+        return self.function(x, **extra)
+
+    def lower(self, g, x):
+        shape = self.compute_output_shape((None, *x.shape))[1:]
+        training = g.training
+        y = g.host(lambda a: np.asarray(self._run(a, training)), x, shape, self.name)
+        return y.with_mask(x.mask if self.mask is not None else None)
+
+    def get_config(self):
+        config = {
+            **super().get_config(),
+            "function": serialization.serialize_keras_object(self.function),
+            "arguments": self.arguments,
+        }
+        if self._output_shape is not None:
+            shape = self._output_shape
+            config["output_shape"] = (
+                serialization.serialize_keras_object(shape) if callable(shape) else shape
+            )
+        if self.mask is not None:
+            mask = self.mask
+            config["mask"] = (
+                serialization.serialize_keras_object(mask) if callable(mask) else mask
+            )
+        return config
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None, safe_mode=None):
+        """Create the layer; the function must be registered or in `custom_objects`."""
+        config = dict(config)
+        for key in ("function", "output_shape", "mask"):
+            if isinstance(config.get(key), dict):
+                config[key] = serialization.deserialize_keras_object(
+                    config[key], custom_objects=custom_objects
+                )
+        return cls(**config)

@@ -1,0 +1,49 @@
+"""Settings shared by all tests: seeds, and a small single-threaded Keras as the oracle."""
+
+import os
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, os.path.dirname(__file__))
+
+
+@pytest.fixture(autouse=True)
+def _same_start():
+    """Every test starts from the same seeds, thread count and dtype."""
+    import pyseq
+    from pyseq import _core
+
+    pyseq.utils.set_random_seed(0)
+    yield
+    _core.set_num_threads(0)
+    pyseq.config.set_floatx("float32")
+
+
+@pytest.fixture(scope="session")
+def keras():
+    """The real Keras. Without it the tests that compare are skipped, except in CI."""
+    return import_keras()
+
+
+def import_keras():
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import keras
+            import torch
+    except ModuleNotFoundError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"needs {error.name}, which is not installed")
+    torch.set_num_threads(1)
+    return keras
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)

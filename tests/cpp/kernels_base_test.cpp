@@ -1,0 +1,3 @@
+#define PYSEQ_NS base
+#define PYSEQ_REAL float
+#include "kernels_test.inc"

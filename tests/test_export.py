@@ -1,0 +1,163 @@
+"""`.pyseq` files: what Python writes, the core reads; damaged and hostile ones are refused."""
+
+import json
+import os
+import struct
+
+import numpy as np
+import pytest
+
+import pyseq
+from pyseq import _core, layers
+
+
+def small_model():
+    return pyseq.Sequential(
+        [
+            pyseq.Input((8, 8, 2)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+def test_round_trip(tmp_path):
+    model = small_model()
+    path = tmp_path / "model.pyseq"
+    model.export(path)
+    x = np.random.default_rng(0).normal(size=(5, 8, 8, 2)).astype("float32")
+    loaded = _core.Model.load(str(path))
+    assert loaded.input_shape == [8, 8, 2]
+    assert loaded.output_shape == [3]
+    np.testing.assert_array_equal(loaded.predict(x), model.predict(x, verbose=0))
+
+
+def test_a_sequence_model(tmp_path):
+    model = pyseq.Sequential(
+        [pyseq.Input((6,)), layers.Embedding(10, 4, mask_zero=True), layers.LSTM(5), layers.Dense(1)]
+    )
+    model.export(tmp_path / "m.pyseq")
+    x = np.random.default_rng(0).integers(0, 10, (7, 6)).astype("float32")
+    loaded = _core.Model.load(str(tmp_path / "m.pyseq"))
+    np.testing.assert_array_equal(loaded.predict(x), model.predict(x, verbose=0))
+
+
+def test_what_cannot_be_exported(tmp_path):
+    free = pyseq.Sequential([pyseq.Input((None, 3)), layers.Dense(2)])
+    with pytest.raises(ValueError, match="input_signature"):
+        free.export(tmp_path / "m.pyseq")
+    free.export(tmp_path / "m.pyseq", input_signature=(None, 5, 3))
+    with pytest.raises(ValueError, match="format"):
+        small_model().export(tmp_path / "m", format="tf_saved_model")
+    with pytest.raises(ValueError, match="built"):
+        pyseq.Sequential([layers.Dense(2)]).export(tmp_path / "m.pyseq")
+    host = pyseq.Sequential([pyseq.Input((3,)), layers.Lambda(lambda x: x * 2)])
+    with pytest.raises(ValueError, match="Python function"):
+        host.export(tmp_path / "m.pyseq")
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "model.pyseq"
+    path.write_bytes(b"old")
+    with pytest.raises(ValueError):
+        small_model().export(tmp_path / "no_such_folder" / "model.pyseq")
+    small_model().export(path)
+    assert sorted(os.listdir(tmp_path)) == ["model.pyseq"]
+
+
+def fnv1a(data):
+    """The checksum of csrc/core/model.cpp."""
+    h, mask = 0xCBF29CE484222325, (1 << 64) - 1
+    whole = len(data) // 8 * 8
+    for (word,) in struct.iter_unpack("<Q", data[:whole]):
+        h = ((h ^ word) * 0x100000001B3) & mask
+        h ^= h >> 29
+    for byte in data[whole:]:
+        h = ((h ^ byte) * 0x100000001B3) & mask
+    return h
+
+
+def forge(good, change):
+    """The file with its header changed and the sizes and checksum made right again."""
+    header_bytes = struct.unpack("<Q", good[8:16])[0]
+    header = json.loads(good[64 : 64 + header_bytes])
+    change(header)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 64)
+    blob = good[64 + header_bytes :]
+    rest = text + blob
+    return good[:8] + struct.pack("<QQQ", len(text), len(blob), fnv1a(rest)) + bytes(32) + rest
+
+
+def set_in(*path):
+    *where, value = path
+
+    def change(header):
+        target = header
+        for key in where[:-1]:
+            target = target[key]
+        target[where[-1]] = value
+
+    return change
+
+
+CHANGES = {
+    "slot beyond memory": set_in("slots", 1, [1 << 40, 1 << 40]),
+    "negative slot": set_in("slots", 1, [-1, 6, 4]),
+    "variable beyond the file": set_in("variables", 0, "shape", [3, 3, 2, 1 << 30]),
+    "variable of another shape": set_in("variables", 0, "shape", [1, 3, 2, 4]),
+    "offset beyond the file": set_in("variables", 0, "offset", 1 << 40),
+    "negative offset": set_in("variables", 0, "offset", -64),
+    "offset not aligned": set_in("variables", 0, "offset", 4),
+    "unknown op": set_in("ops", 0, "kind", "system"),
+    "host op": set_in("ops", 0, "kind", "host"),
+    "input of no slot": set_in("ops", 0, "inputs", [99]),
+    "op reads the future": set_in("ops", 0, "inputs", [3]),
+    "no variables": set_in("ops", 0, "params", []),
+    "variable number": set_in("ops", 0, "params", [77, 78]),
+    "zero strides": set_in("ops", 0, "attributes", "strides", [0, 0]),
+    "negative strides": set_in("ops", 0, "attributes", "strides", [-1, 1]),
+    "zero dilation": set_in("ops", 0, "attributes", "dilations", [0, 0]),
+    "zero groups": set_in("ops", 0, "attributes", "groups", 0),
+    "no attributes": set_in("ops", 0, "attributes", {}),
+    "pool of nothing": set_in("ops", 2, "attributes", {}),
+    "fold": set_in("ops", 0, "fold", 0),
+    "self-test of many rows": set_in("self_test", "rows", 1 << 40),
+    "another answer": set_in("self_test", "output", 0),
+    "dtype": set_in("dtype", "int8"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_forged_files_are_refused(tmp_path, name):
+    path = tmp_path / "model.pyseq"
+    small_model().export(path)
+    good = path.read_bytes()
+    path.write_bytes(forge(good, lambda header: None))
+    _core.Model.load(str(path))
+    path.write_bytes(forge(good, CHANGES[name]))
+    with pytest.raises(ValueError):
+        _core.Model.load(str(path))
+
+
+def test_random_attributes_never_crash(tmp_path):
+    path = tmp_path / "model.pyseq"
+    small_model().export(path)
+    good = path.read_bytes()
+    rng = np.random.default_rng(0)
+    values = [0, -1, 1, 7, 1 << 33, -(1 << 40), 0.5, "text", [], [0], [1, 2, 3, 4, 5, 6, 7, 8, 9]]
+    for _ in range(300):
+
+        def change(header):
+            op = header["ops"][rng.integers(len(header["ops"]))]
+            keys = list(op["attributes"]) or ["axis"]
+            op["attributes"][keys[rng.integers(len(keys))]] = values[rng.integers(len(values))]
+
+        path.write_bytes(forge(good, change))
+        try:
+            _core.Model.load(str(path))
+        except ValueError:
+            pass
