@@ -100,7 +100,9 @@ def compare(keras, mine, theirs, shape, rng, mask=None, training=False, scale=0.
     def close(a, b, what):
         b = np.asarray(b.detach() if hasattr(b, "detach") else b)
         # Keras computes some steps in float32 whatever the dtype.
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * max(1, np.abs(b).max()), err_msg=what)
+        np.testing.assert_allclose(
+            a, b, rtol=1e-5, atol=1e-5 * max(1, np.abs(b).max()), err_msg=what
+        )
 
     assert len(ys) == len(outs)
     for a, b in zip(ys, outs, strict=True):
@@ -144,8 +146,13 @@ def test_layer_equals_keras(keras, rng, kind, arguments, masked):
 @pytest.mark.parametrize("recurrent", ["sigmoid", "hard_sigmoid", "gelu", "tanh"])
 @pytest.mark.parametrize(
     "kind, arguments",
-    [("LSTM", {}), ("GRU", {}), ("GRU", {"reset_after": False}), ("LSTM", {"activation": "elu"}),
-     ("GRU", {"reset_after": False, "use_bias": False, "activation": "mish"})],
+    [
+        ("LSTM", {}),
+        ("GRU", {}),
+        ("GRU", {"reset_after": False}),
+        ("LSTM", {"activation": "elu"}),
+        ("GRU", {"reset_after": False, "use_bias": False, "activation": "mish"}),
+    ],
     ids=str,
 )
 def test_gates_equal_keras(keras, rng, kind, arguments, recurrent, masked):
@@ -213,9 +220,7 @@ def test_bidirectional_with_own_backward_layer_and_states(keras, rng):
     def build(module):
         common = {"return_sequences": True, "return_state": True, "dtype": "float64"}
         back = module.LSTM(4, go_backwards=True, activation="relu", name="mine", **common)
-        return module.Bidirectional(
-            module.LSTM(4, **common), backward_layer=back, dtype="float64"
-        )
+        return module.Bidirectional(module.LSTM(4, **common), backward_layer=back, dtype="float64")
 
     compare(keras, build(layers), build(keras.layers), (4, 5, 3), rng)
 
@@ -273,6 +278,15 @@ def test_conv_lstm_channels_first(rng, sequences):
     assert [s[1:] for s in shapes] == [z.shape[1:] for z in zs]
 
 
+def test_time_distributed_passes_the_mask_to_batch_statistics(keras, rng):
+    mine, theirs = (
+        m.TimeDistributed(m.BatchNormalization(dtype="float64"), dtype="float64")
+        for m in (layers, keras.layers)
+    )
+    mask = rng.random((8, 4)) < 0.7
+    compare(keras, mine, theirs, (8, 4, 3), rng, mask, training=True)
+
+
 # --- states
 
 
@@ -327,7 +341,11 @@ def test_masked_first_step_of_stateful_outputs_zero():
 
 def test_dropout_is_shared_by_all_steps():
     layer = layers.SimpleRNN(
-        200, activation=None, dropout=0.25, return_sequences=True, kernel_initializer="identity",
+        200,
+        activation=None,
+        dropout=0.25,
+        return_sequences=True,
+        kernel_initializer="identity",
         recurrent_initializer="zeros",
     )
     x = np.ones((50, 3, 200), "float32")
@@ -342,8 +360,12 @@ def test_dropout_is_shared_by_all_steps():
 
 def test_recurrent_dropout_drops_the_state():
     layer = layers.SimpleRNN(
-        200, activation=None, recurrent_dropout=0.5, return_sequences=True,
-        kernel_initializer="identity", recurrent_initializer="identity",
+        200,
+        activation=None,
+        recurrent_dropout=0.5,
+        return_sequences=True,
+        kernel_initializer="identity",
+        recurrent_initializer="identity",
     )
     x = np.zeros((20, 3, 200), "float32")
     x[:, 0] = 1
@@ -409,10 +431,17 @@ def test_bits_do_not_depend_on_threads(rng, kind):
 # --- cells
 
 
-@pytest.mark.parametrize("kind, arguments", [
-    ("SimpleRNNCell", {}), ("LSTMCell", {}), ("GRUCell", {}), ("GRUCell", {"reset_after": False}),
-    ("LSTMCell", {"use_bias": False, "activation": "relu"}),
-], ids=str)
+@pytest.mark.parametrize(
+    "kind, arguments",
+    [
+        ("SimpleRNNCell", {}),
+        ("LSTMCell", {}),
+        ("GRUCell", {}),
+        ("GRUCell", {"reset_after": False}),
+        ("LSTMCell", {"use_bias": False, "activation": "relu"}),
+    ],
+    ids=str,
+)
 def test_cell_step_equals_keras(keras, rng, kind, arguments):
     arguments = {**arguments, "dtype": "float64"}
     mine, theirs = (getattr(m, kind)(4, **arguments) for m in (layers, keras.layers))

@@ -19,15 +19,24 @@ struct TileStore {
   bool relu;
 };
 
-// y[offset[i]] = sum over segments s and k of x[pixel[i] + segment[s] + k] b[., columns] + bias.
+// Runs of the contraction: `length` reals of a pixel row from offset x[s], rows from row[s] of b.
+struct Segments {
+  Index count, length;
+  const Index* x;
+  const Index* row;
+};
+
+// y[offset[i]] = sum over segments s and k of x[pixel[i] + s.x + k] b[s.row + k, columns] + bias.
 template <int R, int NV>
-void tile(const real* x, const Index* pixel, const Index* segment, Index segments, Index length,
-          const real* b, Index b_row, const TileStore& out) {
+void tile(const real* x, const Index* pixel, const Segments& segments, const real* weights,
+          Index b_row, const TileStore& out) {
   V acc[R][NV] = {};
-  for (Index s = 0; s < segments; ++s) {
+  const Index length = segments.length;
+  for (Index s = 0; s < segments.count; ++s) {
+    const real* b = weights + segments.row[s] * b_row;
     const real* a[R];
 #pragma GCC unroll 16
-    for (int i = 0; i < R; ++i) a[i] = x + segment[s] + pixel[i];
+    for (int i = 0; i < R; ++i) a[i] = x + segments.x[s] + pixel[i];
 #pragma GCC unroll 4
     for (Index k = 0; k < length; ++k) {
       V bv[NV];
@@ -65,8 +74,8 @@ void tile(const real* x, const Index* pixel, const Index* segment, Index segment
   }
 }
 
-using TileFunction = void (*)(const real*, const Index*, const Index*, Index, Index, const real*,
-                              Index, const TileStore&);
+using TileFunction = void (*)(const real*, const Index*, const Segments&, const real*, Index,
+                              const TileStore&);
 
 template <int NV>
 TileFunction tile_function(int pixels) {
@@ -74,8 +83,10 @@ TileFunction tile_function(int pixels) {
   if (pixels <= 2) return tile<2, NV>;
   if (pixels <= 4) return tile<4, NV>;
   if (kTile == 6) return tile<6, NV>;
-  if (pixels <= 7) return tile<7, NV>;
+  if (pixels <= 6) return tile<6, NV>;
+  if (pixels <= 8) return tile<8, NV>;
   if (pixels <= 10) return tile<10, NV>;
+  if (pixels <= 12) return tile<12, NV>;
   return tile<kTile, NV>;
 }
 
@@ -130,45 +141,78 @@ struct PassRun {
   const ConvTarget& out;
   const real* b;
   Index b_row;  // 0: packed
-  const Index* segment;
+  const Segments& all;
   bool relu;
 };
+
+struct Panel {
+  Index channel, valid, width, in_channel;
+  const real* weights;
+  real bias[kPanel];
+};
+
+void set_panel(const PassRun& r, Index item, Panel& panel) {
+  const Pass& p = r.p;
+  const Index columns = packed_columns(p.fg), panels = pieces(columns, kPanel);
+  const Index g = item / panels, j0 = item % panels * kPanel;
+  panel.width = least(kPanel, columns - j0);
+  panel.valid = least(panel.width, p.fg - j0);
+  panel.channel = g * p.fg + j0;
+  panel.in_channel = g * p.cg;
+  panel.weights = r.b_row ? r.b + panel.channel : r.b + (g * columns + j0) * p.depth();
+  for (Index j = 0; j < kPanel; ++j)
+    panel.bias[j] = r.out.bias && j < panel.valid ? r.out.bias[panel.channel + j] : 0;
+}
+
+void run_class(const PassRun& r, const BoxPixels& b, const PixelClass& c, const Segments& segments,
+               const Panel& panel, const real* x, real* y) {
+  const Index count = c.end - c.begin, tiles = pieces(count, kTile);
+  for (Index t = 0; t < tiles; ++t) {
+    const Index from = c.begin + count * t / tiles, to = c.begin + count * (t + 1) / tiles;
+    const int pixels = static_cast<int>(to - from);
+    const TileStore out{y + panel.channel, b.y + from, pixels, static_cast<int>(panel.valid),
+                        panel.bias, r.relu};
+    (panel.width > kLanes ? tile_function<kTileVectors>(pixels) : tile_function<1>(pixels))(
+        x + panel.in_channel, b.x + from, segments, panel.weights,
+        r.b_row ? r.b_row : panel.width, out);
+  }
+}
+
+void apply_activation(const PassRun& r, const BoxPixels& b, Index low, Index high, const real* y) {
+  const Pass& p = r.p;
+  const bool rows = b.classes == 1 && low == 0 && high == p.out_c && p.a[2].out_step == 1;
+  const Index step = rows ? b.size[3] : 1, count = rows ? step * p.out_c : high - low;
+  for (Index k = 0; k < b.pixels; k += step)
+    activation_forward(*r.out.act, y + b.y[k] + low, r.out.y + b.y[k] + low, count);
+}
+
+constexpr Index kClassSegments = 64;  // above, pixels are not sorted into classes
 
 // Panels [first, last) of all groups over one box.
 void run_box(const PassRun& r, Index box, Index first, Index last, real* buffer) {
   const Pass& p = r.p;
   BoxPixels b;
-  box_pixels(p, box, b);
+  box_pixels(p, box, p.segments <= kClassSegments, b);
   const real* x = load_box(p, r.src, b, buffer);
-  const Index columns = packed_columns(p.fg), panels = pieces(columns, kPanel), depth = p.depth();
   real* y = r.out.z ? r.out.z : r.out.y;
-  const Index tiles = pieces(b.pixels, kTile);
-  Index low = 0, high = 0;
+  Panel panel;
+  Index low = 0;
   for (Index item = first; item < last; ++item) {
-    const Index g = item / panels, j0 = item % panels * kPanel;
-    const Index width = least(kPanel, columns - j0), valid = least(width, p.fg - j0);
-    const Index channel = g * p.fg + j0;
-    if (item == first) low = channel;
-    high = channel + valid;
-    const real* weights = r.b_row ? r.b + channel : r.b + (g * columns + j0) * depth;
-    real bias[kPanel] = {};
-    if (r.out.bias)
-      for (Index j = 0; j < valid; ++j) bias[j] = r.out.bias[channel + j];
-    const bool wide = width > kLanes;
-    for (Index t = 0; t < tiles; ++t) {
-      const Index from = b.pixels * t / tiles, to = b.pixels * (t + 1) / tiles;
-      const int pixels = static_cast<int>(to - from);
-      const TileStore out{y + channel, b.y + from, pixels, static_cast<int>(valid), bias, r.relu};
-      (wide ? tile_function<kTileVectors>(pixels) : tile_function<1>(pixels))(
-          x + g * p.cg, b.x + from, r.segment, p.segments, p.length, weights,
-          r.b_row ? r.b_row : width, out);
+    set_panel(r, item, panel);
+    if (item == first) low = panel.channel;
+    if (b.classes == 1) {
+      run_class(r, b, b.of_class[0], r.all, panel, x, y);
+      continue;
+    }
+    for (int i = 0; i < b.classes; ++i) {
+      const PixelClass& c = b.of_class[i];
+      Index at[kClassSegments], row[kClassSegments];
+      const Index count = pass_segments(p, c.first, c.last, at, row);
+      const Index taps = p.merged ? c.last[2] - c.first[2] : 1;
+      run_class(r, b, c, {count, taps * p.cg, at, row}, panel, x, y);
     }
   }
-  if (!r.out.act || r.relu) return;
-  const bool rows = low == 0 && high == p.out_c && p.a[2].out_step == 1;
-  const Index step = rows ? b.size[3] : 1, count = rows ? step * p.out_c : high - low;
-  for (Index k = 0; k < b.pixels; k += step)
-    activation_forward(*r.out.act, y + b.y[k] + low, r.out.y + b.y[k] + low, count);
+  if (r.out.act && !r.relu) apply_activation(r, b, low, panel.channel + panel.valid, y);
 }
 
 bool plain_relu(const ConvTarget& out) {
@@ -177,25 +221,28 @@ bool plain_relu(const ConvTarget& out) {
 }
 
 Index segment_reals(Index taps) {
-  return round_to(taps * static_cast<Index>(sizeof(Index) / sizeof(real)), kLanes);
+  return round_to(2 * taps * static_cast<Index>(sizeof(Index) / sizeof(real)), kLanes);
 }
 
 void run_pass(Pass& p, const ConvSource& src, const Weights& w, const ConvTarget& target,
               const ConvWork& work) {
   plan_pass(p, src.act != nullptr);
-  Index* segment = reinterpret_cast<Index*>(work.fixed);
-  pass_segments(p, segment);
+  const Index taps = p.a[0].taps * p.a[1].taps * p.a[2].taps;
+  const Index none[3] = {}, every[3] = {p.a[0].taps, p.a[1].taps, p.a[2].taps};
+  Index* offsets = reinterpret_cast<Index*>(work.fixed);
+  const Index count = pass_segments(p, none, every, offsets, offsets + taps);
+  const Segments all{count, p.length, offsets, offsets + taps};
   const Index pixels = p.n * p.a[0].out * p.a[1].out * p.a[2].out;
   ConvTarget out = target;
   if (out.act && out.act->kind == kLinear) out.act = nullptr;
   if (!out.act) out.z = nullptr;
-  PassRun r{p, src, out, nullptr, 0, segment, plain_relu(out)};
+  PassRun r{p, src, out, nullptr, 0, all, plain_relu(out)};
   // Packing costs as much as a few tiles of pixels.
   if (!w.transposed && pixels <= 2 * kTile && p.fg % kLanes == 0) {
     r.b = w.w;
     r.b_row = w.filters;
   } else {
-    real* packed = work.fixed + segment_reals(p.a[0].taps * p.a[1].taps * p.a[2].taps);
+    real* packed = work.fixed + segment_reals(taps);
     pack_weights(work.pool, p, w, packed);
     r.b = packed;
   }

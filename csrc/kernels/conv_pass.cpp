@@ -126,15 +126,105 @@ Pass forward_pass(const ConvShape& s, Index n) {
   return p;
 }
 
-void pass_segments(const Pass& p, Index* offset) {
-  const Index along_w = p.merged ? least(p.a[2].taps, 1) : p.a[2].taps;
-  for (Index d = 0; d < p.a[0].taps; ++d)
-    for (Index h = 0; h < p.a[1].taps; ++h)
-      for (Index w = 0; w < along_w; ++w)
-        *offset++ = d * p.a[0].step * p.xs[1] + h * p.a[1].step * p.xs[2] + w * p.a[2].step * p.xs[3];
+Index pass_segments(const Pass& p, const Index* first, const Index* last, Index* x, Index* row) {
+  const Index begin_w = first[2], end_w = p.merged ? least(begin_w + 1, last[2]) : last[2];
+  Index count = 0;
+  for (Index d = first[0]; d < last[0]; ++d)
+    for (Index h = first[1]; h < last[1]; ++h)
+      for (Index w = begin_w; w < end_w; ++w, ++count) {
+        x[count] =
+            d * p.a[0].step * p.xs[1] + h * p.a[1].step * p.xs[2] + w * p.a[2].step * p.xs[3];
+        if (row) row[count] = ((d * p.a[1].taps + h) * p.a[2].taps + w) * p.cg;
+      }
+  return count;
 }
 
-void box_pixels(const Pass& p, Index index, BoxPixels& b) {
+namespace {
+
+constexpr int kMaxRuns = 5;
+
+// Outputs [begin, end) of a box along one axis that see taps [first, last).
+struct Run {
+  Index begin, end, first, last;
+};
+
+Index ceil_div(Index a, Index b) { return a > 0 ? (a + b - 1) / b : -(-a / b); }
+
+int axis_runs(const PassAxis& a, Index begin, Index size, Run* runs) {
+  int count = 0;
+  for (Index o = 0; o < size; ++o) {
+    const Index at = (begin + o) * a.stride + a.first;
+    Index first = most(0, ceil_div(-at, a.step)), last = least(a.taps, ceil_div(a.in - at, a.step));
+    if (last <= first) first = last = 0;
+    if (count && runs[count - 1].first == first && runs[count - 1].last == last) {
+      runs[count - 1].end = o + 1;
+      continue;
+    }
+    if (count == kMaxRuns) return 0;
+    runs[count++] = {o, o + 1, first, last};
+  }
+  return count;
+}
+
+// Cycles, up to a factor, of the register tiles of `pixels` pixels and `taps` taps.
+Index tile_cost(Index pixels, Index taps) {
+  const Index tiles = pieces(pixels, kMaxTilePixels);
+  return tiles * (pieces(pixels, tiles) + 2) * taps;
+}
+
+struct Split {
+  Run run[3][kMaxRuns];
+  int count[3];
+
+  Index cost(Index samples) const {
+    Index sum = 0;
+    for (int d = 0; d < count[0]; ++d)
+      for (int h = 0; h < count[1]; ++h)
+        for (int w = 0; w < count[2]; ++w) {
+          Index pixels = samples, taps = 1;
+          const int at[3] = {d, h, w};
+          for (int i = 0; i < 3; ++i) {
+            const Run& r = run[i][at[i]];
+            pixels *= r.end - r.begin;
+            taps *= r.last - r.first;
+          }
+          sum += tile_cost(pixels, taps);
+        }
+    return sum;
+  }
+};
+
+Split choose_split(const Pass& p, const BoxPixels& b, bool classes) {
+  Split whole, best;
+  bool border = false;
+  for (int i = 0; i < 3; ++i) {
+    whole.count[i] = 1;
+    whole.run[i][0] = {0, b.size[i + 1], 0, p.a[i].taps};
+  }
+  if (!classes) return whole;
+  best = whole;
+  Split split = whole;
+  for (int i = 0; i < 3; ++i) {
+    Run runs[kMaxRuns];
+    const int count = axis_runs(p.a[i], b.begin[i + 1], b.size[i + 1], runs);
+    if (!count) continue;
+    border |= count > 1 || runs[0].first > 0 || runs[0].last < p.a[i].taps;
+    split.count[i] = count;
+    for (int k = 0; k < count; ++k) split.run[i][k] = runs[k];
+  }
+  if (!border || split.count[0] * split.count[1] * split.count[2] > kMaxClasses) return whole;
+  Split rows = split;
+  rows.count[2] = 1;
+  rows.run[2][0] = whole.run[2][0];
+  const Index cost = whole.cost(b.size[0]), by_rows = rows.cost(b.size[0]);
+  const Index by_all = split.cost(b.size[0]);
+  if (by_all < by_rows && by_all < cost) return split;
+  return by_rows < cost ? rows : whole;
+}
+
+}  // namespace
+
+void box_pixels(const Pass& p, Index index, bool classes, BoxPixels& b) {
   for (int i = 3; i >= 0; --i) {
     b.begin[i] = index % p.count[i] * p.box[i];
     index /= p.count[i];
@@ -146,17 +236,27 @@ void box_pixels(const Pass& p, Index index, BoxPixels& b) {
   const auto at = [&](int i, Index o) {
     return p.a[i].out_first + (b.begin[i + 1] + o) * p.a[i].out_step;
   };
+  const Split s = choose_split(p, b, classes);
+  b.classes = 0;
   Index k = 0;
-  for (Index n = 0; n < b.size[0]; ++n)
-    for (Index d = 0; d < b.size[1]; ++d)
-      for (Index h = 0; h < b.size[2]; ++h) {
-        const Index x = n * p.xs[0] + d * p.a[0].stride * p.xs[1] + h * p.a[1].stride * p.xs[2];
-        const Index y = (b.begin[0] + n) * ys0 + at(0, d) * ys1 + at(1, h) * ys2;
-        for (Index w = 0; w < b.size[3]; ++w, ++k) {
-          b.x[k] = x + w * p.a[2].stride * p.xs[3];
-          b.y[k] = y + at(2, w) * p.out_c;
+  const auto add_class = [&](const Run& rd, const Run& rh, const Run& rw) {
+    PixelClass& c = b.of_class[b.classes++];
+    c = {k, k, {rd.first, rh.first, rw.first}, {rd.last, rh.last, rw.last}};
+    for (Index n = 0; n < b.size[0]; ++n)
+      for (Index d = rd.begin; d < rd.end; ++d)
+        for (Index h = rh.begin; h < rh.end; ++h) {
+          const Index x = n * p.xs[0] + d * p.a[0].stride * p.xs[1] + h * p.a[1].stride * p.xs[2];
+          const Index y = (b.begin[0] + n) * ys0 + at(0, d) * ys1 + at(1, h) * ys2;
+          for (Index w = rw.begin; w < rw.end; ++w, ++k) {
+            b.x[k] = x + w * p.a[2].stride * p.xs[3];
+            b.y[k] = y + at(2, w) * p.out_c;
+          }
         }
-      }
+    c.end = k;
+  };
+  for (int d = 0; d < s.count[0]; ++d)
+    for (int h = 0; h < s.count[1]; ++h)
+      for (int w = 0; w < s.count[2]; ++w) add_class(s.run[0][d], s.run[1][h], s.run[2][w]);
   b.pixels = k;
   for (int i = 0; i < kMaxTilePixels; ++i) {
     b.x[k + i] = b.x[k - 1];

@@ -36,10 +36,19 @@ struct Pass {
   PYSEQ_INLINE Index depth() const { return segments * length; }
 };
 
+// Pixels [begin, end) of a box for which taps [first[i], last[i]) of axis i lie inside the input.
+struct PixelClass {
+  Index begin, end;
+  Index first[3], last[3];
+};
+constexpr int kMaxClasses = 27;
+
 // Pixels of one box.
 struct BoxPixels {
   Index begin[4], size[4];
   Index pixels;
+  int classes;
+  PixelClass of_class[kMaxClasses];
   // Offsets from the box's first input and from the output's first real, padded with copies of the
   // last one so that a register tile may run over the end.
   Index x[kBoxPixels + kMaxTilePixels], y[kBoxPixels + kMaxTilePixels];
@@ -50,9 +59,12 @@ Pass forward_pass(const ConvShape& s, Index n);
 // Inputs i = phase + o * stride of one axis: taps t with t * dilation = i + pad (mod stride) read
 // outputs (i + pad - t * dilation) / stride, here in ascending order of those.
 PassAxis gradient_axis(const ConvAxis& c, Index phase);
-// Segment offsets (`segments` of them) in what the tiles read.
-void pass_segments(const Pass& p, Index* offset);
-void box_pixels(const Pass& p, Index index, BoxPixels& b);
+// Offsets of the segments of taps [first, last) in what the tiles read, and, unless null, of their
+// first rows in the packed weights; returns how many there are.
+Index pass_segments(const Pass& p, const Index* first, const Index* last, Index* x, Index* row);
+// With `classes`, pixels at a border are put together where that saves multiplying by zeros; the
+// pixels of a class, and all without `classes`, are in row-major order.
+void box_pixels(const Pass& p, Index index, bool classes, BoxPixels& b);
 // Where the tiles of box `b` find their inputs: `buffer`, filled from `src`, or `src` itself.
 const real* load_box(const Pass& p, const ConvSource& src, const BoxPixels& b, real* buffer);
 

@@ -165,7 +165,7 @@ void run_box(const Job& j, Index box, bool start, Index first, Index last, real*
              real* buffer) {
   const Pass& p = j.p;
   BoxPixels b;
-  box_pixels(p, box, b);
+  box_pixels(p, box, false, b);
   const real* x = load_box(p, j.x, b, buffer);
   const real* y = j.y.p;
   if (j.copy_y) {
@@ -238,7 +238,8 @@ void conv_weight_gradient(const ConvShape& s, Index n, const ConvSource& x, cons
   Pass p = forward_pass(s, n);
   plan_pass(p, x.act != nullptr);
   Index* segment = reinterpret_cast<Index*>(work.fixed);
-  pass_segments(p, segment);
+  const Index none[3] = {}, all[3] = {p.a[0].taps, p.a[1].taps, p.a[2].taps};
+  pass_segments(p, none, all, segment, nullptr);
   real* partial = work.fixed + segment_reals(s.taps());
   Job j{p, x, y, segment, s.filters, p.length >= kContiguous, 0, 0, 0, false, 0};
   j.run_tiles = pieces(p.length, kRows);

@@ -14,8 +14,9 @@ constexpr int sums(int accumulators) {
   return accumulators <= 2 ? 4 : accumulators <= 4 ? 2 : 1;
 }
 
-// Masked: the last vector of B has `last` columns and memory may end there.
-template <int R, int NV, bool RowMajor, bool Masked>
+// Direct: B is read in place, rows far apart. Masked: its last vector has `last` columns and memory
+// may end there.
+template <int R, int NV, bool RowMajor, bool Direct, bool Masked>
 PYSEQ_INLINE void micro(const RowPanel& p, Index column, int last) {
   constexpr int S = sums(R * NV);
   V acc[S][R][NV];
@@ -42,6 +43,11 @@ PYSEQ_INLINE void micro(const RowPanel& p, Index column, int last) {
       const real* from = b[v / 2] + (v % 2) * kLanes;
       bv[v] = Masked && v == NV - 1 ? load_partial(from, last) : load(from);
     }
+    // The columns to the right come next, and no hardware prefetcher follows this stride.
+    if constexpr (Direct && !Masked)
+#pragma GCC unroll 8
+      for (int v = 0; v < NV * kVectorBytes / 64; ++v)
+        __builtin_prefetch(b[0] + NV * kLanes + v * (64 / static_cast<int>(sizeof(real))), 0, 2);
 #pragma GCC unroll 4
     for (int v = 0; v < (NV + 1) / 2; ++v) b[v] += b_step;
 #pragma GCC unroll 16
@@ -108,18 +114,14 @@ PYSEQ_INLINE void micro(const RowPanel& p, Index column, int last) {
 template <int R, bool RowMajor, bool Padded>
 void panel_of(const RowPanel& p, Index n) {
   constexpr int W = wide_vectors(R);
-  // Masked loads cost nothing with AVX-512, so one kernel serves whole and partial vectors.
   constexpr bool masked = !Padded;
   Index j = 0;
   if constexpr (W > 2)
-    for (; j + W * kLanes <= n; j += W * kLanes) micro<R, W, RowMajor, false>(p, j, kLanes);
-  if constexpr (kVectorBytes < 64)
-    for (; j + kPanel <= n; j += kPanel) micro<R, 2, RowMajor, false>(p, j, kLanes);
-  for (; j + kLanes < n; j += kPanel) {
-    const Index rest = n - j - kLanes;
-    micro<R, 2, RowMajor, masked>(p, j, static_cast<int>(rest < kLanes ? rest : kLanes));
-  }
-  if (j < n) micro<R, 1, RowMajor, masked>(p, j, static_cast<int>(n - j));
+    for (; j + W * kLanes <= n; j += W * kLanes) micro<R, W, RowMajor, !Padded, false>(p, j, kLanes);
+  for (; j + kPanel <= n; j += kPanel) micro<R, 2, RowMajor, !Padded, false>(p, j, kLanes);
+  if (j + kLanes < n)
+    micro<R, 2, RowMajor, !Padded, masked>(p, j, static_cast<int>(n - j - kLanes));
+  else if (j < n) micro<R, 1, RowMajor, !Padded, masked>(p, j, static_cast<int>(n - j));
 }
 
 template <int R>

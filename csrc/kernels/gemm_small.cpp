@@ -5,7 +5,7 @@ namespace pyseq::PYSEQ_NS {
 namespace {
 
 constexpr Index kDotColumns = 8;   // columns of B worth transposing
-constexpr Index kDotRows = 8;      // rows of A too few to pay for packing B
+constexpr Index kDotRows = 64;     // rows of A too few to pay for packing B
 constexpr Index kDotDepth = 2048;  // of the transposed columns
 
 #if defined(__AVX512F__)
@@ -23,27 +23,38 @@ PYSEQ_INLINE V fold(V a, V b) {
   return __builtin_shuffle(a, b, low) + __builtin_shuffle(a, b, high);
 #endif
 }
+template <int D, int Count>
+PYSEQ_INLINE void fold_half(V* f) {
+  if constexpr (Count == 1) {
+    f[0] = fold<D>(f[0], f[0]);
+  } else {
+#pragma GCC unroll 8
+    for (int i = 0; i < Count / 2; ++i) f[i] = fold<D>(f[i], f[i + Count / 2]);
+  }
+}
 #endif
 
 // sum[i * S + j] = sum of the lanes of acc[i][j]; many at a time share their additions.
 template <int R, int S>
 PYSEQ_INLINE void sum_each(V (&acc)[R][S], real* sum) {
 #if defined(__AVX512F__)
-  if constexpr (R * S == 16) {
-    V* v = acc[0];
-    // Lane l of the result belongs to the vector of that number.
-    V f[16];
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; ++i) f[i] = fold<8>(v[i], v[i + 8]);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) f[i] = fold<4>(f[i], f[i + 4]);
-    f[0] = fold<2>(f[0], f[2]), f[1] = fold<2>(f[1], f[3]);
-    store(sum, fold<1>(f[0], f[1]));
-    return;
-  }
-#endif
+  constexpr int count = R * S > 8 ? 16 : R * S > 4 ? 8 : R * S > 2 ? 4 : R * S;
+  V f[count];
+#pragma GCC unroll 16
+  for (int i = 0; i < count; ++i) f[i] = i < R * S ? acc[i / S][i % S] : V{};
+  // Afterwards the lane i * kLanes / count holds the sum of vector i.
+  fold_half<8, count>(f);
+  fold_half<4, (count > 2 ? count / 2 : 1)>(f);
+  fold_half<2, (count > 4 ? count / 4 : 1)>(f);
+  fold_half<1, (count > 8 ? count / 8 : 1)>(f);
+  real lanes[kLanes];
+  store(lanes, f[0]);
+#pragma GCC unroll 16
+  for (int i = 0; i < R * S; ++i) sum[i] = lanes[i * (kLanes / count)];
+#else
   for (int i = 0; i < R; ++i)
     for (int j = 0; j < S; ++j) sum[i * S + j] = horizontal_sum(acc[i][j]);
+#endif
 }
 
 // C (R, S) (+)= A (R, k) B (S, k)^T, rows a_ld and b_ld apart.
@@ -97,14 +108,25 @@ void dot_rows(const real* a, Index a_ld, const real* b, Index b_ld, Index n, Ind
   if (j < n) dots<R, 1>(a, a_ld, b + j * b_ld, b_ld, k, c + j, ldc, accumulate);
 }
 
-// Rows [begin, end) and columns [0, n) of C.
+// C (m, n) (+)= A B^T
 void dot_block(const real* a, Index a_ld, const real* b, Index b_ld, Index m, Index n, Index k,
                real* c, Index ldc, bool accumulate) {
-  constexpr int R = kVectorBytes >= 64 ? 4 : 2;
-  Index i = 0;
-  for (; i + R <= m; i += R)
-    dot_rows<R>(a + i * a_ld, a_ld, b, b_ld, n, k, c + i * ldc, ldc, accumulate);
-  for (; i < m; ++i) dot_rows<1>(a + i * a_ld, a_ld, b, b_ld, n, k, c + i * ldc, ldc, accumulate);
+  // As many accumulators as there are registers for.
+  constexpr Index R = kVectorBytes >= 64 ? 4 : 2;
+  for (Index i = 0; i < m;) {
+    const Index rows = smaller(R, m - i);
+    const real* from = a + i * a_ld;
+    real* to = c + i * ldc;
+    if (rows == 4)
+      dot_rows<4>(from, a_ld, b, b_ld, n, k, to, ldc, accumulate);
+    else if (rows == 3)
+      dot_rows<3>(from, a_ld, b, b_ld, n, k, to, ldc, accumulate);
+    else if (rows == 2)
+      dot_rows<2>(from, a_ld, b, b_ld, n, k, to, ldc, accumulate);
+    else
+      dot_rows<1>(from, a_ld, b, b_ld, n, k, to, ldc, accumulate);
+    i += rows;
+  }
 }
 
 void finish_dots(const Gemm& g, real* c, const real* bias, Index rows, Index columns) {
@@ -121,7 +143,9 @@ void finish_dots(const Gemm& g, real* c, const real* bias, Index rows, Index col
 
 bool dot_wanted(const Gemm& g) {
   if (g.a_col != 1) return false;
-  if (g.n == 1 || (g.b_row == 1 && g.m <= kDotRows)) return true;
+  if (g.n == 1) return true;
+  // The sums of lanes against the packing of B.
+  if (g.b_row == 1 && g.m <= kDotRows && (g.m <= 4 || g.k >= 8 * g.m)) return true;
   if (g.n > kDotColumns || g.m < 8) return false;
   // Vector steps along k, and the sums of lanes at their end, against those along n.
   return g.n * (g.k + 3 * kLanes) < g.k * kLanes * 3 / 4;
@@ -148,7 +172,10 @@ void dot_gemm(Pool* pool, const Gemm& g, real* shared) {
       const Index grain = larger(4, round_to(32768 / larger(1, k * g.m), 4));
       parallel_for(pool, ceil_div(g.n, 4), ceil_div(grain, 4), [&](Index begin, Index end, int) {
         const Index j = begin * 4, n = smaller(end * 4, g.n) - j;
-        dot_block(a, g.a_row, b + j * b_ld, b_ld, g.m, n, k, g.c + j, g.ldc, accumulate);
+        // Four rows of B^T stay in L1 while A passes.
+        for (Index v = 0; v < n; v += 4)
+          dot_block(a, g.a_row, b + (j + v) * b_ld, b_ld, g.m, smaller(4, n - v), k, g.c + j + v,
+                    g.ldc, accumulate);
         if (last) finish_dots(g, g.c + j, g.bias ? g.bias + j : nullptr, g.m, n);
       });
     } else {

@@ -13,26 +13,28 @@ struct LstmMath {
   bool keeps;     // backward will follow
 };
 
-// z (4U): pre-activations, then gates where `keeps`. pre (4U): receives the pre-activations, or null.
-// c_next may be c.
+// z (4U): pre-activations, then gates where `keeps`. pre (4U): receives the pre-activations, or
+// null. c_next may be c.
 PYSEQ_INLINE void lstm_gates(const LstmMath& m, real* z, real* pre, const real* c, real* c_next,
                              real* h_next, real* act_c) {
   const Index u = m.u;
   if (m.standard) {
-    rnn_lanes(u, [&](Index j, int k) __attribute__((always_inline)) {
-      const V i = gate_sigmoid(rnn_load(z + j, k)), f = gate_sigmoid(rnn_load(z + u + j, k));
-      const V g = gate_tanh(rnn_load(z + 2 * u + j, k)), o = gate_sigmoid(rnn_load(z + 3 * u + j, k));
-      const V cell = f * rnn_load(c + j, k) + i * g;
-      const V t = gate_tanh(cell);
-      rnn_store(c_next + j, cell, k);
-      rnn_store(h_next + j, o * t, k);
-      if (!m.keeps) return;
-      rnn_store(z + j, i, k);
-      rnn_store(z + u + j, f, k);
-      rnn_store(z + 2 * u + j, g, k);
-      rnn_store(z + 3 * u + j, o, k);
-      rnn_store(act_c + j, t, k);
-    });
+    rnn_lanes(
+        u, [&](Index j, int k) __attribute__((always_inline)) {
+          const V i = gate_sigmoid(rnn_load(z + j, k)), f = gate_sigmoid(rnn_load(z + u + j, k));
+          const V g = gate_tanh(rnn_load(z + 2 * u + j, k)),
+                  o = gate_sigmoid(rnn_load(z + 3 * u + j, k));
+          const V cell = f * rnn_load(c + j, k) + i * g;
+          const V t = gate_tanh(cell);
+          rnn_store(c_next + j, cell, k);
+          rnn_store(h_next + j, o * t, k);
+          if (!m.keeps) return;
+          rnn_store(z + j, i, k);
+          rnn_store(z + u + j, f, k);
+          rnn_store(z + 2 * u + j, g, k);
+          rnn_store(z + 3 * u + j, o, k);
+          rnn_store(act_c + j, t, k);
+        });
     return;
   }
   for (Index j = 0; pre && j < 4 * u; ++j) pre[j] = z[j];
@@ -50,17 +52,18 @@ PYSEQ_INLINE void lstm_gates_back(const LstmMath& m, real* z, const real* pre, c
                                   const real* act_c, real* dh, real* dc, real* work, real* gate) {
   const Index u = m.u;
   if (m.standard) {
-    rnn_lanes(u, [&](Index j, int k) __attribute__((always_inline)) {
-      const V i = rnn_load(z + j, k), f = rnn_load(z + u + j, k);
-      const V g = rnn_load(z + 2 * u + j, k), o = rnn_load(z + 3 * u + j, k);
-      const V t = rnn_load(act_c + j, k), d = rnn_load(dh + j, k);
-      const V dcell = rnn_load(dc + j, k) + d * o * (1 - t * t);
-      rnn_store(z + j, dcell * g * i * (1 - i), k);
-      rnn_store(z + u + j, dcell * rnn_load(c + j, k) * f * (1 - f), k);
-      rnn_store(z + 2 * u + j, dcell * i * (1 - g * g), k);
-      rnn_store(z + 3 * u + j, d * t * o * (1 - o), k);
-      rnn_store(dc + j, dcell * f, k);
-    });
+    rnn_lanes(
+        u, [&](Index j, int k) __attribute__((always_inline)) {
+          const V i = rnn_load(z + j, k), f = rnn_load(z + u + j, k);
+          const V g = rnn_load(z + 2 * u + j, k), o = rnn_load(z + 3 * u + j, k);
+          const V t = rnn_load(act_c + j, k), d = rnn_load(dh + j, k);
+          const V dcell = rnn_load(dc + j, k) + d * o * (1 - t * t);
+          rnn_store(z + j, dcell * g * i * (1 - i), k);
+          rnn_store(z + u + j, dcell * rnn_load(c + j, k) * f * (1 - f), k);
+          rnn_store(z + 2 * u + j, dcell * i * (1 - g * g), k);
+          rnn_store(z + 3 * u + j, d * t * o * (1 - o), k);
+          rnn_store(dc + j, dcell * f, k);
+        });
     return;
   }
   // `gate` holds the value of the gate whose column of z becomes its gradient.

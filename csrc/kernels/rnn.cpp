@@ -6,9 +6,6 @@
 namespace pyseq::PYSEQ_NS {
 namespace {
 
-constexpr Index kMaxBlock = 64;         // rows that one worker takes through time at once
-constexpr Index kManyRows = 1 << 20;    // bounds scratch where the number of rows is not known
-constexpr int kSlots = 9;               // (rows, U) buffers of a worker
 constexpr Index kForwardCache = 1 << 20;  // reals of z that a forward-only plan works on at a time
 
 Index larger(Index a, Index b) { return a > b ? a : b; }
@@ -23,7 +20,7 @@ void copy(const real* x, real* y, Index n) { __builtin_memcpy(y, x, n * sizeof(r
 // A function of the batch alone: threads share the blocks, and bits stay what they are.
 Index block_rows(Index n) {
   const Index eighth = (n / 8 + 7) / 8 * 8;
-  return smaller(larger(eighth, 16), kMaxBlock);
+  return smaller(larger(eighth, 16), kRnnBlock);
 }
 
 bool fresh(const Rnn& c, Index n) { return c.t * n < 8; }
@@ -34,94 +31,8 @@ real* buffer(const Run& r, const Rnn& c, int number) {
   return c.trains ? r.kept(number) : r.scratch(number);
 }
 
-int hold(Plan& p, Index per_row) { return p.training() ? p.keep(per_row) : p.scratch(per_row); }
-
-void plan_parts(Rnn& c) {
-  c.part_begin[0] = 0;
-  if (c.h_masks > 1) {
-    c.parts = c.gates;
-    for (int g = 0; g < c.gates; ++g) c.part_begin[g + 1] = (g + 1) * c.u;
-  } else if (c.aux_used) {
-    c.parts = 2;
-    c.part_begin[1] = (c.gates - 1) * c.u;
-    c.part_begin[2] = c.w;
-  } else {
-    c.parts = 1;
-    c.part_begin[1] = c.w;
-  }
-}
-
-void plan_buffers(Plan& p, Rnn& c, bool aux) {
-  const Index steps = c.t * c.u;
-  c.z = hold(p, c.t * c.w);
-  c.x_mask = c.x_masks ? hold(p, c.x_masks * c.i) : -1;
-  c.h_mask = c.h_masks ? hold(p, c.h_masks * c.u) : -1;
-  // Forward alone reuses the worker's slots for the rest.
-  c.pre = c.trains && c.keep_pre ? p.keep(c.t * c.w) : -1;
-  c.h = c.trains ? p.keep(steps) : -1;
-  c.c = c.trains && c.states == 2 ? p.keep(steps) : -1;
-  c.tanh_c = c.trains && c.states == 2 ? p.keep(steps) : -1;
-  c.aux = c.trains && aux ? p.keep(steps) : -1;
-
-  Index packed = 0;
-  for (int k = 0; k < c.parts; ++k) {
-    const Index columns = c.part_begin[k + 1] - c.part_begin[k];
-    c.packed_offset[k] = packed;
-    packed += (gemm_packed_size(columns, c.u) + 15) / 16 * 16;
-  }
-  Index back = 0;
-  for (int k = 0; k < c.parts; ++k) {
-    const Index columns = c.part_begin[k + 1] - c.part_begin[k];
-    c.packed_back_offset[k] = back;
-    back += (gemm_packed_size(c.u, columns) + 15) / 16 * 16;
-  }
-  c.packed = p.scratch(0, c.trains ? larger(packed, back) : packed);
-  c.x_dropped = c.x_masks ? p.scratch(c.t * c.i) : -1;
-  c.h_dropped = c.h_masks && c.trains ? p.scratch(steps) : -1;
-  c.bias_sum = p.scratch(0, c.w);
-  c.sums = p.scratch(0, c.trains ? column_sum_scratch(kManyRows, c.w) : 0);
-
-  const GemmScratch small = gemm_scratch(kMaxBlock, larger(c.w, c.u), larger(c.w, c.u));
-  c.worker = p.scratch(0, 0, kSlots * kMaxBlock * c.u + small.fixed + small.per_worker);
-  GemmScratch s = gemm_scratch(kManyRows, c.w, c.i);
-  if (c.trains) {
-    const GemmScratch others[] = {gemm_scratch(c.i, c.w, kManyRows),
-                                  gemm_scratch(c.u, c.w, kManyRows),
-                                  gemm_scratch(kManyRows, c.i, c.w)};
-    for (const GemmScratch& o : others) {
-      s.fixed = larger(s.fixed, o.fixed);
-      s.per_worker = larger(s.per_worker, o.per_worker);
-    }
-  }
-  c.gemm_shared = p.scratch(0, s.fixed);
-  c.gemm_worker = p.scratch(0, 0, s.per_worker);
-}
-
-void check(const Plan& p, const Rnn& c) {
-  if (p.input(0).rank != 2) p.fail("expected an input of shape (T, I)");
-  if (c.masked && (p.input(1).rank != 1 || p.input(1)[0] != c.t))
-    p.fail("expected a mask of shape (%ld)", static_cast<long>(c.t));
-  const int wanted = 2 + c.use_bias + (c.stateful ? c.states : 0);
-  if (p.params() != wanted) p.fail("expected %d variables, got %d", wanted, p.params());
-  const Shape kernel = p.param(0), recurrent = p.param(1);
-  if (kernel.rank != 2 || kernel[0] != c.i || kernel[1] != c.w)
-    p.fail("expected a kernel of shape (%ld, %ld)", static_cast<long>(c.i), static_cast<long>(c.w));
-  if (recurrent.rank != 2 || recurrent[0] != c.u || recurrent[1] != c.w)
-    p.fail("expected a recurrent kernel of shape (%ld, %ld)", static_cast<long>(c.u),
-           static_cast<long>(c.w));
-  for (int k = 0; c.stateful && k < c.states; ++k) {
-    const Shape state = p.param(2 + c.use_bias + k);
-    if (state.rank != 2 || state[1] != c.u || state[0] != c.state_rows)
-      p.fail("expected states of shape (N, %ld)", static_cast<long>(c.u));
-  }
-  if (c.use_bias) {
-    const Index rows = c.aux_used && c.reset_after ? 2 : 1;
-    if (p.param(2).size() != rows * c.w)
-      p.fail("expected a bias of %ld elements", static_cast<long>(rows * c.w));
-  }
-}
-
-void dropout_factors(const Run& r, const Rnn& c, double rate, int stream, Index columns, real* out) {
+void dropout_factors(const Run& r, const Rnn& c, double rate, int stream, Index columns,
+                     real* out) {
   const RandomKey key{static_cast<std::uint64_t>(c.seed) + 0x9E3779B97F4A7C15u * (stream + 1),
                       r.step, r.op};
   const real threshold = static_cast<real>(rate);
@@ -194,18 +105,16 @@ void pack(const Run& r, const Rnn& c, bool back) {
   for (int k = 0; k < c.parts; ++k) {
     const real* part = weights + c.part_begin[k];
     const Index columns = c.part_begin[k + 1] - c.part_begin[k];
-    if (back)
-      gemm_pack(part, 1, c.w, c.u, columns, packed + c.packed_back_offset[k]);
-    else
-      gemm_pack(part, c.w, 1, columns, c.u, packed + c.packed_offset[k]);
+    if (back) gemm_pack(part, 1, c.w, c.u, columns, packed + c.packed_back_offset[k]);
+    else gemm_pack(part, c.w, 1, columns, c.u, packed + c.packed_offset[k]);
   }
 }
 
 // What a worker has for its block.
 struct Block {
   Index first, rows;  // of the batch
-  real* slots;        // kSlots buffers (rows, U)
-  real* slot(const Rnn& c, int k) const { return slots + k * kMaxBlock * c.u; }
+  real* slots;        // kRnnSlots buffers (rows, U)
+  real* slot(const Rnn& c, int k) const { return slots + k * kRnnBlock * c.u; }
 };
 
 // Pointers of step t that forward and backward share; buffers are those of a training plan.
@@ -239,17 +148,16 @@ RnnStep begin_block(const Run& r, const Rnn& c, const Block& b) {
   s.dropped = b.slot(c, 6);
   s.tmp = b.slot(c, 7);
   s.ld_kept = c.u;
-  s.gemm_worker = b.slot(c, kSlots);
+  s.gemm_worker = b.slot(c, kRnnSlots);
   return s;
 }
 
 void initial_state(const Run& r, const Rnn& c, const Block& b, int which, real* out, Index ld) {
-  const real* state = c.stateful ? static_cast<const real*>(r.param(2 + c.use_bias + which)) : nullptr;
+  const real* state =
+      c.stateful ? static_cast<const real*>(r.param(2 + c.use_bias + which)) : nullptr;
   for (Index n = 0; n < b.rows; ++n) {
-    if (state && b.first + n < c.state_rows)
-      copy(state + (b.first + n) * c.u, out + n * ld, c.u);
-    else
-      zero(out + n * ld, c.u);
+    if (state && b.first + n < c.state_rows) copy(state + (b.first + n) * c.u, out + n * ld, c.u);
+    else zero(out + n * ld, c.u);
   }
 }
 
@@ -259,12 +167,9 @@ void write_outputs(const Run& r, const Rnn& c, const RnnStep& s, Index position,
   const Index ld = c.sequences ? c.t * c.u : c.u;
   real* y = static_cast<real*>(r.y()) + s.first * ld + (c.sequences ? position * c.u : 0);
   for (Index n = 0; n < s.rows; ++n, y += ld) {
-    if (!s.skips(n))
-      copy(s.h_next + n * s.ld_next, y, c.u);
-    else if (c.zero_masked || position == 0)
-      zero(y, c.u);
-    else if (c.sequences)
-      copy(y - c.u, y, c.u);
+    if (!s.skips(n)) copy(s.h_next + n * s.ld_next, y, c.u);
+    else if (c.zero_masked || position == 0) zero(y, c.u);
+    else if (c.sequences) copy(y - c.u, y, c.u);
   }
 }
 
@@ -355,10 +260,8 @@ void backward_block(const Run& r, const Rnn& c, const RnnCell& cell, const Block
   for (int which = 0; which < c.states; ++which) {
     real* to = which ? s.dc : s.dh;
     const real* from = c.states_out ? static_cast<const real*>(r.dy(1 + which)) : nullptr;
-    if (from)
-      copy(from + b.first * c.u, to, b.rows * c.u);
-    else
-      zero(to, b.rows * c.u);
+    if (from) copy(from + b.first * c.u, to, b.rows * c.u);
+    else zero(to, b.rows * c.u);
   }
   for (Index position = c.t - 1; position >= 0; --position) {
     at_step(s, r, c, b, z, c.backwards ? c.t - 1 - position : position);
@@ -471,55 +374,6 @@ void bias_gradient(const Run& r, const Rnn& c, const real* dz) {
 
 }  // namespace
 
-void rnn_plan(Plan& p, const RnnCell& cell) {
-  Rnn& c = p.config<Rnn>();
-  const Shape x = p.input(0);
-  c.u = p.integer("units");
-  c.t = x[0];
-  c.i = x[1];
-  c.gates = cell.gates;
-  c.states = cell.states;
-  c.w = c.gates * c.u;
-  c.use_bias = p.flag("use_bias", true);
-  c.sequences = p.flag("return_sequences");
-  c.backwards = p.flag("go_backwards");
-  c.masked = p.inputs() > 1;
-  c.zero_masked = p.flag("zero_output_for_mask");
-  c.stateful = p.flag("stateful");
-  c.states_out = p.flag("return_state");
-  c.reset_after = p.flag("reset_after", true);
-  c.aux_used = cell.aux;
-  c.trains = p.training();
-  c.act = activation_from(p);
-  c.rec = activation_from(p, "recurrent_activation", "recurrent_activation_args");
-  c.standard = c.act.kind == kTanh && (c.gates == 1 || c.rec.kind == kSigmoid);
-  c.keep_pre = !activation_backward_uses_y(c.act) ||
-               (c.gates > 1 && !activation_backward_uses_y(c.rec));
-  c.dropout = p.number("dropout", 0);
-  c.recurrent_dropout = p.number("recurrent_dropout", 0);
-  c.seed = p.integer("seed", 0);
-  const bool split = p.flag("dropout_per_gate") && c.gates > 1;
-  c.x_masks = c.dropout > 0 ? (split ? c.gates : 1) : 0;
-  c.h_masks = c.recurrent_dropout > 0 ? c.gates : 0;
-  if (c.stateful && p.params() > 2 + c.use_bias) c.state_rows = p.param(2 + c.use_bias)[0];
-  check(p, c);
-  plan_parts(c);
-  plan_buffers(p, c, cell.aux);
-
-  Shape y;
-  if (c.sequences) y.push(c.t);
-  y.push(c.u);
-  p.output(y);
-  Shape state;
-  state.push(c.u);
-  for (int k = 0; c.states_out && k < c.states; ++k) p.output(state);
-  for (int k = 0; c.stateful && k < c.states; ++k) p.writes_param(2 + c.use_bias + k);
-  p.backward_reads_input(0);
-  if (c.masked) p.backward_reads_input(1);
-  const double flops = 2.0 * static_cast<double>(c.t * c.w * (c.i + c.u));
-  p.flops(flops, 2 * flops);
-}
-
 void rnn_forward(const Run& r, const RnnCell& cell) {
   const Rnn& c = r.config<Rnn>();
   if (r.training && c.x_masks)
@@ -588,8 +442,7 @@ void rnn_product(const RnnStep& s, int part, const real* a, Index ld_a, real* to
   m.bias = bias;
   if (s.fresh)
     gemm(nullptr, m, s.gemm_worker, s.gemm_worker + gemm_scratch(m.m, m.n, m.k).fixed, 0);
-  else
-    gemm_packed(m, static_cast<const real*>(s.run->scratch(c.packed)) + c.packed_offset[part]);
+  else gemm_packed(m, static_cast<const real*>(s.run->scratch(c.packed)) + c.packed_offset[part]);
 }
 
 void rnn_product_back(const RnnStep& s, int part, const real* dz, Index ld_dz, real* dh,

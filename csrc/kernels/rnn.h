@@ -12,14 +12,16 @@
 namespace pyseq::PYSEQ_NS {
 
 inline constexpr int kRnnMaxParts = 4;
+inline constexpr Index kRnnBlock = 64;  // most rows that one worker takes through time at once
+inline constexpr int kRnnSlots = 9;     // (kRnnBlock, U) buffers of a worker
 
 // Parameters: kernel (I, W), recurrent_kernel (U, W), [bias], [states (N, U)]. W = gates * U.
 struct Rnn {
   Index t, i, u, w;
   int gates;
-  int states;                          // 1: h; 2: h and c
-  Index state_rows;                    // of the state variables
-  int parts;                           // the recurrent kernel is multiplied in parts of its columns:
+  int states;        // 1: h; 2: h and c
+  Index state_rows;  // of the state variables
+  int parts;         // the recurrent kernel is multiplied in parts of its columns:
   Index part_begin[kRnnMaxParts + 1];  // part p is columns [part_begin[p], part_begin[p + 1])
   bool reset_after;
   bool use_bias, sequences, backwards, masked, zero_masked, stateful, states_out;
@@ -59,8 +61,8 @@ struct RnnStep {
   Index ld_kept;  // of tanh_c and aux
   real* dh;       // (rows, U): in, gradient of h after the step; out, of h before it
   real* dc;
-  real* tmp;             // (rows, U)
-  real* dropped;         // (rows, U)
+  real* tmp;      // (rows, U)
+  real* dropped;  // (rows, U)
   real* gemm_worker;
   const real* mask;  // (rows, T) at this step, or null
   Index ld_mask;
@@ -113,14 +115,10 @@ PYSEQ_INLINE void rnn_lanes(Index n, F&& f) {
   for (; j + kLanes <= n; j += kLanes) f(j, kLanes);
   if (j < n) f(j, static_cast<int>(n - j));
 }
-PYSEQ_INLINE V rnn_load(const real* p, int k) {
-  return k == kLanes ? load(p) : load_partial(p, k);
-}
+PYSEQ_INLINE V rnn_load(const real* p, int k) { return k == kLanes ? load(p) : load_partial(p, k); }
 PYSEQ_INLINE void rnn_store(real* p, V v, int k) {
-  if (k == kLanes)
-    store(p, v);
-  else
-    store_partial(p, v, k);
+  if (k == kLanes) store(p, v);
+  else store_partial(p, v, k);
 }
 
 }  // namespace pyseq::PYSEQ_NS

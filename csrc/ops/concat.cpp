@@ -1,4 +1,5 @@
-// y = x_0, x_1, ... one after another along an axis    x_i (N, ..., d_i, ...)  y (N, ..., sum d_i, ...)
+// y = x_0, x_1, ... one after another along an axis    x_i (N, ..., d_i, ...)  y (N, ..., sum d_i,
+// ...)
 #include "core/op.h"
 #include "kernels/real.h"
 
@@ -59,8 +60,7 @@ void backward(const Run& r) noexcept {
       for (int k = 0; k < c.inputs; ++k) {
         real* dx = r.dx(k);
         const Index size = c.begin[k + 1] - c.begin[k];
-        if (dx)
-          __builtin_memcpy(dx + o * size, dy + o * c.width + c.begin[k], size * sizeof(real));
+        if (dx) __builtin_memcpy(dx + o * size, dy + o * c.width + c.begin[k], size * sizeof(real));
       }
   });
 }

@@ -11,7 +11,7 @@ namespace pyseq::PYSEQ_NS {
 namespace {
 
 struct Config {
-  ConvShape in, rec;        // of all gates
+  ConvShape in, rec;            // of all gates
   ConvShape in_gate, rec_gate;  // of one gate, for dropout
   LstmMath math;
   Index t, f, pixels, x_size;  // x_size: reals of one input image
@@ -111,8 +111,7 @@ void plan(Plan& p) {
   c.math.rec = activation_from(p, "recurrent_activation", "recurrent_activation_args");
   c.math.standard = c.math.act.kind == kTanh && c.math.rec.kind == kSigmoid;
   c.math.keeps = c.trains;
-  c.keep_pre =
-      !activation_backward_uses_y(c.math.act) || !activation_backward_uses_y(c.math.rec);
+  c.keep_pre = !activation_backward_uses_y(c.math.act) || !activation_backward_uses_y(c.math.rec);
   c.dropout = p.number("dropout", 0);
   c.recurrent_dropout = p.number("recurrent_dropout", 0);
   c.seed = p.integer("seed", 0);
@@ -253,8 +252,8 @@ void convolve_back_weights(const Run& r, const Config& c, const ConvShape& all,
   for (int g = 0; g < 4; ++g) {
     drop(r, x, factors, g, c.t, size, images);
     take_gate(r, dy, r.n * c.t * c.pixels, c.f, g, slice);
-    conv_weight_gradient(gate, r.n * c.t, {images}, {slice}, weights,
-                         db ? db + g * c.f : nullptr, work_of(r, c));
+    conv_weight_gradient(gate, r.n * c.t, {images}, {slice}, weights, db ? db + g * c.f : nullptr,
+                         work_of(r, c));
     put_gate(r, weights, gate.depth(), c.f, g, dw);
   }
 }
@@ -264,10 +263,8 @@ void initial_state(const Run& r, const Config& c, int which, real* out) {
   const real* state =
       c.stateful ? static_cast<const real*>(r.param(2 + c.use_bias + which)) : nullptr;
   for (Index n = 0; n < r.n; ++n) {
-    if (state && n < c.state_rows)
-      copy(state + n * size, out + n * size, size);
-    else
-      zero(out + n * size, size);
+    if (state && n < c.state_rows) copy(state + n * size, out + n * size, size);
+    else zero(out + n * size, size);
   }
 }
 
@@ -282,12 +279,9 @@ void write_outputs(const Run& r, const Config& c, const real* h, Index t, Index 
   const Index size = c.size();
   for_images(r, r.n, size, [&](Index n) {
     real* y = static_cast<real*>(r.y()) + (c.sequences ? n * c.t + position : n) * size;
-    if (!skips(r, c, n, t))
-      copy(h + n * size, y, size);
-    else if (c.zero_masked || position == 0)
-      zero(y, size);
-    else if (c.sequences)
-      copy(y - size, y, size);
+    if (!skips(r, c, n, t)) copy(h + n * size, y, size);
+    else if (c.zero_masked || position == 0) zero(y, size);
+    else if (c.sequences) copy(y - size, y, size);
   });
 }
 
@@ -382,10 +376,8 @@ void backward(const Run& r) noexcept {
   if (c.masked) zero(waiting, r.n * size);
   for (int which = 0; which < 2; ++which) {
     real* to = which ? dc : dh;
-    if (c.states_out && r.dy(1 + which))
-      copy(r.dy(1 + which), to, r.n * size);
-    else
-      zero(to, r.n * size);
+    if (c.states_out && r.dy(1 + which)) copy(r.dy(1 + which), to, r.n * size);
+    else zero(to, r.n * size);
   }
   for (Index position = c.t - 1; position >= 0; --position) {
     const Index t = c.backwards ? c.t - 1 - position : position;

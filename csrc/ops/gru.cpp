@@ -26,15 +26,17 @@ void gates_standard(const RnnStep& s, Index row, Index u) {
   const real* q = s.aux + row * s.ld_kept;
   real* h_next = s.h_next + row * s.ld_next;
   const bool keeps = s.rnn->trains;
-  rnn_lanes(u, [&](Index j, int k) __attribute__((always_inline)) {
-    const V update = gate_sigmoid(rnn_load(z + j, k)), reset = gate_sigmoid(rnn_load(z + u + j, k));
-    const V g = gate_tanh(rnn_load(z + 2 * u + j, k) + reset * rnn_load(q + j, k));
-    rnn_store(h_next + j, update * rnn_load(h + j, k) + (1 - update) * g, k);
-    if (!keeps) return;
-    rnn_store(z + j, update, k);
-    rnn_store(z + u + j, reset, k);
-    rnn_store(z + 2 * u + j, g, k);
-  });
+  rnn_lanes(
+      u, [&](Index j, int k) __attribute__((always_inline)) {
+        const V update = gate_sigmoid(rnn_load(z + j, k)),
+                reset = gate_sigmoid(rnn_load(z + u + j, k));
+        const V g = gate_tanh(rnn_load(z + 2 * u + j, k) + reset * rnn_load(q + j, k));
+        rnn_store(h_next + j, update * rnn_load(h + j, k) + (1 - update) * g, k);
+        if (!keeps) return;
+        rnn_store(z + j, update, k);
+        rnn_store(z + u + j, reset, k);
+        rnn_store(z + 2 * u + j, g, k);
+      });
 }
 
 void candidate_any(const RnnStep& s, Index row, Index u) {
@@ -95,10 +97,8 @@ void step_reset_before(const RnnStep& s) {
 }
 
 void step(const RnnStep& s) {
-  if (s.rnn->reset_after)
-    step_reset_after(s);
-  else
-    step_reset_before(s);
+  if (s.rnn->reset_after) step_reset_after(s);
+  else step_reset_before(s);
 }
 
 void clear_masked(const RnnStep& s, Index row, Index u) {
@@ -129,16 +129,17 @@ void gates_back_standard(const RnnStep& s, Index row, Index u) {
   const real* h = s.h + row * s.ld_h;
   real* q = s.aux + row * s.ld_kept;
   real* dh = s.dh + row * u;
-  rnn_lanes(u, [&](Index j, int k) __attribute__((always_inline)) {
-    const V update = rnn_load(z + j, k), reset = rnn_load(z + u + j, k);
-    const V g = rnn_load(z + 2 * u + j, k), d = rnn_load(dh + j, k);
-    const V dg = d * (1 - update) * (1 - g * g);
-    rnn_store(z + j, d * (rnn_load(h + j, k) - g) * update * (1 - update), k);
-    rnn_store(z + u + j, dg * rnn_load(q + j, k) * reset * (1 - reset), k);
-    rnn_store(z + 2 * u + j, dg, k);
-    rnn_store(q + j, dg * reset, k);
-    rnn_store(dh + j, d * update, k);
-  });
+  rnn_lanes(
+      u, [&](Index j, int k) __attribute__((always_inline)) {
+        const V update = rnn_load(z + j, k), reset = rnn_load(z + u + j, k);
+        const V g = rnn_load(z + 2 * u + j, k), d = rnn_load(dh + j, k);
+        const V dg = d * (1 - update) * (1 - g * g);
+        rnn_store(z + j, d * (rnn_load(h + j, k) - g) * update * (1 - update), k);
+        rnn_store(z + u + j, dg * rnn_load(q + j, k) * reset * (1 - reset), k);
+        rnn_store(z + 2 * u + j, dg, k);
+        rnn_store(q + j, dg * reset, k);
+        rnn_store(dh + j, d * update, k);
+      });
 }
 
 void gates_back_any(const RnnStep& s, Index row, Index u) {
@@ -164,12 +165,9 @@ void update_and_reset_back(const RnnStep& s) {
 void step_back_reset_after(const RnnStep& s) {
   const Index u = s.rnn->u;
   for (Index row = 0; row < s.rows; ++row) {
-    if (s.skips(row))
-      clear_masked(s, row, u);
-    else if (s.rnn->standard)
-      gates_back_standard(s, row, u);
-    else
-      gates_back_any(s, row, u);
+    if (s.skips(row)) clear_masked(s, row, u);
+    else if (s.rnn->standard) gates_back_standard(s, row, u);
+    else gates_back_any(s, row, u);
   }
   update_and_reset_back(s);
   rnn_dropped_product_back(s, s.rnn->parts - 1, s.aux, s.ld_kept, s.dh, true);
@@ -208,10 +206,8 @@ void step_back_reset_before(const RnnStep& s) {
 }
 
 void step_back(const RnnStep& s) {
-  if (s.rnn->reset_after)
-    step_back_reset_after(s);
-  else
-    step_back_reset_before(s);
+  if (s.rnn->reset_after) step_back_reset_after(s);
+  else step_back_reset_before(s);
 }
 
 const RnnCell cell{3, 1, true, step, step_back};

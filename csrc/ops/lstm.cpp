@@ -1,7 +1,7 @@
 // z = x K + h R + b in gates i, f, g, o;  c = rec(f) c + rec(i) act(g);  h = rec(o) act(c)
 // x (N, T, I)  [mask (N, T)]  y (N, U) or (N, T, U)  [h (N, U)  c (N, U)]
-// Hochreiter & Schmidhuber, "Long short-term memory", Neural Computation 9, 1997; forget gate: Gers,
-// Schmidhuber & Cummins, "Learning to forget", Neural Computation 12, 2000.
+// Hochreiter & Schmidhuber, "Long short-term memory", Neural Computation 9, 1997; forget gate:
+// Gers, Schmidhuber & Cummins, "Learning to forget", Neural Computation 12, 2000.
 #include "core/op.h"
 #include "kernels/lstm_gates.h"
 #include "kernels/rnn.h"

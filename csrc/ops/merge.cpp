@@ -17,14 +17,10 @@ struct Config {
 void plan(Plan& p) {
   Config& c = p.config<Config>();
   const char* mode = p.text("mode");
-  if (mode[0] == 's')
-    c.mode = kSum;
-  else if (mode[0] == 'm')
-    c.mode = kMul;
-  else if (mode[0] == 'a')
-    c.mode = kAve;
-  else
-    p.fail("expected mode \"sum\", \"mul\" or \"ave\", got \"%s\"", mode);
+  if (mode[0] == 's') c.mode = kSum;
+  else if (mode[0] == 'm') c.mode = kMul;
+  else if (mode[0] == 'a') c.mode = kAve;
+  else p.fail("expected mode \"sum\", \"mul\" or \"ave\", got \"%s\"", mode);
   c.inputs = p.inputs();
   const Shape x = p.input(0);
   for (int k = 1; k < c.inputs; ++k) {

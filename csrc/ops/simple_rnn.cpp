@@ -17,11 +17,12 @@ void step(const RnnStep& s) {
     real* z = s.z + row * s.ld_z;
     real* h_next = s.h_next + row * s.ld_next;
     if (s.rnn->standard) {
-      rnn_lanes(u, [&](Index j, int k) __attribute__((always_inline)) {
-        const V value = gate_tanh(rnn_load(z + j, k));
-        rnn_store(z + j, value, k);
-        rnn_store(h_next + j, value, k);
-      });
+      rnn_lanes(
+          u, [&](Index j, int k) __attribute__((always_inline)) {
+            const V value = gate_tanh(rnn_load(z + j, k));
+            rnn_store(z + j, value, k);
+            rnn_store(h_next + j, value, k);
+          });
       continue;
     }
     if (s.rnn->trains) rnn_keep_pre(s, row, 0, u);

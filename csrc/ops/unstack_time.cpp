@@ -39,10 +39,8 @@ void backward(const Run& r) noexcept {
     const real* dy = r.dy(t);
     for (Index n = 0; n < r.n; ++n) {
       real* to = dx + (n * c.t + t) * c.inner;
-      if (dy)
-        __builtin_memcpy(to, dy + n * c.inner, c.inner * sizeof(real));
-      else
-        __builtin_memset(to, 0, c.inner * sizeof(real));
+      if (dy) __builtin_memcpy(to, dy + n * c.inner, c.inner * sizeof(real));
+      else __builtin_memset(to, 0, c.inner * sizeof(real));
     }
   }
 }

@@ -19,6 +19,7 @@ class SwapEMAWeights(Callback):
         super().__init__()
         self.swap_on_epoch = swap_on_epoch
         self._swapped = False
+        self._averages = None
 
     def _pairs(self):
         optimizer = self.model.optimizer
@@ -32,7 +33,7 @@ class SwapEMAWeights(Callback):
         if not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
         for part in parts:
-            yield from zip(part._trainable_variables, part._model_variables_moving_average)
+            yield from zip(part._trainable_variables, part._averages)
 
     def _swap(self, averages_in_model):
         if averages_in_model == self._swapped:
@@ -48,22 +49,20 @@ class SwapEMAWeights(Callback):
             self._swap(False)
 
     def on_epoch_end(self, epoch, logs=None):
-        if not self.swap_on_epoch:
-            return
-        self._swap(True)
-        if epoch == self.params["epochs"] - 1:
-            self._finalize()
-
-    def _finalize(self):
-        # The optimizer overwrites the weights by the averages when training ends; they are there
-        # already.
-        for variable, average in self._pairs():
-            average.assign(variable)
+        if self.swap_on_epoch:
+            self._swap(True)
+            self._averages = [(v, v.numpy()) for v, _ in self._pairs()]
 
     def on_train_end(self, logs=None):
-        if self.swap_on_epoch and self._swapped:
-            self._finalize()
-            self._swapped = False
+        if not self._swapped:
+            return
+        # The optimizer has just overwritten the model by its averages, which hold the trained
+        # weights while the two are swapped.
+        for (variable, value), (_, average) in zip(self._averages, self._pairs()):
+            variable.assign(value)
+            average.assign(value)
+        self._swapped = False
+        self._averages = None
 
     def on_test_begin(self, logs=None):
         self._swap(True)

@@ -38,11 +38,9 @@ __all__ = [
     "serialize",
 ]
 
-_BY_NAME = {
-    c.__name__.lower(): c
-    for c in (SGD, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, Muon, Nadam)
-    + (RMSprop, ScheduleFreeAdamW, LossScaleOptimizer, MultiOptimizer, OptimizerMap)
-}
+_CLASSES = [SGD, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, Muon, Nadam]
+_CLASSES += [RMSprop, ScheduleFreeAdamW, LossScaleOptimizer, MultiOptimizer, OptimizerMap]
+_BY_NAME = {c.__name__.lower(): c for c in _CLASSES}
 _NEED_ARGUMENTS = ("lossscaleoptimizer", "multioptimizer", "optimizermap")
 
 

@@ -82,8 +82,8 @@ class RMSprop(Optimizer):
 class Adagrad(Optimizer):
     """Gradient divided by the root of the sum of its squares.
 
-    a += g^2, w -= learning_rate g / sqrt(a + epsilon). J. Duchi et al., "Adaptive subgradient methods"
-    (2011).
+    a += g^2, w -= learning_rate g / sqrt(a + epsilon). J. Duchi et al., "Adaptive
+    subgradient methods" (2011).
 
     Args:
         learning_rate: float, schedule or function.

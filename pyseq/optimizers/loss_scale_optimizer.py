@@ -31,8 +31,8 @@ _RETIRED = {
 class LossScaleOptimizer(Optimizer):
     """Skip steps whose gradients are not finite, and scale the loss as far as they stay finite.
 
-    `fit` computes in float32 or float64, where scaling changes nothing: it skips such steps and keeps
-    the counters. `apply` expects gradients of `scale_loss(loss)`.
+    `fit` computes in float32 or float64, where scaling changes nothing: it skips such steps and
+    keeps the counters. `apply` expects gradients of `scale_loss(loss)`.
 
     Args:
         inner_optimizer: makes the steps; its `loss_scale_factor` is set to None.

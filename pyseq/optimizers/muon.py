@@ -12,9 +12,9 @@ from pyseq.saving.registration import builtin
 class Muon(Optimizer):
     """Momentum whose singular values are pushed to 1, for the matrices of hidden layers.
 
-    K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024); step size after
-    J. Liu et al., "Muon is scalable for LLM training" (2025). Variables that are not matrices, and the
-    excluded ones, are updated by `AdamW`.
+    K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024); step size
+    after J. Liu et al., "Muon is scalable for LLM training" (2025). Variables that are not
+    matrices, and the excluded ones, are updated by `AdamW`.
 
     Args:
         learning_rate: float, schedule or function.

@@ -489,7 +489,7 @@ class Optimizer:
             kind,
             attributes,
             variable._storage,
-            gradient,
+            np.asarray(gradient),  # of a scalar variable it may be a NumPy scalar
             [s._storage for s in self.slots_for(variable) if s._storage is not None],
             rate,
             int(self.iterations) + 1,

@@ -71,8 +71,8 @@ class SGD(Optimizer):
 class Lion(Optimizer):
     """Steps of one size in the direction of the sign of a momentum.
 
-    w -= learning_rate sign(beta_1 m + (1 - beta_1) g), m = beta_2 m + (1 - beta_2) g. X. Chen et al.,
-    "Symbolic discovery of optimization algorithms" (2023).
+    w -= learning_rate sign(beta_1 m + (1 - beta_1) g), m = beta_2 m + (1 - beta_2) g.
+    X. Chen et al., "Symbolic discovery of optimization algorithms" (2023).
 
     Args:
         learning_rate: float, schedule or function.
@@ -121,7 +121,7 @@ class Lion(Optimizer):
         self.beta_2 = beta_2
         if not 0 < beta_1 <= 1:
             raise ValueError(
-                f"Lion(beta_1): expected a number in (0, 1], got {beta_1!r}; 0 would be plain sign SGD"
+                f"Lion(beta_1): expected a number in (0, 1], got {beta_1!r}; 0 is sign SGD"
             )
 
     def slot_groups(self):

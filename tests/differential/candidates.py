@@ -209,8 +209,12 @@ def pooling(d, shape):
     if d.chance(0.2):
         return L(f"Adaptive{kind}Pooling{rank}D", output_size=d.sizes(rank, 1, 3),
                  **d.data_format())
-    return L(f"{kind}Pooling{rank}D", pool_size=d.sizes(rank, 1, 3),
-             strides=d.of(None, None, 1, 2), padding=d.of("valid", "same"), **d.data_format())
+    size, strides, padding = d.sizes(rank, 1, 3), d.of(None, None, 1, 2), d.of("valid", "same")
+    if kind == "Average" and padding == "same":
+        # Keras on PyTorch averages repeated borders where the padding is not symmetric.
+        size, strides = d.of(1, 3), 1
+    return L(f"{kind}Pooling{rank}D", pool_size=size, strides=strides, padding=padding,
+             **d.data_format())
 
 
 def resizing(d, shape):

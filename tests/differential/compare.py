@@ -58,7 +58,7 @@ def _pyseq_model(plan, twin):
     """From the constructor arguments for even seeds, from Keras's own config for odd ones."""
     if plan.seed % 2:
         config = json.loads(twin.to_json())
-        model = pyseq.models.model_from_json(json.dumps(config))
+        model = pyseq.Sequential.from_config(config["config"])
     else:
         model = pyseq.Sequential(
             [pyseq.Input(plan.input_shape, dtype=plan.x.dtype.name)]

@@ -5,13 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq.layers.base import Layer
-from pyseq.layers.rnn.cells import (
-    Cell,
-    StackedRNNCells,
-    check_cell,
-    output_size,
-    prefix_paths,
-)
+from pyseq.layers.rnn.cell import Cell, check_cell, output_size, prefix_paths
+from pyseq.layers.rnn.cells import StackedRNNCells
 from pyseq.saving import serialization
 from pyseq.saving.registration import builtin
 from pyseq.variable import Variable

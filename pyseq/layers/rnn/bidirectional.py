@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 from pyseq.layers.base import Layer
-from pyseq.layers.rnn.cells import prefix_paths
+from pyseq.layers.rnn.cell import prefix_paths
 from pyseq.saving import serialization
 from pyseq.saving.registration import builtin
 
@@ -42,15 +42,11 @@ class Bidirectional(Layer):
 
     mask_policy = "consume"
 
-    def __init__(
-        self, layer, merge_mode="concat", weights=None, backward_layer=None, **kwargs
-    ):
+    def __init__(self, layer, merge_mode="concat", weights=None, backward_layer=None, **kwargs):
         super().__init__(**kwargs)
         for argument, value in (("layer", layer), ("backward_layer", backward_layer)):
             if not isinstance(value, Layer) and (value is not None or argument == "layer"):
-                raise ValueError(
-                    f"{self.name}: expected `{argument}` to be a layer, got {value!r}"
-                )
+                raise ValueError(f"{self.name}: expected `{argument}` to be a layer, got {value!r}")
         if merge_mode not in ("sum", "mul", "ave", "concat", None):
             raise ValueError(
                 f"{self.name}: expected `merge_mode` to be 'sum', 'mul', 'ave', 'concat' or None, "

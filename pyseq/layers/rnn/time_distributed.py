@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyseq.layers.base import Layer
-from pyseq.layers.rnn.cells import prefix_paths
+from pyseq.layers.rnn.cell import prefix_paths
 from pyseq.saving import serialization
 from pyseq.saving.registration import builtin
 
@@ -67,6 +67,10 @@ class TimeDistributed(Layer):
 
     def _lower_each(self, g, x, steps):
         slices = g.op_multi("unstack_time", x, [x.shape[1:]] * steps, name=self.name)
+        if x.mask is not None and self.layer.supports_masking:
+            shape = x.mask.shape[1:]
+            masks = g.op_multi("unstack_time", x.mask, [shape] * steps, name=self.name)
+            slices = [v.with_mask(m) for v, m in zip(slices, masks, strict=True)]
         outputs = [self.layer.emit(g, part).with_mask(None) for part in slices]
         return g.op("stack_time", outputs, (steps, *outputs[0].shape), name=self.name)
 

@@ -1,0 +1,150 @@
+// What the recurrent layers ask for when they are planned.
+#include "kernels/gemm.h"
+#include "kernels/rnn.h"
+
+namespace pyseq::PYSEQ_NS {
+namespace {
+
+constexpr Index kManyRows = 1 << 20;  // bounds scratch where the number of rows is not known
+
+Index larger(Index a, Index b) { return a > b ? a : b; }
+
+int hold(Plan& p, Index per_row) { return p.training() ? p.keep(per_row) : p.scratch(per_row); }
+
+void plan_parts(Rnn& c) {
+  c.part_begin[0] = 0;
+  if (c.h_masks > 1) {
+    c.parts = c.gates;
+    for (int g = 0; g < c.gates; ++g) c.part_begin[g + 1] = (g + 1) * c.u;
+  } else if (c.aux_used) {
+    c.parts = 2;
+    c.part_begin[1] = (c.gates - 1) * c.u;
+    c.part_begin[2] = c.w;
+  } else {
+    c.parts = 1;
+    c.part_begin[1] = c.w;
+  }
+}
+
+void plan_buffers(Plan& p, Rnn& c, bool aux) {
+  const Index steps = c.t * c.u;
+  c.z = hold(p, c.t * c.w);
+  c.x_mask = c.x_masks ? hold(p, c.x_masks * c.i) : -1;
+  c.h_mask = c.h_masks ? hold(p, c.h_masks * c.u) : -1;
+  // Forward alone reuses the worker's slots for the rest.
+  c.pre = c.trains && c.keep_pre ? p.keep(c.t * c.w) : -1;
+  c.h = c.trains ? p.keep(steps) : -1;
+  c.c = c.trains && c.states == 2 ? p.keep(steps) : -1;
+  c.tanh_c = c.trains && c.states == 2 ? p.keep(steps) : -1;
+  c.aux = c.trains && aux ? p.keep(steps) : -1;
+
+  Index packed = 0;
+  for (int k = 0; k < c.parts; ++k) {
+    const Index columns = c.part_begin[k + 1] - c.part_begin[k];
+    c.packed_offset[k] = packed;
+    packed += (gemm_packed_size(columns, c.u) + 15) / 16 * 16;
+  }
+  Index back = 0;
+  for (int k = 0; k < c.parts; ++k) {
+    const Index columns = c.part_begin[k + 1] - c.part_begin[k];
+    c.packed_back_offset[k] = back;
+    back += (gemm_packed_size(c.u, columns) + 15) / 16 * 16;
+  }
+  c.packed = p.scratch(0, c.trains ? larger(packed, back) : packed);
+  c.x_dropped = c.x_masks ? p.scratch(c.t * c.i) : -1;
+  c.h_dropped = c.h_masks && c.trains ? p.scratch(steps) : -1;
+  c.bias_sum = p.scratch(0, c.w);
+  c.sums = p.scratch(0, c.trains ? column_sum_scratch(kManyRows, c.w) : 0);
+
+  const GemmScratch small = gemm_scratch(kRnnBlock, larger(c.w, c.u), larger(c.w, c.u));
+  c.worker = p.scratch(0, 0, kRnnSlots * kRnnBlock * c.u + small.fixed + small.per_worker);
+  GemmScratch s = gemm_scratch(kManyRows, c.w, c.i);
+  if (c.trains) {
+    const GemmScratch others[] = {gemm_scratch(c.i, c.w, kManyRows),
+                                  gemm_scratch(c.u, c.w, kManyRows),
+                                  gemm_scratch(kManyRows, c.i, c.w)};
+    for (const GemmScratch& o : others) {
+      s.fixed = larger(s.fixed, o.fixed);
+      s.per_worker = larger(s.per_worker, o.per_worker);
+    }
+  }
+  c.gemm_shared = p.scratch(0, s.fixed);
+  c.gemm_worker = p.scratch(0, 0, s.per_worker);
+}
+
+void check(const Plan& p, const Rnn& c) {
+  if (p.input(0).rank != 2) p.fail("expected an input of shape (T, I)");
+  if (c.masked && (p.input(1).rank != 1 || p.input(1)[0] != c.t))
+    p.fail("expected a mask of shape (%ld)", static_cast<long>(c.t));
+  const int wanted = 2 + c.use_bias + (c.stateful ? c.states : 0);
+  if (p.params() != wanted) p.fail("expected %d variables, got %d", wanted, p.params());
+  const Shape kernel = p.param(0), recurrent = p.param(1);
+  if (kernel.rank != 2 || kernel[0] != c.i || kernel[1] != c.w)
+    p.fail("expected a kernel of shape (%ld, %ld)", static_cast<long>(c.i), static_cast<long>(c.w));
+  if (recurrent.rank != 2 || recurrent[0] != c.u || recurrent[1] != c.w)
+    p.fail("expected a recurrent kernel of shape (%ld, %ld)", static_cast<long>(c.u),
+           static_cast<long>(c.w));
+  for (int k = 0; c.stateful && k < c.states; ++k) {
+    const Shape state = p.param(2 + c.use_bias + k);
+    if (state.rank != 2 || state[1] != c.u || state[0] != c.state_rows)
+      p.fail("expected states of shape (N, %ld)", static_cast<long>(c.u));
+  }
+  if (c.use_bias) {
+    const Index rows = c.aux_used && c.reset_after ? 2 : 1;
+    if (p.param(2).size() != rows * c.w)
+      p.fail("expected a bias of %ld elements", static_cast<long>(rows * c.w));
+  }
+}
+
+}  // namespace
+
+void rnn_plan(Plan& p, const RnnCell& cell) {
+  Rnn& c = p.config<Rnn>();
+  const Shape x = p.input(0);
+  c.u = p.integer("units");
+  c.t = x[0];
+  c.i = x[1];
+  c.gates = cell.gates;
+  c.states = cell.states;
+  c.w = c.gates * c.u;
+  c.use_bias = p.flag("use_bias", true);
+  c.sequences = p.flag("return_sequences");
+  c.backwards = p.flag("go_backwards");
+  c.masked = p.inputs() > 1;
+  c.zero_masked = p.flag("zero_output_for_mask");
+  c.stateful = p.flag("stateful");
+  c.states_out = p.flag("return_state");
+  c.reset_after = p.flag("reset_after", true);
+  c.aux_used = cell.aux;
+  c.trains = p.training();
+  c.act = activation_from(p);
+  c.rec = activation_from(p, "recurrent_activation", "recurrent_activation_args");
+  c.standard = c.act.kind == kTanh && (c.gates == 1 || c.rec.kind == kSigmoid);
+  c.keep_pre =
+      !activation_backward_uses_y(c.act) || (c.gates > 1 && !activation_backward_uses_y(c.rec));
+  c.dropout = p.number("dropout", 0);
+  c.recurrent_dropout = p.number("recurrent_dropout", 0);
+  c.seed = p.integer("seed", 0);
+  const bool split = p.flag("dropout_per_gate") && c.gates > 1;
+  c.x_masks = c.dropout > 0 ? (split ? c.gates : 1) : 0;
+  c.h_masks = c.recurrent_dropout > 0 ? c.gates : 0;
+  if (c.stateful && p.params() > 2 + c.use_bias) c.state_rows = p.param(2 + c.use_bias)[0];
+  check(p, c);
+  plan_parts(c);
+  plan_buffers(p, c, cell.aux);
+
+  Shape y;
+  if (c.sequences) y.push(c.t);
+  y.push(c.u);
+  p.output(y);
+  Shape state;
+  state.push(c.u);
+  for (int k = 0; c.states_out && k < c.states; ++k) p.output(state);
+  for (int k = 0; c.stateful && k < c.states; ++k) p.writes_param(2 + c.use_bias + k);
+  p.backward_reads_input(0);
+  if (c.masked) p.backward_reads_input(1);
+  const double flops = 2.0 * static_cast<double>(c.t * c.w * (c.i + c.u));
+  p.flops(flops, 2 * flops);
+}
+
+}  // namespace pyseq::PYSEQ_NS

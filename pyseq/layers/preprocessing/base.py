@@ -1,0 +1,96 @@
+"""The base of layers that are computed in NumPy, and the encoding of categories."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyseq.layers.base import Layer
+from pyseq.layers.core import KerasTensor
+
+
+class _NumPyLayer(Layer):
+    """A layer computed by `apply(x, training)` on arrays.
+
+    Called directly it returns what `apply` returns. Inside a model it runs as a call of Python, so
+    it may stand anywhere for inference, and before the first trainable layer for training.
+    """
+
+    # What `training=None` means in a direct call.
+    _default_training = False
+
+    def apply(self, x, training):
+        """The output for the array `x`."""
+        raise TypeError(f"{type(self).__name__}: expected a subclass that defines apply()")
+
+    def __call__(self, inputs, training=None, mask=None):
+        if isinstance(inputs, KerasTensor):
+            return super().__call__(inputs)
+        x = self._as_array(inputs)
+        if not self.built:
+            self.build(x.shape)
+        return self.apply(x, self._default_training if training is None else bool(training))
+
+    def _as_array(self, inputs):
+        x = np.asarray(inputs)
+        if x.dtype.kind not in "fiub":
+            raise TypeError(
+                f"{self.name}: expected a numeric array, got dtype {x.dtype}; convert it first"
+            )
+        return x
+
+    def lower(self, g, x):
+        shape = self.compute_output_shape((None, *x.shape))[1:]
+        training = g.training
+        y = g.host(lambda a: np.asarray(self.apply(a, training)), x, shape, self.name)
+        return self.out(y, x)
+
+
+def batches_of(data, steps=None):
+    """The batches of an array, or of an iterable of arrays or of (x, ...) tuples."""
+    if isinstance(data, np.ndarray) or hasattr(data, "__array__"):
+        yield np.asarray(data)
+        return
+    for i, batch in enumerate(data):
+        if steps is not None and i >= steps:
+            return
+        yield np.asarray(batch[0] if isinstance(batch, tuple) else batch)
+
+
+def encoded_shape(shape, output_mode, depth):
+    """Shape of `encode`'s result for ids of `shape`."""
+    shape = tuple(shape)
+    if output_mode == "int":
+        return shape
+    if not shape:
+        return (depth,)
+    if output_mode == "one_hot":
+        return (*(shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape), depth)
+    return (*shape[:-1], depth)
+
+
+def encode(ids, output_mode, depth, dtype, weights=None):
+    """Ids as themselves ("int"), "one_hot", "multi_hot" or "count" rows of `depth` numbers.
+
+    Ids outside [0, depth) count nowhere. The last axis is that of a sample's ids.
+    """
+    if output_mode == "int":
+        return ids.astype(dtype)
+    ids = np.asarray(ids)
+    if ids.ndim == 0:
+        ids = ids[None]
+    if output_mode == "one_hot" and ids.ndim > 1 and ids.shape[-1] == 1:
+        ids = ids[..., 0]
+    inside = (ids >= 0) & (ids < depth)
+    at = np.where(inside, ids, 0).astype(np.int64)
+    if output_mode == "one_hot":
+        out = np.zeros((*ids.shape, depth), dtype)
+        np.put_along_axis(out, at[..., None], inside[..., None].astype(dtype), axis=-1)
+        return out
+    rows = int(np.prod(ids.shape[:-1], dtype=np.int64))
+    out = np.zeros((rows, depth), dtype)
+    value = inside if weights is None else np.where(inside, weights, 0)
+    row = np.broadcast_to(np.arange(rows)[:, None], (rows, ids.shape[-1]))
+    np.add.at(out, (row, at.reshape(rows, -1)), value.reshape(rows, -1).astype(dtype))
+    if output_mode == "multi_hot":
+        out = (out != 0).astype(dtype)
+    return out.reshape(*ids.shape[:-1], depth)
