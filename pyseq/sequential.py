@@ -85,8 +85,9 @@ class Sequential(Model):
                 ):
                     self._layers.pop()
                 self._changed()
+                if self.layers:
+                    self.build()
                 raise
-        return None
 
     def _as_layer(self, layer):
         if isinstance(layer, KerasTensor):

@@ -11,6 +11,12 @@ torch = pytest.importorskip("torch")
 RNG = np.random.default_rng(0)
 
 
+@pytest.fixture(autouse=True)
+def _same_numbers():
+    global RNG
+    RNG = np.random.default_rng(0)
+
+
 def numbers(*shape):
     return RNG.normal(size=shape)
 

@@ -393,38 +393,42 @@ void Trainer::State::update(Pool* pool, const double* lr, std::int64_t iteration
       if (!finite) continue;
     }
     std::int64_t t = iteration;
+    bool updates = true;
     if (os.accumulation_steps > 1) {
       for (const ParameterSpec& p : spec.parameters)
         if (mine(p)) table->add(pool, executor->gradient(p.variable), p.accumulator->data(),
                                 variables[p.variable]->size());
-      if ((iteration + 1) % os.accumulation_steps != 0) continue;
+      updates = (iteration + 1) % os.accumulation_steps == 0;
       t = iteration / os.accumulation_steps;
     }
-    const bool norms = os.clip_norm > 0 || os.global_clip_norm > 0;
-    if (norms) {
-      const double before = os.loss_scale * static_cast<double>(os.accumulation_steps);
-      double all = 0;
-      for (std::size_t i = 0; i < spec.parameters.size(); ++i) {
-        const ParameterSpec& p = spec.parameters[i];
-        if (!mine(p)) continue;
-        const void* g = p.accumulator ? p.accumulator->data() : executor->gradient(p.variable);
-        const Index size = variables[p.variable]->size();
-        const double sum = table->sum_squares(pool, g, size, partial.data()) / (before * before);
-        all += sum;
-        const double norm = std::sqrt(sum);
-        grad_scale[i] = os.clip_norm > 0 && norm > os.clip_norm ? os.clip_norm / norm : 1.0;
+    // Averages and constraints follow every step, as in Keras, also those that only accumulate.
+    if (updates) {
+      const bool norms = os.clip_norm > 0 || os.global_clip_norm > 0;
+      if (norms) {
+        const double before = os.loss_scale * static_cast<double>(os.accumulation_steps);
+        double all = 0;
+        for (std::size_t i = 0; i < spec.parameters.size(); ++i) {
+          const ParameterSpec& p = spec.parameters[i];
+          if (!mine(p)) continue;
+          const void* g = p.accumulator ? p.accumulator->data() : executor->gradient(p.variable);
+          const Index size = variables[p.variable]->size();
+          const double sum = table->sum_squares(pool, g, size, partial.data()) / (before * before);
+          all += sum;
+          const double norm = std::sqrt(sum);
+          grad_scale[i] = os.clip_norm > 0 && norm > os.clip_norm ? os.clip_norm / norm : 1.0;
+        }
+        if (os.global_clip_norm > 0) {
+          const double norm = std::sqrt(all);
+          const double s = norm > os.global_clip_norm ? os.global_clip_norm / norm : 1.0;
+          for (std::size_t i = 0; i < spec.parameters.size(); ++i)
+            if (mine(spec.parameters[i])) grad_scale[i] = s;
+        }
       }
-      if (os.global_clip_norm > 0) {
-        const double norm = std::sqrt(all);
-        const double s = norm > os.global_clip_norm ? os.global_clip_norm / norm : 1.0;
-        for (std::size_t i = 0; i < spec.parameters.size(); ++i)
-          if (mine(spec.parameters[i])) grad_scale[i] = s;
-      }
+      update_one(pool, static_cast<int>(o), lr[o], t + 1, norms);
+      if (os.accumulation_steps > 1)
+        for (const ParameterSpec& p : spec.parameters)
+          if (mine(p)) std::memset(p.accumulator->data(), 0, p.accumulator->bytes());
     }
-    update_one(pool, static_cast<int>(o), lr[o], t + 1, norms);
-    if (os.accumulation_steps > 1)
-      for (const ParameterSpec& p : spec.parameters)
-        if (mine(p)) std::memset(p.accumulator->data(), 0, p.accumulator->bytes());
     if (os.ema_momentum > 0) average(pool, static_cast<int>(o), t);
     for (const ParameterSpec& p : spec.parameters) {
       if (!mine(p) || p.constraint.kind.empty()) continue;
@@ -452,7 +456,10 @@ Trainer::Trainer(ProgramPtr program, std::vector<VariablePtr> variables, Trainer
     s.loss.slot = s.spec.loss.slot;
     s.loss.mask = s.spec.loss.mask;
     s.loss.weighted = true;
-    s.measure(s.loss, s.spec.loss.kind, s.spec.loss.attributes, *program_, s.trains);
+    // For losses over a whole batch, which know their own mean.
+    Attributes attributes = s.spec.loss.attributes;
+    if (s.spec.loss.reduction == Reduction::sum) attributes["reduction"] = std::string("sum");
+    s.measure(s.loss, s.spec.loss.kind, attributes, *program_, s.trains);
     s.max_loss_rows = std::max(s.max_loss_rows, s.loss.rows_per_sample);
   }
   s.metrics.resize(s.spec.metrics.size());

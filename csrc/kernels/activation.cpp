@@ -54,9 +54,7 @@ PYSEQ_INLINE V softplus_v(V x) { return max_v(zero(), x) + log1p_v(exp_v(-abs_v(
 PYSEQ_INLINE V gelu_tanh_inner(V x) {
   return number(kSqrt2OverPi) * (x + number(kGeluCubic) * x * x * x);
 }
-PYSEQ_INLINE V normal_cdf(V x) {
-  return number(0.5) * (1 + erf_v(x * number(kSqrtHalf)));
-}
+PYSEQ_INLINE V normal_cdf(V x) { return number(0.5) * (1 + erf_v(x * number(kSqrtHalf))); }
 // tanh(softplus(x)) = n / (n + 2) with n = e^x (e^x + 2); n stays finite, and beyond the bound the
 // quotient is 1.
 PYSEQ_INLINE V mish_n(V x) {
@@ -129,8 +127,7 @@ void activation_forward(const Activation& act, const real* x, real* y, Index n) 
     case kElu:
       return map(x, y, n, [=](V v) { return select(v > 0, v, a * expm1_v(min_v(zero(), v))); });
     case kCelu:
-      return map(x, y, n,
-                 [=](V v) { return select(v > 0, v, a * expm1_v(min_v(zero(), v / a))); });
+      return map(x, y, n, [=](V v) { return select(v > 0, v, a * expm1_v(min_v(zero(), v / a))); });
     case kSelu:
       return map(x, y, n, [=](V v) {
         const V negative = number(kSeluAlpha * kSeluScale) * expm1_v(min_v(zero(), v));
@@ -157,9 +154,7 @@ void activation_forward(const Activation& act, const real* x, real* y, Index n) 
     case kHardShrink:
       return map(x, y, n, [=](V v) { return select(abs_v(v) <= a, zero(), v); });
     case kSoftShrink:
-      return map(x, y, n, [=](V v) {
-        return select(abs_v(v) <= a, zero(), v - copysign_v(a, v));
-      });
+      return map(x, y, n, [=](V v) { return select(abs_v(v) <= a, zero(), v - copysign_v(a, v)); });
     case kTanh:
       return map(x, y, n, [](V v) { return tanh_v(v); });
     case kTanhShrink:
@@ -203,22 +198,19 @@ void activation_backward(const Activation& act, const real* v, const real* dy, r
     case kRelu:
       if (act.a == 0 && act.b == static_cast<real>(kInfinity))
         return map2(v, dy, dx, n, [=](V y, V g) { return select(y <= c, zero(), g); });
-      return map2(v, dy, dx, n, [=](V y, V g) {
-        return select(y <= c, a * g, select(y >= b, zero(), g));
-      });
+      return map2(v, dy, dx, n,
+                  [=](V y, V g) { return select(y <= c, a * g, select(y >= b, zero(), g)); });
     case kLeakyRelu:
       return map2(v, dy, dx, n, [=](V y, V g) { return select(y > 0, g, a * g); });
     case kElu:
       if (act.a < 0)
-        return map2(v, dy, dx, n, [=](V x, V g) {
-          return select(x > 0, g, g * a * exp_v(min_v(zero(), x)));
-        });
+        return map2(v, dy, dx, n,
+                    [=](V x, V g) { return select(x > 0, g, g * a * exp_v(min_v(zero(), x))); });
       return map2(v, dy, dx, n, [=](V y, V g) { return select(y > 0, g, g * (y + a)); });
     case kCelu:
       if (act.a < 0)
-        return map2(v, dy, dx, n, [=](V x, V g) {
-          return select(x > 0, g, g * exp_v(min_v(zero(), x / a)));
-        });
+        return map2(v, dy, dx, n,
+                    [=](V x, V g) { return select(x > 0, g, g * exp_v(min_v(zero(), x / a))); });
       return map2(v, dy, dx, n, [=](V y, V g) { return select(y > 0, g, g * (y / a + 1)); });
     case kSelu:
       return map2(v, dy, dx, n, [](V y, V g) {
@@ -291,13 +283,11 @@ void activation_backward(const Activation& act, const real* v, const real* dy, r
         return g * (t + product_or_zero(x, rest * (1 + t) * sigmoid_v(x)));
       });
     case kSparsePlus:  // (x + 1) / 2 = sqrt y
-      return map2(v, dy, dx, n, [](V y, V g) {
-        return select(y <= 0, zero(), g * sqrt_v(min_v(splat(1), y)));
-      });
+      return map2(v, dy, dx, n,
+                  [](V y, V g) { return select(y <= 0, zero(), g * sqrt_v(min_v(splat(1), y))); });
     case kSparseSigmoid:
-      return map2(v, dy, dx, n, [](V y, V g) {
-        return select((y <= 0) | (y >= 1), zero(), number(0.5) * g);
-      });
+      return map2(v, dy, dx, n,
+                  [](V y, V g) { return select((y <= 0) | (y >= 1), zero(), number(0.5) * g); });
     case kThreshold:
       return map2(v, dy, dx, n, [=](V x, V g) { return select(x > a, g, zero()); });
   }

@@ -1,6 +1,7 @@
 #include "kernels/conv.h"
 
 #include "kernels/conv_pass.h"
+#include "kernels/winograd.h"
 
 namespace pyseq::PYSEQ_NS {
 namespace {
@@ -32,6 +33,11 @@ void tile(const real* x, const Index* pixel, const Segments& segments, const rea
           Index b_row, const TileStore& out) {
   V acc[R][NV] = {};
   const Index length = segments.length;
+  // The stores at the end would wait for their lines.
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) __builtin_prefetch(out.y + out.offset[i] + v * kLanes, 1);
   for (Index s = 0; s < segments.count; ++s) {
     const real* b = weights + segments.row[s] * b_row;
     const real* a[R];
@@ -293,7 +299,9 @@ Index copy_bound(Pass p) {
 
 ConvScratch conv_forward_scratch(const ConvShape& s) {
   const Index packed = s.depth() * packed_columns(s.filters / s.groups) * s.groups;
-  return {segment_reals(s.taps()) + packed, copy_bound(forward_pass(s, 1))};
+  ConvScratch scratch = winograd_scratch(s, ConvPass::forward);
+  scratch.cover({segment_reals(s.taps()) + packed, copy_bound(forward_pass(s, 1))});
+  return scratch;
 }
 
 ConvScratch conv_data_gradient_scratch(const ConvShape& s) {
@@ -305,17 +313,22 @@ ConvScratch conv_data_gradient_scratch(const ConvShape& s) {
     for (Index h = 0; h < phases(1); ++h)
       for (Index w = 0; w < phases(2); ++w)
         copies = most(copies, copy_bound(gradient_pass(s, 1, d, h, w)));
-  return {segment_reals(s.taps()) + packed, copies};
+  ConvScratch scratch = winograd_scratch(s, ConvPass::data_gradient);
+  scratch.cover({segment_reals(s.taps()) + packed, copies});
+  return scratch;
 }
 
 void conv_forward(const ConvShape& s, Index n, const ConvSource& x, const real* w,
                   const ConvTarget& y, const ConvWork& work) {
+  if (winograd_wanted(s, n, ConvPass::forward)) return winograd_forward(s, n, x, w, y, work);
   Pass p = forward_pass(s, n);
   run_pass(p, x, weights_of(s, w, false), y, work);
 }
 
 void conv_data_gradient(const ConvShape& s, Index n, const ConvSource& y, const real* w,
                         const ConvTarget& x, const ConvWork& work) {
+  if (winograd_wanted(s, n, ConvPass::data_gradient))
+    return winograd_data_gradient(s, n, y, w, x, work);
   const Weights weights = weights_of(s, w, true);
   if (is_pointwise(s)) {
     ConvShape transposed = s;

@@ -1,4 +1,5 @@
 #include "kernels/conv_pass.h"
+#include "kernels/winograd.h"
 
 namespace pyseq::PYSEQ_NS {
 namespace {
@@ -229,12 +230,16 @@ ConvScratch conv_weight_gradient_scratch(const ConvShape& s) {
   plan_pass(p, true);
   const Index x = most(most(kBoxReals, p.copy_reals()), kMaxTilePixels * (p.in_c + p.skew));
   const Index chunks = chunk_limit(s);
-  return {segment_reals(s.taps()) + (chunks > 1 ? chunks : 0) * partial_reals(s),
-          x + kLanes + kBoxPixels * padded_row(s)};
+  ConvScratch scratch = winograd_scratch(s, ConvPass::weight_gradient);
+  scratch.cover({segment_reals(s.taps()) + (chunks > 1 ? chunks : 0) * partial_reals(s),
+                 x + kLanes + kBoxPixels * padded_row(s)});
+  return scratch;
 }
 
 void conv_weight_gradient(const ConvShape& s, Index n, const ConvSource& x, const ConvSource& y,
                           real* dw, real* db, const ConvWork& work) {
+  if (dw && winograd_wanted(s, n, ConvPass::weight_gradient))
+    return winograd_weight_gradient(s, n, x, y, dw, db, work);
   Pass p = forward_pass(s, n);
   plan_pass(p, x.act != nullptr);
   Index* segment = reinterpret_cast<Index*>(work.fixed);

@@ -46,10 +46,8 @@ void panel_times_block(const Block& k, Index first, Index rows, Index from, Inde
   bool row_major = g.a_col == 1 && g.a_row != 1;
   p.a = a, p.a_step = row_major ? g.a_row : g.a_col;
   if (k.pack_a) {
-    if (row_major)
-      pack_transposed(a, g.a_row, rows, k.depth, scratch, rows);
-    else
-      pack_rows(a, g.a_col, rows, k.depth, scratch, rows);
+    if (row_major) pack_transposed(a, g.a_row, rows, k.depth, scratch, rows);
+    else pack_rows(a, g.a_col, rows, k.depth, scratch, rows);
     p.a = scratch, p.a_step = rows;
     row_major = false;
   }
@@ -77,8 +75,9 @@ void rows_times_block(Pool* pool, const Block& k, real* worker, Index worker_str
   parallel_for(pool, panels * groups, grain, [&](Index begin, Index end, int w) {
     for (Index piece = begin; piece < end; ++piece) {
       Index first, rows;
-      panel_rows(m, panels, piece / groups, first, rows);
-      const Index from = piece % groups * width;
+      // All row panels of a group of columns in turn: that part of B stays in L2.
+      panel_rows(m, panels, piece % panels, first, rows);
+      const Index from = piece / panels * width;
       panel_times_block(k, first, rows, from, smaller(width, k.columns - from),
                         worker + w * worker_stride);
     }
@@ -113,10 +112,11 @@ void blocked(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker
       const real* b = g.b + k.at * g.b_row + k.column * g.b_col;
       parallel_for(pool, ceil_div(k.columns, kPanel), larger(1, 16384 / larger(1, k.b_panel)),
                    [&](Index begin, Index end, int) {
-        const Index j = begin * kPanel;
-        pack_panels(b + j * g.b_col, g.b_row, g.b_col, smaller(end * kPanel, k.columns) - j,
-                    k.depth, shared + begin * k.b_panel, k.b_panel);
-      });
+                     const Index j = begin * kPanel;
+                     pack_panels(b + j * g.b_col, g.b_row, g.b_col,
+                                 smaller(end * kPanel, k.columns) - j, k.depth,
+                                 shared + begin * k.b_panel, k.b_panel);
+                   });
       rows_times_block(pool, k, worker, worker_stride);
       k.at += k.depth;
     } while (k.at < g.k);

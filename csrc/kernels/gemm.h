@@ -4,8 +4,8 @@
 
 namespace pyseq::PYSEQ_NS {
 
-// C (M,N) = act(A (M,K) B (K,N) + bias (N)) [+ C]. Element (i,j) of A is a[i*a_row + j*a_col]; of each
-// operand one stride is 1, so a transpose is a swap of strides. C is row major.
+// C (M,N) = act(A (M,K) B (K,N) + bias (N)) [+ C]. Element (i,j) of A is a[i*a_row + j*a_col]; of
+// each operand one stride is 1, so a transpose is a swap of strides. C is row major.
 struct Gemm {
   Index m = 0, n = 0, k = 0;
   const real* a = nullptr;
@@ -14,8 +14,8 @@ struct Gemm {
   Index b_row = 0, b_col = 1;
   real* c = nullptr;
   Index ldc = 0;
-  bool accumulate = false;      // add to what C holds (then no bias or activation)
-  const real* bias = nullptr;   // (N) or null
+  bool accumulate = false;     // add to what C holds (then no bias or activation)
+  const real* bias = nullptr;  // (N) or null
   Activation act;
 };
 
@@ -25,12 +25,12 @@ struct GemmScratch {
   Index fixed, per_worker;
 };
 GemmScratch gemm_scratch(Index m, Index n, Index k);
-// `shared` and `worker` as booked by gemm_scratch; worker w's part begins at worker + w * worker_stride.
-// Bits do not depend on the number of workers.
+// `shared` and `worker` as booked by gemm_scratch; worker w's part begins at worker + w *
+// worker_stride. Bits do not depend on the number of workers.
 void gemm(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_stride);
 
 // Weights packed once and multiplied many times (recurrent steps, inference).
-Index gemm_packed_size(Index n, Index k);                       // reals
+Index gemm_packed_size(Index n, Index k);  // reals
 void gemm_pack(const real* b, Index b_row, Index b_col, Index n, Index k, real* packed);
 // As gemm, with B = packed; serial; no scratch.
 void gemm_packed(const Gemm& g, const real* packed);

@@ -1,7 +1,7 @@
-// Products of float32 matrices on bfloat16 tiles: each value is split into a sum of S bfloat16 parts,
-// x = x0 + x1 + x2, and the products of parts that matter are added in float32 (Henry, Tang and
-// Heinecke, "Leveraging the bfloat16 artificial intelligence datatype", ARITH 2019). S = 3 keeps all
-// 24 bits.
+// Products of float32 matrices on bfloat16 tiles: each value is split into a sum of S bfloat16
+// parts, x = x0 + x1 + x2, and the products of parts that matter are added in float32 (Henry, Tang
+// and Heinecke, "Leveraging the bfloat16 artificial intelligence datatype", ARITH 2019). S = 3
+// keeps all 24 bits.
 #if defined(PYSEQ_AMX)
 #include "kernels/gemm_detail.h"
 #include "kernels/tile.h"
@@ -16,7 +16,7 @@ namespace {
 constexpr Index kBlock = 2 * kTileRows;  // rows and columns of C at a time: 2 x 2 tiles
 constexpr Index kAmxDepth = 256;         // a split panel of A stays in L1
 constexpr int kMaxParts = 3;
-constexpr Index kStep = 2 * kTileSize;   // bfloat16s of one part of a 32 x 32 block
+constexpr Index kStep = 2 * kTileSize;  // bfloat16s of one part of a 32 x 32 block
 constexpr int kInfinityBits = 0x7f800000;
 
 // The S parts of x in the upper halves of lanes; `special` collects lanes that are infinite.
@@ -26,8 +26,8 @@ PYSEQ_INLINE void split_value(V x, VI (&part)[S], VI& special) {
   special |= magnitude == kInfinityBits;
   // Rounding would carry the largest numbers to infinity and NaN payloads into the sign: cut those,
   // and set the quiet bit that cutting may lose.
-  const VI cut = (bits & static_cast<int>(0xffff0000u)) |
-                 ((magnitude > kInfinityBits) & 0x00400000);
+  const VI cut =
+      (bits & static_cast<int>(0xffff0000u)) | ((magnitude > kInfinityBits) & 0x00400000);
   const VI rounded = (VI)(((VU)bits + 0x8000) & 0xffff0000u);
   part[0] = magnitude >= 0x7f7f0000 ? cut : rounded;
   if constexpr (S > 1) {
@@ -76,12 +76,9 @@ void split_b(const real* x, Index ld, Bfloat* out, VI& special) {
 
 // out[i * kBlock + j] = x(i, j) for i < rows, j < columns; 0 elsewhere. One stride is 1.
 void gather_block(const real* x, Index row, Index col, Index rows, Index columns, real* out) {
-  if (rows < kBlock || columns < kBlock)
-    __builtin_memset(out, 0, sizeof(real) * kBlock * kBlock);
-  if (col == 1)
-    pack_rows(x, row, columns, rows, out, kBlock);
-  else
-    pack_transposed(x, col, columns, rows, out, kBlock);
+  if (rows < kBlock || columns < kBlock) __builtin_memset(out, 0, sizeof(real) * kBlock * kBlock);
+  if (col == 1) pack_rows(x, row, columns, rows, out, kBlock);
+  else pack_transposed(x, col, columns, rows, out, kBlock);
 }
 
 bool any(VI mask) {
@@ -105,10 +102,8 @@ void split_panel(const real* x, Index row, Index col, Index size, Index depth, B
       gather_block(from, row, col, rows, columns, buffer);
       from = buffer, ld = kBlock;
     }
-    if constexpr (IsA)
-      split_a<S>(from, ld, out, special);
-    else
-      split_b<S>(from, ld, out, special);
+    if constexpr (IsA) split_a<S>(from, ld, out, special);
+    else split_b<S>(from, ld, out, special);
   }
   if (any(special)) __atomic_store_n(infinite, 1, __ATOMIC_RELAXED);
 }
@@ -127,7 +122,8 @@ PYSEQ_INLINE void multiply_tiles() {
 
 // C (32, 32) (+)= A (32, 32 steps) B (32 steps, 32): tiles 0-3 hold C, 4-5 A, 6-7 B.
 template <int S>
-void tile_block(const Bfloat* a, const Bfloat* b, Index steps, real* c, Index ldc, bool accumulate) {
+void tile_block(const Bfloat* a, const Bfloat* b, Index steps, real* c, Index ldc,
+                bool accumulate) {
   const Index stride = ldc * static_cast<Index>(sizeof(real));
   real* below = c + kTileRows * ldc;
   if (accumulate) {
@@ -164,8 +160,7 @@ void finish_panel(const Gemm& g, real* c, const real* bias, Index rows, Index co
     for (Index i = 0; i < rows; ++i)
       map2(c + i * g.ldc, bias, c + i * g.ldc, columns, [](V x, V y) { return x + y; });
   if (g.act.kind == kLinear) return;
-  for (Index i = 0; i < rows; ++i)
-    activation_forward(g.act, c + i * g.ldc, c + i * g.ldc, columns);
+  for (Index i = 0; i < rows; ++i) activation_forward(g.act, c + i * g.ldc, c + i * g.ldc, columns);
 }
 
 constexpr Index kPanelParts = kMaxParts * kBlock * kAmxDepth / 2;  // reals of a split panel
@@ -189,8 +184,7 @@ void run(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_str
       });
       // Pieces: row panels x groups of columns, at least 16 if the product is wide.
       const Index a_panels = ceil_div(g.m, kBlock);
-      const Index group = a_panels >= 16 ? b_panels
-                                         : larger(4, ceil_div(b_panels * a_panels, 16));
+      const Index group = a_panels >= 16 ? b_panels : larger(4, ceil_div(b_panels * a_panels, 16));
       const Index groups = ceil_div(b_panels, group);
       parallel_for(pool, a_panels * groups, 1, [&](Index begin, Index end, int w) {
         tiles_configure();
@@ -267,12 +261,9 @@ bool amx_gemm(Pool* pool, const Gemm& g, real* shared, real* worker, Index worke
     return false;
   int infinite = 0;
   const int parts = matmul_precision();
-  if (parts >= 3)
-    run<3>(pool, g, shared, worker, worker_stride, &infinite);
-  else if (parts == 2)
-    run<2>(pool, g, shared, worker, worker_stride, &infinite);
-  else
-    run<1>(pool, g, shared, worker, worker_stride, &infinite);
+  if (parts >= 3) run<3>(pool, g, shared, worker, worker_stride, &infinite);
+  else if (parts == 2) run<2>(pool, g, shared, worker, worker_stride, &infinite);
+  else run<1>(pool, g, shared, worker, worker_stride, &infinite);
   return infinite == 0;
 }
 

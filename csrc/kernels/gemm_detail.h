@@ -38,8 +38,8 @@ struct RowPanel {
   const real* bias;
   bool relu;
 };
-// a[i * a_step + k] if row_major, else a[i + k * a_step]. `padded`: B may be read up to a multiple of
-// kLanes columns.
+// a[i * a_step + k] if row_major, else a[i + k * a_step]. `padded`: B may be read up to a multiple
+// of kLanes columns.
 void multiply_panel(int rows, bool row_major, bool padded, const RowPanel& p, Index n);
 
 // dst[k * step + i] = src[i * ld + k] for i < width, k < depth.
@@ -54,14 +54,15 @@ void pack_panels(const real* b, Index b_row, Index b_col, Index n, Index depth, 
 bool dot_wanted(const Gemm& g);
 Index dot_scratch(Index n, Index k);
 void dot_gemm(Pool* pool, const Gemm& g, real* shared);
-// m = 1, B row major and larger than the cache.
+// Few rows, B row major and large.
 bool stream_wanted(const Gemm& g);
 void stream_gemv(Pool* pool, const Gemm& g);
 
 #if defined(PYSEQ_AMX)
 bool amx_wanted(const Gemm& g);
 GemmScratch amx_scratch(Index m, Index n, Index k);
-// False if an operand holds an infinity: C is not valid, unless it is added to: then it is untouched.
+// False if an operand holds an infinity: C is not valid, unless it is added to: then it is
+// untouched.
 bool amx_gemm(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_stride);
 #endif
 
@@ -73,8 +74,7 @@ PYSEQ_INLINE bool plain_relu(const Activation& act) {
 PYSEQ_INLINE void finish_rows(const Gemm& g, real* c, Index rows, Index columns) {
   if (g.act.kind == kLinear || plain_relu(g.act)) return;
   if (columns == g.ldc) return activation_forward(g.act, c, c, rows * columns);
-  for (Index i = 0; i < rows; ++i)
-    activation_forward(g.act, c + i * g.ldc, c + i * g.ldc, columns);
+  for (Index i = 0; i < rows; ++i) activation_forward(g.act, c + i * g.ldc, c + i * g.ldc, columns);
 }
 
 }  // namespace pyseq::PYSEQ_NS

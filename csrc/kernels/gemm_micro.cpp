@@ -10,13 +10,11 @@ constexpr int wide_vectors(int rows) {
   return v > 8 ? 8 : v < 2 ? 2 : v;
 }
 // Independent sums along k where there are too few accumulators to hide the latency of an FMA.
-constexpr int sums(int accumulators) {
-  return accumulators <= 2 ? 4 : accumulators <= 4 ? 2 : 1;
-}
+constexpr int sums(int accumulators) { return accumulators <= 2 ? 4 : accumulators <= 4 ? 2 : 1; }
 
-// Direct: B is read in place, rows far apart. Masked: its last vector has `last` columns and memory
-// may end there.
-template <int R, int NV, bool RowMajor, bool Direct, bool Masked>
+// Direct: B is read in place, rows far apart, else from zero-padded panels. Edge: the last vector
+// has `last` columns and memory may end there.
+template <int R, int NV, bool RowMajor, bool Direct, bool Edge>
 PYSEQ_INLINE void micro(const RowPanel& p, Index column, int last) {
   constexpr int S = sums(R * NV);
   V acc[S][R][NV];
@@ -41,10 +39,10 @@ PYSEQ_INLINE void micro(const RowPanel& p, Index column, int last) {
 #pragma GCC unroll 8
     for (int v = 0; v < NV; ++v) {
       const real* from = b[v / 2] + (v % 2) * kLanes;
-      bv[v] = Masked && v == NV - 1 ? load_partial(from, last) : load(from);
+      bv[v] = Direct && Edge && v == NV - 1 ? load_partial(from, last) : load(from);
     }
     // The columns to the right come next, and no hardware prefetcher follows this stride.
-    if constexpr (Direct && !Masked)
+    if constexpr (Direct && !Edge)
 #pragma GCC unroll 8
       for (int v = 0; v < NV * kVectorBytes / 64; ++v)
         __builtin_prefetch(b[0] + NV * kLanes + v * (64 / static_cast<int>(sizeof(real))), 0, 2);
@@ -75,9 +73,8 @@ PYSEQ_INLINE void micro(const RowPanel& p, Index column, int last) {
 
   V(*out)[NV] = acc[0];
   real* c = p.c + column;
-  const bool whole = last == kLanes;
   const auto edge_load = [&](const real* from, int v) __attribute__((always_inline)) {
-    return v == NV - 1 && !whole ? load_partial(from, last) : load(from);
+    return Edge && v == NV - 1 ? load_partial(from, last) : load(from);
   };
   if (p.accumulate) {
 #pragma GCC unroll 16
@@ -104,33 +101,28 @@ PYSEQ_INLINE void micro(const RowPanel& p, Index column, int last) {
 #pragma GCC unroll 8
     for (int v = 0; v < NV; ++v) {
       real* to = c + i * p.ldc + v * kLanes;
-      if (v == NV - 1 && !whole)
-        store_partial(to, out[i][v], last);
-      else
-        store(to, out[i][v]);
+      if (Edge && v == NV - 1) store_partial(to, out[i][v], last);
+      else store(to, out[i][v]);
     }
 }
 
 template <int R, bool RowMajor, bool Padded>
 void panel_of(const RowPanel& p, Index n) {
   constexpr int W = wide_vectors(R);
-  constexpr bool masked = !Padded;
   Index j = 0;
   if constexpr (W > 2)
-    for (; j + W * kLanes <= n; j += W * kLanes) micro<R, W, RowMajor, !Padded, false>(p, j, kLanes);
+    for (; j + W * kLanes <= n; j += W * kLanes)
+      micro<R, W, RowMajor, !Padded, false>(p, j, kLanes);
   for (; j + kPanel <= n; j += kPanel) micro<R, 2, RowMajor, !Padded, false>(p, j, kLanes);
-  if (j + kLanes < n)
-    micro<R, 2, RowMajor, !Padded, masked>(p, j, static_cast<int>(n - j - kLanes));
-  else if (j < n) micro<R, 1, RowMajor, !Padded, masked>(p, j, static_cast<int>(n - j));
+  if (j + kLanes < n) micro<R, 2, RowMajor, !Padded, true>(p, j, static_cast<int>(n - j - kLanes));
+  else if (j < n) micro<R, 1, RowMajor, !Padded, true>(p, j, static_cast<int>(n - j));
 }
 
 template <int R>
 PYSEQ_INLINE void rows_of(bool row_major, bool padded, const RowPanel& p, Index n) {
   if constexpr (R <= kRows) {
-    if (row_major)
-      padded ? panel_of<R, true, true>(p, n) : panel_of<R, true, false>(p, n);
-    else
-      padded ? panel_of<R, false, true>(p, n) : panel_of<R, false, false>(p, n);
+    if (row_major) padded ? panel_of<R, true, true>(p, n) : panel_of<R, true, false>(p, n);
+    else padded ? panel_of<R, false, true>(p, n) : panel_of<R, false, false>(p, n);
   }
 }
 
@@ -138,20 +130,34 @@ PYSEQ_INLINE void rows_of(bool row_major, bool padded, const RowPanel& p, Index 
 
 void multiply_panel(int rows, bool row_major, bool padded, const RowPanel& p, Index n) {
   switch (rows) {
-    case 1: return rows_of<1>(row_major, padded, p, n);
-    case 2: return rows_of<2>(row_major, padded, p, n);
-    case 3: return rows_of<3>(row_major, padded, p, n);
-    case 4: return rows_of<4>(row_major, padded, p, n);
-    case 5: return rows_of<5>(row_major, padded, p, n);
-    case 6: return rows_of<6>(row_major, padded, p, n);
-    case 7: return rows_of<7>(row_major, padded, p, n);
-    case 8: return rows_of<8>(row_major, padded, p, n);
-    case 9: return rows_of<9>(row_major, padded, p, n);
-    case 10: return rows_of<10>(row_major, padded, p, n);
-    case 11: return rows_of<11>(row_major, padded, p, n);
-    case 12: return rows_of<12>(row_major, padded, p, n);
-    case 13: return rows_of<13>(row_major, padded, p, n);
-    case 14: return rows_of<14>(row_major, padded, p, n);
+    case 1:
+      return rows_of<1>(row_major, padded, p, n);
+    case 2:
+      return rows_of<2>(row_major, padded, p, n);
+    case 3:
+      return rows_of<3>(row_major, padded, p, n);
+    case 4:
+      return rows_of<4>(row_major, padded, p, n);
+    case 5:
+      return rows_of<5>(row_major, padded, p, n);
+    case 6:
+      return rows_of<6>(row_major, padded, p, n);
+    case 7:
+      return rows_of<7>(row_major, padded, p, n);
+    case 8:
+      return rows_of<8>(row_major, padded, p, n);
+    case 9:
+      return rows_of<9>(row_major, padded, p, n);
+    case 10:
+      return rows_of<10>(row_major, padded, p, n);
+    case 11:
+      return rows_of<11>(row_major, padded, p, n);
+    case 12:
+      return rows_of<12>(row_major, padded, p, n);
+    case 13:
+      return rows_of<13>(row_major, padded, p, n);
+    case 14:
+      return rows_of<14>(row_major, padded, p, n);
   }
 }
 

@@ -29,8 +29,8 @@ PYSEQ_INLINE void transpose4(const real* src, Index ld, real* dst, Index step) {
 }
 
 #if defined(__AVX512F__)
-// Lanes l of the two results of a step of distance d: the lower ones take (a[l], b[l - d]), the upper
-// ones (a[l + d], b[l]), by whether bit d of l is clear.
+// Lanes l of the two results of a step of distance d: the lower ones take (a[l], b[l - d]), the
+// upper ones (a[l + d], b[l]), by whether bit d of l is clear.
 template <int D, bool Upper>
 PYSEQ_INLINE VI exchange() {
   VI v{};
@@ -61,10 +61,8 @@ PYSEQ_INLINE void transpose16(const real* src, Index ld, int rows, real* dst, In
   exchange_rows<8>(r);
 #pragma GCC unroll 16
   for (int i = 0; i < kLanes; ++i) {
-    if constexpr (Whole)
-      store(dst + i * step, r[i]);
-    else
-      store_partial(dst + i * step, r[i], rows);
+    if constexpr (Whole) store(dst + i * step, r[i]);
+    else store_partial(dst + i * step, r[i], rows);
   }
 }
 #endif
@@ -78,10 +76,8 @@ void pack_transposed(const real* src, Index ld, Index width, Index depth, real* 
     for (Index i = 0; i < width; i += kLanes) {
       const real* from = src + i * ld + k;
       real* to = dst + k * step + i;
-      if (i + kLanes <= width)
-        transpose16<true>(from, ld, kLanes, to, step);
-      else
-        transpose16<false>(from, ld, static_cast<int>(width - i), to, step);
+      if (i + kLanes <= width) transpose16<true>(from, ld, kLanes, to, step);
+      else transpose16<false>(from, ld, static_cast<int>(width - i), to, step);
     }
 #endif
   constexpr Index kGroup = 64 / sizeof(real);  // a cache line of each row
@@ -123,10 +119,8 @@ void pack_panels(const real* b, Index b_row, Index b_col, Index n, Index depth, 
                  Index panel) {
   for (Index j = 0; j < n; j += kPanel, dst += panel) {
     const Index width = smaller(kPanel, n - j);
-    if (b_col == 1)
-      pack_rows(b + j, b_row, width, depth, dst, kPanel);
-    else
-      pack_transposed(b + j * b_col, b_col, width, depth, dst, kPanel);
+    if (b_col == 1) pack_rows(b + j, b_row, width, depth, dst, kPanel);
+    else pack_transposed(b + j * b_col, b_col, width, depth, dst, kPanel);
     if (width < kPanel)
       for (Index k = 0; k < depth; ++k)
         for (Index i = width; i < kPanel; ++i) dst[k * kPanel + i] = 0;

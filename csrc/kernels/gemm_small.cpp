@@ -6,6 +6,7 @@ namespace {
 
 constexpr Index kDotColumns = 8;   // columns of B worth transposing
 constexpr Index kDotRows = 64;     // rows of A too few to pay for packing B
+constexpr Index kStreamRows = 4;   // rows of A that pass over a large B together
 constexpr Index kDotDepth = 2048;  // of the transposed columns
 
 #if defined(__AVX512F__)
@@ -18,7 +19,8 @@ PYSEQ_INLINE V fold(V a, V b) {
     high[l] = l & D ? l + kLanes : l + D;
   }
 #if defined(__clang__)
-  return (V)__builtin_ia32_vpermi2varps512(a, low, b) + (V)__builtin_ia32_vpermi2varps512(a, high, b);
+  return (V)__builtin_ia32_vpermi2varps512(a, low, b) +
+         (V)__builtin_ia32_vpermi2varps512(a, high, b);
 #else
   return __builtin_shuffle(a, b, low) + __builtin_shuffle(a, b, high);
 #endif
@@ -99,8 +101,7 @@ template <int R>
 void dot_rows(const real* a, Index a_ld, const real* b, Index b_ld, Index n, Index k, real* c,
               Index ldc, bool accumulate) {
   Index j = 0;
-  for (; j + 4 <= n; j += 4)
-    dots<R, 4>(a, a_ld, b + j * b_ld, b_ld, k, c + j, ldc, accumulate);
+  for (; j + 4 <= n; j += 4) dots<R, 4>(a, a_ld, b + j * b_ld, b_ld, k, c + j, ldc, accumulate);
   if (j + 2 <= n) {
     dots<R, 2>(a, a_ld, b + j * b_ld, b_ld, k, c + j, ldc, accumulate);
     j += 2;
@@ -117,14 +118,10 @@ void dot_block(const real* a, Index a_ld, const real* b, Index b_ld, Index m, In
     const Index rows = smaller(R, m - i);
     const real* from = a + i * a_ld;
     real* to = c + i * ldc;
-    if (rows == 4)
-      dot_rows<4>(from, a_ld, b, b_ld, n, k, to, ldc, accumulate);
-    else if (rows == 3)
-      dot_rows<3>(from, a_ld, b, b_ld, n, k, to, ldc, accumulate);
-    else if (rows == 2)
-      dot_rows<2>(from, a_ld, b, b_ld, n, k, to, ldc, accumulate);
-    else
-      dot_rows<1>(from, a_ld, b, b_ld, n, k, to, ldc, accumulate);
+    if (rows == 4) dot_rows<4>(from, a_ld, b, b_ld, n, k, to, ldc, accumulate);
+    else if (rows == 3) dot_rows<3>(from, a_ld, b, b_ld, n, k, to, ldc, accumulate);
+    else if (rows == 2) dot_rows<2>(from, a_ld, b, b_ld, n, k, to, ldc, accumulate);
+    else dot_rows<1>(from, a_ld, b, b_ld, n, k, to, ldc, accumulate);
     i += rows;
   }
 }
@@ -135,8 +132,7 @@ void finish_dots(const Gemm& g, real* c, const real* bias, Index rows, Index col
       for (Index j = 0; j < columns; ++j) c[i * g.ldc + j] += bias[j];
   if (g.act.kind == kLinear) return;
   if (columns == g.ldc) return activation_forward(g.act, c, c, rows * columns);
-  for (Index i = 0; i < rows; ++i)
-    activation_forward(g.act, c + i * g.ldc, c + i * g.ldc, columns);
+  for (Index i = 0; i < rows; ++i) activation_forward(g.act, c + i * g.ldc, c + i * g.ldc, columns);
 }
 
 }  // namespace
@@ -192,56 +188,82 @@ void dot_gemm(Pool* pool, const Gemm& g, real* shared) {
 }
 
 bool stream_wanted(const Gemm& g) {
-  return g.m == 1 && g.b_col == 1 && g.n >= 8 * kLanes && g.n * g.k >= 131072;
+  if (g.b_col != 1 || g.n < 8 * kLanes) return false;
+  return g.m <= kStreamRows ? g.n * g.k >= 262144 : g.m <= 3 * kStreamRows && g.n * g.k >= 1048576;
 }
 
+namespace {
+
+// y (R, n) += x (R, U) B (U, n); rows of C and B are read in order, as memory likes it.
+template <int R, int U>
+PYSEQ_INLINE void add_rows(const Gemm& g, const real* a, const real* b, real* c, Index n) {
+  V x[R][U];
+#pragma GCC unroll 4
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 8
+    for (int u = 0; u < U; ++u) x[i][u] = splat(a[i * g.a_row + u * g.a_col]);
+  const auto step = [&](Index j, auto get, auto put) __attribute__((always_inline)) {
+    V bv[U];
+#pragma GCC unroll 8
+    for (int u = 0; u < U; ++u) bv[u] = get(b + u * g.b_row + j);
+#pragma GCC unroll 4
+    for (int i = 0; i < R; ++i) {
+      V s = get(c + i * g.ldc + j);
+#pragma GCC unroll 8
+      for (int u = 0; u < U; ++u) s += x[i][u] * bv[u];
+      put(c + i * g.ldc + j, s);
+    }
+  };
+  Index j = 0;
+  for (; j + kLanes <= n; j += kLanes)
+    step(
+        j, [](const real* p) __attribute__((always_inline)) { return load(p); },
+        [](real * p, V v) __attribute__((always_inline)) { store(p, v); });
+  if (j < n) {
+    const int rest = static_cast<int>(n - j);
+    step(
+        j, [rest](const real* p) __attribute__((always_inline)) { return load_partial(p, rest); },
+        [rest](real * p, V v) __attribute__((always_inline)) { store_partial(p, v, rest); });
+  }
+}
+
+template <int R>
+void stream_columns(const Gemm& g, Index row, Index first, Index n) {
+  constexpr int U = R == 1 ? 8 : 4;  // rows of B side by side
+  const real* a = g.a + row * g.a_row;
+  real* c = g.c + row * g.ldc + first;
+  if (!g.accumulate)
+    for (Index i = 0; i < R; ++i)
+      for (Index j = 0; j < n; ++j) c[i * g.ldc + j] = g.bias ? g.bias[first + j] : real(0);
+  const real* b = g.b + first;
+  Index k = 0;
+  for (; k + U <= g.k; k += U) add_rows<R, U>(g, a + k * g.a_col, b + k * g.b_row, c, n);
+  for (; k < g.k; ++k) add_rows<R, 1>(g, a + k * g.a_col, b + k * g.b_row, c, n);
+  if (g.act.kind == kLinear) return;
+  for (Index i = 0; i < R; ++i) activation_forward(g.act, c + i * g.ldc, c + i * g.ldc, n);
+}
+
+}  // namespace
+
 void stream_gemv(Pool* pool, const Gemm& g) {
-  constexpr int U = 8;  // rows of B read side by side
   constexpr Index kColumns = 16 * kLanes;
   parallel_for(pool, ceil_div(g.n, kColumns), larger(1, 65536 / (kColumns * larger(1, g.k))),
                [&](Index begin, Index end, int) {
-    const Index first = begin * kColumns, n = smaller(end * kColumns, g.n) - first;
-    real* y = g.c + first;
-    if (!g.accumulate)
-      for (Index j = 0; j < n; ++j) y[j] = g.bias ? g.bias[first + j] : real(0);
-    Index k = 0;
-    for (; k < g.k; k += U) {
-      // Rows past the end count 0 times the last row.
-      const real* row[U];
-      V x[U];
-      const bool whole = k + U <= g.k;
-      for (int u = 0; u < U; ++u) {
-        const bool inside = k + u < g.k;
-        row[u] = g.b + (inside ? k + u : g.k - 1) * g.b_row + first;
-        x[u] = splat(inside ? g.a[(k + u) * g.a_col] : real(0));
-      }
-      const int used = whole ? U : static_cast<int>(g.k - k);
-      const auto step = [&](V s, auto get, Index j) __attribute__((always_inline)) {
-        if (whole) {
-#pragma GCC unroll 8
-          for (int u = 0; u < U; ++u) s += x[u] * get(row[u] + j);
-        } else {
-          for (int u = 0; u < used; ++u) s += x[u] * get(row[u] + j);
-        }
-        return s;
-      };
-      Index j = 0;
-      for (; j + kLanes <= n; j += kLanes)
-        store(y + j, step(load(y + j),
-                          [](const real* p) __attribute__((always_inline)) { return load(p); }, j));
-      if (j < n) {
-        const int rest = static_cast<int>(n - j);
-        store_partial(y + j,
-                      step(load_partial(y + j, rest),
-                           [rest](const real* p) __attribute__((always_inline)) {
-                             return load_partial(p, rest);
-                           },
-                           j),
-                      rest);
-      }
-    }
-    if (g.act.kind != kLinear) activation_forward(g.act, y, y, n);
-  });
+                 const Index first = begin * kColumns, n = smaller(end * kColumns, g.n) - first;
+                 for (Index row = 0; row < g.m; row += kStreamRows) switch (g.m - row) {
+                     case 1:
+                       stream_columns<1>(g, row, first, n);
+                       break;
+                     case 2:
+                       stream_columns<2>(g, row, first, n);
+                       break;
+                     case 3:
+                       stream_columns<3>(g, row, first, n);
+                       break;
+                     default:
+                       stream_columns<4>(g, row, first, n);
+                   }
+               });
 }
 
 }  // namespace pyseq::PYSEQ_NS

@@ -191,6 +191,13 @@ inline void plan_last_axis(Plan& p) {
   p.flops(4.0 * static_cast<double>(p.input(0).size()), 0);
 }
 
+// Whether attribute `reduction`, which the trainer gives, says that rows are added and not averaged.
+inline bool adds_rows(const Plan& p) {
+  const char *have = p.text("reduction"), *want = "sum";
+  while (*want && *have == *want) ++have, ++want;
+  return *have == *want;
+}
+
 // Targets that hold one label for each row.
 inline void check_labels(const Plan& p, const Axis& axis) {
   if (p.input(1).size() != axis.rows())

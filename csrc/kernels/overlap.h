@@ -1,16 +1,17 @@
 #pragma once
 // Losses that are a function of sum y p, sum y and sum p over some axes (dice, Tversky).
 //
-// Axes that take in the batch give one value for the whole batch: every sample then reports it, so
-// that the mean over all rows is the loss, and its gradient gets the scales of all samples.
+// Axes that take in the batch give one value for the whole batch. Every sample then reports it, so
+// that the mean over all rows is the loss, or its share of it where attribute `reduction` is "sum";
+// the gradient gets the scales of all samples.
 #include "kernels/loss_util.h"
 
 namespace pyseq::PYSEQ_NS {
 namespace {
 
 struct OverlapAxes {
-  bool batch;              // the batch is reduced
-  int rank;                // groups of neighbouring dimensions, alternately kept and reduced
+  bool batch, sum;           // the batch is reduced; rows are added up
+  int rank;                  // groups of neighbouring dimensions, alternately kept and reduced
   Index dim[kMaxRank + 1];
   Index cell[kMaxRank + 1];  // stride among the cells; 0 where reduced
   Index size, cells;         // elements and results of one sample
@@ -55,6 +56,7 @@ inline OverlapAxes plan_overlap(Plan& p) {
   }
   OverlapAxes c{};
   c.batch = reduced[0];
+  c.sum = adds_rows(p);
   Shape rows;
   bool kind[kMaxRank + 1];
   for (int i = 0; i < shape.rank; ++i) {
@@ -169,7 +171,8 @@ PYSEQ_INLINE void overlap_loss(const Run& r, const F& f) {
           total.p += static_cast<double>(s[2 * c.cells]);
           if (dp) weight += static_cast<double>(scale[n * c.cells + k]);
         }
-        const real v = settle(c, f, total, weight, sums + k);
+        const double share = c.sum ? 1 / static_cast<double>(r.n) : 1;
+        const real v = settle(c, f, total, weight * share, sums + k) * static_cast<real>(share);
         for (Index n = 0; n < r.n; ++n) value[n * c.cells + k] = v;
       }
     });

@@ -17,10 +17,12 @@ void zero(real* x, Index n) {
 
 void copy(const real* x, real* y, Index n) { __builtin_memcpy(y, x, n * sizeof(real)); }
 
-// A function of the batch alone: threads share the blocks, and bits stay what they are.
-Index block_rows(Index n) {
-  const Index eighth = (n / 8 + 7) / 8 * 8;
-  return smaller(larger(eighth, 16), kRnnBlock);
+// A function of the batch alone: threads share the blocks, and bits stay what they are. Weights
+// that do not fit into a core's cache are read once for each block: then fewer, larger ones.
+Index block_rows(const Rnn& c, Index n) {
+  const Index unit = c.u * c.w > 131072 ? 14 : 8;
+  const Index eighth = (n / 8 + unit - 1) / unit * unit;
+  return smaller(larger(eighth, unit), kRnnBlock / unit * unit);
 }
 
 bool fresh(const Rnn& c, Index n) { return c.t * n < 8; }
@@ -272,7 +274,7 @@ void backward_block(const Run& r, const Rnn& c, const RnnCell& cell, const Block
 
 template <class F>
 void for_blocks(const Run& r, const Rnn& c, Index first, Index rows, F&& f) {
-  const Index size = block_rows(r.n);
+  const Index size = block_rows(c, r.n);
   parallel_for(r.pool, (rows + size - 1) / size, 1, [&](Index begin, Index end, int worker) {
     for (Index k = begin; k < end; ++k)
       f(Block{first + k * size, smaller(size, rows - k * size), r.scratch(c.worker, worker)});
@@ -383,7 +385,7 @@ void rnn_forward(const Run& r, const RnnCell& cell) {
   if (!fresh(c, r.n)) pack(r, c, false);
   const real* bias = input_bias(r, c);
   real* z = buffer(r, c, c.z);
-  const Index block = block_rows(r.n), row = c.t * c.w;
+  const Index block = block_rows(c, r.n), row = c.t * c.w;
   // Without a backward z is needed once: as many rows at a time as stay in the cache.
   Index group = r.n;
   if (!c.trains && !(r.training && c.x_masks))

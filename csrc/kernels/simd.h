@@ -17,11 +17,21 @@ constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(real));
 constexpr bool kFloat = sizeof(real) == 4;
 
 typedef real V __attribute__((vector_size(kVectorBytes)));
-template <int> struct LaneOf;
-template <> struct LaneOf<4> { using type = std::int32_t; using unsigned_type = std::uint32_t; };
-template <> struct LaneOf<8> { using type = std::int64_t; using unsigned_type = std::uint64_t; };
+template <int>
+struct LaneOf;
+template <>
+struct LaneOf<4> {
+  using type = std::int32_t;
+  using unsigned_type = std::uint32_t;
+};
+template <>
+struct LaneOf<8> {
+  using type = std::int64_t;
+  using unsigned_type = std::uint64_t;
+};
 typedef LaneOf<sizeof(real)>::type Lane;
-typedef Lane VI __attribute__((vector_size(kVectorBytes)));  // comparisons give 0 or -1 in each lane
+typedef Lane VI
+    __attribute__((vector_size(kVectorBytes)));  // comparisons give 0 or -1 in each lane
 typedef LaneOf<sizeof(real)>::unsigned_type VU __attribute__((vector_size(kVectorBytes)));  // wraps
 typedef real VMemory __attribute__((vector_size(kVectorBytes), aligned(alignof(real)), may_alias));
 
@@ -147,7 +157,7 @@ constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an int
 
 // e^r - 1 = r + r^2 P(r) for |r| <= ln2/2; minimax, relative error 2^-32.
 PYSEQ_INLINE V expm1_reduced(V r) {
-  constexpr float c[] = {0.5f,           0.1666666567f,   0.0416663624f,
+  constexpr float c[] = {0.5f,           0.1666666567f,  0.0416663624f,
                          0.00833338965f, 0.00139406277f, 0.000198458773f};
   return r * r * polynomial(r, c) + r;
 }
@@ -214,16 +224,14 @@ PYSEQ_INLINE V tanh_v(V x) {
   return copysign_v(e / (e + 2), x);
 }
 
-PYSEQ_INLINE V sigmoid_v(V x) {
-  return 1 / (1 + exp_v(-x));
-}
+PYSEQ_INLINE V sigmoid_v(V x) { return 1 / (1 + exp_v(-x)); }
 
 PYSEQ_INLINE V erf_v(V x) {
   if constexpr (!kFloat) return detail::per_lane(x, [](double v) { return __builtin_erf(v); });
   // x + x P(x^2) below 0.92; above, 1 - exp(-Q(|x|)) with Q fitted to -log erfc. Minimax fits.
-  constexpr float p[] = {0.128379166f,   -0.376126349f,   0.112837017f,   -0.0268597007f,
+  constexpr float p[] = {0.128379166f,   -0.376126349f,    0.112837017f,  -0.0268597007f,
                          0.00520171272f, -0.000814976986f, 8.39764034e-5f};
-  constexpr float q[] = {-0.000169205131f, 1.12948835f,    0.633400857f,    0.108220384f,
+  constexpr float q[] = {-0.000169205131f, 1.12948835f,   0.633400857f,     0.108220384f,
                          -0.0250806157f,   0.0041562547f, -0.000431394357f, 2.08286183e-5f};
   const V z = x * x, a = abs_v(x);
   const V small = x + x * detail::polynomial(z, p);
@@ -231,6 +239,5 @@ PYSEQ_INLINE V erf_v(V x) {
   const V large = copysign_v(1 - exp_v(-detail::polynomial(t, q)), x);
   return select(a < splat(0.92f), small, large);
 }
-
 
 }  // namespace pyseq::PYSEQ_NS

@@ -7,7 +7,7 @@ namespace pyseq::PYSEQ_NS {
 
 using Bfloat = std::uint16_t;
 constexpr int kTileBytes = 64, kTileRows = 16;
-constexpr int kTileDepth = 32;                   // bfloat16 values in a row
+constexpr int kTileDepth = 32;                     // bfloat16 values in a row
 constexpr int kTileSize = kTileRows * kTileDepth;  // bfloat16 values in a tile
 
 #if defined(PYSEQ_AMX_EMULATE)

@@ -1,5 +1,6 @@
 #pragma once
-// Vectorised elementary functions on arrays: y == x allowed; NaN, inf and saturation behave as libm's.
+// Vectorised elementary functions on arrays: y == x allowed; NaN, inf and saturation behave as
+// libm's.
 #include "kernels/real.h"
 
 namespace pyseq::PYSEQ_NS {

@@ -83,8 +83,7 @@ void plan(Plan& p) {
   c.gamma = p.number("gamma", 80.0);
   c.margin = p.number("margin", 0.4);
   c.remove_diagonal = p.flag("remove_diagonal", true);
-  const char* reduction = p.text("reduction", "sum_over_batch_size");
-  c.mean = !(reduction[0] == 's' && reduction[1] == 'u' && reduction[2] == 'm' && !reduction[3]);
+  c.mean = !adds_rows(p);
   c.near = p.scratch(1);
   c.far = p.scratch(1);
   p.output(Shape{});

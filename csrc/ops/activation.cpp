@@ -17,10 +17,8 @@ void plan(Plan& p) {
   c.uses_y = activation_backward_uses_y(c.act);
   p.output(p.input(0));
   p.in_place();
-  if (c.uses_y)
-    p.backward_reads_output(0);
-  else
-    p.backward_reads_input(0);
+  if (c.uses_y) p.backward_reads_output(0);
+  else p.backward_reads_input(0);
   const double work = 8.0 * static_cast<double>(c.size);
   p.flops(work, work);
 }

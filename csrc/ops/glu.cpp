@@ -1,4 +1,5 @@
-// y = a * sigmoid(b), (a, b) = the halves of x along an axis    x (N, ..., 2C, ...)  y (N, ..., C, ...)
+// y = a * sigmoid(b), (a, b) = the halves of x along an axis    x (N, ..., 2C, ...)  y (N, ..., C,
+// ...)
 #include "kernels/simd.h"
 
 namespace pyseq::PYSEQ_NS {

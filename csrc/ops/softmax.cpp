@@ -16,10 +16,8 @@ void plan(Plan& p) {
   const Shape x = p.input(0);
   Index axes[kMaxRank] = {-1};
   int count = 1;
-  if (p.has("axes"))
-    count = p.integers("axes", axes, kMaxRank);
-  else
-    axes[0] = p.integer("axis", -1);
+  if (p.has("axes")) count = p.integers("axes", axes, kMaxRank);
+  else axes[0] = p.integer("axis", -1);
   if (count < 1) p.fail("expected at least one axis");
   Index first = kMaxRank, last = -1;
   for (int i = 0; i < count; ++i) {
@@ -93,10 +91,8 @@ void forward(const Run& r) noexcept {
     for (Index o = begin; o < end; ++o) {
       const Index at = o * c.axis * c.inner;
       if (c.inner == 1) {
-        if (c.log)
-          log_softmax_row(x + at, y + at, c.axis);
-        else
-          softmax_row(x + at, y + at, c.axis);
+        if (c.log) log_softmax_row(x + at, y + at, c.axis);
+        else softmax_row(x + at, y + at, c.axis);
         continue;
       }
       for (Index j = 0; j < c.inner; j += kLanes) {
@@ -111,18 +107,15 @@ void forward(const Run& r) noexcept {
 void row_gradient(bool log, const real* y, const real* dy, real* dx, Index n) {
   V sum{};
   Index i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    sum += log ? load(dy + i) : load(y + i) * load(dy + i);
+  for (; i + kLanes <= n; i += kLanes) sum += log ? load(dy + i) : load(y + i) * load(dy + i);
   if (i < n) {
     const int rest = static_cast<int>(n - i);
     const V g = load_partial(dy + i, rest);
     sum += log ? g : load_partial(y + i, rest) * g;
   }
   const V s = splat(horizontal_sum(sum));
-  if (log)
-    map2(y, dy, dx, n, [=](V a, V g) { return g - exp_v(a) * s; });
-  else
-    map2(y, dy, dx, n, [=](V a, V g) { return a * (g - s); });
+  if (log) map2(y, dy, dx, n, [=](V a, V g) { return g - exp_v(a) * s; });
+  else map2(y, dy, dx, n, [=](V a, V g) { return a * (g - s); });
 }
 
 void column_gradients(const Config& c, const real* y, const real* dy, real* dx, int width) {

@@ -3,10 +3,14 @@
 // Other variables, and those that have a second slot: adam    slots: m, v
 // K. Jordan et al., "Muon: an optimizer for hidden layers" (2024); scale of J. Liu et al., "Muon is
 // scalable for LLM training" (2025).
+#include "kernels/gemm.h"
 #include "optimizers/adam.h"
 
 namespace pyseq::PYSEQ_NS {
 namespace {
+
+// The core books one piece of scratch for an optimizer, for whatever number of workers.
+constexpr int kMaxWorkers = 64;
 
 struct Config {
   Adam adam;
@@ -14,6 +18,7 @@ struct Config {
   Index steps;
   bool nesterov, scaled;
   Index room;  // of one matrix
+  GemmScratch scratch;
 };
 
 void plan(Plan& p) {
@@ -31,74 +36,52 @@ void plan(Plan& p) {
   // The core decays by lr times 1 (or 0 for excluded variables); the factors are applied here.
   c.weight_decay = p.number("weight_decay", 0.0);
   c.adam_weight_decay = p.number("adam_weight_decay", 0.0);
-  c.room = p.input(0).size();
-  // Two matrices (small, large), and two (small, small).
-  p.scratch(0, 4 * c.room);
+  c.room = (p.input(0).size() + 15) / 16 * 16;
+  c.scratch = gemm_scratch(c.room, c.room, c.room);
+  // Two matrices (small, large), two (small, small), and what their products need.
+  p.scratch(0, 4 * c.room + c.scratch.fixed + kMaxWorkers * c.scratch.per_worker);
 }
 
-// The products below are between row-major operands or their transposes; a plain loop over blocks of
-// columns keeps them free of further scratch.
-// out (m, n) = f a (m, k) b (k, n) + h out
-void product(Pool* pool, real f, const real* a, Index a_row, Index a_col, const real* b, Index m,
-             Index n, Index k, real h, real* out) {
-  constexpr int kRows = 4;
-  const Index row_blocks = (m + kRows - 1) / kRows, blocks = (n + kLanes - 1) / kLanes;
-  parallel_for(pool, row_blocks * blocks, 1 + 16384 / (kRows * kLanes * k + 1),
-               [&](Index begin, Index end, int) {
-    for (Index block = begin; block < end; ++block) {
-      const Index i = block / blocks * kRows, j = block % blocks * kLanes;
-      const int rows = static_cast<int>(m - i < kRows ? m - i : kRows);
-      const int width = static_cast<int>(n - j < kLanes ? n - j : kLanes);
-      V s[kRows] = {};
-      for (Index l = 0; l < k; ++l) {
-        const V y = load_partial(b + l * n + j, width);
-        for (int q = 0; q < kRows; ++q)
-          if (q < rows) s[q] += a[(i + q) * a_row + l * a_col] * y;
-      }
-      for (int q = 0; q < rows; ++q) {
-        real* at = out + (i + q) * n + j;
-        V v = f * s[q];
-        if (h != 0) v += h * load_partial(at, width);
-        store_partial(at, v, width);
-      }
-    }
+struct Work {
+  Pool* pool;
+  real *x, *y;          // (r, c), r <= c
+  real *p, *q;          // (r, r)
+  real *shared, *worker;
+  Index stride;
+};
+
+// out (r, n) (+)= a (r, k) b (k, n)
+void product(const Work& w, const real* a, const real* b, Index b_row, Index b_col, Index r, Index n,
+             Index k, bool accumulate, real* out) {
+  Gemm g;
+  g.m = r, g.n = n, g.k = k;
+  g.a = a, g.a_row = k;
+  g.b = b, g.b_row = b_row, g.b_col = b_col;
+  g.c = out, g.ldc = n;
+  g.accumulate = accumulate;
+  gemm(pool_workers(w.pool) <= kMaxWorkers ? w.pool : nullptr, g, w.shared, w.worker, w.stride);
+}
+
+void scaled(const Work& w, real f, const real* x, real* y, Index n) {
+  parallel_for(w.pool, n, 16384, [&](Index begin, Index end, int) {
+    map(x + begin, y + begin, end - begin, [f](V v) { return f * v; });
   });
 }
 
-// out (r, r) = x (r, c) x^T: dot products of rows.
-void gram(Pool* pool, const real* x, Index r, Index c, real* out) {
-  parallel_for(pool, r, 1 + 16384 / (r * c + 1), [&](Index begin, Index end, int) {
-    for (Index i = begin; i < end; ++i)
-      for (Index j = 0; j < r; ++j) {
-        const real *a = x + i * c, *b = x + j * c;
-        V s[2] = {};
-        Index k = 0;
-        for (; k + 2 * kLanes <= c; k += 2 * kLanes)
-          for (int q = 0; q < 2; ++q) s[q] += load(a + k + q * kLanes) * load(b + k + q * kLanes);
-        for (; k < c; k += kLanes) {
-          const int n = static_cast<int>(c - k < kLanes ? c - k : kLanes);
-          s[0] += load_partial(a + k, n) * load_partial(b + k, n);
-        }
-        out[i * r + j] = horizontal_sum(s[0] + s[1]);
-      }
-  });
-}
-
-// x (r, c), r <= c, through `steps` Newton-Schulz steps; returns where the result lies: x or y.
-real* orthogonalize(Pool* pool, const Config& o, Index r, Index c, real* x, real* y, real* p,
-                    real* q) {
+// x (r, c) through Newton-Schulz steps x = a x + (b A + c A A) x, A = x x^T. Returns the result.
+const real* orthogonalize(Work w, const Config& o, Index r, Index c) {
   for (Index step = 0; step < o.steps; ++step) {
-    gram(pool, x, r, c, p);
-    __builtin_memcpy(q, p, static_cast<std::size_t>(r * r) * sizeof(real));
-    // q = b A + c A^2
-    product(pool, static_cast<real>(o.c), p, r, 1, p, r, r, r, static_cast<real>(o.b), q);
-    __builtin_memcpy(y, x, static_cast<std::size_t>(r * c) * sizeof(real));
-    product(pool, 1, q, r, 1, x, r, c, r, static_cast<real>(o.a), y);
-    real* t = x;
-    x = y;
-    y = t;
+    product(w, w.x, w.x, 1, c, r, r, c, false, w.p);
+    scaled(w, static_cast<real>(o.c), w.p, w.y, r * r);
+    scaled(w, static_cast<real>(o.b), w.p, w.q, r * r);
+    product(w, w.y, w.p, r, 1, r, r, r, true, w.q);
+    scaled(w, static_cast<real>(o.a), w.x, w.y, r * c);
+    product(w, w.q, w.x, c, 1, r, c, r, true, w.y);
+    real* t = w.x;
+    w.x = w.y;
+    w.y = t;
   }
-  return x;
+  return w.x;
 }
 
 void update(const Update& u) noexcept {
@@ -113,8 +96,8 @@ void update(const Update& u) noexcept {
   const Index rows = u.shape[0], cols = u.shape[1];
   const bool tall = rows > cols;
   const Index r = tall ? cols : rows, c = tall ? rows : cols;
-  real* x = static_cast<real*>(u.scratch);
-  real *y = x + o.room, *p = y + o.room, *q = p + o.room, *ms = slot(u, 0);
+  real *x = static_cast<real*>(u.scratch), *y = x + o.room, *p = y + o.room, *q = p + o.room;
+  real *shared = q + o.room, *ms = slot(u, 0);
   const Inputs in(own);
   const real mu = static_cast<real>(o.momentum);
   // The direction goes to y; x gets it with the short side first.
@@ -133,7 +116,8 @@ void update(const Update& u) noexcept {
   } else {
     map(y, x, u.n, [inverse](V d) { return inverse * d; });
   }
-  const real* result = orthogonalize(u.pool, o, r, c, x, y, p, q);
+  const real* result = orthogonalize(
+      {u.pool, x, y, p, q, shared, shared + o.scratch.fixed, o.scratch.per_worker}, o, r, c);
   const double size = o.scaled ? __builtin_sqrt(static_cast<double>(c)) * o.rms_rate : 1;
   const real lr = static_cast<real>(u.lr * size);
   parallel_for(u.pool, rows, 1 + 8192 / (cols + 1), [&](Index begin, Index end, int) {

@@ -33,7 +33,7 @@ class SwapEMAWeights(Callback):
         if not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
         for part in parts:
-            yield from zip(part._trainable_variables, part._averages)
+            yield from zip(part._trainable_variables, part._averages, strict=True)
 
     def _swap(self, averages_in_model):
         if averages_in_model == self._swapped:
@@ -58,7 +58,7 @@ class SwapEMAWeights(Callback):
             return
         # The optimizer has just overwritten the model by its averages, which hold the trained
         # weights while the two are swapped.
-        for (variable, value), (_, average) in zip(self._averages, self._pairs()):
+        for (variable, value), (_, average) in zip(self._averages, self._pairs(), strict=True):
             variable.assign(value)
             average.assign(value)
         self._swapped = False

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 
 from pyseq import constraints, dtype_policies, initializers, lowering, naming, regularizers
+from pyseq.saving import limits
 from pyseq.saving.registration import to_snake_case
 from pyseq.variable import Variable
 
@@ -153,7 +154,12 @@ class Layer:
         if initializer is None:
             initializer = "glorot_uniform" if str(dtype).startswith("float") else "zeros"
         initializer = initializers.get(initializer)
-        value = np.asarray(initializer(shape, dtype=dtype))
+        if limits.is_loading():
+            # The file's weights follow; a hostile config must not get memory or time for its own.
+            limits.take(shape, dtype, f"{self.name}/{name}")
+            value = np.zeros(shape, dtype)
+        else:
+            value = np.asarray(initializer(shape, dtype=dtype))
         if value.shape != shape:
             raise ValueError(
                 f"{self.name}: expected the initializer of `{name}` to return shape {shape}, got "
@@ -319,7 +325,7 @@ class Layer:
     def call(self, inputs):
         return np.asarray(self(inputs))
 
-    def emit(self, g, x):
+    def emit(self, g, x, activity=True):
         """Check the input, build if needed, lower, and add the activity regularizer."""
         shape = (g.batch_size, *x.shape)
         self.check_input(shape)
@@ -332,7 +338,7 @@ class Layer:
                 stacklevel=2,
             )
         y = self.lower(g, x)
-        if self.activity_regularizer is not None and g.losses:
+        if activity and self.activity_regularizer is not None and g.losses:
             y = self._regularize_activity(g, y)
         return y
 
@@ -340,6 +346,10 @@ class Layer:
         if isinstance(y, (list, tuple)):
             return type(y)([self._regularize_activity(g, y[0]), *y[1:]])
         description = self.activity_regularizer.lower()
+        if y.fold > 1:
+            # One loss for each time step, divided by the rows of the batch alone.
+            description = {k: v * y.fold if isinstance(v, float) else v
+                           for k, v in description.items()}
         out = g.op("activity_regularizer", y, y.shape, name=self.name, **description)
         return out.with_mask(y.mask)
 

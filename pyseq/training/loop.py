@@ -31,6 +31,10 @@ class Totals:
             self.values += totals
 
     def logs(self):
+        """`{name: value}` of loss and metrics, sorted by name as Keras's logs are."""
+        return dict(sorted(self.results().items()))
+
+    def results(self):
         """`{"loss": ..., metric: ...}` as floats (arrays for metrics of several values)."""
         if self.program is None:
             return {}
@@ -126,8 +130,8 @@ class ArrayEpochs:
         while done < self.batches:
             if self.cursor >= data.rows:
                 warnings.warn(
-                    f"fit: the data ended after {done} of {self.batches} steps of this epoch; use "
-                    "fewer steps_per_epoch or more data",
+                    f"fit: the data ended after {done} of {self.batches} steps of this epoch; the "
+                    "next epoch starts again; use fewer steps_per_epoch or more data",
                     stacklevel=5,
                 )
                 break
@@ -166,22 +170,20 @@ class StreamEpochs:
         done = 0
         while self.steps is None or done < self.steps:
             item = next(self.iterator, None)
+            if item is None and self.steps is not None and not self.data.once:
+                # A dataset of known length starts again, in the middle of an epoch if need be.
+                self.iterator = self.data.epoch()
+                item = next(self.iterator, None)
             if item is None:
                 self.iterator = None
-                if self.steps is not None and done < self.steps:
-                    self.exhausted = self.data.once
-                    if done == 0 and not self.data.once:
-                        self.iterator = self.data.epoch()
-                        item = next(self.iterator, None)
-                    if item is None:
-                        warnings.warn(
-                            f"fit: the data ended after {done} of {self.steps} steps; let the "
-                            "generator yield more batches, or use fewer steps",
-                            stacklevel=5,
-                        )
-                        break
-                else:
-                    break
+                if self.steps is not None:
+                    self.exhausted = True
+                    warnings.warn(
+                        f"fit: the data ended after {done} of {self.steps} steps; let the "
+                        "generator yield more batches, or use fewer steps",
+                        stacklevel=5,
+                    )
+                break
             x, y, w = item
             x = model._fit_input_rank(x)
             model._build_for(x.shape)

@@ -56,6 +56,8 @@ class Model(Layer):
         self._compiled_metrics = None
         self._compiled_loss = None
         self.loss = None
+        # Where BackupAndRestore found that training stopped.
+        self._initial_epoch = None
         self.stop_training = False
         self.stop_evaluating = False
         self.stop_predicting = False
@@ -99,9 +101,12 @@ class Model(Layer):
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
         }
-        self.loss = loss
-        self._compiled_loss = CompiledLoss(loss, loss_weights)
-        self._compiled_metrics = CompiledMetrics(metrics, weighted_metrics)
+        # As in Keras, compiling again without a loss or metrics keeps those there are.
+        if loss is not None or self._compiled_loss is None:
+            self.loss = loss
+            self._compiled_loss = CompiledLoss(loss, loss_weights)
+        if metrics is not None or weighted_metrics is not None or self._compiled_metrics is None:
+            self._compiled_metrics = CompiledMetrics(metrics, weighted_metrics)
         self.run_eagerly = run_eagerly
         self.steps_per_execution = steps_per_execution
         self.jit_compile = bool(jit_compile)
@@ -336,7 +341,9 @@ class Model(Layer):
         per_batch = callback_list.needs_batches("train")
         validation = None
         logs = {}
+        self._initial_epoch = None
         callback_list.on_train_begin()
+        initial_epoch = self._initial_epoch or initial_epoch
         try:
             for epoch in range(int(initial_epoch), epochs):
                 self.reset_metrics()
@@ -352,7 +359,7 @@ class Model(Layer):
                             validation_data, validation_batch_size or batch_size, validation_steps
                         )
                     result = self._evaluate(validation, callback_list)
-                    logs.update({f"val_{k}": v for k, v in result.items()})
+                    logs.update({f"val_{k}": result[k] for k in sorted(result)})
                 callback_list.on_epoch_end(epoch, logs)
                 if self.stop_training or getattr(source, "exhausted", False):
                     break
@@ -418,7 +425,7 @@ class Model(Layer):
         )
         logs = totals.logs()
         callback_list.on_test_end(logs)
-        return logs
+        return totals.results()
 
     def evaluate(
         self,
@@ -446,7 +453,7 @@ class Model(Layer):
             steps=source.batches,
         )
         logs = self._evaluate(source, callback_list)
-        return logs if return_dict else _as_list(logs)
+        return dict(sorted(logs.items())) if return_dict else _as_list(logs)
 
     # --- predict
 
@@ -563,17 +570,17 @@ class Model(Layer):
         loop.run_batches(
             self, program, arrays, None, 0, data.rows, data.rows, 1, totals, float("inf")
         )
-        return totals.logs()
+        return totals.results()
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """One update on one batch; returns the loss, or loss and metrics."""
         logs = self._one_batch(x, y, sample_weight, class_weight, "train", "train_on_batch")
-        return logs if return_dict else _as_list(logs)
+        return dict(sorted(logs.items())) if return_dict else _as_list(logs)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Loss and metrics of one batch."""
         logs = self._one_batch(x, y, sample_weight, None, "test", "test_on_batch")
-        return logs if return_dict else _as_list(logs)
+        return dict(sorted(logs.items())) if return_dict else _as_list(logs)
 
     # --- what models answer
 

@@ -59,6 +59,8 @@ class StepProgram:
             self._split_metrics(model, spec, output, mask)
         if training:
             self._add_optimizer(model, spec)
+        else:
+            self._add_penalties(model, spec)
         self.dtype = np.dtype(graph.dtype)
         self.program = graph.program(output)
         self.trainer = _core.Trainer(self.program, [v._storage for v in graph.variables], spec)
@@ -105,6 +107,16 @@ class StepProgram:
             if variable.constraint is not None:
                 entry["constraint"] = _lower_part(variable.constraint, variable, "constraint")
             spec["parameters"].append(entry)
+
+    def _add_penalties(self, model, spec):
+        """Weight regularizers belong to the loss of an evaluation too."""
+        index = {id(v): i for i, v in enumerate(self.graph.variables)}
+        for variable in model.trainable_weights:
+            if variable.regularizer is not None and id(variable) in index:
+                penalty = _lower_part(variable.regularizer, variable, "regularizer")
+                spec["parameters"].append(
+                    {"variable": index[id(variable)], "slots": [], "penalty": penalty}
+                )
 
     def prepare_targets(self, y):
         """Give targets the rank that the loss compares with the output."""

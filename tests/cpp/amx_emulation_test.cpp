@@ -40,7 +40,9 @@ struct Product {
   std::vector<float> a, b, c, bias;
 
   Product(Index m, Index n, Index k, bool ta, bool tb, bool accumulate)
-      : a(random_floats(m * k)), b(random_floats(k * n)), c(random_floats(m * (n + 1))),
+      : a(random_floats(m * k)),
+        b(random_floats(k * n)),
+        c(random_floats(m * (n + 1))),
         bias(random_floats(n)) {
     g.m = m, g.n = n, g.k = k;
     g.a_row = ta ? 1 : k, g.a_col = ta ? m : 1;
@@ -58,9 +60,8 @@ struct Product {
     Gemm call = g;
     call.a = a.data(), call.b = b.data(), call.c = out.data();
     if (!g.accumulate) call.bias = bias.data();
-    with_team(threads, [&](Pool* pool) {
-      gemm(pool, call, shared.data(), worker.data(), s.per_worker);
-    });
+    with_team(threads,
+              [&](Pool* pool) { gemm(pool, call, shared.data(), worker.data(), s.per_worker); });
     CHECK(shared.back() == 77 && worker.back() == 77);
     return out;
   }
@@ -130,7 +131,7 @@ void test_not_finite() {
       for (Index r = 0; r < p.g.m; ++r)
         for (Index j = 0; j < p.g.n; ++j) {
           const float got = out[static_cast<std::size_t>(r * p.g.ldc + j)];
-          right = right && (r != 50              ? std::isfinite(got)
+          right = right && (r != 50             ? std::isfinite(got)
                             : std::isnan(value) ? std::isnan(got)
                                                 : got == value * p.at_b(7, j));
         }
@@ -153,7 +154,8 @@ void test_extremes() {
   std::fill(p.bias.begin(), p.bias.end(), 0.0f);
   const std::vector<float> out = p.run();
   CHECK(std::fabs(out[static_cast<std::size_t>(p.g.ldc + 5)] /
-                      (0.5f * std::numeric_limits<float>::max()) - 1) < 1e-6f);
+                      (0.5f * std::numeric_limits<float>::max()) -
+                  1) < 1e-6f);
   CHECK(std::fabs(out[static_cast<std::size_t>(2 * p.g.ldc + 5)]) < 1.2e-38f);
   CHECK(out[static_cast<std::size_t>(3 * p.g.ldc + 5)] == 0);
 }

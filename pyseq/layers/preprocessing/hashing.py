@@ -14,6 +14,7 @@ _K0, _K1, _K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F
 
 
 def _rotate(v, n):
+    # To the right.
     return (v >> n | v << (64 - n)) & _WORD
 
 
@@ -132,14 +133,14 @@ def siphash64(s, key):
     def rounds(a, b, c, d, count):
         for _ in range(count):
             a = a + b & _WORD
-            b = _rotate(b, 13) ^ a
+            b = _rotate(b, 64 - 13) ^ a
             a = _rotate(a, 32)
             c = c + d & _WORD
-            d = _rotate(d, 16) ^ c
+            d = _rotate(d, 64 - 16) ^ c
             a = a + d & _WORD
-            d = _rotate(d, 21) ^ a
+            d = _rotate(d, 64 - 21) ^ a
             c = c + b & _WORD
-            b = _rotate(b, 17) ^ c
+            b = _rotate(b, 64 - 17) ^ c
             c = _rotate(c, 32)
         return a, b, c, d
 

@@ -59,8 +59,14 @@ class TimeDistributed(Layer):
         steps = x.shape[0]
         if g.training and self._couples_rows():
             return self.out(self._lower_each(g, x, steps), x)
-        y = self.layer.emit(g, g.fold(x.with_mask(None), steps))
-        return self.out(g.unfold(y, steps), x)
+        inner = g.fold(x.with_mask(None), steps)
+        if x.mask is not None and len(x.mask.shape) > 1 and self.layer.supports_masking:
+            inner = inner.with_mask(g.fold(x.mask, steps))
+        return self.out(g.unfold(self._inner(g, inner).with_mask(None), steps), x)
+
+    def _inner(self, g, x):
+        # Keras runs the inner layer's `call`: its own activity regularizer does not count there.
+        return self.layer.emit(g, x, activity=False)
 
     def _couples_rows(self):
         return any(part.trainable and _has_batch_statistics(part) for part in self.layer._flatten())
@@ -71,7 +77,7 @@ class TimeDistributed(Layer):
             shape = x.mask.shape[1:]
             masks = g.op_multi("unstack_time", x.mask, [shape] * steps, name=self.name)
             slices = [v.with_mask(m) for v, m in zip(slices, masks, strict=True)]
-        outputs = [self.layer.emit(g, part).with_mask(None) for part in slices]
+        outputs = [self._inner(g, part).with_mask(None) for part in slices]
         return g.op("stack_time", outputs, (steps, *outputs[0].shape), name=self.name)
 
     def get_config(self):

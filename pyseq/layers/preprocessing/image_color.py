@@ -1,0 +1,601 @@
+"""Random changes of the values of pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyseq import backend
+from pyseq.layers.preprocessing import image_ops
+from pyseq.layers.preprocessing.image_base import _ImageLayer, per_image, uniform
+from pyseq.layers.preprocessing.image_geometry import chosen
+from pyseq.saving.registration import builtin
+
+
+def _lists_factor_and_range(self, config):
+    return {**config, "factor": self.factor, "value_range": self.value_range, "seed": self.seed}
+
+
+class _Color(_ImageLayer):
+    """Layers with a factor, a value range and a seed."""
+
+    def __init__(self, factor, value_range, seed, data_format=None, **kwargs):
+        super().__init__(data_format=data_format, seed=seed, **kwargs)
+        self.factor = self._factor(factor)
+        self.value_range = self._range(value_range)
+
+    def clip(self, images):
+        return np.clip(images, self.value_range[0], self.value_range[1])
+
+    def get_config(self):
+        return _lists_factor_and_range(self, super().get_config())
+
+
+@builtin("layers")
+class RandomBrightness(_Color):
+    """Adds one number to each image and limits the result to the value range.
+
+    Args:
+        factor: pair of shares of the value range; a number f is (-f, f).
+        value_range: pair of the lowest and highest value.
+
+    >>> RandomBrightness(0.2)(np.ones((2, 2, 3), "float32")).shape
+    (2, 2, 3)
+    """
+
+    def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
+        super().__init__(factor, value_range, seed, **kwargs)
+
+    def draw(self, images, rng):
+        span = self.value_range[1] - self.value_range[0]
+        return {"rgb_delta": per_image(uniform(rng, self.factor, len(images)) * span)}
+
+    def transform(self, images, choices):
+        return self.clip(images + np.asarray(choices["rgb_delta"], images.dtype))
+
+
+@builtin("layers")
+class RandomContrast(_Color):
+    """(x - mean) c + mean with the mean of each channel, c in [1 - factor[0], 1 + factor[1]].
+
+    Args:
+        factor: pair in [0, 1]; a number f is (0, f), so that contrast only grows.
+        value_range: pair of the lowest and highest value.
+
+    >>> RandomContrast(0.2)(np.ones((2, 2, 3), "float32")).shape
+    (2, 2, 3)
+    """
+
+    _factor_bounds = (0.0, 1.0)
+
+    def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
+        super().__init__(factor, value_range, seed, **kwargs)
+        self.value_range = value_range
+
+    def draw(self, images, rng):
+        bounds = (1 - self.factor[0], 1 + self.factor[1])
+        return {"contrast_factor": per_image(uniform(rng, bounds, len(images)))}
+
+    def transform(self, images, choices):
+        mean = images.mean(axis=(1, 2), keepdims=True)
+        factor = np.asarray(choices["contrast_factor"], images.dtype)
+        return self.clip((images - mean) * factor + mean)
+
+
+@builtin("layers")
+class RandomColorDegeneration(_Color):
+    """x + f (gray - x): f = 1 takes the colour away, below 0 adds to it.
+
+    Args:
+        factor: pair of f; a number f is (-f, f).
+        value_range: pair of the lowest and highest value.
+
+    >>> RandomColorDegeneration(0.2)(np.ones((2, 2, 3), "float32")).shape
+    (2, 2, 3)
+    """
+
+    def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
+        super().__init__(factor, value_range, seed, data_format, **kwargs)
+
+    def draw(self, images, rng):
+        return {"factor": per_image(uniform(rng, self.factor, len(images)))}
+
+    def transform(self, images, choices):
+        factor = np.asarray(choices["factor"], images.dtype)
+        return self.clip(images + factor * (image_ops.grayscale(images) - images))
+
+
+@builtin("layers")
+class RandomGrayscale(_ImageLayer):
+    """Turns RGB images gray with probability `factor`.
+
+    >>> RandomGrayscale(1.0)(np.ones((2, 2, 3), "float32")).shape
+    (2, 2, 3)
+    """
+
+    def __init__(self, factor=0.5, data_format=None, seed=None, **kwargs):
+        super().__init__(data_format=data_format, seed=seed, **kwargs)
+        if not 0 <= factor <= 1:
+            raise ValueError(f"{self.name}: expected `factor` in [0, 1], got {factor!r}")
+        self.factor = factor
+
+    def draw(self, images, rng):
+        return {"apply": per_image(rng.uniform(size=len(images)) < self.factor)}
+
+    def transform(self, images, choices):
+        return np.where(choices["apply"], image_ops.grayscale(images), images)
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+@builtin("layers")
+class RandomHue(_Color):
+    """Turns the hue of RGB images by up to factor / 2 of the colour circle.
+
+    Args:
+        factor: pair in [0, 1]; a number f is (0, f). The sign is random.
+        value_range: pair of the lowest and highest value.
+
+    >>> RandomHue(0.2)(np.ones((2, 2, 3), "float32")).shape
+    (2, 2, 3)
+    """
+
+    _factor_bounds = (0.0, 1.0)
+
+    def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
+        super().__init__(factor, value_range, seed, data_format, **kwargs)
+        self.value_range = value_range
+
+    def draw(self, images, rng):
+        n = len(images)
+        sign = np.where(rng.uniform(size=n) > 0.5, -1.0, 1.0)
+        return {"factor": sign * uniform(rng, self.factor, n) * 0.5}
+
+    def transform(self, images, choices):
+        images = image_ops.change_range(images, self.value_range, (0, 1))
+        hsv = image_ops.rgb_to_hsv(images)
+        hue = hsv[..., 0] + per_image(choices["factor"])[..., 0].astype(images.dtype)
+        hue = np.where(hue > 1, hue - 1, hue)
+        hsv[..., 0] = np.where(hue < 0, hue + 1, hue)
+        out = np.clip(image_ops.hsv_to_rgb(hsv), 0, 1)
+        return image_ops.change_range(out, (0, 1), self.value_range)
+
+
+@builtin("layers")
+class RandomSaturation(_Color):
+    """Multiplies the saturation of RGB images by f / (1 - f): f = 1/2 changes nothing.
+
+    Args:
+        factor: pair of f; a number f is (-f, f), of which the negative half takes the colour away.
+        value_range: pair of the lowest and highest value.
+
+    >>> RandomSaturation((0.4, 0.6))(np.ones((2, 2, 3), "float32")).shape
+    (2, 2, 3)
+    """
+
+    def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
+        super().__init__(factor, value_range, seed, data_format, **kwargs)
+
+    def draw(self, images, rng):
+        factor = uniform(rng, self.factor, len(images))
+        return {"factor": factor / (1 - factor + backend.epsilon())}
+
+    def transform(self, images, choices):
+        hsv = image_ops.rgb_to_hsv(images)
+        hsv[..., 1] = self.clip(hsv[..., 1] * per_image(choices["factor"])[..., 0])
+        return image_ops.hsv_to_rgb(hsv)
+
+
+@builtin("layers")
+class RandomSharpness(_Color):
+    """Blends images with their blur: factor 0 is the blur, 1/2 the image, 1 sharper.
+
+    Args:
+        factor: pair in [0, 1]; a number f is (0, f).
+        value_range: pair of the lowest and highest value.
+
+    >>> RandomSharpness(0.5)(np.ones((2, 2, 3), "float32")).shape
+    (2, 2, 3)
+    """
+
+    _factor_bounds = (0.0, 1.0)
+
+    def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
+        super().__init__(factor, value_range, seed, data_format, **kwargs)
+
+    def draw(self, images, rng):
+        return {"factor": uniform(rng, self.factor, len(images))}
+
+    def transform(self, images, choices):
+        height, width = images.shape[1:3]
+        padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        smooth = sum(
+            padded[:, i : i + height, j : j + width] * ((5 if i == j == 1 else 1) / 13)
+            for i in range(3)
+            for j in range(3)
+        )
+        blur = 1 - 2 * per_image(choices["factor"])
+        return self.clip(images + blur * (smooth - images))
+
+
+@builtin("layers")
+class RandomColorJitter(_ImageLayer):
+    """Random brightness, contrast, saturation and hue, in this order; None leaves one out.
+
+    Args:
+        value_range: pair of the lowest and highest value.
+        brightness_factor, contrast_factor, saturation_factor, hue_factor: as of the single layers.
+
+    >>> RandomColorJitter(brightness_factor=0.2)(np.ones((2, 2, 3), "float32")).shape
+    (2, 2, 3)
+    """
+
+    def __init__(
+        self,
+        value_range=(0, 255),
+        brightness_factor=None,
+        contrast_factor=None,
+        saturation_factor=None,
+        hue_factor=None,
+        seed=None,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(data_format=data_format, seed=seed, **kwargs)
+        self.value_range = value_range
+        self.brightness_factor = brightness_factor
+        self.contrast_factor = contrast_factor
+        self.saturation_factor = saturation_factor
+        self.hue_factor = hue_factor
+        steps = (
+            (RandomBrightness, brightness_factor),
+            (RandomContrast, contrast_factor),
+            (RandomSaturation, saturation_factor),
+            (RandomHue, hue_factor),
+        )
+        self._steps = [
+            cls(factor, value_range=value_range, seed=self.generator)
+            for cls, factor in steps
+            if factor is not None
+        ]
+
+    def transform(self, images, choices):
+        for step in self._steps:
+            rng = np.random.default_rng(self.generator.next())
+            images = step.transform(images, step.draw(images, rng))
+        return images
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "value_range": self.value_range,
+            "brightness_factor": self.brightness_factor,
+            "contrast_factor": self.contrast_factor,
+            "saturation_factor": self.saturation_factor,
+            "hue_factor": self.hue_factor,
+            "seed": self.seed,
+        }
+
+
+@builtin("layers")
+class RandomPosterization(_Color):
+    """Keeps only the highest bits of each value.
+
+    Args:
+        factor: pair of numbers of bits in [1, 8], the second not reached; a number b is (1, b).
+        value_range: pair of the lowest and highest value.
+
+    >>> RandomPosterization(4)(np.ones((2, 2, 3), "float32")).shape
+    (2, 2, 3)
+    """
+
+    _factor_bounds = (1, 8)
+
+    def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
+        super().__init__(factor, value_range, seed, data_format, **kwargs)
+
+    def draw(self, images, rng):
+        low, high = (int(f) for f in self.factor)
+        n = len(images)
+        bits = rng.integers(low, high, n) if low != high else np.full(n, low)
+        return {"shift_factor": 8 - bits}
+
+    def transform(self, images, choices):
+        shift = per_image(choices["shift_factor"]).astype(np.uint8)
+        whole = image_ops.change_range(images, self.value_range, (0, 255)).astype(np.uint8)
+        kept = ((whole >> shift) << shift).astype(images.dtype)
+        return image_ops.change_range(kept, (0, 255), self.value_range)
+
+
+@builtin("layers")
+class RandomInvert(_Color):
+    """Replaces x by the highest value minus x.
+
+    Args:
+        factor: pair of probabilities between which that of acting is drawn; a number p is (0, p),
+            so that 1.0 acts on half of the images.
+        value_range: pair of the lowest and highest value.
+
+    >>> RandomInvert((1, 1))(np.zeros((1, 1, 3), "float32")).tolist()
+    [[[255.0, 255.0, 255.0]]]
+    """
+
+    _factor_bounds = (0.0, 1.0)
+
+    def __init__(self, factor=1.0, value_range=(0, 255), seed=None, data_format=None, **kwargs):
+        super().__init__(factor, value_range, seed, data_format, **kwargs)
+        self.value_range = value_range
+
+    def draw(self, images, rng):
+        return {"apply_inversion": chosen(rng, self.factor, len(images))}
+
+    def transform(self, images, choices):
+        acts = per_image(choices["apply_inversion"])
+        return np.where(acts, self.value_range[1] - images, images)
+
+
+@builtin("layers")
+class Solarization(_ImageLayer):
+    """Adds a number, then inverts what reaches a threshold.
+
+    Args:
+        addition_factor, threshold_factor: pair (low, high) in [0, 1]; the draw is from
+            [low, 255 high]. A number f is (0, f).
+        value_range: pair of the lowest and highest value.
+
+    >>> Solarization()(np.zeros((1, 1, 3), "float32")).tolist()
+    [[[255.0, 255.0, 255.0]]]
+    """
+
+    def __init__(
+        self, addition_factor=0.0, threshold_factor=0.0, value_range=(0, 255), seed=None, **kwargs
+    ):
+        super().__init__(seed=seed, **kwargs)
+        bounds = (0.0, 1.0)
+        self.addition_factor = self._factor(addition_factor, "addition_factor", bounds, False)
+        self.threshold_factor = self._factor(threshold_factor, "threshold_factor", bounds, False)
+        self.value_range = self._range(value_range)
+
+    def draw(self, images, rng):
+        def numbers(factor):
+            return per_image(uniform(rng, (factor[0], 255 * factor[1]), len(images)))
+
+        return {
+            "additions": numbers(self.addition_factor),
+            "thresholds": numbers(self.threshold_factor),
+        }
+
+    def transform(self, images, choices):
+        images = image_ops.change_range(images, self.value_range, (0, 255))
+        images = np.clip(images + np.asarray(choices["additions"], images.dtype), 0, 255)
+        images = np.where(images < choices["thresholds"], images, 255 - images)
+        return image_ops.change_range(images, (0, 255), self.value_range)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "value_range": self.value_range,
+            "addition_factor": self.addition_factor,
+            "threshold_factor": self.threshold_factor,
+            "seed": self.seed,
+        }
+
+
+@builtin("layers")
+class RandomErasing(_ImageLayer):
+    """Overwrites a random rectangle of each image.
+
+    Args:
+        factor: pair of probabilities between which that of acting is drawn; a number p is (0, p).
+        scale: pair of squared shares of each side.
+        fill_value: number or three numbers; None for normal noise.
+        value_range: pair of the lowest and highest value.
+
+    >>> RandomErasing()(np.ones((4, 4, 3), "float32")).shape
+    (4, 4, 3)
+    """
+
+    _factor_bounds = (0.0, 1.0)
+
+    def __init__(
+        self,
+        factor=1.0,
+        scale=(0.02, 0.33),
+        fill_value=None,
+        value_range=(0, 255),
+        seed=None,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(data_format=data_format, seed=seed, **kwargs)
+        self.factor = self._factor(factor)
+        self.scale = self._factor(scale, "scale")
+        self.fill_value = fill_value
+        self.value_range = value_range
+        if fill_value is not None and np.shape(fill_value) not in ((), (3,)):
+            raise ValueError(
+                f"{self.name}: expected `fill_value` to be a number or three, got {fill_value!r}"
+            )
+
+    def draw(self, images, rng):
+        sides = np.sqrt(uniform(rng, self.scale, (len(images), 2)))
+        masks = rectangles(images, sides[:, 0], sides[:, 1], rng)
+        fill = self.fill_value
+        if fill is None:
+            fill = rng.normal(size=images.shape) * self.value_range[1]
+        return {
+            "apply_erasing": chosen(rng, self.factor, len(images)),
+            "batch_masks": masks,
+            "fill_value": np.clip(fill, self.value_range[0], self.value_range[1]),
+        }
+
+    def transform(self, images, choices):
+        erased = np.where(choices["batch_masks"], choices["fill_value"], images)
+        return np.where(per_image(choices["apply_erasing"]), erased, images)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "factor": self.factor,
+            "scale": self.scale,
+            "fill_value": self.fill_value,
+            "value_range": self.value_range,
+            "seed": self.seed,
+        }
+
+
+def rectangles(images, across, down, rng):
+    """Masks `(n, height, width, 1)` of random rectangles; sides are shares of those of images."""
+    n, height, width = images.shape[:3]
+
+    def span(share, length):
+        size = share * length
+        start = rng.uniform(size=n) * (length - size)
+        at = np.arange(length)
+        return (at >= start[:, None]) & (at < (start + size)[:, None])
+
+    columns, rows = span(across, width), span(down, height)
+    return (rows[:, :, None] & columns[:, None, :])[..., None]
+
+
+@builtin("layers")
+class RandomGaussianBlur(_ImageLayer):
+    """Blurs images with a normal kernel.
+
+    Args:
+        factor: pair of probabilities between which that of acting is drawn; a number p is (0, p).
+        kernel_size: odd size, or a pair (across, down).
+        sigma: pair between which the standard deviations of a batch are drawn; a number s is
+            (0, s).
+        value_range: pair of the lowest and highest value.
+
+    >>> RandomGaussianBlur()(np.ones((4, 4, 3), "float32")).shape
+    (4, 4, 3)
+    """
+
+    _factor_bounds = (0.0, 1.0)
+
+    def __init__(
+        self,
+        factor=1.0,
+        kernel_size=3,
+        sigma=1.0,
+        value_range=(0, 255),
+        data_format=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(data_format=data_format, seed=seed, **kwargs)
+        self.factor = self._factor(factor)
+        pair = kernel_size if isinstance(kernel_size, (tuple, list)) else (kernel_size,) * 2
+        if len(pair) != 2 or any(not isinstance(k, int) or k < 1 or k % 2 == 0 for k in pair):
+            raise ValueError(
+                f"{self.name}: expected `kernel_size` to be an odd integer or a pair, got "
+                f"{kernel_size!r}"
+            )
+        self.kernel_size = tuple(pair)
+        self.sigma = self._factor(sigma, "sigma")
+        self.value_range = value_range
+
+    def draw(self, images, rng):
+        return {
+            "should_apply_blur": chosen(rng, self.factor, len(images)),
+            "blur_factor": uniform(rng, self.sigma, 2) + 1e-6,
+        }
+
+    def transform(self, images, choices):
+        blurred = image_ops.gaussian_blur(images, self.kernel_size, choices["blur_factor"])
+        out = np.where(per_image(choices["should_apply_blur"]), blurred, images)
+        return np.clip(out, self.value_range[0], self.value_range[1])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "factor": self.factor,
+            "kernel_size": self.kernel_size,
+            "sigma": self.sigma,
+            "value_range": self.value_range,
+            "seed": self.seed,
+        }
+
+
+@builtin("layers")
+class RandomElasticTransform(_ImageLayer):
+    """Shifts every pixel by smoothed noise.
+
+    Args:
+        factor: pair of probabilities between which that of acting is drawn; a number p is (0, p).
+        scale: pair between which the strength of a batch is drawn; a number s is (0, s).
+        interpolation, fill_mode, fill_value: as of `RandomRotation`.
+        value_range: pair of the lowest and highest value.
+
+    >>> RandomElasticTransform()(np.ones((4, 4, 3), "float32")).shape
+    (4, 4, 3)
+    """
+
+    _factor_bounds = (0.0, 1.0)
+
+    def __init__(
+        self,
+        factor=1.0,
+        scale=1.0,
+        interpolation="bilinear",
+        fill_mode="reflect",
+        fill_value=0.0,
+        value_range=(0, 255),
+        seed=None,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(data_format=data_format, seed=seed, **kwargs)
+        self.factor = self._factor(factor)
+        self.scale = self._factor(scale, "scale")
+        self._fill(fill_mode, interpolation)
+        self.fill_value = fill_value
+        self.value_range = value_range
+
+    def draw(self, images, rng):
+        n, height, width = images.shape[:3]
+        strength = rng.uniform(*self.scale)
+        sigma = min(height, width) * 0.05 * strength
+        size = int(6 * sigma) | 1
+        # A vanishing deviation would divide by zero; its kernel is a point.
+        deviation = (max(sigma, 1e-6),) * 2
+        noise = [
+            image_ops.gaussian_blur(
+                rng.normal(size=(n, height, width, 1)) * sigma, (size, size), deviation
+            )[..., 0]
+            for _ in range(2)
+        ]
+        alpha = max(height, width) * 0.1 * strength
+        return {
+            "apply_transform": chosen(rng, self.factor, n),
+            "across": alpha * noise[0],
+            "down": alpha * noise[1],
+        }
+
+    def transform(self, images, choices):
+        height, width = images.shape[1:3]
+        y, x = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
+        moved = image_ops.sample(
+            images,
+            y + choices["down"],
+            x + choices["across"],
+            self.interpolation,
+            self.fill_mode,
+            self.fill_value,
+        )
+        out = np.where(per_image(choices["apply_transform"]), moved, images)
+        return np.clip(out, self.value_range[0], self.value_range[1])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "factor": self.factor,
+            "scale": self.scale,
+            "interpolation": self.interpolation,
+            "fill_mode": self.fill_mode,
+            "fill_value": self.fill_value,
+            "value_range": self.value_range,
+            "seed": self.seed,
+        }

@@ -1,0 +1,339 @@
+"""Random changes of where pixels are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyseq.layers.preprocessing import image_ops
+from pyseq.layers.preprocessing.image_base import _ImageLayer, per_image, uniform
+from pyseq.saving.registration import builtin
+
+_MODES = ("horizontal", "vertical", "horizontal_and_vertical")
+
+
+@builtin("layers")
+class RandomFlip(_ImageLayer):
+    """Mirrors images with probability 1/2.
+
+    Args:
+        mode: "horizontal", "vertical" or "horizontal_and_vertical": then both or none.
+
+    >>> RandomFlip()(np.ones((2, 2, 1), "float32")).shape
+    (2, 2, 1)
+    """
+
+    def __init__(self, mode="horizontal_and_vertical", seed=None, data_format=None, **kwargs):
+        super().__init__(data_format=data_format, seed=seed, **kwargs)
+        self.mode = self._one_of("mode", mode, _MODES)
+
+    def draw(self, images, rng):
+        return {"flips": per_image(rng.uniform(size=len(images)) <= 0.5)}
+
+    def transform(self, images, choices):
+        out = images
+        if self.mode != "vertical":
+            out = np.where(choices["flips"], out[:, :, ::-1], out)
+        if self.mode != "horizontal":
+            out = np.where(choices["flips"], out[:, ::-1], out)
+        return out
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed, "mode": self.mode}
+
+
+class _Affine(_ImageLayer):
+    """Layers that move pixels by a linear map."""
+
+    def __init__(self, fill_mode, interpolation, seed, fill_value, data_format, **kwargs):
+        super().__init__(data_format=data_format, seed=seed, **kwargs)
+        self._fill(fill_mode, interpolation)
+        self.fill_value = fill_value
+
+    def matrix(self, images, choices):
+        """Rows for `image_ops.affine`."""
+        raise TypeError(f"{type(self).__name__}: expected a subclass that defines matrix()")
+
+    def transform(self, images, choices):
+        matrix = self.matrix(images, choices)
+        return image_ops.affine(
+            images, matrix, self.interpolation, self.fill_mode, self.fill_value
+        )
+
+
+@builtin("layers")
+class RandomRotation(_Affine):
+    """Turns images about their centre.
+
+    Args:
+        factor: pair of shares of 360 degrees, positive counter-clockwise; a number f is (-f, f).
+        fill_mode: "reflect", "wrap", "constant" or "nearest": what lies outside.
+        interpolation: "bilinear" or "nearest".
+        fill_value: for "constant".
+
+    >>> RandomRotation(0.1)(np.ones((2, 2, 1), "float32")).shape
+    (2, 2, 1)
+    """
+
+    def __init__(
+        self,
+        factor,
+        fill_mode="reflect",
+        interpolation="bilinear",
+        seed=None,
+        fill_value=0.0,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+        self.factor = self._factor(factor)
+
+    def draw(self, images, rng):
+        return {"angle": 360 * uniform(rng, self.factor, len(images))}
+
+    def matrix(self, images, choices):
+        return image_ops.rotation_matrix(choices["angle"], *images.shape[1:3])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "factor": self.factor,
+            "fill_mode": self.fill_mode,
+            "fill_value": self.fill_value,
+            "interpolation": self.interpolation,
+            "seed": self.seed,
+        }
+
+
+class _TwoFactors(_Affine):
+    def __init__(
+        self,
+        height_factor,
+        width_factor,
+        fill_mode="reflect",
+        interpolation="bilinear",
+        seed=None,
+        fill_value=0.0,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+        self.height_factor = height_factor
+        self.width_factor = width_factor
+        self._height = self._pair(height_factor, "height_factor")
+        self._width = None if width_factor is None else self._pair(width_factor, "width_factor")
+
+    def _pair(self, value, name):
+        pair = self._factor(value, name)
+        if min(pair) < -1 or max(pair) > 1:
+            raise ValueError(f"{self.name}: expected `{name}` in [-1, 1], got {value!r}")
+        return pair
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "height_factor": self.height_factor,
+            "width_factor": self.width_factor,
+            "fill_mode": self.fill_mode,
+            "interpolation": self.interpolation,
+            "seed": self.seed,
+            "fill_value": self.fill_value,
+        }
+
+
+@builtin("layers")
+class RandomTranslation(_TwoFactors):
+    """Shifts images.
+
+    Args:
+        height_factor, width_factor: pair of shares of the size, positive down and to the right; a
+            number f is (-f, f).
+        fill_mode, interpolation, fill_value: as of `RandomRotation`.
+
+    >>> RandomTranslation(0.1, 0.1)(np.ones((2, 2, 1), "float32")).shape
+    (2, 2, 1)
+    """
+
+    def draw(self, images, rng):
+        n, height, width = images.shape[:3]
+        down = uniform(rng, self._height, (n, 1)) * height
+        right = uniform(rng, self._width, (n, 1)) * width
+        return {"translations": np.concatenate([right, down], axis=1)}
+
+    def matrix(self, images, choices):
+        right, down = np.asarray(choices["translations"], float).T
+        one, zero = np.ones_like(right), np.zeros_like(right)
+        return np.stack([one, zero, -right, zero, one, -down], axis=1)
+
+
+@builtin("layers")
+class RandomZoom(_TwoFactors):
+    """Zooms images about their centre.
+
+    Args:
+        height_factor: pair of relative changes, positive out (smaller), negative in.
+        width_factor: the same for the width; None takes that of the height.
+        fill_mode, interpolation, fill_value: as of `RandomRotation`.
+
+    >>> RandomZoom(0.1)(np.ones((2, 2, 1), "float32")).shape
+    (2, 2, 1)
+    """
+
+    def __init__(self, height_factor, width_factor=None, *args, **kwargs):
+        super().__init__(height_factor, width_factor, *args, **kwargs)
+
+    def _pair(self, value, name):
+        pair = super()._pair(value, name)
+        # Only a given bound: a number f stands for the range from -f.
+        given = value if isinstance(value, (tuple, list)) else [value]
+        if min(given) <= -1:
+            raise ValueError(f"{self.name}: expected `{name}` above -1, got {value!r}")
+        return pair
+
+    def draw(self, images, rng):
+        n = len(images)
+        height = 1 + uniform(rng, self._height, (n, 1))
+        width = height if self._width is None else 1 + uniform(rng, self._width, (n, 1))
+        return {"height_zoom": height, "width_zoom": width}
+
+    def matrix(self, images, choices):
+        height, width = images.shape[1:3]
+        down = np.asarray(choices["height_zoom"], float)[:, 0]
+        across = np.asarray(choices["width_zoom"], float)[:, 0]
+        zero = np.zeros_like(down)
+        x, y = (width - 1) / 2 * (1 - across), (height - 1) / 2 * (1 - down)
+        return np.stack([across, zero, x, zero, down, y], axis=1)
+
+
+@builtin("layers")
+class RandomShear(_Affine):
+    """Slants images.
+
+    Args:
+        x_factor, y_factor: pair of slopes in [0, 1]; a number f is (-f, f). Both get one random
+            sign.
+        interpolation, fill_mode, fill_value: as of `RandomRotation`.
+
+    >>> RandomShear(0.1)(np.ones((2, 2, 1), "float32")).shape
+    (2, 2, 1)
+    """
+
+    def __init__(
+        self,
+        x_factor=0.0,
+        y_factor=0.0,
+        interpolation="bilinear",
+        fill_mode="reflect",
+        fill_value=0.0,
+        data_format=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+        self.x_factor = self._slope(x_factor, "x_factor")
+        self.y_factor = self._slope(y_factor, "y_factor")
+
+    def _slope(self, value, name):
+        low, high = self._factor(value, name, (0.0, 1.0))
+        if isinstance(value, (tuple, list)):
+            if low < 0 or high > 1:
+                # The range of a saved config of a number.
+                if low != -high:
+                    raise ValueError(f"{self.name}: expected `{name}` in [0, 1], got {value!r}")
+            return low, high
+        return -high, high
+
+    def draw(self, images, rng):
+        n = len(images)
+        sign = np.where(rng.uniform(size=(n, 1)) > 0.5, -1.0, 1.0)
+        y = uniform(rng, self.y_factor, (n, 1))
+        x = uniform(rng, self.x_factor, (n, 1))
+        return {"shear_factor": np.concatenate([x, y], axis=1) * sign}
+
+    def matrix(self, images, choices):
+        x, y = np.asarray(choices["shear_factor"], float).T
+        one, zero = np.ones_like(x), np.zeros_like(x)
+        return np.stack([one, x, zero, y, one, zero], axis=1)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "x_factor": self.x_factor,
+            "y_factor": self.y_factor,
+            "fill_mode": self.fill_mode,
+            "interpolation": self.interpolation,
+            "seed": self.seed,
+            "fill_value": self.fill_value,
+        }
+
+
+def chosen(rng, factor, n):
+    """Which of n images an operation hits: its probability is itself drawn from `factor`."""
+    probability = uniform(rng, factor, n)
+    return rng.uniform(size=n) < probability
+
+
+@builtin("layers")
+class RandomPerspective(_ImageLayer):
+    """Moves the corners of images and maps the rest along.
+
+    Args:
+        factor: pair of probabilities between which that of acting is drawn; a number p is (0, p).
+        scale: corners move by up to scale / 2 of their distance from the origin.
+        interpolation: "bilinear" or "nearest".
+        fill_value: what lies outside.
+
+    >>> RandomPerspective()(np.ones((2, 2, 1), "float32")).shape
+    (2, 2, 1)
+    """
+
+    _factor_bounds = (0.0, 1.0)
+
+    def __init__(
+        self,
+        factor=1.0,
+        scale=1.0,
+        interpolation="bilinear",
+        fill_value=0.0,
+        seed=None,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(data_format=data_format, seed=seed, **kwargs)
+        self.factor = self._factor(factor)
+        if not 0 <= scale <= 1:
+            raise ValueError(f"{self.name}: expected `scale` in [0, 1], got {scale!r}")
+        self.scale = scale
+        self.fill_value = fill_value
+        self.interpolation = self._one_of("interpolation", interpolation, ("nearest", "bilinear"))
+
+    def draw(self, images, rng):
+        n, height, width = images.shape[:3]
+        acts = chosen(rng, self.factor, n)
+        shift = rng.uniform(-0.5 * self.scale, 0.5 * self.scale, (n, 4, 2))
+        corners = [[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]]
+        start = np.broadcast_to(np.array(corners, float), (n, 4, 2))
+        return {
+            "apply_perspective": acts,
+            "start_points": start,
+            "end_points": start + start * shift,
+        }
+
+    def transform(self, images, choices):
+        moved = image_ops.perspective(
+            images,
+            choices["start_points"],
+            choices["end_points"],
+            self.interpolation,
+            self.fill_value,
+        )
+        return np.where(per_image(choices["apply_perspective"]), moved, images)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "factor": self.factor,
+            "scale": self.scale,
+            "interpolation": self.interpolation,
+            "fill_value": self.fill_value,
+            "seed": self.seed,
+        }

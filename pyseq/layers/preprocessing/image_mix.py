@@ -1,0 +1,333 @@
+"""Layers that combine others, or images with each other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyseq.layers.base import Layer
+from pyseq.layers.preprocessing import image_color, image_geometry, image_histogram
+from pyseq.layers.preprocessing.image_base import _ImageLayer, per_image
+from pyseq.saving import serialization
+from pyseq.saving.registration import builtin
+
+
+def _operations(factor, value_range, interpolation, seed, color=True):
+    """The eleven operations of RandAugment (seven without colour), in the order of Keras."""
+    moved = {"interpolation": interpolation, "seed": seed}
+    ranged = {"value_range": value_range, "seed": seed}
+    geometry = [
+        image_geometry.RandomShear(x_factor=factor, y_factor=factor, **moved),
+        image_geometry.RandomTranslation(factor, factor, **moved),
+        image_geometry.RandomRotation(factor, **moved),
+    ]
+    colors = [
+        image_color.RandomBrightness(factor, **ranged),
+        image_color.RandomColorDegeneration(factor, **ranged),
+        image_color.RandomContrast(factor, **ranged),
+        image_color.RandomSharpness(factor, **ranged),
+    ]
+    others = [
+        image_color.RandomPosterization(max(1, int(8 * factor[1])), **ranged),
+        image_color.Solarization(factor, factor, **ranged),
+        image_histogram.AutoContrast(value_range=value_range),
+        image_histogram.Equalization(value_range=value_range),
+    ]
+    return [*geometry, *(colors if color else []), *others]
+
+
+class _Combined(_ImageLayer):
+    _factor_bounds = (0.0, 1.0)
+
+    def __init__(self, value_range, factor, interpolation, seed, data_format, **kwargs):
+        super().__init__(data_format=data_format, seed=seed, **kwargs)
+        self.value_range = value_range
+        self.factor = self._factor(factor)
+        self.interpolation = self._one_of("interpolation", interpolation, ("nearest", "bilinear"))
+
+
+@builtin("layers")
+class RandAugment(_Combined):
+    """`num_ops` random operations of eleven, the same for a batch (Cubuk et al., arXiv:1909.13719).
+
+    Args:
+        value_range: pair of the lowest and highest value.
+        num_ops: number of operations, drawn with replacement.
+        factor: strength, a pair in [0, 1]; a number f is (0, f).
+        interpolation: "bilinear" or "nearest".
+
+    >>> RandAugment()(np.ones((4, 4, 3), "float32")).shape
+    (4, 4, 3)
+    """
+
+    def __init__(
+        self,
+        value_range=(0, 255),
+        num_ops=2,
+        factor=0.5,
+        interpolation="bilinear",
+        seed=None,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(value_range, factor, interpolation, seed, data_format, **kwargs)
+        self.num_ops = num_ops
+        self._operations = _operations(self.factor, value_range, interpolation, self.generator)
+
+    def draw(self, images, rng):
+        return {
+            "layer_idxes": rng.integers(0, len(self._operations), self.num_ops),
+            "transforms": [op.draw(images, rng) for op in self._operations],
+        }
+
+    def transform(self, images, choices):
+        for i in choices["layer_idxes"]:
+            images = self._operations[i].transform(images, choices["transforms"][i])
+        return images
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "value_range": self.value_range,
+            "num_ops": self.num_ops,
+            "factor": self.factor,
+            "interpolation": self.interpolation,
+            "seed": self.seed,
+        }
+
+
+@builtin("layers")
+class AugMix(_Combined):
+    """A random mixture of images and of several chains of operations on them.
+
+    Args:
+        value_range: pair of the lowest and highest value.
+        num_chains: number of chains.
+        chain_depth: operations of a chain, some of them none.
+        factor: strength, a pair in [0, 1]; a number f is (0, f).
+        alpha: parameter of the Dirichlet and Beta distributions of the weights.
+        all_ops: False leaves the operations on colour out.
+        interpolation: "bilinear" or "nearest".
+
+    Hendrycks et al., arXiv:1912.02781.
+
+    >>> AugMix()(np.ones((4, 4, 3), "float32")).shape
+    (4, 4, 3)
+    """
+
+    def __init__(
+        self,
+        value_range=(0, 255),
+        num_chains=3,
+        chain_depth=3,
+        factor=0.3,
+        alpha=1.0,
+        all_ops=True,
+        interpolation="bilinear",
+        seed=None,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(value_range, factor, interpolation, seed, data_format, **kwargs)
+        self.num_chains = num_chains
+        self.chain_depth = chain_depth
+        self.alpha = alpha
+        self.all_ops = all_ops
+        self._operations = _operations(
+            self.factor, value_range, interpolation, self.generator, all_ops
+        )
+
+    def draw(self, images, rng):
+        count = len(self._operations)
+        picks = rng.integers(0, count + 1, (self.num_chains, self.chain_depth))
+        chains = [
+            [(i, self._operations[i].draw(images, rng)) for i in chain if i < count]
+            for chain in picks
+        ]
+        return {
+            "chain_mixing_weights": rng.dirichlet(np.full(self.num_chains, self.alpha)),
+            "weight_sample": rng.beta(self.alpha, self.alpha),
+            "chain_transforms": chains,
+        }
+
+    def transform(self, images, choices):
+        mixed = np.zeros_like(images)
+        for weight, chain in zip(
+            choices["chain_mixing_weights"], choices["chain_transforms"], strict=True
+        ):
+            out = images
+            for i, drawn in chain:
+                out = self._operations[i].transform(out, drawn)
+            mixed = mixed + out * weight
+        share = choices["weight_sample"]
+        out = share * images + (1 - share) * mixed
+        return np.clip(out, self.value_range[0], self.value_range[1])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "value_range": self.value_range,
+            "num_chains": self.num_chains,
+            "chain_depth": self.chain_depth,
+            "factor": self.factor,
+            "alpha": self.alpha,
+            "all_ops": self.all_ops,
+            "interpolation": self.interpolation,
+            "seed": self.seed,
+        }
+
+
+@builtin("layers")
+class MixUp(_ImageLayer):
+    """Blends each image with another of the batch (Zhang et al., arXiv:1710.09412).
+
+    Args:
+        alpha: parameter of the Beta distribution of the share.
+
+    In a Sequential the labels are not mixed.
+
+    >>> MixUp()(np.ones((2, 4, 4, 3), "float32")).shape
+    (2, 4, 4, 3)
+    """
+
+    def __init__(self, alpha=0.2, data_format=None, seed=None, **kwargs):
+        super().__init__(data_format=data_format, seed=seed, **kwargs)
+        self.alpha = alpha
+
+    def draw(self, images, rng):
+        n = len(images)
+        return {
+            "mix_weight": rng.beta(self.alpha, self.alpha, n),
+            "permutation_order": rng.permutation(n),
+        }
+
+    def transform(self, images, choices):
+        weight = per_image(choices["mix_weight"]).astype(images.dtype)
+        return weight * images + (1 - weight) * images[np.asarray(choices["permutation_order"])]
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "alpha": self.alpha,
+            "seed": self.seed,
+        }
+
+
+@builtin("layers")
+class CutMix(_ImageLayer):
+    """Replaces a rectangle of each image by that of another (Yun et al., arXiv:1905.04899).
+
+    Args:
+        factor: pair in [0, 1] between which the parameter of the Beta distribution is drawn; a
+            number f is (0, f).
+
+    In a Sequential the labels are not mixed.
+
+    >>> CutMix()(np.ones((2, 4, 4, 3), "float32")).shape
+    (2, 4, 4, 3)
+    """
+
+    _factor_bounds = (0.0, 1.0)
+
+    def __init__(self, factor=1.0, seed=None, data_format=None, **kwargs):
+        super().__init__(data_format=data_format, seed=seed, **kwargs)
+        self.factor = self._factor(factor)
+
+    def draw(self, images, rng):
+        n = len(images)
+        alpha = rng.uniform(*self.factor) + 1e-6
+        side = np.sqrt(1 - rng.beta(alpha, alpha, n))
+        return {
+            "batch_masks": image_color.rectangles(images, side, side, rng),
+            "permutation_order": rng.permutation(n),
+        }
+
+    def transform(self, images, choices):
+        other = images[np.asarray(choices["permutation_order"])]
+        return np.where(choices["batch_masks"], other, images)
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor, "seed": self.seed}
+
+
+@builtin("layers")
+class MaxNumBoundingBoxes(_ImageLayer):
+    """Leaves images as they are; in Keras it limits the number of bounding boxes beside them.
+
+    >>> MaxNumBoundingBoxes(3)(np.ones((1, 1, 3), "float32")).tolist()
+    [[[1.0, 1.0, 1.0]]]
+    """
+
+    def __init__(self, max_number, fill_value=-1, **kwargs):
+        super().__init__(**kwargs)
+        self.max_number = int(max_number)
+        self.fill_value = int(fill_value)
+
+    def get_config(self):
+        return {**super().get_config(), "max_number": self.max_number}
+
+
+@builtin("layers")
+class Pipeline(Layer):
+    """Several layers as one.
+
+    Args:
+        layers: the layers, in order. A direct call runs them as in training.
+
+    >>> from pyseq.layers import Rescaling
+    >>> Pipeline([Rescaling(2.0), Rescaling(0.5)])(np.ones((1, 2))).tolist()
+    [[1.0, 1.0]]
+    """
+
+    mask_policy = "pass"
+
+    def __init__(self, layers, name=None):
+        super().__init__(name=name)
+        self._pipeline_layers = list(layers)
+        for layer in self._pipeline_layers:
+            if not isinstance(layer, Layer):
+                raise TypeError(f"{self.name}: expected a list of layers, got {layer!r} in it")
+            self._track(layer)
+
+    @property
+    def layers(self):
+        return self._pipeline_layers
+
+    def __call__(self, inputs, training=True, mask=None):
+        for layer in self._pipeline_layers:
+            inputs = layer(inputs, training=training)
+        return inputs
+
+    def build(self, input_shape):
+        shape = tuple(input_shape)
+        for layer in self._pipeline_layers:
+            if not layer.built:
+                layer.build(shape)
+            shape = layer.compute_output_shape(shape)
+
+    def compute_output_shape(self, input_shape):
+        shape = tuple(input_shape)
+        for layer in self._pipeline_layers:
+            shape = layer.compute_output_shape(shape)
+        return shape
+
+    def lower(self, g, x):
+        for layer in self._pipeline_layers:
+            x = layer.emit(g, x)
+        return x
+
+    def get_config(self):
+        return {
+            "layers": serialization.serialize_keras_object(self._pipeline_layers),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        layers = config.get("layers")
+        if not isinstance(layers, (list, tuple)):
+            raise ValueError(
+                f"Pipeline.from_config: expected `layers` to be a list of layers, got {layers!r}"
+            )
+        config["layers"] = [serialization.deserialize_keras_object(item) for item in layers]
+        return cls(**config)

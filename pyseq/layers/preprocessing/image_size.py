@@ -1,0 +1,188 @@
+"""Layers that change the size of images: Resizing, CenterCrop, RandomCrop."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyseq.layers.core import positive_int
+from pyseq.layers.preprocessing import image_ops
+from pyseq.layers.preprocessing.image_base import _ImageLayer
+from pyseq.saving.registration import builtin
+
+
+class _Sized(_ImageLayer):
+    def __init__(self, height, width, **kwargs):
+        super().__init__(**kwargs)
+        self.height = positive_int(self.name, "height", height)
+        self.width = positive_int(self.name, "width", width)
+
+    def compute_output_shape(self, input_shape):
+        return self._sized(input_shape, self.height, self.width)
+
+    def _smart_resize(self, images):
+        """The centred part of the target's ratio, resized."""
+        part = image_ops.aspect_crop(images, self.height, self.width)
+        return image_ops.resize(part, self.height, self.width)
+
+
+@builtin("layers")
+class Resizing(_Sized):
+    """Images resized to `height` x `width`.
+
+    Args:
+        height, width: target size.
+        interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
+        crop_to_aspect_ratio: cut the images to the ratio of the target first.
+        pad_to_aspect_ratio: pad the images to it first, with `fill_value`.
+        antialias: blur when shrinking.
+
+    Integers are rounded and limited to their dtype.
+
+    >>> Resizing(2, 2)(np.ones((4, 4, 3), "float32")).shape
+    (2, 2, 3)
+    """
+
+    _always = True
+
+    def __init__(
+        self,
+        height,
+        width,
+        interpolation="bilinear",
+        crop_to_aspect_ratio=False,
+        pad_to_aspect_ratio=False,
+        fill_mode="constant",
+        fill_value=0.0,
+        antialias=False,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(height, width, data_format=data_format, **kwargs)
+        self.interpolation = self._one_of(
+            "interpolation", interpolation, image_ops.INTERPOLATIONS
+        )
+        if crop_to_aspect_ratio and pad_to_aspect_ratio:
+            raise ValueError(
+                f"{self.name}: expected one of `crop_to_aspect_ratio` and `pad_to_aspect_ratio`, "
+                "got both"
+            )
+        self.crop_to_aspect_ratio = crop_to_aspect_ratio
+        self.pad_to_aspect_ratio = pad_to_aspect_ratio
+        self.fill_mode = self._one_of("fill_mode", fill_mode, ("constant",))
+        self.fill_value = fill_value
+        self.antialias = bool(antialias)
+
+    def transform(self, images, choices):
+        if self.crop_to_aspect_ratio:
+            images = image_ops.aspect_crop(images, self.height, self.width)
+        elif self.pad_to_aspect_ratio:
+            images = image_ops.aspect_pad(images, self.height, self.width, self.fill_value)
+        return image_ops.resize(
+            images, self.height, self.width, self.interpolation, self.antialias
+        )
+
+    def apply(self, x, training):
+        out = super().apply(x, training)
+        if x.dtype.kind in "iu":
+            limits = np.iinfo(x.dtype)
+            return np.clip(np.round(out), limits.min, limits.max).astype(x.dtype)
+        return out
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "height": self.height,
+            "width": self.width,
+            "interpolation": self.interpolation,
+            "crop_to_aspect_ratio": self.crop_to_aspect_ratio,
+            "pad_to_aspect_ratio": self.pad_to_aspect_ratio,
+            "fill_mode": self.fill_mode,
+            "fill_value": self.fill_value,
+            "antialias": self.antialias,
+        }
+
+
+@builtin("layers")
+class CenterCrop(_Sized):
+    """The middle `height` x `width` of images; smaller images are resized.
+
+    >>> CenterCrop(2, 2)(np.ones((4, 4, 3), "float32")).shape
+    (2, 2, 3)
+    """
+
+    _always = True
+
+    def __init__(self, height, width, data_format=None, **kwargs):
+        super().__init__(height, width, data_format=data_format, **kwargs)
+
+    def _start(self, height, width):
+        return (height - self.height) // 2, (width - self.width) // 2
+
+    def transform(self, images, choices):
+        top, left = self._start(*images.shape[1:3])
+        if top < 0 or left < 0:
+            return self._smart_resize(images)
+        return images[:, top : top + self.height, left : left + self.width]
+
+    def lower(self, g, x):
+        first = self.data_format == "channels_first"
+        if len(x.shape) != 3:
+            raise ValueError(
+                f"{self.name}: expected batches of images inside a model, got samples of shape "
+                f"{x.shape}"
+            )
+        height, width = x.shape[1:] if first else x.shape[:2]
+        top, left = self._start(height, width)
+        if first or top < 0 or left < 0:
+            return super().lower(g, x)
+        # A gradient can pass through this one.
+        begin = [top, left, 0]
+        end = [height - self.height - top, width - self.width - left, 0]
+        shape = (self.height, self.width, x.shape[2])
+        return self.out(g.op("crop", x, shape, name=self.name, begin=begin, end=end), x)
+
+    def get_config(self):
+        return {**super().get_config(), "height": self.height, "width": self.width}
+
+
+@builtin("layers")
+class RandomCrop(_Sized):
+    """While training, `height` x `width` of images from a random place, the same for a batch.
+
+    Smaller images are resized. At inference the centred part of the target's ratio is resized.
+
+    >>> RandomCrop(2, 2)(np.ones((4, 4, 3), "float32")).shape
+    (2, 2, 3)
+    """
+
+    def __init__(self, height, width, seed=None, data_format=None, name=None, **kwargs):
+        super().__init__(height, width, seed=seed, data_format=data_format, name=name, **kwargs)
+        self.seed = seed if seed is not None else self.generator.state[0].item()
+
+    def draw(self, images, rng):
+        height, width = images.shape[1:3]
+        if height > self.height and width > self.width:
+            top = int(rng.integers(0, height - self.height + 1))
+            left = int(rng.integers(0, width - self.width + 1))
+            return {"top": top, "left": left}
+        crop_h = max(min(height, int(width * self.height / self.width)), 1)
+        crop_w = max(min(width, int(height * self.width / self.height)), 1)
+        return {"top": (height - crop_h) // 2, "left": (width - crop_w) // 2}
+
+    def transform(self, images, choices):
+        top, left = choices["top"], choices["left"]
+        part = images[:, top : top + self.height, left : left + self.width]
+        if part.shape[1:3] != (self.height, self.width):
+            part = image_ops.resize(part, self.height, self.width)
+        return part
+
+    def at_inference(self, images):
+        return self._smart_resize(images)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "height": self.height,
+            "width": self.width,
+            "seed": self.seed,
+        }

@@ -1,0 +1,258 @@
+"""Whole models and weights in the older `.h5` format of Keras 1 to 3.
+
+Attributes `model_config` and `training_config` hold JSON; the group `model_weights` has a group for
+each layer, whose attribute `weight_names` lists its datasets: trainable weights first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+
+from pyseq import losses, optimizers
+from pyseq.saving import h5_weights, keras_format, legacy_config, limits, safe_json, serialization
+from pyseq.saving.atomic import write_atomically
+from pyseq.saving.h5_reader import import_h5py, open_h5
+
+_HEADER_LIMIT = 64512
+# Keras 2 flips kernels of files from other backends; these have the layout of this one.
+_BACKEND = "tensorflow"
+_TOP = "top_level_model_weights"
+
+
+def _layer_weights(layer):
+    return [*layer.trainable_weights, *layer.non_trainable_weights]
+
+
+# --- writing
+
+
+def save(model, path, include_optimizer=True):
+    """Write architecture, weights and, if asked for, the optimizer."""
+    with serialization.object_sharing_scope():
+        described = serialization.serialize_keras_object(model)
+    config = legacy_config.plain_model({k: described[k] for k in ("class_name", "config")})
+    training = _training_config(model) if include_optimizer and model.compiled else None
+
+    def write(file):
+        with import_h5py().File(file, "w") as h5:
+            h5.attrs["backend"] = _BACKEND
+            h5.attrs["keras_version"] = keras_format.KERAS_VERSION
+            h5.attrs["model_config"] = json.dumps(config)
+            group = h5.create_group("model_weights")
+            _write_layers(group, model)
+            if training is not None:
+                h5.attrs["training_config"] = json.dumps(training)
+                _write_group(h5.create_group("optimizer_weights"), model.optimizer.variables)
+
+    write_atomically(path, write)
+
+
+def _training_config(model):
+    config = dict(model.get_compile_config())
+    optimizer = config.pop("optimizer")
+    name = optimizer["registered_name"] or optimizer["class_name"]
+    config["optimizer_config"] = {"class_name": name, "config": optimizer["config"]}
+    loss = config["loss"]
+    if isinstance(loss, str) and loss not in ("crossentropy", "ce"):
+        # Keras cannot read its own short names here.
+        config["loss"] = losses.get(loss).__name__
+    return legacy_config.plain_model(config)
+
+
+def _write_layers(group, model):
+    _write_names(group, "layer_names", [layer.name for layer in model.layers])
+    group.attrs["backend"] = _BACKEND
+    group.attrs["keras_version"] = keras_format.KERAS_VERSION
+    for layer in model.layers:
+        _write_group(group.create_group(layer.name), _layer_weights(layer))
+    _write_group(group.create_group(_TOP), model._own_variables())
+
+
+def _write_group(group, variables):
+    names = []
+    for variable in variables:
+        # Layers of nested models may have weights of one name.
+        name, k = variable.path, 1
+        while name in names:
+            name, k = f"{variable.path}_{k}", k + 1
+        names.append(name)
+    _write_names(group, "weight_names", names)
+    for name, variable in zip(names, variables, strict=True):
+        group.create_dataset(name, data=variable.numpy())
+
+
+def _write_names(group, attribute, names):
+    names = [name.encode() for name in names]
+    if sum(map(len, names)) + 64 * len(names) <= _HEADER_LIMIT:
+        group.attrs[attribute] = names
+        return
+    # An object header holds 64 KiB.
+    part, size, index = [], 0, 0
+    for name in [*names, None]:
+        if name is None or size + len(name) + 64 > _HEADER_LIMIT:
+            group.attrs[f"{attribute}{index}"] = part
+            part, size, index = [], 0, index + 1
+        if name is not None:
+            part.append(name)
+            size += len(name) + 64
+
+
+# --- reading
+
+
+def load(path, custom_objects=None, compile=True, finite=True):
+    """Return the model in an older `.h5` file."""
+    with open_h5(path, path) as reader:
+        text = reader.attribute("model_config")
+        if not isinstance(text, str):
+            raise ValueError(
+                f"{path}: expected a whole model (the attribute model_config), got none; if the "
+                "file holds weights only, build the model and call load_weights"
+            )
+        config = legacy_config.modern_model(safe_json.loads(text, f"{path}@model_config"))
+        with limits.loading(os.path.getsize(path), path):
+            model = keras_format.model_from_config(config, custom_objects, path)
+            if not model.built:
+                raise ValueError(
+                    f"{path}: expected a model that knows its input shape, got none; build it "
+                    "yourself and call load_weights"
+                )
+            _read_layers(reader.group("model_weights"), model, False, False, finite, path)
+            if compile:
+                _compile(model, reader, custom_objects, finite, path)
+    return model
+
+
+def _compile(model, reader, custom_objects, finite, path):
+    text = reader.attribute("training_config")
+    if text is None:
+        warnings.warn(
+            f"{path}: the file has no training_config, so the model is not compiled; call compile",
+            stacklevel=5,
+        )
+        return
+    training = safe_json.loads(text, f"{path}@training_config")
+    arguments = legacy_config.compile_arguments(training)
+    serialization.check_config_size(arguments, f"{path}@training_config")
+    arguments["optimizer"] = optimizers.deserialize(arguments["optimizer"], custom_objects)
+    arguments["loss"] = _objects(arguments["loss"], "losses", custom_objects)
+    for key in ("metrics", "weighted_metrics"):
+        arguments[key] = _objects(arguments[key], "metrics", custom_objects)
+    model.compile(**arguments)
+    model.optimizer.build(model.trainable_variables)
+    if "optimizer_weights" in reader:
+        _read_optimizer(reader.group("optimizer_weights"), model.optimizer, finite, path)
+
+
+def _objects(value, family, custom_objects):
+    if isinstance(value, list):
+        return [_objects(item, family, custom_objects) for item in value]
+    if isinstance(value, dict):
+        if "class_name" in value:
+            return serialization.deserialize_keras_object(value, custom_objects, family=family)
+        return {k: _objects(v, family, custom_objects) for k, v in value.items()}
+    if isinstance(value, str):
+        return serialization.deserialize_keras_object(value, custom_objects)
+    return value
+
+
+def _read_optimizer(group, optimizer, finite, path):
+    names = group.attribute_list("weight_names")
+    variables = optimizer.variables
+    if len(names) <= 2 < len(variables):
+        return  # saved before the first step
+    # Keras 2 keeps other state in another order; the weights are right all the same.
+    shapes = [_shape_of(group, name) for name in names]
+    if shapes != [v.shape for v in variables]:
+        warnings.warn(
+            f"{path}: the file holds {len(names)} optimizer variables, {optimizer.name} has "
+            f"{len(variables)} of other shapes; its state is not loaded",
+            stacklevel=6,
+        )
+        return
+    values = [group.array(n, v.shape, finite) for n, v in zip(names, variables, strict=True)]
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _shape_of(group, name):
+    """Return the shape of a dataset without reading it."""
+    parent, _, last = name.rpartition("/")
+    return tuple(getattr(group.group(parent)._open(last), "shape", None) or ())
+
+
+def load_weights(model, path, skip_mismatch=False, by_name=False, finite=True):
+    """Read weights from an older `.h5` file, by order or by the names of the layers."""
+    with open_h5(path, path) as reader:
+        if reader.attribute("layer_names") is None and "model_weights" in reader:
+            reader = reader.group("model_weights")
+        _read_layers(reader, model, skip_mismatch, by_name, finite, path)
+
+
+def _read_layers(group, model, skip_mismatch, by_name, finite, path):
+    pairs = _pairs_by_name(group, model) if by_name else _pairs_by_order(group, model, path)
+    if _TOP in group and model._own_variables():
+        pairs.append((_TOP, model, model._own_variables()))
+    assignments, finalize = [], []
+    for name, layer, variables in pairs:
+        layer_group = group.group(name)
+        names = layer_group.attribute_list("weight_names")
+        problem = None
+        if len(names) != len(variables):
+            problem = f"{len(variables)} weights, got {len(names)}"
+        else:
+            shapes = [_shape_of(layer_group, n) for n in names]
+            wrong = [
+                f"shape {v.shape} for {v.path}, got {s}"
+                for v, s in zip(variables, shapes, strict=True)
+                if v.shape != s
+            ]
+            problem = wrong[0] if wrong else None
+        if problem is not None:
+            text = f"{path}: expected for `{layer.name}` {problem}"
+            if not skip_mismatch:
+                raise ValueError(f"{text}; the file belongs to another architecture")
+            warnings.warn(f"{text}; the layer is skipped", stacklevel=5)
+            continue
+        for variable, n in zip(variables, names, strict=True):
+            assignments.append((variable, layer_group.array(n, variable.shape, finite)))
+        finalize.append(layer)
+    objects = [(layer.name, layer) for layer in model._flatten()]
+    before = h5_weights.Snapshot(objects)
+    try:
+        for variable, value in assignments:
+            variable.assign(value)
+        h5_weights.check_range(objects, finite, path)
+        for layer in finalize:
+            if hasattr(layer, "finalize_state"):
+                layer.finalize_state()
+    except BaseException:
+        before.restore()
+        raise
+
+
+def _pairs_by_order(group, model, path):
+    layers = [layer for layer in model.layers if _layer_weights(layer)]
+    names = [
+        name
+        for name in group.attribute_list("layer_names")
+        if group.group(name).attribute_list("weight_names")
+    ]
+    if len(names) != len(layers):
+        raise ValueError(
+            f"{path}: expected {len(layers)} layers with weights, got {len(names)}: {names[:20]}; "
+            "use by_name=True to load those of equal names"
+        )
+    return [(n, layer, _layer_weights(layer)) for n, layer in zip(names, layers, strict=True)]
+
+
+def _pairs_by_name(group, model):
+    known = {layer.name: layer for layer in model.layers}
+    return [
+        (name, known[name], _layer_weights(known[name]))
+        for name in group.attribute_list("layer_names")
+        if name in known
+    ]
+
