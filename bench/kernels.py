@@ -25,7 +25,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-
 from worker import seconds_per_call
 
 HERE = Path(__file__).resolve().parent

@@ -14,9 +14,27 @@ __version__ = "0.1.0"
 
 # Imported when first used, so that `import pyseq` stays quick.
 _MODULES = (
-    "activations", "backend", "callbacks", "config", "constraints", "datasets", "dtype_policies",
-    "initializers", "layers", "losses", "metrics", "mixed_precision", "models", "ops",
-    "optimizers", "preprocessing", "random", "regularizers", "saving", "utils", "wrappers",
+    "activations",
+    "backend",
+    "callbacks",
+    "config",
+    "constraints",
+    "datasets",
+    "dtype_policies",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "mixed_precision",
+    "models",
+    "ops",
+    "optimizers",
+    "preprocessing",
+    "random",
+    "regularizers",
+    "saving",
+    "utils",
+    "wrappers",
 )
 _NAMES = {
     "Sequential": "pyseq.sequential",
@@ -32,8 +50,6 @@ _NAMES = {
     "Optimizer": "pyseq.optimizers",
     "Initializer": "pyseq.initializers",
     "Regularizer": "pyseq.regularizers",
-    "device": "pyseq.config",
-    "version": "pyseq.utils",
 }
 
 

@@ -41,9 +41,7 @@ class Graph:
         batch_size: rows of a batch where that is fixed (stateful layers need it), else None.
     """
 
-    def __init__(
-        self, input_shape, training=False, batch_size=None, dtype="float32", losses=False
-    ):
+    def __init__(self, input_shape, training=False, batch_size=None, dtype="float32", losses=False):
         self.training = training
         self.losses = losses or training
         self.batch_size = batch_size
@@ -128,7 +126,7 @@ class Graph:
         """A variable that is neither trained nor saved; per_row: one row for each batch row."""
         if per_row:
             shape = (self.batch_size, *shape)
-        return Variable(np.full(shape, initial, self.dtype), trainable=False, name=name)
+        return Variable(np.full(shape, initial), trainable=False, dtype=self.dtype, name=name)
 
     def host(self, function, x, shape, name):
         """Append a call of a Python function `array (n, ...) -> array (n, *shape)`."""
@@ -181,7 +179,7 @@ def lower(layer, input_shape, training, batch_size=None, mask_shape=None, losses
 
 
 class Runner:
-    """A lowered layer that answers calls: one program, its variables, one session grown on demand."""
+    """A lowered layer that answers calls: one program, its variables, one session."""
 
     def __init__(self, layer, input_shape, training, batch_size, mask_shape=None):
         graph, output = lower(layer, input_shape, training, batch_size, mask_shape)
@@ -215,7 +213,7 @@ def version():
 
 
 def state_key(layer):
-    """A number that differs whenever the layer must be lowered anew: frozen layers, rebuilt ones."""
+    """A number that differs whenever the layer must be lowered anew: frozen, rebuilt."""
     cached = layer.__dict__.get("_state")
     if cached is not None and cached[0] == _version:
         return cached[1]

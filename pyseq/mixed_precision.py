@@ -11,6 +11,10 @@ global_policy = dtype_policy
 set_global_policy = set_dtype_policy
 
 __all__ = [
-    "DTypePolicy", "Policy", "dtype_policy", "global_policy", "set_dtype_policy",
+    "DTypePolicy",
+    "Policy",
+    "dtype_policy",
+    "global_policy",
+    "set_dtype_policy",
     "set_global_policy",
 ]

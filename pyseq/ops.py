@@ -22,11 +22,13 @@ _NUMPY = (
     "expand_dims expm1 eye flip floor floor_divide full full_like gcd greater greater_equal "
     "histogram hstack hypot identity imag inner isclose isfinite isin isinf isnan kron lcm less "
     "less_equal linspace log log10 log1p log2 logaddexp logical_and logical_not logical_or "
-    "logical_xor logspace matmul max maximum mean median meshgrid min minimum mod moveaxis multiply "
+    "logical_xor logspace matmul max maximum mean median meshgrid min minimum mod moveaxis "
+    "multiply "
     "nan_to_num ndim negative nonzero not_equal ones ones_like outer pad percentile power prod "
     "quantile ravel real reciprocal repeat reshape roll rot90 round searchsorted select sign "
     "signbit sin sinh size sort split sqrt square squeeze stack std subtract sum swapaxes take "
-    "take_along_axis tan tanh tensordot tile trace transpose tri tril triu true_divide trunc unique "
+    "take_along_axis tan tanh tensordot tile trace transpose tri tril triu true_divide trunc "
+    "unique "
     "vander var vdot vectorize vstack where zeros zeros_like"
 ).split()
 # Same name and meaning in pyseq.activations.

@@ -80,8 +80,10 @@ class Sequential(Model):
                 self.build()
             except Exception:
                 self._layers.pop()
-                if len(self._layers) == 1 and isinstance(self._layers[0], InputLayer) and (
-                    self._layers[0] is not layer
+                if (
+                    len(self._layers) == 1
+                    and isinstance(self._layers[0], InputLayer)
+                    and (self._layers[0] is not layer)
                 ):
                     self._layers.pop()
                 self._changed()
@@ -247,9 +249,11 @@ class Sequential(Model):
             layer = serialization.deserialize_keras_object(
                 item, custom_objects=custom_objects, family=("layers", "")
             )
-            model.add(layer)
+            model.add(layer, rebuild=False)
         shape = config.get("build_input_shape")
-        if not model.built and shape and model.layers:
+        if model.layers and isinstance(model._layers[0], InputLayer):
+            model.build()
+        elif model.layers and shape:
             model.build(tuple(shape))
         return model
 

@@ -60,9 +60,7 @@ def _select(rows, layer_range):
     if layer_range is None:
         return rows
     if len(layer_range) != 2:
-        raise ValueError(
-            f"summary: expected layer_range as [first, last], got {layer_range!r}"
-        )
+        raise ValueError(f"summary: expected layer_range as [first, last], got {layer_range!r}")
     at = []
     for pattern in layer_range:
         found = [i for i, (layer, _) in enumerate(rows) if re.match(str(pattern), layer.name)]
@@ -100,8 +98,12 @@ def print_summary(
     table = Table(width=width, box=HEAVY_HEAD, show_lines=True, header_style="bold")
     for i, header in enumerate(headers):
         column = starts[i + 1] - starts[i] - (4 if i == 0 else 3)
-        table.add_column(header, width=max(6, column), overflow="fold",
-                         justify="left" if i < 2 else "right" if i == 2 else "center")
+        table.add_column(
+            header,
+            width=max(6, column),
+            overflow="fold",
+            justify="left" if i < 2 else "right" if i == 2 else "center",
+        )
     for _, row in rows:
         table.add_row(*[escape(cell) for cell in row])
 

@@ -8,7 +8,7 @@ from pyseq import _core
 
 
 class Variable:
-    """A named tensor. Float variables live in storage that compiled programs read and write in place.
+    """A named tensor. Float variables live in storage that compiled programs write in place.
 
     Args:
         value: initial value, array-like.

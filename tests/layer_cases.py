@@ -370,7 +370,34 @@ def _augmentation():
                  seed=1), shape, **image)
     yield Case(L("RandomContrast", factor=0.3, seed=1), shape, **image)
     yield Case(L("RandomBrightness", factor=0.3, seed=1), shape, **image)
-    yield Case(L("RandomCrop", height=4, width=3, seed=1), shape, exact=False, **image)
+    # Keras's RandomCrop does not crop at inference, although its output shape says so.
+    yield Case(L("RandomCrop", height=4, width=3, seed=1), shape, exact=False, oracle=False,
+               **image)
+    yield Case(L("RandomShear", x_factor=0.2, y_factor=0.1, seed=1), shape, **image)
+    yield Case(L("RandomPerspective", factor=0.8, scale=0.3, seed=1), shape, **image)
+    yield Case(L("RandomElasticTransform", factor=0.8, scale=0.5, seed=1), shape, **image)
+    yield Case(L("RandomErasing", factor=0.9, seed=1), shape, **image)
+    yield Case(L("RandomGaussianBlur", kernel_size=3, sigma=[0.5, 1.0], seed=1), shape, **image)
+    for name in ("RandomColorDegeneration", "RandomHue", "RandomSaturation", "RandomSharpness"):
+        yield Case(L(name, factor=0.4, seed=1), shape, **image)
+    yield Case(L("RandomPosterization", factor=5, seed=1), shape, **image)
+    yield Case(L("RandomGrayscale", factor=0.6, seed=1), shape, **image)
+    yield Case(L("RandomInvert", factor=0.6, seed=1), shape, **image)
+    yield Case(L("RandomColorJitter", brightness_factor=0.2, contrast_factor=0.3,
+                 saturation_factor=0.4, hue_factor=0.1, seed=1), shape, **image)
+    yield Case(L("Solarization", addition_factor=0.2, threshold_factor=0.3, seed=1), shape, **image)
+    yield Case(L("AutoContrast"), shape, **image)
+    # Keras refuses its own Equalization inside a model.
+    yield Case(L("Equalization"), shape, exact=False, oracle=False, **image)
+    yield Case(L("ContrastLimitedAdaptiveHistogramEqualization", tile_grid_size=[2, 2]), (8, 8, 3),
+               exact=False, oracle=False, **image)
+    yield Case(L("RandAugment", num_ops=2, seed=1), shape, **image)
+    yield Case(L("AugMix", num_chains=2, seed=1), shape, **image)
+    yield Case(L("MixUp", seed=1), shape, **image)
+    yield Case(L("CutMix", seed=1), shape, **image)
+    yield Case(L("MaxNumBoundingBoxes", max_number=3), shape, **image)
+    yield Case(L("Pipeline", layers=[L("RandomFlip", seed=1), L("RandomBrightness", factor=0.1,
+                                                                 seed=2)]), shape, **image)
 
 
 CASES = [

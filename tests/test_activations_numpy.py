@@ -8,8 +8,8 @@ import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
-from pyseq import activations  # noqa: E402
-from pyseq.saving import custom_object_scope, register_keras_serializable  # noqa: E402
+from pyseq import activations
+from pyseq.saving import custom_object_scope, register_keras_serializable
 
 NAMES = sorted(set(activations.CORE_NAME) | {"swish", "hard_swish"})
 GRID = np.concatenate([np.linspace(-8, 8, 161), [-100.0, -30.0, 30.0]]).astype("float32")

@@ -76,7 +76,7 @@ def same(a, b):
         return sorted(a) == sorted(b) and all(same(a[k], b[k]) for k in a)
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(same, a, b))
-    if isinstance(a, float) and isinstance(b, float):
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
         return a == b or abs(a - b) < 1e-6 * max(abs(a), abs(b))
     return type(a) is type(b) and a == b
 

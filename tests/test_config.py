@@ -8,8 +8,8 @@ import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
-from pyseq import backend, config, dtype_policies, naming, random  # noqa: E402
-from pyseq.utils.seed import set_random_seed  # noqa: E402
+from pyseq import backend, config, dtype_policies, naming, random
+from pyseq.utils.seed import set_random_seed
 
 
 @pytest.fixture(autouse=True)

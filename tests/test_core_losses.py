@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import pyseq
 from pyseq import _core, losses
 
 keras = pytest.importorskip("keras")
@@ -366,3 +367,49 @@ def test_threads_do_not_change_bits():
     for one, two in ((0, 2), (1, 3)):
         for a, b in zip(results[one], results[two], strict=True):
             assert np.array_equal(a, b)
+
+
+def sequence_model(module, masked):
+    layers = [module.layers.Masking()] if masked else []
+    return [module.Input((7, 6)), *layers, module.layers.Dense(3, activation="softmax")]
+
+
+FITTED = [
+    ("SparseCategoricalCrossentropy", {}),
+    ("SparseCategoricalCrossentropy", {"ignore_class": 1}),
+    ("SparseCategoricalCrossentropy", {"ignore_class": 1, "reduction": "sum"}),
+    ("CategoricalCrossentropy", {"label_smoothing": 0.1}),
+    ("Dice", {}),
+    ("Dice", {"axis": [1]}),
+    ("Dice", {"axis": [0, 1]}),
+    ("Tversky", {"reduction": "sum"}),
+]
+
+
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # of Keras, about NumPy 2
+@pytest.mark.parametrize(
+    "name, arguments, masked, weighted",
+    [(*case, False, False) for case in FITTED]
+    # A loss over the whole batch has no rows to weight.
+    + [(*case, *on) for case in FITTED[:4] for on in ((0, 1), (1, 0), (1, 1))],
+)
+def test_fit(name, arguments, masked, weighted):
+    """Masks, sample weights and reductions through the compiled training loop."""
+    x = RNG.normal(size=(40, 7, 6)).astype("float32")
+    x[:, 5:] = 0
+    x[3, 2:] = 0
+    y = labels(3, 40, 7) if name.startswith("Sparse") else one_hot(40, 7, 3)
+    weights, results = None, []
+    sample_weight = RNG.uniform(size=(40, 7)).astype("float32") if weighted else None
+    for module in (pyseq, keras):
+        model = module.Sequential(sequence_model(module, masked))
+        weights = weights or [np.array(w) for w in model.get_weights()]
+        model.set_weights(weights)
+        model.compile(module.optimizers.SGD(0.05), getattr(module.losses, name)(**arguments))
+        history = model.fit(
+            x, y, sample_weight=sample_weight, batch_size=10, epochs=2, shuffle=False, verbose=0
+        )
+        results.append((model.get_weights(), history.history["loss"]))
+    np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-4)
+    for a, b in zip(results[0][0], results[1][0], strict=True):
+        np.testing.assert_allclose(a, np.asarray(b), rtol=1e-4, atol=1e-5)

@@ -8,9 +8,9 @@ import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
-from pyseq import initializers, random  # noqa: E402
-from pyseq.utils import windows  # noqa: E402
-from pyseq.utils.seed import set_random_seed  # noqa: E402
+from pyseq import initializers, random
+from pyseq.utils import windows
+from pyseq.utils.seed import set_random_seed
 
 RANDOM = [
     "RandomNormal",

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from layer_oracle import compare, run
 
+import pyseq
 from pyseq import _core, layers
 
 keras = pytest.importorskip("keras")
@@ -214,3 +215,42 @@ def test_float32_agrees_with_float64(isa):
         np.testing.assert_allclose(rounded["dx"], exact["dx"], rtol=1e-3, atol=1e-4)
         for name, value in exact["grads"].items():
             np.testing.assert_allclose(rounded["grads"][name], value, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (layers.BatchNormalization, (300, 40, 19)),
+        (layers.BatchNormalization, (400, 700)),
+        (layers.LayerNormalization, (300, 40, 19)),
+        (layers.RMSNormalization, (300, 40, 19)),
+        (lambda: layers.GroupNormalization(19), (300, 40, 19)),
+        (lambda: layers.PReLU(shared_axes=[1]), (300, 40, 19)),
+        (lambda: layers.Dropout(0.5, seed=1), (300, 40, 19)),
+        (lambda: layers.GaussianNoise(0.5, seed=1), (300, 40, 19)),
+        (lambda: layers.ActivityRegularization(0.1, 0.1), (300, 40, 19)),
+        (lambda: layers.EinsumDense("abc,cbd->adb", (5, 40), bias_axes="d"), (300, 40, 19)),
+        (lambda: layers.Embedding(50, 24), (300, 60)),
+        (lambda: layers.Permute((2, 1)), (300, 40, 19)),
+    ],
+)
+def test_bits_do_not_depend_on_threads(make, shape):
+    pyseq.utils.set_random_seed(1)
+    layer = make()
+    x = data(*shape)
+    if isinstance(layer, layers.Embedding):
+        x = RANDOM.integers(0, 50, shape)
+    layer.build(shape)
+    dy = data(*layer.compute_output_shape(shape))
+    results = []
+    for threads in (1, 2, 3):
+        _core.set_num_threads(threads)
+        results.append(run(layer, x, dy, isa=_core.current_isa()))
+    first = results[0]
+    for other in results[1:]:
+        for key in ("y", "dx"):
+            np.testing.assert_array_equal(first[key], other[key])
+        assert first["loss"] == other["loss"]
+        for group in ("grads", "state"):
+            for name, value in first[group].items():
+                np.testing.assert_array_equal(value, other[group][name])

@@ -1,5 +1,7 @@
 """Preprocessing layers: numbers, categories, text and images, against Keras where it runs."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -45,7 +47,8 @@ def test_rescaling():
 @pytest.mark.parametrize("invert", [True, False])
 def test_normalization_adapts(oracle, axis, shape, invert):
     x = RANDOM.normal(3.0, 2.0, shape).astype("float32")
-    mine, theirs = layers.Normalization(axis, invert=invert), oracle.Normalization(axis, invert=invert)
+    mine = layers.Normalization(axis, invert=invert)
+    theirs = oracle.Normalization(axis, invert=invert)
     mine.adapt(x)
     theirs.adapt(x)
     np.testing.assert_allclose(mine(x[:5]), numpy_of(theirs(x[:5])), rtol=1e-4, atol=1e-5)
@@ -95,14 +98,17 @@ def test_discretization_and_category_encoding(oracle, mode, shape):
     assert mine.compute_output_shape(shape) == np.shape(mine(ids))
 
 
-def test_discretization_adapts(oracle):
+def test_discretization_adapts():
     x = RANDOM.normal(size=(500, 2)).astype("float32")
-    mine, theirs = layers.Discretization(num_bins=5), oracle.Discretization(num_bins=5)
-    mine.adapt(x)
-    theirs.adapt(x)
-    np.testing.assert_allclose(mine.bin_boundaries, theirs.bin_boundaries, rtol=1e-5)
-    copy = layers.Discretization.from_config(mine.get_config())
-    np.testing.assert_array_equal(copy(x), mine(x))
+    layer = layers.Discretization(num_bins=5)
+    layer.adapt(x)
+    exact = np.quantile(x, [0.2, 0.4, 0.6, 0.8])
+    np.testing.assert_allclose(layer.bin_boundaries, exact, atol=0.05)
+    parts = layers.Discretization(num_bins=5)
+    parts.adapt(x[i : i + 100] for i in range(0, 500, 100))
+    np.testing.assert_allclose(parts.bin_boundaries, exact, atol=0.1)
+    twin = layers.Discretization.from_config(layer.get_config())
+    np.testing.assert_array_equal(twin(x), layer(x))
 
 
 def test_category_counts_with_weights():
@@ -222,9 +228,9 @@ def test_vocabulary_files(tmp_path):
     layer = layers.StringLookup(mask_token="")
     layer.adapt([["x", "y", "y"]])
     layer.save_assets(tmp_path)
-    copy = layers.StringLookup.from_config(layer.get_config())
-    copy.load_assets(tmp_path)
-    assert copy.get_vocabulary() == layer.get_vocabulary() == ["", "[UNK]", "y", "x"]
+    twin = layers.StringLookup.from_config(layer.get_config())
+    twin.load_assets(tmp_path)
+    assert twin.get_vocabulary() == layer.get_vocabulary() == ["", "[UNK]", "y", "x"]
     path = tmp_path / "words.txt"
     path.write_text("one\ntwo\n")
     given = layers.StringLookup(vocabulary=str(path))
@@ -248,11 +254,11 @@ def test_text_vectorization():
     letters = layers.TextVectorization(vocabulary=["a", "b"], split="character")
     assert letters(["ab"]).tolist() == [[2, 3]]
     custom = layers.TextVectorization(
-        vocabulary=["A"], standardize=lambda x: np.char.upper(x), split=lambda x: [t.split("-") for t in x]
+        vocabulary=["A"], standardize=np.char.upper, split=lambda x: [t.split("-") for t in x]
     )
     assert custom(["a-b"]).tolist() == [[2, 1]]
-    copy = layers.TextVectorization.from_config(free.get_config())
-    assert copy(["b"]).tolist() == free(["b"]).tolist()
+    twin = layers.TextVectorization.from_config(free.get_config())
+    assert twin(["b"]).tolist() == free(["b"]).tolist()
 
 
 def test_text_layers_inside_a_model_say_what_to_do():
@@ -288,7 +294,7 @@ AUGMENTATIONS = [
     ("RandomInvert", {"factor": 1.0}),
     ("Solarization", {"addition_factor": 0.3, "threshold_factor": 0.6}),
     ("RandomErasing", {"factor": (1.0, 1.0)}),
-    ("RandomGaussianBlur", {"factor": (1.0, 1.0), "kernel_size": (3, 5)}),
+    ("RandomGaussianBlur", {"factor": (1.0, 1.0), "kernel_size": 5}),
     ("MixUp", {}),
     ("CutMix", {}),
 ]
@@ -298,9 +304,10 @@ AUGMENTATIONS = [
 def test_augmentation_with_the_choices_of_keras(oracle, name, arguments):
     mine = getattr(layers, name)(**arguments, seed=1, name="x")
     theirs = getattr(oracle, name)(**arguments, seed=1, name="x")
-    choices = theirs.get_random_transformation(IMAGES, training=True)
-    expected = numpy_of(theirs.transform_images(theirs.backend.convert_to_tensor(IMAGES), choices))
-    choices = numpy_of(choices)
+    drawn = theirs.get_random_transformation(IMAGES, training=True)
+    # A copy: the torch backend of Keras writes to the matrices that it is given.
+    choices = copy.deepcopy(numpy_of(drawn))
+    expected = numpy_of(theirs.transform_images(theirs.backend.convert_to_tensor(IMAGES), drawn))
     if name == "RandomGrayscale":
         choices = {"apply": choices}
     if name == "RandomRotation":
@@ -343,8 +350,8 @@ def test_every_augmentation(name, arguments):
     first = getattr(layers, name)(**arguments, seed=4, data_format="channels_first")
     other = first(np.moveaxis(IMAGES, -1, 1))
     np.testing.assert_allclose(np.moveaxis(other, 1, -1), y, rtol=1e-4, atol=1e-3)
-    copy = type(layer).from_config(layer.get_config())
-    assert copy.get_config() == layer.get_config()
+    twin = type(layer).from_config(layer.get_config())
+    assert twin.get_config() == layer.get_config()
     model = pyseq.Sequential([pyseq.Input(IMAGES.shape[1:]), layer])
     assert model.predict(IMAGES, verbose=0).shape == y.shape
 
@@ -359,6 +366,7 @@ def test_hsv_round_trip():
     np.testing.assert_allclose(image_ops.hsv_to_rgb(image_ops.rgb_to_hsv(rgb)), rgb, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:Tensor.T is deprecated")
 @pytest.mark.parametrize("name", ["AutoContrast", "Equalization"])
 def test_histograms(oracle, name):
     mine, theirs = getattr(layers, name)(), getattr(oracle, name)()
@@ -367,10 +375,14 @@ def test_histograms(oracle, name):
 
 def test_adaptive_histograms(oracle):
     name = "ContrastLimitedAdaptiveHistogramEqualization"
-    images = RANDOM.uniform(0, 255, (2, 21, 34, 2)).astype("float32")
-    mine = getattr(layers, name)(clip_limit=2.0, tile_grid_size=(3, 4))
-    theirs = getattr(oracle, name)(clip_limit=2.0, tile_grid_size=(3, 4))
-    np.testing.assert_allclose(mine(images), numpy_of(theirs(images)), rtol=1e-3, atol=0.2)
+    images = RANDOM.uniform(0, 255, (2, 21, 36, 2)).astype("float32")
+    # No limit: Keras 3.15 cuts it to an integer on the torch backend.
+    mine = getattr(layers, name)(clip_limit=0, tile_grid_size=(3, 4))
+    theirs = getattr(oracle, name)(clip_limit=0, tile_grid_size=(3, 4))
+    np.testing.assert_allclose(mine(images), numpy_of(theirs(images)), rtol=1e-3, atol=0.01)
+    limited = getattr(layers, name)(clip_limit=1e-9, tile_grid_size=(3, 4))
+    # Without slopes every value is as frequent as another: the map is the identity on integers.
+    np.testing.assert_allclose(limited(np.floor(images)), np.floor(images), atol=0.5)
 
 
 @pytest.mark.parametrize("size", [(5, 11), (9, 7), (20, 3)])
@@ -414,8 +426,8 @@ def test_augmentation_in_training():
 def test_pipeline(oracle):
     layer = layers.Pipeline([layers.RandomFlip(seed=1), layers.Rescaling(1 / 255)])
     assert layer(IMAGES).max() <= 1
-    copy = layers.Pipeline.from_config(layer.get_config())
-    assert [type(item).__name__ for item in copy.layers] == ["RandomFlip", "Rescaling"]
+    twin = layers.Pipeline.from_config(layer.get_config())
+    assert [type(item).__name__ for item in twin.layers] == ["RandomFlip", "Rescaling"]
     model = pyseq.Sequential([pyseq.Input(IMAGES.shape[1:]), layer])
     np.testing.assert_allclose(model.predict(IMAGES, verbose=0), IMAGES / 255, rtol=1e-5)
 

@@ -8,7 +8,7 @@ import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
-from pyseq import config, constraints, regularizers  # noqa: E402
+from pyseq import config, constraints, regularizers
 
 REGULARIZERS = [
     ("L1", {}),

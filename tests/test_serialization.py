@@ -11,9 +11,9 @@ import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
-from pyseq import activations, initializers, regularizers, saving, schedules  # noqa: E402
-from pyseq.saving import registration, serialization  # noqa: E402
-from pyseq.saving.construct import construct  # noqa: E402
+from pyseq import activations, initializers, regularizers, saving, schedules
+from pyseq.saving import registration, serialization
+from pyseq.saving.construct import construct
 
 serialize = saving.serialize_keras_object
 deserialize = saving.deserialize_keras_object

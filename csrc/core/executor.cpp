@@ -88,8 +88,9 @@ void Executor::plan_ops(const std::vector<VariablePtr>& variables) {
     node.state.reads_output.resize(op.outputs.size());
     if (!node.state.alias) {
       const double fold = static_cast<double>(op.fold);
-      work_per_row_ += node.state.forward_flops * fold + 2 * moved;
-      if (options_.backward) work_per_row_ += node.state.backward_flops * fold + 2 * moved;
+      double& work = node.state.by_rows && op.fold == 1 ? work_by_rows_ : work_per_row_;
+      work += node.state.forward_flops * fold + 2 * moved;
+      if (options_.backward) work += node.state.backward_flops * fold + 2 * moved;
     }
   }
 }

@@ -32,7 +32,9 @@ class Executor {
   int workers() const { return workers_; }
   std::size_t bytes() const { return arena_->bytes() + gradients_->bytes(); }
   // Work of a forward (and backward) over n rows, to choose a number of threads.
-  double work(std::int64_t n) const { return work_per_row_ * static_cast<double>(n); }
+  double work(std::int64_t n) const {
+    return (work_per_row_ + (n > 1 ? work_by_rows_ : 0)) * static_cast<double>(n);
+  }
 
   void forward(Pool* pool, std::int64_t n, const void* const* inputs, bool training,
                std::uint64_t step);
@@ -80,7 +82,7 @@ class Executor {
   std::vector<std::size_t> gradient_offset_;
   std::unique_ptr<Arena> arena_, gradients_;
   std::vector<void*> slot_pointer_, slot_gradient_, variable_gradient_;
-  double work_per_row_ = 0;
+  double work_per_row_ = 0, work_by_rows_ = 0;  // by_rows: of ops that one row keeps on one thread
   std::exception_ptr error_;
   bool profile_ = false;
   std::vector<double> microseconds_;

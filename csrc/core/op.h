@@ -74,6 +74,8 @@ class Plan {
   void writes_param(int i);
   // Work for one row: decides the number of threads.
   void flops(double forward_per_row, double backward_per_row);
+  // The op is parallel over rows alone: for a single row a second thread would only wait.
+  void parallel_by_rows();
 
   [[noreturn]] void fail(const char* format, ...) const __attribute__((format(printf, 2, 3)));
 

@@ -3,6 +3,8 @@
 #include "kernels/columns.h"
 
 namespace pyseq::PYSEQ_NS {
+// Internal linkage: lambdas in functions of external linkage would leave weak symbols behind.
+namespace {
 
 // The variable repeats with `period` in a sample where its trailing dimensions are those of the
 // sample and the others 1. Any other sharing is written out for a whole sample (`expanded`).
@@ -69,4 +71,5 @@ PYSEQ_INLINE void broadcast_reduce(Pool* pool, const Broadcast& b, const real* p
   for_elements(b, [&](Index i, Index to) { da[to] += scratch[i]; });
 }
 
+}  // namespace
 }  // namespace pyseq::PYSEQ_NS

@@ -6,6 +6,8 @@
 #include "kernels/simd.h"
 
 namespace pyseq::PYSEQ_NS {
+// Internal linkage: lambdas in functions of external linkage would leave weak symbols behind.
+namespace {
 
 // A chunk stays in the first or second cache, so that a second pass over it is free.
 PYSEQ_INLINE Index chunk_rows(Index cols) {
@@ -82,4 +84,5 @@ PYSEQ_INLINE void reduce_chunks(Pool* pool, const real* part, Index stride, Inde
   });
 }
 
+}  // namespace
 }  // namespace pyseq::PYSEQ_NS

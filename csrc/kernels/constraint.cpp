@@ -117,10 +117,8 @@ void constrain(Pool* pool, int kind, double min_value, double max_value, double 
     walk.dim[walk.rank] = shape.dim[i];
     walk.stride[walk.rank++] = shape.size(i + 1, shape.rank);
   }
-  if (last >= 0 && reduce[last])
-    project_rows(pool, norm, kept, reduced, width, w);
-  else
-    project_columns(pool, norm, kept, reduced, width, w);
+  if (last >= 0 && reduce[last]) project_rows(pool, norm, kept, reduced, width, w);
+  else project_columns(pool, norm, kept, reduced, width, w);
 }
 
 }  // namespace pyseq::PYSEQ_NS

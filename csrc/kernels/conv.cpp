@@ -1,5 +1,6 @@
 #include "kernels/conv.h"
 
+#include "kernels/conv_narrow.h"
 #include "kernels/conv_pass.h"
 #include "kernels/winograd.h"
 
@@ -18,13 +19,6 @@ struct TileStore {
   int pixels, columns;
   const real* bias;  // kPanel values
   bool relu;
-};
-
-// Runs of the contraction: `length` reals of a pixel row from offset x[s], rows from row[s] of b.
-struct Segments {
-  Index count, length;
-  const Index* x;
-  const Index* row;
 };
 
 // y[offset[i]] = sum over segments s and k of x[pixel[i] + s.x + k] b[s.row + k, columns] + bias.
@@ -141,12 +135,25 @@ void pack_weights(Pool* pool, const Pass& p, const Weights& w, real* packed) {
   });
 }
 
+// (groups, fg, taps, cg): what narrow_tiles reads.
+void pack_narrow(const Pass& p, const Weights& w, real* packed) {
+  const Index taps = p.a[0].taps * p.a[1].taps * p.a[2].taps;
+  const Index step = w.transposed ? 1 : w.filters;
+  for (Index g = 0; g < p.groups; ++g)
+    for (Index j = 0; j < p.fg; ++j)
+      for (Index tap = 0; tap < taps; ++tap) {
+        const real* from = weights_at(p, w, tap, g, j);
+        for (Index c = 0; c < p.cg; ++c) *packed++ = from[c * step];
+      }
+}
+
 struct PassRun {
   const Pass& p;
   const ConvSource& src;
   const ConvTarget& out;
   const real* b;
   Index b_row;  // 0: packed
+  bool narrow;
   const Segments& all;
   bool relu;
 };
@@ -157,11 +164,14 @@ struct Panel {
   real bias[kPanel];
 };
 
+Index panel_unit(const PassRun& r) { return r.narrow ? kNarrowFilters : kPanel; }
+
 void set_panel(const PassRun& r, Index item, Panel& panel) {
   const Pass& p = r.p;
-  const Index columns = packed_columns(p.fg), panels = pieces(columns, kPanel);
-  const Index g = item / panels, j0 = item % panels * kPanel;
-  panel.width = least(kPanel, columns - j0);
+  const Index columns = r.narrow ? p.fg : packed_columns(p.fg);
+  const Index unit = panel_unit(r), panels = pieces(columns, unit);
+  const Index g = item / panels, j0 = item % panels * unit;
+  panel.width = least(unit, columns - j0);
   panel.valid = least(panel.width, p.fg - j0);
   panel.channel = g * p.fg + j0;
   panel.in_channel = g * p.cg;
@@ -172,6 +182,12 @@ void set_panel(const PassRun& r, Index item, Panel& panel) {
 
 void run_class(const PassRun& r, const BoxPixels& b, const PixelClass& c, const Segments& segments,
                const Panel& panel, const real* x, real* y) {
+  if (r.narrow) {
+    narrow_tiles(x + panel.in_channel, b.x + c.begin, c.end - c.begin, segments, panel.weights,
+                 r.p.depth(), static_cast<int>(panel.valid),
+                 {y + panel.channel, b.y + c.begin, panel.bias, r.relu});
+    return;
+  }
   const Index count = c.end - c.begin, tiles = pieces(count, kTile);
   for (Index t = 0; t < tiles; ++t) {
     const Index from = c.begin + count * t / tiles, to = c.begin + count * (t + 1) / tiles;
@@ -242,17 +258,20 @@ void run_pass(Pass& p, const ConvSource& src, const Weights& w, const ConvTarget
   ConvTarget out = target;
   if (out.act && out.act->kind == kLinear) out.act = nullptr;
   if (!out.act) out.z = nullptr;
-  PassRun r{p, src, out, nullptr, 0, all, plain_relu(out)};
+  PassRun r{p, src, out, nullptr, 0, narrow_pass(p.length, p.fg), all, plain_relu(out)};
+  real* packed = work.fixed + segment_reals(taps);
   // Packing costs as much as a few tiles of pixels.
-  if (!w.transposed && pixels <= 2 * kTile && p.fg % kLanes == 0) {
+  if (r.narrow) {
+    pack_narrow(p, w, packed);
+    r.b = packed;
+  } else if (!w.transposed && pixels <= 2 * kTile && p.fg % kLanes == 0) {
     r.b = w.w;
     r.b_row = w.filters;
   } else {
-    real* packed = work.fixed + segment_reals(taps);
     pack_weights(work.pool, p, w, packed);
     r.b = packed;
   }
-  const Index boxes = p.boxes(), panels = p.groups * pieces(packed_columns(p.fg), kPanel);
+  const Index boxes = p.boxes(), panels = p.groups * pieces(p.fg, panel_unit(r));
   const Index wanted = work.pool ? 3 * pool_workers(work.pool) : 1;
   const Index splits = boxes >= wanted ? 1 : least(panels, pieces(wanted, most(boxes, 1)));
   parallel_for(work.pool, boxes * splits, 1, [&](Index begin, Index end, int worker) {
@@ -344,44 +363,6 @@ void conv_data_gradient(const ConvShape& s, Index n, const ConvSource& y, const 
         Pass p = gradient_pass(s, n, d, h, k);
         run_pass(p, y, weights, x, work);
       }
-}
-
-ConvShape conv_shape_from(const Plan& plan, const Shape& x, const Shape& kernel) {
-  const int rank = x.rank - 1;
-  if (rank < 1 || rank > 3) plan.fail("expected an input of 1 to 3 spatial axes, got %d", rank);
-  if (kernel.rank != rank + 2)
-    plan.fail("expected a kernel of rank %d, got %d", rank + 2, kernel.rank);
-  Index stride[3], dilation[3], begin[3], end[3];
-  struct {
-    const char* name;
-    Index* to;
-    Index least;
-  } const lists[] = {
-      {"strides", stride, 1}, {"dilations", dilation, 1}, {"pads_begin", begin, 0}, {"pads_end", end, 0}};
-  for (const auto& list : lists) {
-    if (plan.integers(list.name, list.to, 3) != rank)
-      plan.fail("expected %d numbers in `%s`", rank, list.name);
-    for (int i = 0; i < rank; ++i)
-      if (list.to[i] < list.least) plan.fail("expected `%s` of at least %d", list.name, int(list.least));
-  }
-  ConvShape s;
-  s.groups = plan.integer("groups", 1);
-  s.channels = x[rank];
-  s.filters = kernel[rank + 1];
-  if (s.groups < 1 || s.channels % s.groups || s.filters % s.groups)
-    plan.fail("expected channels (%d) and filters (%d) divisible by groups (%d)", int(s.channels),
-              int(s.filters), int(s.groups));
-  for (int i = 0; i < rank; ++i) {
-    ConvAxis& a = s.axis[3 - rank + i];
-    a = {x[i], 0, kernel[i], stride[i], dilation[i], begin[i]};
-    const Index reach = (a.kernel - 1) * a.dilation + 1;
-    const Index room = a.in + begin[i] + end[i] - reach;
-    if (a.kernel < 1 || room < 0)
-      plan.fail("expected an input of at least %d along spatial axis %d, got %d", int(reach), i,
-                int(a.in + begin[i] + end[i]));
-    a.out = room / a.stride + 1;
-  }
-  return s;
 }
 
 }  // namespace pyseq::PYSEQ_NS

@@ -1,6 +1,6 @@
 #pragma once
-// Geometry that the three passes of a convolution share: a walk over boxes of output pixels, each of
-// which reads its inputs in place or from a zero-padded copy that stays in the L2 cache.
+// Geometry that the three passes of a convolution share: a walk over boxes of output pixels, each
+// of which reads its inputs in place or from a zero-padded copy that stays in the L2 cache.
 #include "kernels/conv.h"
 #include "kernels/simd.h"
 
@@ -22,7 +22,7 @@ struct Pass {
   Index in_c, out_c;          // channels of one pixel
   Index groups, cg, fg;       // contracted and produced channels of one group
   // Derived by `plan_pass`:
-  Index segments, length;     // contraction = segments, each `length` contiguous reals of a pixel row
+  Index segments, length;     // contraction = segments of `length` contiguous reals of an input row
   bool merged;                // a segment runs over all taps along W
   bool copy;                  // boxes are copied
   Index box[4];               // N, D, H, W of a box of outputs

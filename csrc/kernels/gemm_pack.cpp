@@ -45,8 +45,8 @@ PYSEQ_INLINE void exchange_rows(V (&r)[kLanes]) {
   for (int i = 0; i < kLanes; ++i) {
     if (i & D) continue;
     const V a = r[i], b = r[i + D];
-    r[i] = __builtin_shuffle(a, b, lower);
-    r[i + D] = __builtin_shuffle(a, b, upper);
+    r[i] = permute(a, b, lower);
+    r[i + D] = permute(a, b, upper);
   }
 }
 // dst[j * step + i] = src[i * ld + j] for i < rows, j < 16.

@@ -18,12 +18,7 @@ PYSEQ_INLINE V fold(V a, V b) {
     low[l] = l & D ? l - D + kLanes : l;
     high[l] = l & D ? l + kLanes : l + D;
   }
-#if defined(__clang__)
-  return (V)__builtin_ia32_vpermi2varps512(a, low, b) +
-         (V)__builtin_ia32_vpermi2varps512(a, high, b);
-#else
-  return __builtin_shuffle(a, b, low) + __builtin_shuffle(a, b, high);
-#endif
+  return permute(a, b, low) + permute(a, b, high);
 }
 template <int D, int Count>
 PYSEQ_INLINE void fold_half(V* f) {

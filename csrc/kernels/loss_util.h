@@ -33,10 +33,8 @@ struct AlongRow {
     return fill == 0 ? v : select(lane_numbers() < n, v, splat(fill));
   }
   PYSEQ_INLINE void store(real* p, V v, int n) const {
-    if (n == kLanes)
-      pyseq::PYSEQ_NS::store(p, v);
-    else
-      store_partial(p, v, n);
+    if (n == kLanes) pyseq::PYSEQ_NS::store(p, v);
+    else store_partial(p, v, n);
   }
   PYSEQ_INLINE V used(V v, int n) const {
     return n == kLanes ? v : select(lane_numbers() < n, v, V{});
@@ -65,10 +63,8 @@ struct AcrossRows {
     return n == kLanes ? pyseq::PYSEQ_NS::load(p) : load_partial(p, n);
   }
   PYSEQ_INLINE void store(real* p, V v, int n) const {
-    if (n == kLanes)
-      pyseq::PYSEQ_NS::store(p, v);
-    else
-      store_partial(p, v, n);
+    if (n == kLanes) pyseq::PYSEQ_NS::store(p, v);
+    else store_partial(p, v, n);
   }
   PYSEQ_INLINE V used(V v, int) const { return v; }
   PYSEQ_INLINE V sum(V v) const { return v; }
@@ -94,13 +90,14 @@ PYSEQ_INLINE void for_rows(const Run& r, const Axis& axis, F&& f) {
     return;
   }
   const Index blocks = (inner + kLanes - 1) / kLanes;
-  parallel_for(r.pool, outer * blocks, 1 + 8192 / (cost * kLanes), [&](Index begin, Index end, int) {
-    for (Index b = begin; b < end; ++b) {
-      const Index o = b / blocks, i = b % blocks * kLanes;
-      const int width = static_cast<int>(inner - i < kLanes ? inner - i : kLanes);
-      f(AcrossRows{size, inner, width}, o * size * inner + i, o * inner + i);
-    }
-  });
+  parallel_for(r.pool, outer * blocks, 1 + 8192 / (cost * kLanes),
+               [&](Index begin, Index end, int) {
+                 for (Index b = begin; b < end; ++b) {
+                   const Index o = b / blocks, i = b % blocks * kLanes;
+                   const int width = static_cast<int>(inner - i < kLanes ? inner - i : kLanes);
+                   f(AcrossRows{size, inner, width}, o * size * inner + i, o * inner + i);
+                 }
+               });
 }
 
 // The mean (or sum) along the axis of term(p, y, g), which returns the value of one element and
@@ -115,7 +112,8 @@ PYSEQ_INLINE void reduce_rows(const Run& r, const Axis& axis, bool mean, const T
     const V s = kGradient ? each * lines.load_row(scale + row) : V{};
     lines.each([&](Index i, int n, VI) {
       V g{};
-      const V v = term(lines.load(p + at + i, n), lines.load(y + at + i, n), kGradient ? &g : nullptr);
+      const V v =
+          term(lines.load(p + at + i, n), lines.load(y + at + i, n), kGradient ? &g : nullptr);
       sum += lines.used(v, n);
       if (kGradient) lines.store(dp + at + i, g * s, n);
     });
@@ -125,10 +123,8 @@ PYSEQ_INLINE void reduce_rows(const Run& r, const Axis& axis, bool mean, const T
 
 template <class Term>
 PYSEQ_INLINE void reduce_loss(const Run& r, const Axis& axis, bool mean, const Term& term) {
-  if (r.dx(0))
-    reduce_rows<true>(r, axis, mean, term);
-  else
-    reduce_rows<false>(r, axis, mean, term);
+  if (r.dx(0)) reduce_rows<true>(r, axis, mean, term);
+  else reduce_rows<false>(r, axis, mean, term);
 }
 
 PYSEQ_INLINE V sign_v(V x) { return select(x > 0, splat(1), select(x < 0, splat(-1), V{})); }
@@ -191,7 +187,8 @@ inline void plan_last_axis(Plan& p) {
   p.flops(4.0 * static_cast<double>(p.input(0).size()), 0);
 }
 
-// Whether attribute `reduction`, which the trainer gives, says that rows are added and not averaged.
+// Whether attribute `reduction`, which the trainer gives, says that rows are added and not
+// averaged.
 inline bool adds_rows(const Plan& p) {
   const char *have = p.text("reduction"), *want = "sum";
   while (*want && *have == *want) ++have, ++want;

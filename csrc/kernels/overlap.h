@@ -10,8 +10,8 @@ namespace pyseq::PYSEQ_NS {
 namespace {
 
 struct OverlapAxes {
-  bool batch, sum;           // the batch is reduced; rows are added up
-  int rank;                  // groups of neighbouring dimensions, alternately kept and reduced
+  bool batch, sum;  // the batch is reduced; rows are added up
+  int rank;         // groups of neighbouring dimensions, alternately kept and reduced
   Index dim[kMaxRank + 1];
   Index cell[kMaxRank + 1];  // stride among the cells; 0 where reduced
   Index size, cells;         // elements and results of one sample
@@ -125,7 +125,8 @@ inline void sample_sums(const OverlapAxes& c, const real* p, const real* y, real
 
 // Replaces the first two sums of a cell by its derivatives times `scale`; returns the value.
 template <class F>
-PYSEQ_INLINE real settle(const OverlapAxes& c, const F& f, const Sums& sums, double scale, real* s) {
+PYSEQ_INLINE real settle(const OverlapAxes& c, const F& f, const Sums& sums, double scale,
+                         real* s) {
   const Overlap o = f(sums);
   s[0] = static_cast<real>(o.slope_yp * scale);
   s[c.cells] = static_cast<real>(o.slope_p * scale);
@@ -155,8 +156,8 @@ PYSEQ_INLINE void overlap_loss(const Run& r, const F& f) {
       real* s = sums + n * width;
       sample_sums(c, p + n * c.size, y + n * c.size, s);
       for (Index k = 0; !c.batch && k < c.cells; ++k, ++s)
-        value[n * c.cells + k] = settle(c, f, {s[0], s[c.cells], s[2 * c.cells]},
-                                        dp ? scale[n * c.cells + k] : 0, s);
+        value[n * c.cells + k] =
+            settle(c, f, {s[0], s[c.cells], s[2 * c.cells]}, dp ? scale[n * c.cells + k] : 0, s);
     }
   });
   if (c.batch)

@@ -119,8 +119,8 @@ void orthogonal_column(const real* w, Index n, Index d, Index i, real weight, re
       dot += w[k * n + i] * y;
       sq += y * y;
     }
-    const VI used = (lane_numbers() < width) & (lane_numbers() + static_cast<Lane>(j) !=
-                                                static_cast<Lane>(i));
+    const VI used =
+        (lane_numbers() < width) & (lane_numbers() + static_cast<Lane>(j) != static_cast<Lane>(i));
     const V norm = sqrt_v(sq);
     const V other = 1 / max_v(splat(kSmallestNorm), norm);
     const V cosine = select(used, dot * own * other, V{});
@@ -148,10 +148,8 @@ double orthogonality(Pool* pool, double factor, bool rows, const Shape& shape, c
   parallel_for(pool, chunks, 1, [&](Index begin, Index end, int) {
     for (Index c = begin; c < end; ++c)
       for (Index i = c * chunk; i < (c + 1) * chunk && i < n; ++i)
-        if (rows)
-          orthogonal_row(w, n, d, i, weight, g, &partial.sum[c]);
-        else
-          orthogonal_column(w, n, d, i, weight, g, &partial.sum[c]);
+        if (rows) orthogonal_row(w, n, d, i, weight, g, &partial.sum[c]);
+        else orthogonal_column(w, n, d, i, weight, g, &partial.sum[c]);
   });
   return each * partial.total();
 }

@@ -145,6 +145,7 @@ void rnn_plan(Plan& p, const RnnCell& cell) {
   if (c.masked) p.backward_reads_input(1);
   const double flops = 2.0 * static_cast<double>(c.t * c.w * (c.i + c.u));
   p.flops(flops, 2 * flops);
+  p.parallel_by_rows();
 }
 
 }  // namespace pyseq::PYSEQ_NS

@@ -110,6 +110,17 @@ PYSEQ_INLINE real horizontal_max(V v) {
   return s[0];
 }
 
+#if defined(__AVX512F__)
+// Lane l is lane index[l] of the 2 kLanes lanes of (a, b).
+PYSEQ_INLINE V permute(V a, V b, VI index) {
+#if defined(__clang__)
+  return __builtin_ia32_vpermi2varps512(a, index, b);
+#else
+  return __builtin_shuffle(a, b, index);
+#endif
+}
+#endif
+
 PYSEQ_INLINE V select(VI mask, V a, V b) { return mask ? a : b; }
 // The second operand is returned when one is NaN: put the value that may be NaN there.
 PYSEQ_INLINE V max_v(V a, V b) { return a > b ? a : b; }
@@ -123,9 +134,9 @@ PYSEQ_INLINE V copysign_v(V magnitude, V sign) {
   return (V)(((VI)magnitude & ~sign_bit()) | ((VI)sign & sign_bit()));
 }
 PYSEQ_INLINE V sqrt_v(V x) {
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) && !defined(__clang__)
   return __builtin_ia32_sqrtps512_mask(x, V{}, static_cast<unsigned short>(-1), 4);
-#elif defined(__AVX2__)
+#elif defined(__AVX2__) && !defined(__clang__)
   return __builtin_ia32_sqrtps256(x);
 #else
   for (int i = 0; i < kLanes; ++i)

@@ -3,7 +3,7 @@
 namespace pyseq::PYSEQ_NS {
 namespace {
 
-constexpr Index kGroup = 64;         // output channels at a time: their products stay in L2
+constexpr Index kGroup = 128;        // output channels at a time: their products stay in L2
 constexpr Index kBlockReals = 7168;  // transformed channels of the tiles of a block, and products
 constexpr Index kSumDepth = 128;     // sums are cut here: more digits survive
 constexpr int kLeastRows = 5;        // fewer rows of the micro-kernel would add in another order
@@ -231,14 +231,14 @@ bool winograd_wanted(const ConvShape& s, Index n, ConvPass pass) {
   if (!winograd_shape(s)) return false;
   const bool back = pass == ConvPass::data_gradient;
   const Index h = back ? s.axis[1].in : s.axis[1].out, w = back ? s.axis[2].in : s.axis[2].out;
-  Index tiles = 0;
-  double gain = 0;
+  const Index pixels = s.axis[0].in * h * w;
+  if (pixels < kEnoughPixels && n * pixels < kLeastPixels) return false;
+  bool wanted = false;
   with_tile(h, w, [&](auto tile) {
-    using T = decltype(tile);
-    tiles = tile_grid<T>(s.axis[0].in, h, w).count();
-    gain = 9.0 * static_cast<double>(h * w) / static_cast<double>(tile_multiplications<T>(h, w));
+    wanted = static_cast<double>(9 * h * w) >=
+             kLeastGain * static_cast<double>(tile_multiplications<decltype(tile)>(h, w));
   });
-  return gain >= kLeastGain && (tiles >= kEnoughTiles || n * tiles >= kLeastTiles);
+  return wanted;
 }
 
 void winograd_forward(const ConvShape& s, Index n, const ConvSource& x, const real* w,

@@ -11,7 +11,7 @@ namespace pyseq::PYSEQ_NS {
 // outputs of the tiles that read it NaN.
 enum class ConvPass { forward, data_gradient, weight_gradient };
 
-// By shape and precision; n only matters for images of a few tiles.
+// By shape and precision; n only matters for small images.
 bool winograd_wanted(const ConvShape& s, Index n, ConvPass pass);
 
 // Zero for shapes that never come here.

@@ -12,10 +12,10 @@ namespace pyseq::PYSEQ_NS {
 
 // By measurement: below these, transforms cost more than they save.
 constexpr Index kLeastChannels = 16;
-constexpr double kLeastGain = 1.3;  // multiplications saved, after the parts of tiles outside
-// An image of at least kEnoughTiles takes this path in batches of any size, so that its results do
-// not depend on the batch.
-constexpr Index kEnoughTiles = 16, kLeastTiles = 64;
+constexpr double kLeastGain = 1.5;  // multiplications of the sum itself for each one of the tiles
+// The weights are transformed in every call. Images of kEnoughPixels pay for that alone: so their
+// results do not depend on the batch.
+constexpr Index kEnoughPixels = 64, kLeastPixels = 256;
 
 PYSEQ_INLINE bool winograd_shape(const ConvShape& s) {
   if (s.groups != 1 || s.channels < kLeastChannels || s.filters < kLeastChannels) return false;

@@ -41,10 +41,8 @@ void plan(Plan& p) {
 
 void forward(const Run& r) noexcept {
   const Config& c = r.config<Config>();
-  if (c.from_logits)
-    reduce_loss(r, c.axis, true, Logits{c.smoothing});
-  else
-    reduce_loss(r, c.axis, true, Probabilities{c.smoothing});
+  if (c.from_logits) reduce_loss(r, c.axis, true, Logits{c.smoothing});
+  else reduce_loss(r, c.axis, true, Probabilities{c.smoothing});
 }
 
 }  // namespace

@@ -22,9 +22,7 @@ PYSEQ_INLINE void run(const Run& r) {
   if (c.from_logits) {
     for_rows(r, c.axis, [&](auto lines, Index at, Index row) {
       V top = splat(kLowest);
-      lines.each([&](Index i, int n, VI) {
-        top = max_v(top, lines.load(x + at + i, n, kLowest));
-      });
+      lines.each([&](Index i, int n, VI) { top = max_v(top, lines.load(x + at + i, n, kLowest)); });
       top = lines.max(top);
       V all{}, labels{}, score{};
       lines.each([&](Index i, int n, VI) {
@@ -85,10 +83,8 @@ void plan(Plan& p) {
 }
 
 void forward(const Run& r) noexcept {
-  if (r.dx(0))
-    run<true>(r);
-  else
-    run<false>(r);
+  if (r.dx(0)) run<true>(r);
+  else run<false>(r);
 }
 
 }  // namespace

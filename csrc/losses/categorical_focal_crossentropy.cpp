@@ -43,9 +43,7 @@ PYSEQ_INLINE void run(const Run& r) {
     V top{}, total{};
     if (c.from_logits) {
       top = splat(kLowest);
-      lines.each([&](Index i, int n, VI) {
-        top = max_v(top, lines.load(x + at + i, n, kLowest));
-      });
+      lines.each([&](Index i, int n, VI) { top = max_v(top, lines.load(x + at + i, n, kLowest)); });
       top = lines.max(top);
     }
     const auto probability = [&](Index i, int n) {
@@ -96,10 +94,8 @@ void plan(Plan& p) {
 }
 
 void forward(const Run& r) noexcept {
-  if (r.dx(0))
-    run<true>(r);
-  else
-    run<false>(r);
+  if (r.dx(0)) run<true>(r);
+  else run<false>(r);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// (1 - p[y]^q) / q over the last axis    p (N, ..., K)  y (N, ...) labels; p[y] = 0 if y is no class
+// (1 - p[y]^q) / q over the last axis    p (N, ..., K)  y (N, ...) labels
+// p[y] = 0 if y is no class.
 #include "kernels/loss_util.h"
 
 namespace pyseq::PYSEQ_NS {
@@ -40,16 +41,14 @@ void plan(Plan& p) {
 }
 
 void forward(const Run& r) noexcept {
-  if (r.dx(0))
-    run<true>(r);
-  else
-    run<false>(r);
+  if (r.dx(0)) run<true>(r);
+  else run<false>(r);
 }
 
 }  // namespace
 
 extern const OpDef loss_categorical_generalized_cross_entropy;
-const OpDef loss_categorical_generalized_cross_entropy{"categorical_generalized_cross_entropy", plan,
-                                                       forward, nullptr};
+const OpDef loss_categorical_generalized_cross_entropy{"categorical_generalized_cross_entropy",
+                                                       plan, forward, nullptr};
 
 }  // namespace pyseq::PYSEQ_NS

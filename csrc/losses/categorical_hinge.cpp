@@ -39,10 +39,8 @@ PYSEQ_INLINE void run(const Run& r) {
 }
 
 void forward(const Run& r) noexcept {
-  if (r.dx(0))
-    run<true>(r);
-  else
-    run<false>(r);
+  if (r.dx(0)) run<true>(r);
+  else run<false>(r);
 }
 
 }  // namespace

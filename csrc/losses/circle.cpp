@@ -1,8 +1,8 @@
 // softplus(lse_j near_ij + lse_k far_ik) for each sample i    p (N, D) of norm 1  y (N) classes
 // d_ij = max(1 - p_i p_j, 0), m = margin; over partners j of i's class and k of other classes:
 // near = -gamma max(m + d, 0)(m - d)    far = gamma max(1 + m - d, 0)(1 - m - d)
-// The weights max(.) have a gradient too, as in Keras. Samples whose loss is 0 do not dilute the mean:
-// unless attribute `reduction` is "sum", the others are multiplied by N / (their number).
+// The weights max(.) have a gradient too, as in Keras. Samples whose loss is 0 do not dilute the
+// mean: unless attribute `reduction` is "sum", the others are multiplied by N / (their number).
 #include "kernels/loss_util.h"
 #include "kernels/vmath.h"
 
@@ -73,8 +73,10 @@ PYSEQ_INLINE double slope(const Config& c, double cosine, bool same, double near
 void plan(Plan& p) {
   const Shape shape = p.input(0);
   if (shape.rank != 1)
-    p.fail("expected one embedding per sample, (N, D), got %d dimensions per sample; end the model "
-           "in a layer without time steps or positions", shape.rank);
+    p.fail(
+        "expected one embedding per sample, (N, D), got %d dimensions per sample; end the model "
+        "in a layer without time steps or positions",
+        shape.rank);
   if (p.input(1).size() != 1)
     p.fail("expected one integer class per sample, got %lld numbers",
            static_cast<long long>(p.input(1).size()));
@@ -128,8 +130,7 @@ void forward(const Run& r) noexcept {
         const double both = static_cast<double>(scale[i]) * slope(c, cosine, s, near[i], far[i]) +
                             static_cast<double>(scale[j]) * slope(c, cosine, s, near[j], far[j]);
         const real f = static_cast<real>(both * share);
-        if (f != 0)
-          map2(p + j * c.size, d, d, c.size, [f](V x, V g) { return g + f * x; });
+        if (f != 0) map2(p + j * c.size, d, d, c.size, [f](V x, V g) { return g + f * x; });
       }
     }
   });

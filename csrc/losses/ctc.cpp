@@ -147,8 +147,7 @@ real one_sample(Sample s, real scale, real* dz) {
                : -(top + __builtin_log(__builtin_exp(a - top) + __builtin_exp(b - top)));
   }
   if (dz) {
-    if (loss - loss == 0)
-      run_gradient(s, loss, scale, dz);
+    if (loss - loss == 0) run_gradient(s, loss, scale, dz);
     else
       for (Index i = 0; i < c.t * c.k; ++i) dz[i] = 0;
   }
@@ -162,11 +161,11 @@ void forward(const Run& r) noexcept {
   const Index size = c.t * c.k;
   parallel_for(r.pool, r.n, 1, [&](Index begin, Index end, int worker) {
     for (Index n = begin; n < end; ++n)
-      value[n] = one_sample({c, z + n * size, y + n * c.l, 0, r.scratch(c.alpha, worker),
-                             r.scratch(c.beta, worker), r.scratch(c.emit, worker),
-                             r.scratch(c.skip, worker), r.scratch(c.lse, worker),
-                             r.scratch(c.sums, worker)},
-                            dz ? scale[n] : 0, dz ? dz + n * size : nullptr);
+      value[n] = one_sample(
+          {c, z + n * size, y + n * c.l, 0, r.scratch(c.alpha, worker), r.scratch(c.beta, worker),
+           r.scratch(c.emit, worker), r.scratch(c.skip, worker), r.scratch(c.lse, worker),
+           r.scratch(c.sums, worker)},
+          dz ? scale[n] : 0, dz ? dz + n * size : nullptr);
   });
 }
 

@@ -34,9 +34,7 @@ PYSEQ_INLINE void run(const Run& r) {
     const V s = kGradient ? select(known, lines.load_row(scale + row), V{}) : V{};
     if (c.from_logits) {
       V top = splat(kLowest);
-      lines.each([&](Index i, int n, VI) {
-        top = max_v(top, lines.load(x + at + i, n, kLowest));
-      });
+      lines.each([&](Index i, int n, VI) { top = max_v(top, lines.load(x + at + i, n, kLowest)); });
       top = lines.max(top);
       V all{}, score{};
       lines.each([&](Index i, int n, VI k) {
@@ -81,10 +79,8 @@ void plan(Plan& p) {
 }
 
 void forward(const Run& r) noexcept {
-  if (r.dx(0))
-    run<true>(r);
-  else
-    run<false>(r);
+  if (r.dx(0)) run<true>(r);
+  else run<false>(r);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // y[i_0, ..., i_k] = x with dimension dims[j] of x at place j of y    x (N, ...)  y (N, ...)
 // Attribute dims: a permutation of the dimensions of a sample, counted from 0.
 #include "core/op.h"
-#include "kernels/real.h"
+#include "kernels/simd.h"
 
 namespace pyseq::PYSEQ_NS {
 namespace {
@@ -41,24 +41,50 @@ Walk make_walk(const Shape& x, const Index* dims) {
   return w;
 }
 
-constexpr Index kTile = 16;
+// Swaps the off-diagonal blocks of S x S elements in rows i and i + S.
+template <int S>
+PYSEQ_INLINE void swap_blocks(V* r) {
+  VI first{}, second{};
+  for (int l = 0; l < kLanes; ++l) {
+    first[l] = (l & S) ? kLanes + l - S : l;
+    second[l] = (l & S) ? kLanes + l : l + S;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) {
+    if (i & S) continue;
+    const V a = r[i], b = r[i + S];
+    r[i] = __builtin_shuffle(a, b, first);
+    r[i + S] = __builtin_shuffle(a, b, second);
+  }
+}
 
-// Blocks of kTile x kTile elements: the last dimension of y against the one that is innermost in x,
-// so that both sides touch whole cache lines.
+// A square of kLanes x kLanes elements: y[i][j] = x[j][i].
+PYSEQ_INLINE void transpose_square(const real* x, Index x_row, real* y, Index y_row) {
+  V r[kLanes];
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) r[i] = load(x + i * x_row);
+  swap_blocks<1>(r);
+  if constexpr (kLanes > 2) swap_blocks<2>(r);
+  if constexpr (kLanes > 4) swap_blocks<4>(r);
+  if constexpr (kLanes > 8) swap_blocks<8>(r);
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) store(y + i * y_row, r[i]);
+}
+
+// The last dimension of y against the one that is innermost in x, in squares that vectors hold.
 void copy_tiled(const Walk& w, int across, const real* x, real* y, Index inner) {
   const int last = w.rank - 1;
   const Index rows = w.size[across], row_stride = w.stride[across];
   const Index cols = w.size[last], col_stride = w.stride[last];
   Index y_row = inner;
   for (int i = across + 1; i < w.rank; ++i) y_row *= w.size[i];
-  for (Index i0 = 0; i0 < rows; i0 += kTile) {
-    const Index i1 = i0 + kTile < rows ? i0 + kTile : rows;
-    for (Index j0 = 0; j0 < cols; j0 += kTile) {
-      const Index j1 = j0 + kTile < cols ? j0 + kTile : cols;
-      for (Index i = i0; i < i1; ++i)
-        for (Index j = j0; j < j1; ++j) y[i * y_row + j] = x[i * row_stride + j * col_stride];
-    }
-  }
+  const Index whole_rows = rows / kLanes * kLanes, whole_cols = cols / kLanes * kLanes;
+  for (Index i = 0; i < whole_rows; i += kLanes)
+    for (Index j = 0; j < whole_cols; j += kLanes)
+      transpose_square(x + i + j * col_stride, col_stride, y + i * y_row + j, y_row);
+  for (Index i = 0; i < rows; ++i)
+    for (Index j = i < whole_rows ? whole_cols : 0; j < cols; ++j)
+      y[i * y_row + j] = x[i * row_stride + j * col_stride];
 }
 
 void copy_sample(const Walk& w, const real* x, real* y) {

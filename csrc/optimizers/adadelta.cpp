@@ -1,5 +1,5 @@
-// a = rho a + (1 - rho) g^2, e = -sqrt(d + eps) g / sqrt(a + eps), d = rho d + (1 - rho) e^2, w += lr e
-// slots: a, d
+// a = rho a + (1 - rho) g^2, e = -sqrt(d + eps) g / sqrt(a + eps)
+// d = rho d + (1 - rho) e^2, w += lr e    slots: a, d
 #include "optimizers/update.h"
 
 namespace pyseq::PYSEQ_NS {

@@ -71,7 +71,8 @@ void update(const Update& u) noexcept {
   if (matrix) {
     const Index rows = u.shape[-2], cols = u.shape[-1], size = rows * cols;
     for (Index b = 0; b * size < u.n; ++b)
-      factored(u.pool, k, in, b * size, rows, cols, slot(u, 0) + b * rows, slot(u, 1) + b * cols, v);
+      factored(u.pool, k, in, b * size, rows, cols, slot(u, 0) + b * rows, slot(u, 1) + b * cols,
+               v);
   }
   const double weights = chunked_sum(u.pool, u.n, [&](const Place& at) {
     const V w = in.variable(at);

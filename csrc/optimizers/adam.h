@@ -5,8 +5,9 @@ namespace pyseq::PYSEQ_NS {
 namespace {
 
 // m += (1 - beta_1)(g - m), v += (1 - beta_2)(g^2 - v), w -= alpha m / (sqrt(v) + eps),
-// alpha = lr sqrt(1 - beta_2^t) / (1 - beta_1^t); amsgrad: the largest v so far. D. P. Kingma, J. Ba,
-// "Adam: a method for stochastic optimization" (2015), with epsilon outside the correction of v.
+// alpha = lr sqrt(1 - beta_2^t) / (1 - beta_1^t); amsgrad: the largest v so far.
+// D. P. Kingma, J. Ba, "Adam: a method for stochastic optimization" (2015), with epsilon outside
+// the correction of v.
 struct Adam {
   double beta_1, beta_2, epsilon;
   bool amsgrad;

@@ -1,4 +1,5 @@
-// m += (1 - beta_1)(g - m), u = max(beta_2 u, |g|), w -= lr m / ((1 - beta_1^t)(u + eps))    slots: m, u
+// m += (1 - beta_1)(g - m), u = max(beta_2 u, |g|)
+// w -= lr m / ((1 - beta_1^t)(u + eps))    slots: m, u
 #include "optimizers/update.h"
 
 namespace pyseq::PYSEQ_NS {

@@ -43,8 +43,7 @@ void update(const Update& u) noexcept {
   const double ratio = weights > 0 && steps > 0 ? __builtin_sqrt(weights / steps) : 1;
   const real lr = static_cast<real>(u.lr * ratio);
   parallel_for(u.pool, u.n, 16384, [&](Index begin, Index end, int) {
-    each_place(begin, end,
-               [&](const Place& at) { at.store(in.w, at.load(in.w) - lr * step(at)); });
+    each_place(begin, end, [&](const Place& at) { at.store(in.w, at.load(in.w) - lr * step(at)); });
   });
 }
 

@@ -10,7 +10,8 @@ struct Config {
 };
 
 void plan(Plan& p) {
-  p.config<Config>() = {static_cast<real>(p.number("beta_1")), static_cast<real>(p.number("beta_2"))};
+  p.config<Config>() = {static_cast<real>(p.number("beta_1")),
+                        static_cast<real>(p.number("beta_2"))};
 }
 
 void update(const Update& u) noexcept {

@@ -44,15 +44,15 @@ void plan(Plan& p) {
 
 struct Work {
   Pool* pool;
-  real *x, *y;          // (r, c), r <= c
-  real *p, *q;          // (r, r)
+  real *x, *y;  // (r, c), r <= c
+  real *p, *q;  // (r, r)
   real *shared, *worker;
   Index stride;
 };
 
 // out (r, n) (+)= a (r, k) b (k, n)
-void product(const Work& w, const real* a, const real* b, Index b_row, Index b_col, Index r, Index n,
-             Index k, bool accumulate, real* out) {
+void product(const Work& w, const real* a, const real* b, Index b_row, Index b_col, Index r,
+             Index n, Index k, bool accumulate, real* out) {
   Gemm g;
   g.m = r, g.n = n, g.k = k;
   g.a = a, g.a_row = k;

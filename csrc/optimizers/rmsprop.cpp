@@ -11,7 +11,8 @@ struct Config {
 };
 
 void plan(Plan& p) {
-  p.config<Config>() = {static_cast<real>(p.number("rho")), static_cast<real>(p.number("momentum", 0.0)),
+  p.config<Config>() = {static_cast<real>(p.number("rho")),
+                        static_cast<real>(p.number("momentum", 0.0)),
                         static_cast<real>(p.number("epsilon")), p.flag("centered")};
 }
 

@@ -12,7 +12,8 @@ struct Config {
 };
 
 void plan(Plan& p) {
-  p.config<Config>() = {p.number("beta_1"), p.number("beta_2"), p.number("epsilon"), p.number("warmup_steps")};
+  p.config<Config>() = {p.number("beta_1"), p.number("beta_2"), p.number("epsilon"),
+                        p.number("warmup_steps")};
 }
 
 void update(const Update& u) noexcept {

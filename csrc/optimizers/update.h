@@ -13,10 +13,8 @@ struct Place {
     return n == kLanes ? pyseq::PYSEQ_NS::load(p + i) : load_partial(p + i, n);
   }
   PYSEQ_INLINE void store(real* p, V v) const {
-    if (n == kLanes)
-      pyseq::PYSEQ_NS::store(p + i, v);
-    else
-      store_partial(p + i, v, n);
+    if (n == kLanes) pyseq::PYSEQ_NS::store(p + i, v);
+    else store_partial(p + i, v, n);
   }
 };
 
@@ -48,9 +46,8 @@ PYSEQ_INLINE void each_place(Index begin, Index end, F&& f) {
 template <class F>
 PYSEQ_INLINE void update_elements(const Update& u, F&& step) {
   const Inputs in(u);
-  each_place(0, u.n, [&](const Place& at) {
-    at.store(in.w, step(at, in.variable(at), in.gradient(at)));
-  });
+  each_place(0, u.n,
+             [&](const Place& at) { at.store(in.w, step(at, in.variable(at), in.gradient(at))); });
 }
 
 PYSEQ_INLINE real* slot(const Update& u, int k) { return static_cast<real*>(u.slot[k]); }
@@ -65,7 +62,8 @@ PYSEQ_INLINE double correction(double beta, Index t) {
 constexpr Index kChunks = 64;
 struct Chunks {
   Index n, size, count;
-  PYSEQ_INLINE explicit Chunks(Index elements) : n(elements), size((elements + kChunks - 1) / kChunks) {
+  PYSEQ_INLINE explicit Chunks(Index elements)
+      : n(elements), size((elements + kChunks - 1) / kChunks) {
     if (size < 8192) size = 8192;
     count = (n + size - 1) / size;
   }

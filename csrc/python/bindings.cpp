@@ -103,8 +103,12 @@ std::shared_ptr<Program> make_program(const py::dict& d, const py::list& callbac
   for (const OpSpec& op : spec.ops) {
     if (op.kind != "host") continue;
     const auto i = static_cast<std::size_t>(std::get<std::int64_t>(op.attributes.at("callback")));
-    host.at(i) = to_host(callbacks[i].cast<py::function>(), spec.slots.at(op.inputs.at(0)),
-                         spec.slots.at(op.outputs.at(0)), spec.dtype);
+    Dims in = spec.slots.at(op.inputs.at(0)), out = spec.slots.at(op.outputs.at(0));
+    if (op.fold > 1) {  // the first dimension counts as rows
+      in.erase(in.begin());
+      out.erase(out.begin());
+    }
+    host.at(i) = to_host(callbacks[i].cast<py::function>(), std::move(in), std::move(out), spec.dtype);
   }
   return std::make_shared<Program>(std::move(spec), std::move(host));
 }

@@ -16,6 +16,7 @@ import zlib
 import numpy as np
 
 _FLOAT, _DOUBLE, _STRING = 1, 2, 7  # tensorflow.DataType
+_PENDING = 4096
 _counter = 0
 
 
@@ -117,18 +118,16 @@ class EventFile:
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}"
         self.path = os.path.join(directory, f"{name}.{os.getpid()}.{_counter}.v2")
         _counter += 1
-        self._file = open(self.path, "wb")
+        self._pending = []
         self._write(_bytes_field(3, "brain.Event:2"), step=0)
 
     def _write(self, what, step):
         event = _double_field(1, time.time()) + _int_field(2, int(step)) + what
         length = struct.pack("<Q", len(event))
-        self._file.write(
-            length
-            + struct.pack("<I", masked_crc(length))
-            + event
-            + struct.pack("<I", masked_crc(event))
-        )
+        self._pending += [length, struct.pack("<I", masked_crc(length))]
+        self._pending += [event, struct.pack("<I", masked_crc(event))]
+        if len(self._pending) >= _PENDING:
+            self.flush()
 
     def scalar(self, tag, value, step):
         """Write one number."""
@@ -168,7 +167,7 @@ class EventFile:
         self._write(_summary(tag, plugin, b"1", tensor), step)
 
     def flush(self):
-        self._file.flush()
-
-    def close(self):
-        self._file.close()
+        """Append what is pending; the file is not kept open, so that nothing has to close it."""
+        with open(self.path, "ab") as file:
+            file.write(b"".join(self._pending))
+        self._pending = []

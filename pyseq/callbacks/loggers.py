@@ -89,38 +89,29 @@ class CSVLogger(Callback):
         self.sep = separator
         self.append = append
         self.keys = None
-        self.writer = None
-        self.csv_file = None
         self.append_header = True
 
     def on_train_begin(self, logs=None):
-        self._close()
+        self.keys = None
         if self.append and os.path.exists(self.filename):
             self.append_header = os.path.getsize(self.filename) == 0
-        self.csv_file = open(self.filename, "a" if self.append else "w", newline="")
-        self.writer = None
-        self.keys = None
+        # The file is not kept open, so that nothing has to close it when training fails.
+        with open(self.filename, "a" if self.append else "w"):
+            pass
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
-        if self.writer is None:
+        rows = []
+        if self.keys is None:
             self.keys = sorted(logs)
             # Validation may begin in a later epoch, and columns cannot be added then.
             if not any(key.startswith("val_") for key in self.keys):
                 self.keys += [f"val_{key}" for key in self.keys]
-            self.writer = csv.writer(self.csv_file, delimiter=self.sep, lineterminator="\n")
             if self.append_header:
-                self.writer.writerow(["epoch", *self.keys])
-        self.writer.writerow([epoch, *(_cell(logs.get(key, "NA")) for key in self.keys)])
-        self.csv_file.flush()
-
-    def on_train_end(self, logs=None):
-        self._close()
-
-    def _close(self):
-        if self.csv_file is not None and not self.csv_file.closed:
-            self.csv_file.close()
-        self.writer = None
+                rows.append(["epoch", *self.keys])
+        rows.append([epoch, *(_cell(logs.get(key, "NA")) for key in self.keys)])
+        with open(self.filename, "a", newline="", encoding="utf-8") as file:
+            csv.writer(file, delimiter=self.sep, lineterminator="\n").writerows(rows)
 
 
 def _cell(value):

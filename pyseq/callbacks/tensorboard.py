@@ -80,8 +80,6 @@ class TensorBoard(Callback):
     def set_model(self, model):
         super().set_model(model)
         self._close()
-        if self.write_graph and hasattr(model, "to_json"):
-            self._writer("train").text_tensor("keras", "graph_keras_model", model.to_json(), 0)
         if self.embeddings_freq:
             self._configure_embeddings()
 
@@ -89,6 +87,8 @@ class TensorBoard(Callback):
 
     def on_train_begin(self, logs=None):
         self._train_batch = 0
+        if self.write_graph:
+            self._writer("train").text_tensor("keras", "graph_keras_model", self.model.to_json(), 0)
 
     def on_train_batch_begin(self, batch, logs=None):
         self._train_batch += 1
@@ -146,7 +146,7 @@ class TensorBoard(Callback):
 
     def _close(self):
         for writer in self._writers.values():
-            writer.close()
+            writer.flush()
         self._writers = {}
 
     # --- what is written

@@ -219,8 +219,12 @@ class Layer:
     def trainable_weights(self):
         if not self.trainable:
             return []
-        frozen = {id(v) for layer in self._flatten() if not layer.trainable
-                  for v in layer._own_variables()}
+        frozen = {
+            id(v)
+            for layer in self._flatten()
+            if not layer.trainable
+            for v in layer._own_variables()
+        }
         return [v for v in self.weights if v.trainable and id(v) not in frozen]
 
     @property
@@ -281,8 +285,7 @@ class Layer:
     @property
     def losses(self):
         """Values of the weight regularizers, one for each regularized trainable weight."""
-        return [v.regularizer(v.value) for v in self.trainable_weights
-                if v.regularizer is not None]
+        return [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]
 
     # --- building and shapes
 
@@ -348,8 +351,9 @@ class Layer:
         description = self.activity_regularizer.lower()
         if y.fold > 1:
             # One loss for each time step, divided by the rows of the batch alone.
-            description = {k: v * y.fold if isinstance(v, float) else v
-                           for k, v in description.items()}
+            description = {
+                k: v * y.fold if isinstance(v, float) else v for k, v in description.items()
+            }
         out = g.op("activity_regularizer", y, y.shape, name=self.name, **description)
         return out.with_mask(y.mask)
 
@@ -376,8 +380,10 @@ class Layer:
                 "models only: put `Input(...)` and the layers into `Sequential([...])`"
             )
         if args or kwargs:
-            raise TypeError(f"{self.name}: expected `layer(inputs, training=, mask=)`, got further "
-                            f"arguments {args or sorted(kwargs)}")
+            raise TypeError(
+                f"{self.name}: expected `layer(inputs, training=, mask=)`, got further "
+                f"arguments {args or sorted(kwargs)}"
+            )
         return lowering.run_layer(self, inputs, bool(training), mask)
 
     # --- configuration

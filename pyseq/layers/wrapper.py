@@ -92,8 +92,13 @@ class SpectralNormalization(Wrapper):
             dtype=kernel.dtype,
         )
 
+    @property
+    def mask_policy(self):
+        # The inner layer is called with the mask and hands on what it makes of it.
+        return self.layer.mask_policy
+
     def lower(self, g, x):
-        x = x.with_mask(None)
+        mask = x.mask
         if g.training:
             x = g.op(
                 "spectral_norm",
@@ -103,7 +108,7 @@ class SpectralNormalization(Wrapper):
                 name=self.name,
                 power_iterations=self.power_iterations,
             )
-        return self.layer.emit(g, x)
+        return self.layer.emit(g, x.with_mask(mask))
 
     def get_config(self):
         return {**super().get_config(), "power_iterations": self.power_iterations}

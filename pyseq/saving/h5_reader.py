@@ -36,6 +36,10 @@ def import_h5py():
     return h5py
 
 
+class MissingMember(ValueError):
+    """A group or dataset that a file should have and has not."""
+
+
 class H5Reader:
     """A group of an HDF5 file, opened with `open_h5`."""
 
@@ -60,7 +64,10 @@ class H5Reader:
     def _open(self, name):
         """Open a member that is linked directly; other links are not followed."""
         if not name or "/" in name or name == "." or not self._group.id.links.exists(name.encode()):
-            raise KeyError(f"{self.where}: expected a member {name!r}, got {self.names()[:20]}")
+            raise MissingMember(
+                f"{self.where}: expected a member {name!r}, got {self.names()[:20]}; the file is "
+                "damaged or of another kind"
+            )
         link = self._group.id.links.get_info(name.encode())
         if link.type != self._h5py.h5l.TYPE_HARD:
             self._fail("members that lie in this file", f"a soft or external link {name!r}")
@@ -70,7 +77,7 @@ class H5Reader:
         """Return the group at a path of names separated by "/"; "" is this group.
 
         Raises:
-            KeyError: there is none.
+            MissingMember: there is none.
             ValueError: a link leads elsewhere, or the member is no group.
         """
         reader = self
@@ -88,11 +95,18 @@ class H5Reader:
         """Return whether a member is a group."""
         return isinstance(self._open(name), self._h5py.Group)
 
+    def first_visit(self, seen):
+        """Add this group to the set `seen`; return False if it was there, as in a loop of links."""
+        address = self._h5py.h5o.get_info(self._group.id).addr
+        known = address in seen
+        seen.add(address)
+        return not known
+
     def find(self, path):
         """Return the group at `path`, or None if there is none."""
         try:
             return self.group(path)
-        except KeyError:
+        except MissingMember:
             return None
 
     # --- datasets

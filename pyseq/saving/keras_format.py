@@ -178,6 +178,12 @@ def model_from_config(config, custom_objects, where):
             f"{where}: expected a Sequential model, got a Functional one, whose layers may branch; "
             "rebuild it as Sequential([...]) and load its weights by layer"
         )
+    count = _count_layers(config)
+    if count > limits.MAX_LAYERS:
+        raise ValueError(
+            f"{where}: expected at most {limits.MAX_LAYERS} layers, got {count}; the file is "
+            "damaged or hostile"
+        )
     with serialization.object_sharing_scope():
         model = serialization.deserialize_keras_object(config, custom_objects)
     if not isinstance(model, Sequential):
@@ -186,6 +192,17 @@ def model_from_config(config, custom_objects, where):
             "another object"
         )
     return model
+
+
+def _count_layers(config):
+    """Count the entries of all lists called `layers`; the config is known to be shallow."""
+    if isinstance(config, list):
+        return sum(map(_count_layers, config))
+    if not isinstance(config, dict):
+        return 0
+    layers = config.get("layers")
+    own = len(layers) if isinstance(layers, list) else 0
+    return own + sum(map(_count_layers, config.values()))
 
 
 def _load_assets(model, assets, where):

@@ -112,18 +112,37 @@ def _modern_layer(layer):
     return {"class_name": name, "config": config}
 
 
+# Keras 3 finds these without a module, so that Keras 2 can read them, too.
+_PLAIN = ("keras.initializers", "keras.regularizers", "keras.constraints")
+
+
 def plain_model(config):
-    """Return a description as older files hold it: without modules and registered names."""
-    if isinstance(config, list):
-        return [plain_model(item) for item in config]
-    if not isinstance(config, dict):
-        return config
-    if not _is_object(config) or "module" not in config:
-        return {key: plain_model(value) for key, value in config.items()}
-    if config["class_name"] == "DTypePolicy":
-        return config["config"]["name"]
-    name = config["registered_name"] or config["class_name"]
-    return {"class_name": name, "config": plain_model(config["config"])}
+    """Return the description of a Sequential as older files hold it."""
+    name = config.get("registered_name") or config["class_name"]
+    inner = {key: _plain_argument(value) for key, value in config["config"].items()}
+    if config["class_name"] == "Sequential":
+        inner["layers"] = [plain_model(layer) for layer in config["config"]["layers"]]
+    return {"class_name": name, "config": inner}
+
+
+def _plain_argument(value):
+    if not _is_object(value):
+        return value
+    if value["class_name"] == "DTypePolicy":
+        return value["config"]["name"]
+    if value.get("module") in _PLAIN:
+        return {"class_name": value["class_name"], "config": value["config"]}
+    return value
+
+
+def plain_parts(value):
+    """Return losses, metrics and their lists without modules."""
+    if isinstance(value, (list, tuple)):
+        return [plain_parts(item) for item in value]
+    if _is_object(value):
+        name = value.get("registered_name") or value["class_name"]
+        return {"class_name": name, "config": value["config"]}
+    return {k: plain_parts(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def compile_arguments(training):

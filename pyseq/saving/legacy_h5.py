@@ -32,7 +32,7 @@ def save(model, path, include_optimizer=True):
     """Write architecture, weights and, if asked for, the optimizer."""
     with serialization.object_sharing_scope():
         described = serialization.serialize_keras_object(model)
-    config = legacy_config.plain_model({k: described[k] for k in ("class_name", "config")})
+    config = legacy_config.plain_model(described)
     training = _training_config(model) if include_optimizer and model.compiled else None
 
     def write(file):
@@ -58,7 +58,9 @@ def _training_config(model):
     if isinstance(loss, str) and loss not in ("crossentropy", "ce"):
         # Keras cannot read its own short names here.
         config["loss"] = losses.get(loss).__name__
-    return legacy_config.plain_model(config)
+    for key in ("loss", "metrics", "weighted_metrics"):
+        config[key] = legacy_config.plain_parts(config[key])
+    return config
 
 
 def _write_layers(group, model):

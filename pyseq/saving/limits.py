@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 MAX_JSON_BYTES = 64 << 20
+MAX_LAYERS = 10_000
 # Weights may have been stored compressed or in half precision, and small models cost nothing.
 _EXPANSION = 16
 _ALLOWANCE = 64 << 20

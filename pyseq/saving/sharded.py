@@ -21,7 +21,7 @@ def _stem(path):
     return os.path.basename(path).removesuffix(".weights.json")
 
 
-class _Collector(dict):
+class Collector(dict):
     """A store that keeps what `save_own_variables` writes."""
 
     def __setitem__(self, key, value):
@@ -32,7 +32,7 @@ def _shards(model, limit):
     """Divide the variables into lists of `(group, key, array, object name)` of at most `limit`."""
     shards, size = [[]], 0
     for path, obj in tree.entries(model):
-        store = _Collector()
+        store = Collector()
         obj.save_own_variables(store)
         group = f"/{path}/vars" if path else "/vars"
         shards[-1].append((group, None, None, obj.name))

@@ -15,7 +15,7 @@ def is_array(x):
 
 
 def to_array(x, where):
-    """Read `x` as a numeric C-contiguous array with a batch dimension; raise an error that says `where`."""
+    """Read `x` as a numeric C-contiguous array with a batch dimension; errors say `where`."""
     if hasattr(x, "toarray"):
         x = x.toarray()
     if hasattr(x, "detach"):
@@ -37,7 +37,15 @@ def to_array(x, where):
     if array.ndim == 0:
         raise ValueError(f"{where}: expected an array of rows, got a single number")
     if array.dtype.name not in (
-        "float32", "float64", "int32", "int64", "uint8", "int8", "uint16", "int16", "bool"
+        "float32",
+        "float64",
+        "int32",
+        "int64",
+        "uint8",
+        "int8",
+        "uint16",
+        "int16",
+        "bool",
     ):
         array = array.astype("float32" if array.dtype.kind == "f" else "int64")
     return np.ascontiguousarray(array)
@@ -92,8 +100,11 @@ class ArrayData:
     def __init__(self, x, y, weights, batch_size, shuffle=False, steps=None, where="fit"):
         self.x, self.y, self.weights = x, y, weights
         self.rows = x.shape[0]
-        lengths = {name: len(a) for name, a in (("x", x), ("y", y), ("sample_weight", weights))
-                   if a is not None}
+        lengths = {
+            name: len(a)
+            for name, a in (("x", x), ("y", y), ("sample_weight", weights))
+            if a is not None
+        }
         if len(set(lengths.values())) > 1:
             raise ValueError(
                 f"{where}: Data cardinality is ambiguous: expected as many rows in each array, got "
@@ -107,7 +118,9 @@ class ArrayData:
             raise ValueError(f"{where}: expected batch_size of 1 or more, got {batch_size}")
         self.batch_size = int(batch_size)
         if shuffle not in (True, False, "batch"):
-            raise ValueError(f"{where}: expected shuffle to be True, False or 'batch', got {shuffle}")
+            raise ValueError(
+                f"{where}: expected shuffle to be True, False or 'batch', got {shuffle}"
+            )
         self.shuffle = shuffle
         self.batches = math.ceil(self.rows / self.batch_size)
 
@@ -134,9 +147,9 @@ class StreamData:
         self.where = where
         self.shuffle = shuffle
         self.class_weight = class_weight
-        self.is_dataset = hasattr(source, "__getitem__") and hasattr(source, "__len__") or hasattr(
-            source, "num_batches"
-        )
+        self.is_dataset = (
+            hasattr(source, "__getitem__") and hasattr(source, "__len__")
+        ) or hasattr(source, "num_batches")
         self.once = hasattr(source, "__next__")
         self._iterator = None
         self.batches = self._count()
@@ -158,7 +171,7 @@ class StreamData:
         """Iterator over one pass; a generator goes on where it stopped."""
         if self.once:
             return self._batches(self.source)
-        if self.is_dataset and not hasattr(self.source, "__iter__") or (
+        if (self.is_dataset and not hasattr(self.source, "__iter__")) or (
             self.is_dataset and hasattr(self.source, "on_epoch_end")
         ):
             return self._batches(self._indexed())
@@ -193,7 +206,9 @@ class StreamData:
             if y is not None:
                 y = to_array(unwrap(y, f"{self.where}: y"), f"{self.where}: y")
             if w is not None:
-                w = to_array(unwrap(w, f"{self.where}: sample_weight"), f"{self.where}: sample_weight")
+                w = to_array(
+                    unwrap(w, f"{self.where}: sample_weight"), f"{self.where}: sample_weight"
+                )
             if self.class_weight is not None and y is not None:
                 w = class_weights(y, self.class_weight, w)
             for name, a in (("y", y), ("sample_weight", w)):
@@ -229,7 +244,7 @@ def split_validation(arrays, validation_split, where="fit"):
             f"{where}: expected validation_split between 0 and 1, got {validation_split}"
         )
     rows = len(arrays[0])
-    at = int(math.floor(rows * (1.0 - validation_split)))
+    at = math.floor(rows * (1.0 - validation_split))
     if at == 0 or at == rows:
         raise ValueError(
             f"{where}: expected rows on both sides of validation_split={validation_split}, got "

@@ -80,8 +80,19 @@ def run_batches(model, program, data, order, begin, end, batch_size, limit, tota
         predictions = np.empty((rows, *program.output_shape), program.dtype)
         end = min(end, begin + rows)
     done = program.trainer.run(
-        x, y, w, order, begin, end, batch_size, count, seconds, rates, iteration,
-        model._random_step, predictions,
+        x,
+        y,
+        w,
+        order,
+        begin,
+        end,
+        batch_size,
+        count,
+        seconds,
+        rates,
+        iteration,
+        model._random_step,
+        predictions,
     )
     if program.training:
         model._random_step += done
@@ -123,8 +134,9 @@ class ArrayEpochs:
         """One epoch; `stop()` is asked between batches."""
         self.begin_epoch()
         data, batch = self.data, self.data.batch_size
-        program = model._step_program(mode, data.x.shape[1:], data.y.shape[1:]
-                                      if data.y is not None else None, batch)
+        program = model._step_program(
+            mode, data.x.shape[1:], data.y.shape[1:] if data.y is not None else None, batch
+        )
         arrays = (data.x, program.prepare_targets(data.y), program.prepare_weights(data.weights))
         done = 0
         while done < self.batches:
@@ -140,7 +152,15 @@ class ArrayEpochs:
             seconds = SECONDS_PER_CALL if not per_batch else float("inf")
             limit = 1 if per_batch else self.batches - done
             n = run_batches(
-                model, program, arrays, self.order, self.cursor, data.rows, batch, limit, totals,
+                model,
+                program,
+                arrays,
+                self.order,
+                self.cursor,
+                data.rows,
+                batch,
+                limit,
+                totals,
                 seconds,
             )
             self.cursor = min(self.cursor + n * batch, data.rows)

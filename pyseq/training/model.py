@@ -120,10 +120,20 @@ class Model(Layer):
         """Compile as a saved model was: `config` comes from `get_compile_config`."""
         if not config:
             return
-        config = {k: serialization.deserialize_keras_object(v) if isinstance(v, (dict, list)) else v
-                  for k, v in config.items()}
-        known = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly",
-                 "steps_per_execution", "jit_compile")
+        config = {
+            k: serialization.deserialize_keras_object(v) if isinstance(v, (dict, list)) else v
+            for k, v in config.items()
+        }
+        known = (
+            "optimizer",
+            "loss",
+            "loss_weights",
+            "metrics",
+            "weighted_metrics",
+            "run_eagerly",
+            "steps_per_execution",
+            "jit_compile",
+        )
         self.compile(**{k: v for k, v in config.items() if k in known})
         if self.built and self.optimizer is not None:
             self.optimizer.build(self.trainable_weights)
@@ -241,14 +251,14 @@ class Model(Layer):
             batch_size = self._input_batch_shape[0]
         return ArrayData(x, y, sample_weight, batch_size, shuffle, steps, where)
 
-    def _epochs(
-        self, x, y, sample_weight, batch_size, shuffle, steps, where, class_weight=None
-    ):
+    def _epochs(self, x, y, sample_weight, batch_size, shuffle, steps, where, class_weight=None):
         """Arrays or a stream of batches, built and checked, ready to run epoch after epoch."""
         if x is None:
             raise ValueError(f"{where}: expected x, got None")
-        rows = is_array(x) or isinstance(x, (list, dict)) or (
-            isinstance(x, tuple) and not hasattr(x, "__next__")
+        rows = (
+            is_array(x)
+            or isinstance(x, (list, dict))
+            or (isinstance(x, tuple) and not hasattr(x, "__next__"))
         )
         if not rows:
             if y is not None or sample_weight is not None:
@@ -302,7 +312,7 @@ class Model(Layer):
             sample_weight: (n,) or (n, T) weights.
 
         Raises:
-            ValueError: if data, model and loss do not fit together; the message says how to mend it.
+            ValueError: data, model and loss do not fit together; the message says how to mend it.
         """
         from pyseq.callbacks import CallbackList
 
@@ -372,14 +382,14 @@ class Model(Layer):
 
     def _require_loss(self):
         if not any(layer.activity_regularizer for layer in self._flatten()) and not self.losses:
-            raise ValueError(
-                f"{self.name}.fit: expected a loss, got none; pass `loss=` to compile"
-            )
+            raise ValueError(f"{self.name}.fit: expected a loss, got none; pass `loss=` to compile")
 
     def _split(self, x, y, sample_weight, validation_split):
         arrays = []
         for name, a in (("x", x), ("y", y), ("sample_weight", sample_weight)):
-            arrays.append(None if a is None else to_array(unwrap(a, f"fit: {name}"), f"fit: {name}"))
+            arrays.append(
+                None if a is None else to_array(unwrap(a, f"fit: {name}"), f"fit: {name}")
+            )
         lengths = {len(a) for a in arrays if a is not None}
         if len(lengths) > 1:
             raise ValueError(
@@ -420,7 +430,11 @@ class Model(Layer):
         if isinstance(source, loop.ArrayEpochs):
             source.cursor = None
         source.run(
-            self, "test", totals, callback_list, callback_list.needs_batches("test"),
+            self,
+            "test",
+            totals,
+            callback_list,
+            callback_list.needs_batches("test"),
             lambda: self.stop_evaluating,
         )
         logs = totals.logs()
@@ -449,7 +463,11 @@ class Model(Layer):
         self._check_first(source, "test")
         verbose = 1 if verbose == "auto" else int(verbose)
         callback_list = CallbackList(
-            callbacks, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=1,
+            callbacks,
+            add_progbar=verbose != 0,
+            model=self,
+            verbose=verbose,
+            epochs=1,
             steps=source.batches,
         )
         logs = self._evaluate(source, callback_list)
@@ -482,7 +500,11 @@ class Model(Layer):
         verbose = 1 if verbose == "auto" else int(verbose)
         source = self._epochs(x, None, None, batch_size, False, steps, "predict")
         callback_list = CallbackList(
-            callbacks, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=1,
+            callbacks,
+            add_progbar=verbose != 0,
+            model=self,
+            verbose=verbose,
+            epochs=1,
             steps=source.batches,
         )
         per_batch = callback_list.needs_batches("predict")
@@ -543,9 +565,7 @@ class Model(Layer):
             if not runner.many and not self._stateful():
                 self._quick = (lowering.version(), x.shape[1:], runner.dtype, runner)
             return y
-        return _concatenate(
-            [self._predict_rows(x[i : i + size]) for i in range(0, len(x), size)]
-        )
+        return _concatenate([self._predict_rows(x[i : i + size]) for i in range(0, len(x), size)])
 
     # --- single batches
 
@@ -587,8 +607,9 @@ class Model(Layer):
     def get_layer(self, name=None, index=None):
         """The layer called `name`, or number `index`."""
         if (name is None) == (index is None):
-            raise ValueError(f"{self.name}.get_layer: expected name or index, got "
-                             f"name={name!r}, index={index!r}")
+            raise ValueError(
+                f"{self.name}.get_layer: expected name or index, got name={name!r}, index={index!r}"
+            )
         if index is not None:
             if not -len(self.layers) <= index < len(self.layers):
                 raise ValueError(
@@ -659,13 +680,18 @@ class Model(Layer):
             variable.assign(value)
         ops = program.graph.ops
         rows = [
-            {"op": op["kind"], "layer": op["name"], "forward_us": times[i],
-             "backward_us": times[len(ops) + i]}
+            {
+                "op": op["kind"],
+                "layer": op["name"],
+                "forward_us": times[i],
+                "backward_us": times[len(ops) + i],
+            }
             for i, op in enumerate(ops)
         ]
         rest = total - float(times.sum())
-        rows.append({"op": "(loss, optimizer, data)", "layer": "", "forward_us": rest,
-                     "backward_us": 0.0})
+        rows.append(
+            {"op": "(loss, optimizer, data)", "layer": "", "forward_us": rest, "backward_us": 0.0}
+        )
         return rows
 
     # --- saving
@@ -687,7 +713,6 @@ class Model(Layer):
         from pyseq.saving import saving_api
 
         return saving_api.load_weights(self, filepath, skip_mismatch, **kwargs)
-
 
     def export(self, filepath, format="pyseq", verbose=None, input_signature=None, **kwargs):
         """Write the inference program and its weights for C++ (`pyseq::Model::load`).

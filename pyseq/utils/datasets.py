@@ -173,7 +173,7 @@ def timeseries_dataset_from_array(
     starts = np.arange(0, max(count, 0), sequence_stride)
     rng = None
     if shuffle:
-        rng = np.random.RandomState(np.random.randint(1e6) if seed is None else seed)  # noqa: NPY002
+        rng = np.random.RandomState(np.random.randint(1e6) if seed is None else seed)
         rng.shuffle(starts)
     offsets = np.arange(sequence_length) * sampling_rate
     return TimeseriesDataset(data[first:last], targets, starts, offsets, batch_size, rng)

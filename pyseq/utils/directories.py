@@ -255,7 +255,7 @@ def _dataset(
         raise ValueError(
             f"{where}(label_mode): expected 2 classes for 'binary', got {len(class_names)}"
         )
-    seed = np.random.randint(10**6) if seed is None else seed  # noqa: NPY002
+    seed = np.random.randint(10**6) if seed is None else seed
     if shuffle:
         order = np.arange(len(paths))
         np.random.RandomState(seed).shuffle(order)

@@ -96,12 +96,9 @@ class _Checker:
         if sorted(ours) != sorted(theirs):
             self.fail(what, f"expected logs {sorted(theirs)}, got {sorted(ours)}")
         for name in theirs:
-            self.close(f"{what} {name}", ours[name], theirs[name], tolerance)
-
-
-def _metric_tolerance(name):
-    # Counting metrics jump when a prediction crosses a threshold.
-    return 1e-3
+            # These divide by targets that may be small.
+            wide = 20 if name in ("mape", "r2_score") else 1
+            self.close(f"{what} {name}", ours[name], theirs[name], wide * tolerance)
 
 
 def compare(plan, keras):

@@ -120,13 +120,16 @@ class _Stack:
 _SHRINKS = ("Pooling", "Cropping", "Flatten", "Dense", "LSTM", "GRU", "RNN", "Bidirectional")
 
 
-def _body(d, stack, draws):
+def _body(d, stack, draws, masked):
     for _ in range(d.integer(1, 5)):
         for _ in range(10):
             make = d.of(*candidates(len(stack.shape)))
             if draws and d.chance(0.4):
                 make = regularization
             spec = make(d, stack.shape)
+            axis = spec.arguments.get("axis", -1)
+            if masked and spec.class_name == "BatchNormalization" and axis not in (-1, 2):
+                continue  # pyseq masks the statistics of the last axis only
             if stack.size > _LARGE and not any(s in spec.class_name for s in _SHRINKS):
                 continue
             if stack.add(spec):
@@ -317,12 +320,12 @@ def generate(seed, keras):
     """The random model number `seed`."""
     d = Draw(np.random.default_rng(seed))
     while True:
-        shape, ids, first, _ = _start(d)
+        shape, ids, first, masked = _start(d)
         stack = _Stack(keras, shape, "int32" if ids else "float32")
         draws = d.chance(0.15)
         if not all(stack.add(spec) for spec in first):
             continue
-        _body(d, stack, draws)
+        _body(d, stack, draws, masked)
         _reduce(d, stack, ids)
         kind, loss, metrics = _head(d, stack)
         if not stack.specs or stack.size > _LARGE:

@@ -222,7 +222,8 @@ class Hashing(_NumPyLayer):
         super().__init__(**kwargs, dtype=None if integers else dtype)
         if integers and name not in ("int32", "int64"):
             raise ValueError(
-                f"{self.name}: expected dtype 'int32' or 'int64' for output_mode='int', got {name!r}"
+                f"{self.name}: expected dtype 'int32' or 'int64' for output_mode='int', got "
+                f"{name!r}"
             )
         self._output_dtype = name if integers else self.compute_dtype
         if num_bins is None or num_bins <= 0:

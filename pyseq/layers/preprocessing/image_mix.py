@@ -7,6 +7,7 @@ import numpy as np
 from pyseq.layers.base import Layer
 from pyseq.layers.preprocessing import image_color, image_geometry, image_histogram
 from pyseq.layers.preprocessing.image_base import _ImageLayer, per_image
+from pyseq.layers.preprocessing.image_effects import rectangles
 from pyseq.saving import serialization
 from pyseq.saving.registration import builtin
 
@@ -237,7 +238,7 @@ class CutMix(_ImageLayer):
         alpha = rng.uniform(*self.factor) + 1e-6
         side = np.sqrt(1 - rng.beta(alpha, alpha, n))
         return {
-            "batch_masks": image_color.rectangles(images, side, side, rng),
+            "batch_masks": rectangles(images, side, side, rng),
             "permutation_order": rng.permutation(n),
         }
 

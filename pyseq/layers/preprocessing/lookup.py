@@ -48,7 +48,9 @@ class _IndexLookup(_NumPyLayer):
         if max_tokens is not None and max_tokens <= 1:
             raise ValueError(f"{where}: expected max_tokens above 1, got {max_tokens}")
         if pad_to_max_tokens and max_tokens is None:
-            raise ValueError(f"{where}: expected `max_tokens` with pad_to_max_tokens=True, got None")
+            raise ValueError(
+                f"{where}: expected `max_tokens` with pad_to_max_tokens=True, got None"
+            )
         if num_oov_indices < 0:
             raise ValueError(f"{where}: expected num_oov_indices >= 0, got {num_oov_indices}")
         if oov_method not in ("floormod", "farmhash"):
@@ -151,7 +153,7 @@ class _IndexLookup(_NumPyLayer):
         for token in reserved:
             if token is not None and token in tokens:
                 raise ValueError(
-                    f"{where}: expected the reserved token {token!r} nowhere or in front as part of "
+                    f"{where}: expected the reserved token {token!r} nowhere or in front, as in "
                     f"{special}, got it at place {tokens.index(token)}"
                 )
         size = self._token_start() + len(tokens)
@@ -164,8 +166,8 @@ class _IndexLookup(_NumPyLayer):
     def _set_idf(self, weights, count, has_special):
         if weights.ndim != 1 or len(weights) != count:
             raise ValueError(
-                f"{self.name}: expected `idf_weights` of one number for each of {count} tokens, got "
-                f"shape {weights.shape}"
+                f"{self.name}: expected `idf_weights` of one number for each of {count} tokens, "
+                f"got shape {weights.shape}"
             )
         if not has_special:
             # Nothing is known about tokens outside the vocabulary: they get the mean.
@@ -214,8 +216,8 @@ class _IndexLookup(_NumPyLayer):
     def _count(self, rows):
         if self._has_input_vocabulary:
             raise ValueError(
-                f"{self.name}.adapt: expected a layer without a given vocabulary; create it without "
-                "`vocabulary`"
+                f"{self.name}.adapt: expected a layer without a given vocabulary; create it "
+                "without `vocabulary`"
             )
         for row in rows:
             self._counts.update(row)

@@ -254,7 +254,9 @@ _MODES = ("int", "one_hot", "multi_hot", "count")
 def _check_mode(where, output_mode, modes=_MODES):
     output_mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(output_mode, output_mode)
     if output_mode not in modes:
-        raise ValueError(f"{where}: expected `output_mode` to be one of {modes}, got {output_mode!r}")
+        raise ValueError(
+            f"{where}: expected `output_mode` to be one of {modes}, got {output_mode!r}"
+        )
     return output_mode
 
 

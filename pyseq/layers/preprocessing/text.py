@@ -225,8 +225,8 @@ class TextVectorization(_NumPyLayer):
 
     def lower(self, g, x):
         raise ValueError(
-            f"{self.name}: expected a layer on numbers inside a model, got one on text; apply it to "
-            "the data before `fit` and `predict`"
+            f"{self.name}: expected a layer on numbers inside a model, got one on text; apply it "
+            "to the data before `fit` and `predict`"
         )
 
     # --- files and configuration

@@ -1,0 +1,230 @@
+"""Random changes of parts of images: erasing, blur, elastic distortion."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyseq.layers.preprocessing import image_ops
+from pyseq.layers.preprocessing.image_base import _ImageLayer, per_image, uniform
+from pyseq.layers.preprocessing.image_geometry import chosen
+from pyseq.saving.registration import builtin
+
+
+@builtin("layers")
+class RandomErasing(_ImageLayer):
+    """Overwrites a random rectangle of each image.
+
+    Args:
+        factor: pair of probabilities between which that of acting is drawn; a number p is (0, p).
+        scale: pair of squared shares of each side.
+        fill_value: number or three numbers; None for normal noise.
+        value_range: pair of the lowest and highest value.
+
+    >>> RandomErasing()(np.ones((4, 4, 3), "float32")).shape
+    (4, 4, 3)
+    """
+
+    _factor_bounds = (0.0, 1.0)
+
+    def __init__(
+        self,
+        factor=1.0,
+        scale=(0.02, 0.33),
+        fill_value=None,
+        value_range=(0, 255),
+        seed=None,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(data_format=data_format, seed=seed, **kwargs)
+        self.factor = self._factor(factor)
+        self.scale = self._factor(scale, "scale")
+        self.fill_value = fill_value
+        self.value_range = value_range
+        if fill_value is not None and np.shape(fill_value) not in ((), (3,)):
+            raise ValueError(
+                f"{self.name}: expected `fill_value` to be a number or three, got {fill_value!r}"
+            )
+
+    def draw(self, images, rng):
+        sides = np.sqrt(uniform(rng, self.scale, (len(images), 2)))
+        masks = rectangles(images, sides[:, 0], sides[:, 1], rng)
+        fill = self.fill_value
+        if fill is None:
+            fill = rng.normal(size=images.shape) * self.value_range[1]
+        return {
+            "apply_erasing": chosen(rng, self.factor, len(images)),
+            "batch_masks": masks,
+            "fill_value": np.clip(fill, self.value_range[0], self.value_range[1]),
+        }
+
+    def transform(self, images, choices):
+        erased = np.where(choices["batch_masks"], choices["fill_value"], images)
+        return np.where(per_image(choices["apply_erasing"]), erased, images)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "factor": self.factor,
+            "scale": self.scale,
+            "fill_value": self.fill_value,
+            "value_range": self.value_range,
+            "seed": self.seed,
+        }
+
+
+def rectangles(images, across, down, rng):
+    """Masks `(n, height, width, 1)` of random rectangles; sides are shares of those of images."""
+    n, height, width = images.shape[:3]
+
+    def span(share, length):
+        size = share * length
+        start = rng.uniform(size=n) * (length - size)
+        at = np.arange(length)
+        return (at >= start[:, None]) & (at < (start + size)[:, None])
+
+    columns, rows = span(across, width), span(down, height)
+    return (rows[:, :, None] & columns[:, None, :])[..., None]
+
+
+@builtin("layers")
+class RandomGaussianBlur(_ImageLayer):
+    """Blurs images with a normal kernel.
+
+    Args:
+        factor: pair of probabilities between which that of acting is drawn; a number p is (0, p).
+        kernel_size: odd size, or a pair (across, down).
+        sigma: pair between which the standard deviations of a batch are drawn; a number s is
+            (0, s).
+        value_range: pair of the lowest and highest value.
+
+    >>> RandomGaussianBlur()(np.ones((4, 4, 3), "float32")).shape
+    (4, 4, 3)
+    """
+
+    _factor_bounds = (0.0, 1.0)
+
+    def __init__(
+        self,
+        factor=1.0,
+        kernel_size=3,
+        sigma=1.0,
+        value_range=(0, 255),
+        data_format=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(data_format=data_format, seed=seed, **kwargs)
+        self.factor = self._factor(factor)
+        pair = kernel_size if isinstance(kernel_size, (tuple, list)) else (kernel_size,) * 2
+        if len(pair) != 2 or any(not isinstance(k, int) or k < 1 or k % 2 == 0 for k in pair):
+            raise ValueError(
+                f"{self.name}: expected `kernel_size` to be an odd integer or a pair, got "
+                f"{kernel_size!r}"
+            )
+        self.kernel_size = tuple(pair)
+        self.sigma = self._factor(sigma, "sigma")
+        self.value_range = value_range
+
+    def draw(self, images, rng):
+        return {
+            "should_apply_blur": chosen(rng, self.factor, len(images)),
+            "blur_factor": uniform(rng, self.sigma, 2) + 1e-6,
+        }
+
+    def transform(self, images, choices):
+        blurred = image_ops.gaussian_blur(images, self.kernel_size, choices["blur_factor"])
+        out = np.where(per_image(choices["should_apply_blur"]), blurred, images)
+        return np.clip(out, self.value_range[0], self.value_range[1])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "factor": self.factor,
+            "kernel_size": self.kernel_size,
+            "sigma": self.sigma,
+            "value_range": self.value_range,
+            "seed": self.seed,
+        }
+
+
+@builtin("layers")
+class RandomElasticTransform(_ImageLayer):
+    """Shifts every pixel by smoothed noise.
+
+    Args:
+        factor: pair of probabilities between which that of acting is drawn; a number p is (0, p).
+        scale: pair between which the strength of a batch is drawn; a number s is (0, s).
+        interpolation, fill_mode, fill_value: as of `RandomRotation`.
+        value_range: pair of the lowest and highest value.
+
+    >>> RandomElasticTransform()(np.ones((4, 4, 3), "float32")).shape
+    (4, 4, 3)
+    """
+
+    _factor_bounds = (0.0, 1.0)
+
+    def __init__(
+        self,
+        factor=1.0,
+        scale=1.0,
+        interpolation="bilinear",
+        fill_mode="reflect",
+        fill_value=0.0,
+        value_range=(0, 255),
+        seed=None,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(data_format=data_format, seed=seed, **kwargs)
+        self.factor = self._factor(factor)
+        self.scale = self._factor(scale, "scale")
+        self._fill(fill_mode, interpolation)
+        self.fill_value = fill_value
+        self.value_range = value_range
+
+    def draw(self, images, rng):
+        n, height, width = images.shape[:3]
+        strength = rng.uniform(*self.scale)
+        sigma = min(height, width) * 0.05 * strength
+        size = int(6 * sigma) | 1
+        # A vanishing deviation would divide by zero; its kernel is a point.
+        deviation = (max(sigma, 1e-6),) * 2
+        noise = [
+            image_ops.gaussian_blur(
+                rng.normal(size=(n, height, width, 1)) * sigma, (size, size), deviation
+            )[..., 0]
+            for _ in range(2)
+        ]
+        alpha = max(height, width) * 0.1 * strength
+        return {
+            "apply_transform": chosen(rng, self.factor, n),
+            "across": alpha * noise[0],
+            "down": alpha * noise[1],
+        }
+
+    def transform(self, images, choices):
+        height, width = images.shape[1:3]
+        y, x = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
+        moved = image_ops.sample(
+            images,
+            y + choices["down"],
+            x + choices["across"],
+            self.interpolation,
+            self.fill_mode,
+            self.fill_value,
+        )
+        out = np.where(per_image(choices["apply_transform"]), moved, images)
+        return np.clip(out, self.value_range[0], self.value_range[1])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "factor": self.factor,
+            "scale": self.scale,
+            "interpolation": self.interpolation,
+            "fill_mode": self.fill_mode,
+            "fill_value": self.fill_value,
+            "value_range": self.value_range,
+            "seed": self.seed,
+        }
