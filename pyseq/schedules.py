@@ -5,6 +5,7 @@ A schedule is called with the number of updates made so far and returns a Python
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from pyseq.saving.registration import builtin
@@ -203,7 +204,7 @@ class PiecewiseConstantDecay(_ConfiguredSchedule):
                 f"PiecewiseConstantDecay: expected one more value than boundaries, got "
                 f"{len(values)} values and {len(boundaries)} boundaries"
             )
-        if any(low >= high for low, high in zip(boundaries[:-1], boundaries[1:], strict=True)):
+        if any(low >= high for low, high in itertools.pairwise(boundaries)):
             raise ValueError(
                 f"PiecewiseConstantDecay: expected increasing boundaries, got {boundaries}"
             )

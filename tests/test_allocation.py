@@ -51,6 +51,7 @@ def test_predict_does_not_grow():
     x = np.ones((1, 12, 6), "float32")
     for _ in range(100):
         model.predict(x, verbose=0)
+        model(x)
     before = bytes_in_use()
     for _ in range(3000):
         model.predict(x, verbose=0)
@@ -62,12 +63,16 @@ def test_training_does_not_grow():
     model = model_of_many_ops()
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(64, 12, 6)), rng.integers(0, 3, 64)
-    model.fit(x, y, batch_size=8, epochs=3, verbose=0)
+
+    def run(times):
+        model.fit(x, y, batch_size=8, epochs=times, verbose=0)
+        for _ in range(times):
+            model.train_on_batch(x, y)
+            model.test_on_batch(x, y)
+
+    run(3)
     before = bytes_in_use()
-    model.fit(x, y, batch_size=8, epochs=60, verbose=0)
-    for _ in range(300):
-        model.train_on_batch(x, y)
-        model.test_on_batch(x, y)
+    run(200)
     assert bytes_in_use() - before < 128 * 1024
 
 

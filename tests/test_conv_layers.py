@@ -33,7 +33,11 @@ CASES = {
     "conv1d_long": ("Conv1D", dict(filters=33, kernel_size=5), (1, 700, 3)),
     "conv2d": ("Conv2D", dict(filters=7, kernel_size=3, activation="relu"), (2, 8, 9, 3)),
     "conv2d_pointwise": ("Conv2D", dict(filters=40, kernel_size=1), (2, 5, 4, 17)),
-    "conv2d_pointwise_strided": ("Conv2D", dict(filters=4, kernel_size=1, strides=2), (2, 5, 4, 3)),
+    "conv2d_pointwise_strided": (
+        "Conv2D",
+        dict(filters=4, kernel_size=1, strides=2),
+        (2, 5, 4, 3),
+    ),
     "conv2d_same": ("Conv2D", dict(filters=16, kernel_size=(3, 2), padding="same"), (2, 7, 6, 8)),
     "conv2d_same_strided": (
         "Conv2D",
@@ -50,7 +54,12 @@ CASES = {
         dict(filters=8, kernel_size=3, groups=2, use_bias=False, activation="gelu"),
         (2, 6, 7, 4),
     ),
-    "conv2d_softmax": ("Conv2D", dict(filters=4, kernel_size=2, activation="softmax"), (1, 3, 4, 2)),
+    "conv2d_softmax": (
+        "Conv2D",
+        dict(filters=4, kernel_size=2, activation="softmax"),
+        (1, 3, 4, 2),
+    ),
+    "conv2d_few_filters": ("Conv2D", dict(filters=3, kernel_size=3), (2, 6, 9, 18)),
     "conv2d_wide": ("Conv2D", dict(filters=3, kernel_size=2), (1, 3, 3, 512)),
     "conv3d": ("Conv3D", dict(filters=4, kernel_size=(2, 3, 2), activation="elu"), (2, 5, 6, 4, 3)),
     "conv3d_same": (
@@ -101,7 +110,11 @@ CASES = {
         (2, 7, 6, 4),
     ),
     "depthwise2d_dilated": ("DepthwiseConv2D", dict(kernel_size=3, dilation_rate=2), (2, 7, 8, 4)),
-    "separable1d": ("SeparableConv1D", dict(filters=5, kernel_size=3, activation="relu"), (2, 8, 3)),
+    "separable1d": (
+        "SeparableConv1D",
+        dict(filters=5, kernel_size=3, activation="relu"),
+        (2, 8, 3),
+    ),
     "separable2d": (
         "SeparableConv2D",
         dict(filters=5, kernel_size=3, strides=2, padding="same", depth_multiplier=2),
@@ -157,7 +170,7 @@ def test_unknown_lengths_stay_unknown(case):
 
 @pytest.mark.parametrize("isa", _core.available_isas())
 @pytest.mark.parametrize("case", ["conv2d_same_strided", "conv2d_groups", "conv3d_same",
-                                  "conv2d_pointwise", "conv2d_wide", "transpose2d_even",
+                                  "conv2d_pointwise", "conv2d_wide", "conv2d_few_filters", "transpose2d_even",
                                   "depthwise2d_strided", "conv1d_long"])
 def test_every_instruction_set(case, isa):
     name, arguments, shape = CASES[case]
@@ -237,7 +250,7 @@ MESSAGES = [
     (lambda: layers.Conv2D(8, 3, strides=2, dilation_rate=2), "strides=1 or dilation_rate=1"),
     (lambda: layers.Conv2D(8, 3, groups=3), "multiple of groups=3"),
     (lambda: layers.Conv2D(8, 3, groups=2).build((None, 8, 8, 3)), "multiple of groups=2"),
-    (lambda: layers.Conv2D(8, 3).build((None, 28, 28)), r"add a missing channel axis with x\[\.\.\."),
+    (lambda: layers.Conv2D(8, 3).build((None, 28, 28)), r"missing channel axis with x\[\.\.\."),
     (lambda: layers.Conv2D(8, 5).build((None, 4, 9, 1)), "at least 5 along spatial axis 0.*got 4"),
     (lambda: layers.Conv2D(8, 3).build((None, 8, 8, None)), "known number of channels"),
     (lambda: layers.Conv2DTranspose(8, 3, output_padding=1), "`output_padding` below `strides`"),

@@ -198,7 +198,7 @@ MESSAGES = [
     (lambda: layers.UpSampling1D(0), "`size`"),
     (lambda: layers.ZeroPadding2D((1, 2, 3)), "`padding` to be an integer or 2 entries"),
     (lambda: layers.ZeroPadding2D(-1), "`padding`"),
-    (lambda: layers.Cropping1D(3).compute_output_shape((None, 6, 1)), "`cropping` below the length 6"),
+    (lambda: layers.Cropping1D(3).compute_output_shape((None, 6, 1)), "below the length 6"),
     (lambda: layers.AdaptiveMaxPooling2D((2,)), "`output_size`"),
 ]
 

@@ -8,6 +8,8 @@ import pytest
 import pyseq
 from pyseq import layers
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
 
 def mlp():
     return pyseq.Sequential(
@@ -242,7 +244,16 @@ def test_config_round_trip(keras):
     assert from_json.to_json() == model.to_json()
     twin = keras.models.model_from_json(model.to_json())
     assert twin.output_shape == model.output_shape
-    assert json.loads(twin.to_json())["config"] == json.loads(model.to_json())["config"]
+    assert without_compile(json.loads(twin.to_json())) == without_compile(
+        json.loads(model.to_json())
+    )
+
+
+def without_compile(config):
+    """Keras writes an empty compile_config for models that are not compiled."""
+    if isinstance(config, dict):
+        return {k: without_compile(v) for k, v in config.items() if k != "compile_config"}
+    return [without_compile(v) for v in config] if isinstance(config, list) else config
 
 
 def test_clone_has_new_weights(rng):

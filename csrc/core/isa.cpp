@@ -39,6 +39,8 @@ bool has_amx() {
 }
 #endif
 
+bool passes(const char* isa);
+
 bool runs_here(const char* isa) {
   if (!std::strcmp(isa, "base") || !std::strcmp(isa, "ref64")) return true;
 #if defined(__x86_64__)
@@ -49,7 +51,7 @@ bool runs_here(const char* isa) {
   if (!std::strcmp(isa, "avx2")) return avx2;
   if (!std::strcmp(isa, "avx512")) return avx512;
   if (!std::strcmp(isa, "amx")) {
-    static const bool amx = avx512 && __builtin_cpu_supports("avx512bf16") && has_amx();
+    static const bool amx = avx512 && __builtin_cpu_supports("avx512bf16") && has_amx() && passes(isa);
     return amx;
   }
 #endif
@@ -61,6 +63,12 @@ const KernelTable* const kTables[] = {
 #include "isa_list.inc"
 #undef PYSEQ_ISA_LEVEL
 };
+
+[[maybe_unused]] bool passes(const char* isa) {
+  for (const KernelTable* t : kTables)
+    if (!std::strcmp(t->isa, isa)) return t->self_test();
+  return false;
+}
 
 std::string list(bool here) {
   std::string s;

@@ -29,6 +29,8 @@ struct KernelTable {
   // kind: 0 max_norm, 1 unit_norm, 2 min_max_norm, 3 non_neg
   void (*constrain)(Pool*, int kind, double min_value, double max_value, double rate,
                     const int* axes, int axis_count, const Shape&, void* w);
+  // False if this level multiplies matrices wrongly on this CPU; asked once, before it is chosen.
+  bool (*self_test)();
 };
 
 // Null name: PYSEQ_ISA or the best that this CPU runs. Throws Error.

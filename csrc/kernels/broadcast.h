@@ -1,5 +1,6 @@
 #pragma once
-// A variable that is broadcast over samples: its shape is that of a sample with 1 where it is shared.
+// A variable that is broadcast over samples: its shape is that of a sample with 1 where it is
+// shared.
 #include "kernels/columns.h"
 
 namespace pyseq::PYSEQ_NS {
@@ -17,8 +18,7 @@ struct Broadcast {
 
 PYSEQ_INLINE Broadcast make_broadcast(const Plan& p, const Shape& x, const Shape& a) {
   Broadcast b{};
-  if (a.rank > x.rank)
-    p.fail("expected a variable of rank %d or less, got %d", x.rank, a.rank);
+  if (a.rank > x.rank) p.fail("expected a variable of rank %d or less, got %d", x.rank, a.rank);
   const int missing = x.rank - a.rank;
   b.size = x.size();
   b.rank = x.rank;

@@ -1,7 +1,7 @@
 #pragma once
-// Sums over the rows of a (rows, cols) matrix. Rows are cut into chunks whose length depends on cols
-// alone, each chunk writes its part, and parts are added in order and in double: the same bits for
-// every number of threads.
+// Sums over the rows of a (rows, cols) matrix. Rows are cut into chunks whose length depends on
+// cols alone, each chunk writes its part, and parts are added in order and in double: the same bits
+// for every number of threads.
 #include "kernels/real.h"
 #include "kernels/simd.h"
 
@@ -41,8 +41,8 @@ struct SomeLanes {
   PYSEQ_INLINE V get(const real* p) const { return load_partial(p, n); }
   PYSEQ_INLINE void put(real* p, V v) const { store_partial(p, v, n); }
 };
-// f(j, lanes) for j = 0, kLanes, ... below n: vector code without the compiler's alias checks, which
-// cost as much as a short row.
+// f(j, lanes) for j = 0, kLanes, ... below n: vector code without the compiler's alias checks,
+// which cost as much as a short row.
 template <class F>
 PYSEQ_INLINE void for_lanes(Index n, F&& f) {
   Index j = 0;
@@ -75,8 +75,8 @@ PYSEQ_INLINE void add_chunks(const real* part, Index stride, Index chunks, Index
 }
 
 // out[j] = sum over chunks of part[k * stride + j]
-PYSEQ_INLINE void reduce_chunks(Pool* pool, const real* part, Index stride, Index chunks, Index cols,
-                                real* out) {
+PYSEQ_INLINE void reduce_chunks(Pool* pool, const real* part, Index stride, Index chunks,
+                                Index cols, real* out) {
   for_column_blocks(pool, cols, chunks, [&](Index first, Index n) {
     double sum[kColumnBlock];
     add_chunks(part, stride, chunks, first, n, sum);

@@ -67,10 +67,8 @@ void tile(const real* x, const Index* pixel, const Segments& segments, const rea
     real* y = out.y + out.offset[i];
 #pragma GCC unroll 4
     for (int v = 0; v < NV - 1; ++v) store(y + v * kLanes, acc[i][v]);
-    if (rest == kLanes)
-      store(y + (NV - 1) * kLanes, acc[i][NV - 1]);
-    else
-      store_partial(y + (NV - 1) * kLanes, acc[i][NV - 1], rest);
+    if (rest == kLanes) store(y + (NV - 1) * kLanes, acc[i][NV - 1]);
+    else store_partial(y + (NV - 1) * kLanes, acc[i][NV - 1], rest);
   }
 }
 
@@ -94,7 +92,7 @@ struct Weights {
   const real* w;
   Index kernel_h, kernel_w;
   Index channels, filters, group_filters;  // of w: (taps, channels, filters)
-  bool transposed;  // contract over filters
+  bool transposed;                         // contract over filters
 };
 
 // First real of tap (d, h, w) of a pass and output channel j of group g.
@@ -193,10 +191,10 @@ void run_class(const PassRun& r, const BoxPixels& b, const PixelClass& c, const 
     const Index from = c.begin + count * t / tiles, to = c.begin + count * (t + 1) / tiles;
     const int pixels = static_cast<int>(to - from);
     const TileStore out{y + panel.channel, b.y + from, pixels, static_cast<int>(panel.valid),
-                        panel.bias, r.relu};
+                        panel.bias,        r.relu};
     (panel.width > kLanes ? tile_function<kTileVectors>(pixels) : tile_function<1>(pixels))(
-        x + panel.in_channel, b.x + from, segments, panel.weights,
-        r.b_row ? r.b_row : panel.width, out);
+        x + panel.in_channel, b.x + from, segments, panel.weights, r.b_row ? r.b_row : panel.width,
+        out);
   }
 }
 
@@ -284,7 +282,7 @@ void run_pass(Pass& p, const ConvSource& src, const Weights& w, const ConvTarget
 }
 
 Weights weights_of(const ConvShape& s, const real* w, bool transposed) {
-  return {w,         s.axis[1].kernel,       s.axis[2].kernel, s.channels / s.groups,
+  return {w,         s.axis[1].kernel,     s.axis[2].kernel, s.channels / s.groups,
           s.filters, s.filters / s.groups, transposed};
 }
 

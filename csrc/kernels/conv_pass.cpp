@@ -33,10 +33,8 @@ void choose_box(Pass& p) {
 }
 
 void copy_row(const ConvSource& src, Index from, Index count, real* to) {
-  if (src.act)
-    activation_backward(*src.act, src.v + from, src.p + from, to, count);
-  else
-    __builtin_memcpy(to, src.p + from, sizeof(real) * static_cast<std::size_t>(count));
+  if (src.act) activation_backward(*src.act, src.v + from, src.p + from, to, count);
+  else __builtin_memcpy(to, src.p + from, sizeof(real) * static_cast<std::size_t>(count));
 }
 
 void zero(real* p, Index count) {
@@ -81,8 +79,7 @@ void plan_pass(Pass& p, bool force_copy) {
   bool outside = false;
   for (const PassAxis& a : p.a)
     if (a.out > 0 && a.taps > 0)
-      outside |= a.first < 0 ||
-                 (a.out - 1) * a.stride + a.first + (a.taps - 1) * a.step >= a.in;
+      outside |= a.first < 0 || (a.out - 1) * a.stride + a.first + (a.taps - 1) * a.step >= a.in;
   // Pixels a multiple of 2 KiB apart fight for the same few sets of the L1 cache.
   const bool conflict = p.in_c * static_cast<Index>(sizeof(real)) % 2048 == 0;
   p.copy = force_copy || outside || conflict;

@@ -12,24 +12,24 @@ struct PassAxis {
   Index in, out, stride, taps, first, step, w_first, w_step, out_first, out_step, out_size;
 };
 
-constexpr Index kBoxPixels = 336;        // a multiple of the pixels of one register tile
-constexpr Index kBoxReals = 64 * 1024;   // footprint of a box's inputs
+constexpr Index kBoxPixels = 336;       // a multiple of the pixels of one register tile
+constexpr Index kBoxReals = 64 * 1024;  // footprint of a box's inputs
 constexpr int kMaxTilePixels = 14;
 
 struct Pass {
   Index n;
   PassAxis a[3];
-  Index in_c, out_c;          // channels of one pixel
-  Index groups, cg, fg;       // contracted and produced channels of one group
+  Index in_c, out_c;     // channels of one pixel
+  Index groups, cg, fg;  // contracted and produced channels of one group
   // Derived by `plan_pass`:
-  Index segments, length;     // contraction = segments of `length` contiguous reals of an input row
-  bool merged;                // a segment runs over all taps along W
-  bool copy;                  // boxes are copied
-  Index box[4];               // N, D, H, W of a box of outputs
-  Index count[4];             // boxes along each axis
-  Index extent[3];            // inputs that a box reads along each axis
-  Index xs[4];                // strides of N, D, H, W in what the tiles read
-  Index skew;                 // reals added to each copied pixel
+  Index segments, length;  // contraction = segments of `length` contiguous reals of an input row
+  bool merged;             // a segment runs over all taps along W
+  bool copy;               // boxes are copied
+  Index box[4];            // N, D, H, W of a box of outputs
+  Index count[4];          // boxes along each axis
+  Index extent[3];         // inputs that a box reads along each axis
+  Index xs[4];             // strides of N, D, H, W in what the tiles read
+  Index skew;              // reals added to each copied pixel
 
   PYSEQ_INLINE Index boxes() const { return count[0] * count[1] * count[2] * count[3]; }
   PYSEQ_INLINE Index copy_reals() const { return copy ? box[0] * xs[0] : 0; }

@@ -57,10 +57,8 @@ void tile(const real* x, const Index* xo, const Index* row, const real* y, const
     real* to = out.dw + i * out.ld;
 #pragma GCC unroll 4
     for (int v = 0; v < NV - 1; ++v) store(to + v * kLanes, acc[i][v]);
-    if (rest == kLanes)
-      store(to + (NV - 1) * kLanes, acc[i][NV - 1]);
-    else
-      store_partial(to + (NV - 1) * kLanes, acc[i][NV - 1], rest);
+    if (rest == kLanes) store(to + (NV - 1) * kLanes, acc[i][NV - 1]);
+    else store_partial(to + (NV - 1) * kLanes, acc[i][NV - 1], rest);
   }
 }
 
@@ -73,12 +71,18 @@ TileFunction contiguous_tile(Index rows) {
     return rows == 6 ? tile<6, NV, true> : rows == 5 ? tile<5, NV, true> : tile<4, NV, true>;
   } else {
     switch (rows) {
-      case 14: return tile<14, NV, true>;
-      case 13: return tile<13, NV, true>;
-      case 12: return tile<12, NV, true>;
-      case 11: return tile<11, NV, true>;
-      case 10: return tile<10, NV, true>;
-      default: return tile<9, NV, true>;
+      case 14:
+        return tile<14, NV, true>;
+      case 13:
+        return tile<13, NV, true>;
+      case 12:
+        return tile<12, NV, true>;
+      case 11:
+        return tile<11, NV, true>;
+      case 10:
+        return tile<10, NV, true>;
+      default:
+        return tile<9, NV, true>;
     }
   }
 }
@@ -103,7 +107,8 @@ struct Job {
   const Index* segment;
   Index filters;
   bool contiguous;
-  Index run_tiles, tiles, panels;  // tiles of a segment (contiguous), of the depth; panels of a group
+  Index run_tiles;      // tiles of a segment, if contiguous
+  Index tiles, panels;  // tiles of the depth, panels of a group
   bool copy_y;
   Index y_row;  // reals of a pixel of the copy of y
 };
@@ -121,15 +126,13 @@ void tile_rows(const Job& j, Index t, Index& first, Index& rows) {
   }
 }
 
-// Gradient of y, packed to y_row reals a pixel with zeros behind, so that whole vectors can be read.
+// Gradient of y, y_row reals a pixel with zeros behind, so that whole vectors can be read.
 void load_y(const Job& j, BoxPixels& b, real* buffer) {
   const Index f = j.filters;
   for (Index k = 0; k < b.pixels; ++k) {
     real* to = buffer + k * j.y_row;
-    if (j.y.act)
-      activation_backward(*j.y.act, j.y.v + b.y[k], j.y.p + b.y[k], to, f);
-    else
-      __builtin_memcpy(to, j.y.p + b.y[k], sizeof(real) * static_cast<std::size_t>(f));
+    if (j.y.act) activation_backward(*j.y.act, j.y.v + b.y[k], j.y.p + b.y[k], to, f);
+    else __builtin_memcpy(to, j.y.p + b.y[k], sizeof(real) * static_cast<std::size_t>(f));
     for (Index c = f; c < j.y_row; ++c) to[c] = 0;
     b.y[k] = k * j.y_row;
   }
@@ -171,15 +174,14 @@ void run_box(const Job& j, Index box, bool start, Index first, Index last, real*
   const real* y = j.y.p;
   if (j.copy_y) {
     real* copy = buffer + round_to(p.copy_reals(), kLanes);
-    if (j.y.act && j.y_row == j.filters)
-      load_y_rows(j, b, copy);
-    else
-      load_y(j, b, copy);
+    if (j.y.act && j.y_row == j.filters) load_y_rows(j, b, copy);
+    else load_y(j, b, copy);
     y = copy;
   }
   if (db) add_columns(y, b, j.filters, start, db);
   for (Index unit = first; unit < last; ++unit) {
-    const Index t = unit % j.tiles, panel = unit / j.tiles % j.panels, g = unit / j.tiles / j.panels;
+    const Index t = unit % j.tiles, panel = unit / j.tiles % j.panels,
+                g = unit / j.tiles / j.panels;
     const Index j0 = panel * kPanel, columns = least(kPanel, p.fg - j0);
     const Index channel = g * p.fg + j0;
     Index k0, rows;
@@ -190,8 +192,8 @@ void run_box(const Job& j, Index box, bool start, Index first, Index last, real*
     const real* xg = x + g * p.cg;
     if (j.contiguous) {
       const Index offset = j.segment[k0 / p.length] + k0 % p.length;
-      (wide ? contiguous_tile<2>(rows) : contiguous_tile<1>(rows))(
-          xg + offset, b.x, nullptr, y + channel, b.y, b.pixels, out);
+      (wide ? contiguous_tile<2>(rows) : contiguous_tile<1>(rows))(xg + offset, b.x, nullptr,
+                                                                   y + channel, b.y, b.pixels, out);
     } else {
       Index row[kMaxTilePixels];
       for (Index i = 0; i < kMaxTilePixels; ++i) {
@@ -199,7 +201,7 @@ void run_box(const Job& j, Index box, bool start, Index first, Index last, real*
         row[i] = j.segment[k / p.length] + k % p.length;
       }
       (wide ? gathering_tile<2>(rows) : gathering_tile<1>(rows))(xg, b.x, row, y + channel, b.y,
-                                                                b.pixels, out);
+                                                                 b.pixels, out);
     }
   }
 }

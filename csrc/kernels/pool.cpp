@@ -39,10 +39,8 @@ PYSEQ_INLINE V get(const real* p, int lanes) {
 }
 template <bool Partial>
 PYSEQ_INLINE void put(real* p, V v, int lanes) {
-  if (Partial)
-    store_partial(p, v, lanes);
-  else
-    store(p, v);
+  if (Partial) store_partial(p, v, lanes);
+  else store(p, v);
 }
 
 // Positions of maxima as small integers.
@@ -188,7 +186,8 @@ void max_forward(const PoolShape& s, Index n, const real* x, real* y, I* kept, P
 }
 
 template <class I>
-void max_backward(const PoolShape& s, Index n, const real* dy, const I* kept, real* dx, Pool* pool) {
+void max_backward(const PoolShape& s, Index n, const real* dy, const I* kept, real* dx,
+                  Pool* pool) {
   const Index stride = max_pool_kept(s) * static_cast<Index>(sizeof(real) / sizeof(I));
   scatter(s, n, dx, pool, [&](Index i, Index pixel, Index c, int lanes, auto partial, Index) {
     constexpr bool P = decltype(partial)::value;
@@ -211,20 +210,16 @@ Index max_pool_kept(const PoolShape& s) {
 }
 
 void max_pool_forward(const PoolShape& s, Index n, const real* x, real* y, void* kept, Pool* pool) {
-  if (!kept)
-    max_forward<std::uint8_t, false>(s, n, x, y, nullptr, pool);
+  if (!kept) max_forward<std::uint8_t, false>(s, n, x, y, nullptr, pool);
   else if (small_positions(s))
     max_forward<std::uint8_t, true>(s, n, x, y, static_cast<std::uint8_t*>(kept), pool);
-  else
-    max_forward<std::int32_t, true>(s, n, x, y, static_cast<std::int32_t*>(kept), pool);
+  else max_forward<std::int32_t, true>(s, n, x, y, static_cast<std::int32_t*>(kept), pool);
 }
 
 void max_pool_backward(const PoolShape& s, Index n, const real* dy, const void* kept, real* dx,
                        Pool* pool) {
-  if (small_positions(s))
-    max_backward(s, n, dy, static_cast<const std::uint8_t*>(kept), dx, pool);
-  else
-    max_backward(s, n, dy, static_cast<const std::int32_t*>(kept), dx, pool);
+  if (small_positions(s)) max_backward(s, n, dy, static_cast<const std::uint8_t*>(kept), dx, pool);
+  else max_backward(s, n, dy, static_cast<const std::int32_t*>(kept), dx, pool);
 }
 
 void average_pool_forward(const PoolShape& s, Index n, const real* x, real* y, Pool* pool) {

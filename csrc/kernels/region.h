@@ -50,7 +50,8 @@ PYSEQ_INLINE void for_runs(Pool* pool, const Region& r, Index n, F&& f) {
   });
 }
 
-PYSEQ_INLINE void copy_out_of(Pool* pool, const Region& r, Index n, const real* outer, real* inner) {
+PYSEQ_INLINE void copy_out_of(Pool* pool, const Region& r, Index n, const real* outer,
+                              real* inner) {
   for_runs(pool, r, n, [&](Index in, Index out, Index count) {
     __builtin_memcpy(inner + in, outer + out, sizeof(real) * static_cast<std::size_t>(count));
   });

@@ -1,6 +1,6 @@
 // y = x; loss += (l1 sum|x| + l2 sum x^2) / N    x (N, ...)  y (N, ...)
-// orthogonal: loss += factor / (K (K - 1)) sum over i != j of |cos(x_i, x_j)| / N, where x_i are the
-// K rows (or columns) of the batch as a matrix; Keras's OrthogonalRegularizer.
+// orthogonal: loss += factor / (K (K - 1)) sum over i != j of |cos(x_i, x_j)| / N, where x_i are
+// the K rows (or columns) of the batch as a matrix; Keras's OrthogonalRegularizer.
 #include "core/op.h"
 #include "kernels/columns.h"
 #include "kernels/real.h"
@@ -39,7 +39,8 @@ void plan(Plan& p) {
   p.flops(3.0 * static_cast<double>(c.size), 3.0 * static_cast<double>(c.size));
 }
 
-// Vectors of the batch matrix: `count` vectors of `length` elements, element j of i at i*row + j*col.
+// Vectors of the batch matrix: `count` vectors of `length` elements, element j of i at i*row +
+// j*col.
 struct Vectors {
   Index count, length, row, col;
 };
@@ -57,7 +58,8 @@ PYSEQ_INLINE double dot(const Vectors& v, const real* x, Index i, Index k) {
 void normalize(const Vectors& v, const real* x, real* unit, real* inverse) {
   for (Index i = 0; i < v.count; ++i) {
     const double square = dot(v, x, i, i);
-    inverse[i] = static_cast<real>(1 / __builtin_sqrt(square > kLeastSquare ? square : kLeastSquare));
+    inverse[i] =
+        static_cast<real>(1 / __builtin_sqrt(square > kLeastSquare ? square : kLeastSquare));
     for (Index j = 0; j < v.length; ++j)
       unit[i * v.row + j * v.col] = x[i * v.row + j * v.col] * inverse[i];
   }
@@ -79,7 +81,8 @@ double orthogonal_loss(const Run& r, const Config& c, const real* y) {
   return sum * pair_scale(c, v);
 }
 
-// dx += d loss / dx: with u = x / |x|, du_i = 2 s sum_k sign(u_i u_k) u_k, dx = (du - (du u) u) / |x|
+// dx += d loss / dx: with u = x / |x|, du_i = 2 s sum_k sign(u_i u_k) u_k, dx = (du - (du u) u) /
+// |x|
 void orthogonal_gradient(const Run& r, const Config& c, const real* y, real* dx) {
   const Vectors v = vectors(c, r.n);
   real* const unit = r.scratch(c.unit);

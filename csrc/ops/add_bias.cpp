@@ -33,7 +33,8 @@ void forward(const Run& r) noexcept {
   const Index p = c.bias.period;
   parallel_for(r.pool, r.n * c.bias.outer, 1 + 16384 / (p + 1), [&](Index begin, Index end, int) {
     for (Index i = begin; i < end; ++i)
-      for_lanes(p, [&](Index j, auto l) { l.put(y + i * p + j, l.get(x + i * p + j) + l.get(b + j)); });
+      for_lanes(
+          p, [&](Index j, auto l) { l.put(y + i * p + j, l.get(x + i * p + j) + l.get(b + j)); });
   });
 }
 

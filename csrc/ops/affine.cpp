@@ -1,5 +1,6 @@
 // y = (x - center) scale + offset, all three constant    x (N, ...)  y (N, ...)
-// Variables center, scale, offset: p elements each that repeat with period p in a sample. Not trained.
+// Variables center, scale, offset: p elements each that repeat with period p in a sample. Not
+// trained.
 #include "core/op.h"
 #include "kernels/columns.h"
 #include "kernels/real.h"

@@ -64,8 +64,8 @@ void plan(Plan& p) {
   if (c.masked) p.backward_reads_input(1);
   p.keep(0, kKept * c.c);
   // Two parts for each chunk and channel, and the count of rows that are not masked.
-  c.parts = p.scratch(chunk_scratch_per_row(c.outer, c.c, 2 * c.c + 1),
-                      chunk_scratch_fixed(2 * c.c + 1));
+  c.parts =
+      p.scratch(chunk_scratch_per_row(c.outer, c.c, 2 * c.c + 1), chunk_scratch_fixed(2 * c.c + 1));
   c.worker = p.scratch(0, 0, 2 * c.wide);
   c.coefficients = p.scratch(0, 4 * c.wide);
   const double size = static_cast<double>(x.size());
@@ -106,9 +106,8 @@ double chunk_moments(const Config& c, const Chunk& k, const real* x, const real*
     for (Index i = k.first; i < k.first + k.rows; ++i) {
       if (mask[i] == 0) continue;
       count += 1;
-      for_lanes(c.c, [&](Index j, auto l) {
-        l.put(sum + j, l.get(sum + j) + l.get(x + i * c.c + j));
-      });
+      for_lanes(c.c,
+                [&](Index j, auto l) { l.put(sum + j, l.get(sum + j) + l.get(x + i * c.c + j)); });
     }
   } else {
     for_wide_rows(c, k, [&](Index i, Index n) {
@@ -230,10 +229,8 @@ void moving_statistics(const Run& r, const Config& c, real* kept) {
 void forward(const Run& r) noexcept {
   const Config& c = r.config<Config>();
   real* kept = r.kept();
-  if (c.batch && r.training)
-    batch_statistics(r, c, kept);
-  else
-    moving_statistics(r, c, kept);
+  if (c.batch && r.training) batch_statistics(r, c, kept);
+  else moving_statistics(r, c, kept);
   real* const mean = r.scratch(c.coefficients);
   real *const scale = mean + c.wide, *const offset = scale + c.wide;
   for (Index j = 0; j < c.c; ++j) {
@@ -316,7 +313,7 @@ void backward(const Run& r) noexcept {
     __builtin_memset(r.dx(1), 0, static_cast<std::size_t>(rows) * sizeof(real));
   const bool batch = c.batch && r.training;
   real *const mean = r.scratch(c.coefficients), *const a = mean + c.wide, *const b = a + c.wide,
-      *const e = b + c.wide;
+              *const e = b + c.wide;
   for (Index j = 0; j < c.c; ++j) mean[j] = kept[kMean * c.c + j];
   widen(c, mean);
   real* const parts = r.scratch(c.parts);
@@ -339,9 +336,8 @@ void backward(const Run& r) noexcept {
     for (Index k = begin; k < end; ++k)
       for_wide_rows(c, chunk(c, rows, k), [&](Index i, Index n) {
         if (mask && mask[i / c.c] == 0) {
-          for_lanes(n, [&](Index j, auto l) {
-            l.put(dx + i + j, l.get(a + j) * l.get(dy + i + j));
-          });
+          for_lanes(n,
+                    [&](Index j, auto l) { l.put(dx + i + j, l.get(a + j) * l.get(dy + i + j)); });
         } else {
           for_lanes(n, [&](Index j, auto l) {
             const V d = l.get(x + i + j) - l.get(mean + j);

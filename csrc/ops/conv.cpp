@@ -34,10 +34,8 @@ void plan(Plan& p) {
     s.cover(conv_weight_gradient_scratch(c.shape));
     p.backward_reads_input(0);
     if (c.act.kind != kLinear) {
-      if (activation_backward_uses_y(c.act))
-        p.backward_reads_output(0);
-      else
-        c.kept = p.keep(y.size());
+      if (activation_backward_uses_y(c.act)) p.backward_reads_output(0);
+      else c.kept = p.keep(y.size());
     }
   }
   c.shared = p.scratch(0, s.fixed);
@@ -69,8 +67,7 @@ void backward(const Run& r) noexcept {
   }
   const ConvWork work = work_of(r, c);
   real* db = c.bias ? static_cast<real*>(r.dparam(1)) : nullptr;
-  if (r.dparam(0) || db)
-    conv_weight_gradient(c.shape, r.n, {r.x()}, dz, r.dparam(0), db, work);
+  if (r.dparam(0) || db) conv_weight_gradient(c.shape, r.n, {r.x()}, dz, r.dparam(0), db, work);
   if (r.dx()) {
     ConvTarget dx;
     dx.y = r.dx();

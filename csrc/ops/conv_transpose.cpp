@@ -54,10 +54,8 @@ void plan(Plan& p) {
     s.cover(conv_bias_gradient_scratch(c.shape.channels));
     p.backward_reads_input(0);
     if (c.act.kind != kLinear) {
-      if (activation_backward_uses_y(c.act))
-        p.backward_reads_output(0);
-      else
-        c.kept = p.keep(y.size());
+      if (activation_backward_uses_y(c.act)) p.backward_reads_output(0);
+      else c.kept = p.keep(y.size());
     }
   }
   c.shared = p.scratch(0, s.fixed);

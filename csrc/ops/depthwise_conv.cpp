@@ -39,10 +39,8 @@ void plan(Plan& p) {
   if (p.training()) {
     p.backward_reads_input(0);
     if (c.act.kind != kLinear) {
-      if (activation_backward_uses_y(c.act))
-        p.backward_reads_output(0);
-      else
-        c.kept = p.keep(y.size());
+      if (activation_backward_uses_y(c.act)) p.backward_reads_output(0);
+      else c.kept = p.keep(y.size());
       c.dz = p.scratch(y.size());
     }
     ConvScratch s = conv_bias_gradient_scratch(c.shape.channels);

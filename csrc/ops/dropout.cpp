@@ -65,7 +65,8 @@ void plan(Plan& p) {
 }
 
 // y = x times the factor of each element, plus its offset in forward.
-PYSEQ_INLINE void apply(const Config& c, const real* u, const real* x, real* y, Index n, bool offset) {
+PYSEQ_INLINE void apply(const Config& c, const real* u, const real* x, real* y, Index n,
+                        bool offset) {
   const real rate = c.rate, scale = c.keep_scale;
   const real keep = offset ? c.keep_offset : 0, drop = offset ? c.drop_offset : 0;
   for (Index i = 0; i < n; ++i) y[i] = u[i] >= rate ? x[i] * scale + keep : drop;

@@ -1,9 +1,9 @@
-// y = einsum(x, W)    x (N, ...)  W (...)  y (N, ...)    attributes x_axes, w_axes, y_axes: a number
-// for each letter of the equation, the batch left out.
+// y = einsum(x, W)    x (N, ...)  W (...)  y (N, ...)    attributes x_axes, w_axes, y_axes: a
+// number for each letter of the equation, the batch left out.
 //
 // Every letter belongs to one of: S in x, W and y; M in x and y; K in x and W; F in W and y; R in x
-// alone, which is summed. x, W and y are laid out as (S, N M, K), (S, K, F) and (S, N M, F), so that
-// there is one product for each element of S. A layout that is there already is not copied.
+// alone, which is summed. x, W and y are laid out as (S, N M, K), (S, K, F) and (S, N M, F), so
+// that there is one product for each element of S. A layout that is there already is not copied.
 #include "kernels/gemm.h"
 
 namespace pyseq::PYSEQ_NS {
@@ -18,8 +18,8 @@ struct Layout {
   int rank;
   Index dim[kMaxRank], to[kMaxRank];
   bool is_s[kMaxRank], summed[kMaxRank];
-  Index row;     // elements of a sample, user's layout
-  Index inner;   // elements of a sample for one element of S, ordered layout
+  Index row;    // elements of a sample, user's layout
+  Index inner;  // elements of a sample for one element of S, ordered layout
   bool direct;
 };
 
@@ -91,15 +91,16 @@ void make_layout(Layout& out, const Letters& l, const Index* axes, int rank, Ind
   for (int j = 0; j < rank; ++j) {
     const int i = l.find(axes[j]), kind = l.kind(i);
     const bool from_y = kind == kS || kind == kM;
-    const Index within = stride_in_group(l, from_y ? y_axes : w_axes, from_y ? y_rank : w_rank, kind, i);
+    const Index within =
+        stride_in_group(l, from_y ? y_axes : w_axes, from_y ? y_rank : w_rank, kind, i);
     out.dim[j] = l.size[i];
     out.is_s[j] = kind == kS;
     out.summed[j] = kind == kR;
-    out.to[j] = kind == kR ? 0
-                : kind == kS     ? within * s_stride
-                : kind == outer  ? within * outer_stride
-                : kind == inner  ? within
-                                 : 0;
+    out.to[j] = kind == kR      ? 0
+                : kind == kS    ? within * s_stride
+                : kind == outer ? within * outer_stride
+                : kind == inner ? within
+                                : 0;
     ordered = ordered && kind != kR && kind != kS;
     out.row *= l.size[i];
   }
@@ -131,7 +132,8 @@ void plan(Plan& p) {
     y.push(l.size[i]);
   }
   for (int i = 0; i < l.count; ++i)
-    if (l.in_w[i] && !l.in_x[i] && !l.in_y[i]) p.fail("expected every letter of the kernel elsewhere");
+    if (l.in_w[i] && !l.in_x[i] && !l.in_y[i])
+      p.fail("expected every letter of the kernel elsewhere");
   c.s = group_size(l, kS);
   c.m = group_size(l, kM);
   c.k = group_size(l, kK);
@@ -147,7 +149,8 @@ void plan(Plan& p) {
   GemmScratch s = gemm_scratch(kManyRows, c.f, c.k);
   if (p.training()) {
     p.backward_reads_input(0);
-    const GemmScratch others[] = {gemm_scratch(kManyRows, c.k, c.f), gemm_scratch(c.k, c.f, kManyRows)};
+    const GemmScratch others[] = {gemm_scratch(kManyRows, c.k, c.f),
+                                  gemm_scratch(c.k, c.f, kManyRows)};
     for (const GemmScratch& o : others) {
       if (o.fixed > s.fixed) s.fixed = o.fixed;
       if (o.per_worker > s.per_worker) s.per_worker = o.per_worker;
@@ -163,7 +166,8 @@ void plan(Plan& p) {
   p.flops(flops, 2 * flops);
 }
 
-// f(element of a row in the user's layout, element in the ordered one). `rows`: factor of the S stride.
+// f(element of a row in the user's layout, element in the ordered one). `rows`: factor of the S
+// stride.
 template <class F>
 PYSEQ_INLINE void walk(const Layout& l, Index rows, F&& f) {
   Index at[kMaxRank] = {};

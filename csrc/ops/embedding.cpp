@@ -48,13 +48,15 @@ void backward(const Run& r) noexcept {
   const Config& c = r.config<Config>();
   const real *x = r.x(), *dy = r.dy();
   const Index count = r.n * c.ids;
-  if (real* dx = r.dx(); dx) __builtin_memset(dx, 0, static_cast<std::size_t>(count) * sizeof(real));
+  if (real* dx = r.dx(); dx)
+    __builtin_memset(dx, 0, static_cast<std::size_t>(count) * sizeof(real));
   real* de = r.dparam(0);
   if (!de) return;
   const Index pieces = 4 * pool_workers(r.pool);
   const Index grain = count * c.d < 16384 ? c.v : (c.v + pieces - 1) / pieces;
   parallel_for(r.pool, c.v, grain, [&](Index begin, Index end, int) {
-    __builtin_memset(de + begin * c.d, 0, static_cast<std::size_t>((end - begin) * c.d) * sizeof(real));
+    __builtin_memset(de + begin * c.d, 0,
+                     static_cast<std::size_t>((end - begin) * c.d) * sizeof(real));
     for (Index i = 0; i < count; ++i) {
       if (!(x[i] > -1 && x[i] < static_cast<real>(c.v))) continue;
       const Index id = static_cast<Index>(x[i]);

@@ -87,8 +87,8 @@ void forward(const Run& r) noexcept {
     if (c.max) {
       reduce<true>(from, c.positions, c.channels, count, nullptr, sum);
     } else {
-      reduce<false>(from, c.positions, c.channels, count,
-                    mask ? mask + n * c.positions : nullptr, sum);
+      reduce<false>(from, c.positions, c.channels, count, mask ? mask + n * c.positions : nullptr,
+                    sum);
       const real weight = weight_of(c, mask, n);
       for (Index i = 0; i < count; ++i) sum[i] /= weight;
     }

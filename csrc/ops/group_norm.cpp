@@ -82,7 +82,8 @@ void forward(const Run& r) noexcept {
     for (Index n = begin; n < end; ++n) {
       const real* in = x + n * size;
       real *out = y + n * size, *moments = kept + n * 2 * c.groups;
-      channel_sums(c, block, total, [&](Index p, Index j, auto l) { return l.get(in + p * c.c + j); });
+      channel_sums(c, block, total,
+                   [&](Index p, Index j, auto l) { return l.get(in + p * c.c + j); });
       for (Index g = 0; g < c.groups; ++g) {
         moments[2 * g] = static_cast<real>(group_sum(c, g, total, nullptr) / count);
         for (Index j = g * c.per_group; j < (g + 1) * c.per_group; ++j) mean[j] = moments[2 * g];
@@ -128,7 +129,8 @@ void backward(const Run& r) noexcept {
       });
       for (Index k = 0; k < c.groups; ++k) {
         const double inv = static_cast<double>(moments[2 * k + 1]);
-        const double group_dy = group_sum(c, k, sum, gamma), group_m = group_sum(c, k, moment, gamma);
+        const double group_dy = group_sum(c, k, sum, gamma),
+                     group_m = group_sum(c, k, moment, gamma);
         for (Index j = k * c.per_group; j < (k + 1) * c.per_group; ++j) {
           a[j] = static_cast<real>(inv * (gamma ? static_cast<double>(gamma[j]) : 1));
           b[j] = static_cast<real>(-inv * inv * inv * group_m / count);
@@ -141,7 +143,8 @@ void backward(const Run& r) noexcept {
         for_lanes(c.c, [&](Index j, auto l) {
           const Index at = p * c.c + j;
           const V d = l.get(in + at) - l.get(mean + j);
-          l.put(dx + n * size + at, l.get(a + j) * l.get(g + at) + (l.get(b + j) * d + l.get(e + j)));
+          l.put(dx + n * size + at,
+                l.get(a + j) * l.get(g + at) + (l.get(b + j) * d + l.get(e + j)));
         });
     }
   });

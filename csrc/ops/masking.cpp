@@ -47,8 +47,7 @@ void backward(const Run& r) noexcept {
   const real *dy = r.dy(), *mask = r.y(1);
   parallel_for(r.pool, r.n * c.steps, 1 + 16384 / (c.d + 1), [&](Index begin, Index end, int) {
     for (Index i = begin; i < end; ++i)
-      for (Index j = 0; j < c.d; ++j)
-        dx[i * c.d + j] = mask[i] != 0 && dy ? dy[i * c.d + j] : 0;
+      for (Index j = 0; j < c.d; ++j) dx[i * c.d + j] = mask[i] != 0 && dy ? dy[i * c.d + j] : 0;
   });
 }
 

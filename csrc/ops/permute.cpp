@@ -160,9 +160,7 @@ void run(const Run& r, const Walk& w, const real* x, real* y) {
   });
 }
 
-void forward(const Run& r) noexcept {
-  run(r, r.config<Config>().forward, r.x(), r.y());
-}
+void forward(const Run& r) noexcept { run(r, r.config<Config>().forward, r.x(), r.y()); }
 void backward(const Run& r) noexcept {
   if (r.dx()) run(r, r.config<Config>().backward, r.dy(), r.dx());
 }

@@ -29,7 +29,8 @@ void forward(const Run& r) noexcept {
   real* y = r.y();
   parallel_for(r.pool, r.n * c.t, 1 + 16384 / (c.d + 1), [&](Index begin, Index end, int) {
     for (Index i = begin; i < end; ++i)
-      __builtin_memcpy(y + i * c.d, x + i / c.t * c.d, static_cast<std::size_t>(c.d) * sizeof(real));
+      __builtin_memcpy(y + i * c.d, x + i / c.t * c.d,
+                       static_cast<std::size_t>(c.d) * sizeof(real));
   });
 }
 

@@ -49,7 +49,8 @@ void forward(const Run& r) noexcept {
       const double mean = static_cast<double>(horizontal_sum(square)) / static_cast<double>(d);
       kept[i] = static_cast<real>(1 / __builtin_sqrt(mean + c.epsilon));
       const V inv = splat(kept[i]);
-      for_lanes(d, [&](Index j, auto l) { l.put(out + j, l.get(in + j) * inv * l.get(scale + j)); });
+      for_lanes(d,
+                [&](Index j, auto l) { l.put(out + j, l.get(in + j) * inv * l.get(scale + j)); });
     }
   });
 }

@@ -1,7 +1,7 @@
 // y = x; while training, kernel /= sigma: its largest singular value by power iteration, started
 // from u    x (N, ...)  kernel (..., C) as (M, C)  u (1, C)  y (N, ...)
-// Miyato et al., "Spectral Normalization for Generative Adversarial Networks", 2018. The gradient of
-// the kernel is that of the normalized one.
+// Miyato et al., "Spectral Normalization for Generative Adversarial Networks", 2018. The gradient
+// of the kernel is that of the normalized one.
 #include "core/op.h"
 #include "kernels/columns.h"
 #include "kernels/real.h"
@@ -57,9 +57,8 @@ void transposed_times(const Config& c, const real* w, const real* v, real* u) {
   for (Index j = 0; j < c.c; ++j) u[j] = 0;
   for (Index i = 0; i < c.m; ++i) {
     const V s = splat(v[i]);
-    for_lanes(c.c, [&](Index j, auto l) {
-      l.put(u + j, l.get(u + j) + s * l.get(w + i * c.c + j));
-    });
+    for_lanes(c.c,
+              [&](Index j, auto l) { l.put(u + j, l.get(u + j) + s * l.get(w + i * c.c + j)); });
   }
 }
 

@@ -38,8 +38,11 @@ void plan(Plan& p) {
     const char* name;
     Kernel kernel;
     Index radius;
-  } kernels[] = {{"nearest", kNearest, 0},  {"bilinear", kBilinear, 1}, {"bicubic", kBicubic, 2},
-                 {"lanczos3", kLanczos, 3}, {"lanczos5", kLanczos, 5}};
+  } kernels[] = {{"nearest", kNearest, 0},
+                 {"bilinear", kBilinear, 1},
+                 {"bicubic", kBicubic, 2},
+                 {"lanczos3", kLanczos, 3},
+                 {"lanczos5", kLanczos, 5}};
   bool found = false;
   for (const auto& k : kernels)
     if (__builtin_strcmp(name, k.name) == 0) {
@@ -109,15 +112,11 @@ Tap tap_of(const Config& c, int axis, const real* table, Index o) {
 }
 
 PYSEQ_INLINE void scale_row(real* y, const real* x, real w, Index n, bool first) {
-  if (first)
-    map(x, y, n, [&](V v) { return w * v; });
-  else
-    map2(y, x, y, n, [&](V a, V v) { return a + w * v; });
+  if (first) map(x, y, n, [&](V v) { return w * v; });
+  else map2(y, x, y, n, [&](V a, V v) { return a + w * v; });
 }
 
-void zero(real* p, Index n) {
-  __builtin_memset(p, 0, sizeof(real) * static_cast<std::size_t>(n));
-}
+void zero(real* p, Index n) { __builtin_memset(p, 0, sizeof(real) * static_cast<std::size_t>(n)); }
 
 void interpolate(const Run& r, const Config& c) {
   real* table = r.scratch(c.tables);
@@ -218,19 +217,15 @@ void repeat_gradient(const Run& r, const Config& c) {
 
 void forward(const Run& r) noexcept {
   const Config& c = r.config<Config>();
-  if (c.kernel == kNearest)
-    repeat(r, c);
-  else
-    interpolate(r, c);
+  if (c.kernel == kNearest) repeat(r, c);
+  else interpolate(r, c);
 }
 
 void backward(const Run& r) noexcept {
   const Config& c = r.config<Config>();
   if (!r.dx()) return;
-  if (c.kernel == kNearest)
-    repeat_gradient(r, c);
-  else
-    interpolate_gradient(r, c);
+  if (c.kernel == kNearest) repeat_gradient(r, c);
+  else interpolate_gradient(r, c);
 }
 
 }  // namespace

@@ -423,6 +423,10 @@ def _recording_build(build):
     return wrapper
 
 
+# Subclasses without a `build` of their own record their input shape too.
+Layer.build = _recording_build(Layer.build)
+
+
 class InputSpec:
     """What a layer expects of its input: rank, fixed dimensions.
 

@@ -71,14 +71,16 @@ class _ConvBase(SpatialMixin, Layer):
         return tuple(
             window_output(self.name, n, k, s, d, self.padding, i)
             for i, (n, k, s, d) in enumerate(
-                zip(lengths, self.kernel_size, self.strides, self.dilation_rate)
+                zip(lengths, self.kernel_size, self.strides, self.dilation_rate, strict=True)
             )
         )
 
     def _window_attrs(self, lengths):
         pads = [
             window_pads(n, k, s, d, self.padding)
-            for n, k, s, d in zip(lengths, self.kernel_size, self.strides, self.dilation_rate)
+            for n, k, s, d in zip(
+                lengths, self.kernel_size, self.strides, self.dilation_rate, strict=True
+            )
         ]
         return {
             "strides": self.strides,

@@ -35,7 +35,9 @@ class _ConvTranspose(_ConvBase):
             self.output_padding = tuple_of(
                 self.name, "output_padding", output_padding, self._rank, least=0
             )
-            for i, (extra, stride) in enumerate(zip(self.output_padding, self.strides)):
+            for i, (extra, stride) in enumerate(
+                    zip(self.output_padding, self.strides, strict=True)
+                ):
                 if extra >= stride:
                     raise ValueError(
                         f"{self.name}: expected `output_padding` below `strides`, got {extra} with "

@@ -28,7 +28,9 @@ class _Pooling(SpatialMixin, Layer):
     def _windows(self, lengths):
         return tuple(
             window_output(self.name, n, k, s, 1, self.padding, i)
-            for i, (n, k, s) in enumerate(zip(lengths, self.pool_size, self.strides))
+            for i, (n, k, s) in enumerate(
+                zip(lengths, self.pool_size, self.strides, strict=True)
+            )
         )
 
     def compute_output_shape(self, input_shape):
@@ -40,7 +42,7 @@ class _Pooling(SpatialMixin, Layer):
         lengths = x_last.shape[:-1]
         pads = [
             window_pads(n, k, s, 1, self.padding)
-            for n, k, s in zip(lengths, self.pool_size, self.strides)
+            for n, k, s in zip(lengths, self.pool_size, self.strides, strict=True)
         ]
         y = g.op(
             self._kind,
@@ -204,7 +206,13 @@ class MaxPooling3D(_Pooling):
     _kind = "max_pool"
 
     def __init__(
-        self, pool_size=(2, 2, 2), strides=None, padding="valid", data_format=None, name=None, **kwargs
+        self,
+        pool_size=(2, 2, 2),
+        strides=None,
+        padding="valid",
+        data_format=None,
+        name=None,
+        **kwargs,
     ):
         super().__init__(pool_size, strides, padding, data_format, name, kwargs)
 

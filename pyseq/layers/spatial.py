@@ -18,12 +18,13 @@ class _UpSampling(SpatialMixin, Layer):
 
     def compute_output_shape(self, input_shape):
         lengths, channels = self._split(input_shape)
-        spatial = [None if n is None else n * s for n, s in zip(lengths, self._sizes())]
+        sizes = zip(lengths, self._sizes(), strict=True)
+        spatial = [None if n is None else n * s for n, s in sizes]
         return self._join(input_shape[0], spatial, channels)
 
     def lower(self, g, x):
         x_last = self._to_last(g, x)
-        spatial = [n * s for n, s in zip(x_last.shape, self._sizes())]
+        spatial = [n * s for n, s in zip(x_last.shape[:-1], self._sizes(), strict=True)]
         y = g.op(
             "upsample",
             x_last,
@@ -153,7 +154,10 @@ class _ZeroPadding(_Framed):
 
     def compute_output_shape(self, input_shape):
         lengths, channels = self._split(input_shape)
-        spatial = [None if n is None else n + b + e for n, (b, e) in zip(lengths, self._frame())]
+        spatial = [
+            None if n is None else n + b + e
+            for n, (b, e) in zip(lengths, self._frame(), strict=True)
+        ]
         return self._join(input_shape[0], spatial, channels)
 
     def lower(self, g, x):
@@ -166,7 +170,10 @@ class _Cropping(_Framed):
 
     def compute_output_shape(self, input_shape):
         lengths, channels = self._split(input_shape)
-        spatial = [None if n is None else n - b - e for n, (b, e) in zip(lengths, self._frame())]
+        spatial = [
+            None if n is None else n - b - e
+            for n, (b, e) in zip(lengths, self._frame(), strict=True)
+        ]
         for i, n in enumerate(spatial):
             if n is not None and n < 1:
                 raise ValueError(

@@ -298,5 +298,5 @@ def open_h5(source, where):
     with file:
         try:
             yield H5Reader(file, where, largest_heap)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, KeyError) as error:
             raise ValueError(f"{where}: expected a sound HDF5 file, got {error}") from error

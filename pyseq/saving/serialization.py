@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import difflib
 
 import numpy as np
 
@@ -504,9 +505,10 @@ def get_object(identifier, family, kind, custom_objects=None):
         obj = registration.lookup_builtin(family, identifier) if obj is None else obj
         if obj is None:
             names = sorted(registration.builtin_objects(family))
+            close = difflib.get_close_matches(identifier, names, 4, 0.5) or names[:8]
             raise ValueError(
-                f"{family}.get: expected the name of a {kind}, got {identifier!r}; "
-                f"known names are {', '.join(names)}"
+                f"{family}.get: expected the name of a {kind}, got {identifier!r}; did you mean "
+                f"{', '.join(close)}? See pyseq.{family} for all names"
             )
     if isinstance(obj, type):
         obj = obj()

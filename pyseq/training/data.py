@@ -57,8 +57,8 @@ def unwrap(x, where, names=("input",)):
         if isinstance(x, dict):
             if len(x) != 1:
                 raise ValueError(
-                    f"{where}: expected one array, got a dict of {len(x)}: {sorted(map(str, x))}; a "
-                    "Sequential has one input and one output"
+                    f"{where}: expected one array, got a dict of {len(x)}: {sorted(map(str, x))}; "
+                    "a Sequential has one input and one output"
                 )
             x = next(iter(x.values()))
             continue

@@ -613,7 +613,8 @@ class Model(Layer):
         if index is not None:
             if not -len(self.layers) <= index < len(self.layers):
                 raise ValueError(
-                    f"{self.name}.get_layer: expected an index below {len(self.layers)}, got {index}"
+                    f"{self.name}.get_layer: expected an index below {len(self.layers)}, got "
+                    f"{index}"
                 )
             return self.layers[index]
         for layer in self.layers:

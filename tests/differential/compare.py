@@ -10,6 +10,7 @@ import numpy as np
 from layer_cases import Spec
 
 import pyseq
+from pyseq import naming
 
 from .generator import generate
 
@@ -104,6 +105,9 @@ class _Checker:
 def compare(plan, keras):
     """Raise Disagreement if pyseq differs from Keras anywhere; Unusable if Keras cannot answer."""
     check = _Checker(plan)
+    # Automatic names of metrics (precision, precision_1, ...) count from one in both.
+    keras.utils.clear_session()
+    naming.reset_uids()
     twin = _keras_model(plan, keras)
     try:
         model = _pyseq_model(plan, twin)

@@ -1,0 +1,312 @@
+"""The arrows of the design: who may know whom, in C++ and in Python, in sources and in objects.
+
+The checks of object files need a build folder: `PYSEQ_BUILD_DIR=build pytest tests/test_architecture.py`.
+"""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from layer_cases import CASES, Spec
+
+ROOT = Path(__file__).resolve().parents[1]
+CSRC = ROOT / "csrc"
+PACKAGE = ROOT / "pyseq"
+
+needs_sources = pytest.mark.skipif(not CSRC.is_dir(), reason="needs the source tree")
+
+# What the files of a folder of csrc may include, by the folder of the included file.
+ARROWS = {
+    "include": {"pyseq"},
+    "core": {"core", "pyseq", "generated"},
+    "kernels": {"kernels", "core", "generated"},
+    "ops": {"core", "kernels"},
+    "losses": {"core", "kernels"},
+    "optimizers": {"core", "kernels", "optimizers"},
+    "python": {"pyseq"},
+    "cuda": {"core", "kernels", "cuda", "pyseq"},
+}
+# The op contract, and what it stands on: all of `core/` that code compiled per instruction set sees.
+CONTRACT = {"core/op.h", "core/parallel.h", "core/isa.h"}
+
+
+def includes():
+    """(file, included name, is quoted) of all sources."""
+    for path in sorted(CSRC.rglob("*")):
+        if path.suffix not in (".cpp", ".h", ".cu", ".cuh", ".inc"):
+            continue
+        for mark, name in re.findall(r'^\s*#\s*include\s*([<"])([^>"]+)', path.read_text(), re.M):
+            yield path.relative_to(CSRC), name, mark == '"'
+
+
+@needs_sources
+def test_includes_point_down():
+    wrong = []
+    for path, name, quoted in includes():
+        if not quoted:
+            continue
+        folder = path.parts[0]
+        target = name.split("/")[0] if "/" in name else "generated"
+        if target not in ARROWS[folder]:
+            wrong.append(f"{path} includes {name}")
+        if folder in ("kernels", "ops", "losses", "optimizers"):
+            if target == "core" and name not in CONTRACT:
+                wrong.append(f"{path} includes {name}: only {sorted(CONTRACT)} are the contract")
+    assert not wrong, "\n".join(wrong)
+
+
+@needs_sources
+def test_nobody_includes_an_op():
+    wrong = [
+        f"{path} includes {name}" for path, name, _ in includes()
+        if name.split("/")[0] in ("ops", "losses") or name.endswith((".cpp", ".cu"))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@needs_sources
+def test_only_the_bindings_know_python():
+    wrong = [
+        str(path) for path, name, _ in includes()
+        if (name.startswith("pybind11") or name == "Python.h") and path.parts[0] != "python"
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@needs_sources
+def test_code_compiled_per_instruction_set_uses_no_std_containers():
+    banned = re.compile(
+        r"#\s*include\s*<(vector|string|map|unordered_map|memory|algorithm|iostream|functional|"
+        r"sstream|mutex|thread|numeric|set|array|optional|cmath|math.h)>"
+    )
+    wrong = []
+    for folder in ("kernels", "ops", "losses", "optimizers"):
+        for path in sorted((CSRC / folder).glob("*")):
+            if found := banned.search(path.read_text()):
+                wrong.append(f"{path.name}: {found.group(0)}")
+    assert not wrong, "\n".join(wrong)
+
+
+def kinds(folder):
+    return {path.stem for path in (CSRC / folder).glob("*.cpp")}
+
+
+@needs_sources
+def test_file_name_is_the_registration():
+    prefix = {"ops": "op", "losses": "loss", "optimizers": "optimizer"}
+    for folder, word in prefix.items():
+        for path in sorted((CSRC / folder).glob("*.cpp")):
+            text = path.read_text()
+            assert f"{word}_{path.stem}{{\"{path.stem}\"" in text.replace(" {", "{"), path
+
+
+def imports(path):
+    """Modules that a Python file imports, as absolute names."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}"
+
+
+TOUCH_CORE = {"lowering.py", "variable.py", "config.py", "training", "saving", "optimizers"}
+
+
+def test_only_few_modules_touch_the_core():
+    wrong = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        place = path.relative_to(PACKAGE)
+        if "pyseq._core" in set(imports(path)) and place.parts[0] not in TOUCH_CORE:
+            wrong.append(str(place))
+    assert not wrong, "\n".join(wrong)
+
+
+# Modules by height; a module imports at load time only what stands below it.
+HEIGHT = {
+    "naming": 0, "config": 0, "backend": 0, "variable": 1, "random": 1, "saving": 1,
+    "dtype_policies": 1, "activations": 2, "initializers": 2, "regularizers": 2, "constraints": 2,
+    "losses": 3, "metrics": 3, "schedules": 3, "optimizers": 3, "callbacks": 3, "lowering": 3,
+    "layers": 4, "training": 5, "sequential": 6, "models": 7, "saving files": 8,
+}
+# The half of saving/ that knows objects only; the other half reads and writes whole models.
+REGISTRY = {"__init__", "registration", "serialization", "construct", "atomic"}
+
+
+def room(names):
+    """Where a module stands: `["saving", "tree"]` -> "saving files"."""
+    if names[0] == "saving" and len(names) > 1 and names[1] not in REGISTRY:
+        return "saving files"
+    return names[0]
+
+
+def top_level_imports(path):
+    """Rooms that a module imports when it is loaded."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "pyseq":
+            parts = node.module.split(".")[1:]
+            for alias in node.names:
+                yield room([*parts, alias.name] if len(parts) < 2 else parts)
+
+
+def test_python_imports_point_down():
+    wrong = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        here = room([part.removesuffix(".py") for part in path.relative_to(PACKAGE).parts])
+        for there in top_level_imports(path):
+            if HEIGHT.get(there, 0) > HEIGHT.get(here, 99):
+                wrong.append(f"{path.relative_to(PACKAGE)} imports {there}")
+    assert not wrong, "\n".join(wrong)
+
+
+ALLOWED_AT_IMPORT = {"numpy", "pyseq"}
+
+
+def test_import_loads_numpy_alone_and_prints_nothing():
+    code = (
+        "import sys\nimport numpy\nbefore = set(sys.modules)\nimport pyseq\nfrom pyseq import layers\n"
+        "pyseq.Sequential([pyseq.Input((2,)), layers.Dense(1)]).predict(numpy.ones((1, 2)), verbose=0)\n"
+        "new = {m.split('.')[0] for m in set(sys.modules) - before}\n"
+        "extra = {m for m in new if not m.startswith('_cython')} - set(sys.stdlib_module_names) - {'pyseq', 'numpy', 'cython_runtime'}\n"
+        "sys.exit(f'loaded {sorted(extra)}' if extra else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_no_top_level_import_of_third_parties():
+    wrong = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                names = [node.module]
+            for name in names:
+                top = name.split(".")[0]
+                if top not in ALLOWED_AT_IMPORT and top not in sys.stdlib_module_names:
+                    wrong.append(f"{path.relative_to(PACKAGE)} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+# --- every op, loss and optimizer is tested
+
+
+def lowered_kinds():
+    """Ops that the layer table reaches, in training and in inference."""
+    import warnings
+
+    import pyseq
+    from pyseq import layers, lowering
+
+    found = set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for case in CASES:
+            stack = [pyseq.Input(batch_shape=(case.batch_size, *case.shape))]
+            stack += [layers.Masking()] if case.mask else []
+            model = pyseq.Sequential([*stack, case.spec.build("pyseq")])
+            for training in (False, True) if case.trains else (False,):
+                graph, _ = lowering.lower(model, case.shape, training, case.batch_size)
+                found |= {op["kind"] for op in graph.ops}
+    return found
+
+
+@needs_sources
+def test_every_op_is_reached_by_the_layer_table():
+    reached = lowered_kinds()
+    assert sorted(reached - kinds("ops") - {"host"}) == []
+    assert sorted(kinds("ops") - reached) == []
+
+
+@needs_sources
+@pytest.mark.parametrize("folder", ["losses", "optimizers"])
+def test_every_loss_and_optimizer_is_named_in_a_test(folder):
+    text = "".join(path.read_text() for path in sorted((ROOT / "tests").rglob("*.py"))).lower()
+    plain = text.replace("_", "")
+    assert [kind for kind in sorted(kinds(folder)) if kind.replace("_", "") not in plain] == []
+
+
+# --- object files
+
+
+def build_folder():
+    folder = os.environ.get("PYSEQ_BUILD_DIR")
+    if not folder:
+        pytest.skip("needs PYSEQ_BUILD_DIR, a CMake build folder")
+    return Path(folder)
+
+
+def objects():
+    """(level, object file) of all code compiled per instruction set."""
+    for path in sorted(build_folder().rglob("pyseq_kernels_*.dir/**/*.o")):
+        level = re.search(r"pyseq_kernels_(\w+)\.dir", str(path)).group(1)
+        yield level, path
+
+
+def test_objects_carry_nothing_that_others_could_link():
+    """A weak symbol of AVX-512 code may win over its baseline twin; an initialiser runs anywhere."""
+    wrong, count = [], 0
+    for level, path in objects():
+        count += 1
+        names = subprocess.run(["nm", "-C", str(path)], capture_output=True, text=True, check=True)
+        for line in names.stdout.splitlines():
+            kind, _, name = line[17:].partition(" ")
+            if kind in "WVuw" and "gxx_personality" not in name:
+                wrong.append(f"{path.name} ({level}): weak {name}")
+            elif kind in "TDBR" and f"pyseq::{level}::" not in name:
+                wrong.append(f"{path.name} ({level}): {name} outside its namespace")
+        sections = subprocess.run(["readelf", "-SW", str(path)], capture_output=True, text=True,
+                                  check=True).stdout
+        if re.search(r"\.(init_array|ctors)", sections):
+            wrong.append(f"{path.name} ({level}): static initialiser")
+    assert count > 0
+    assert not wrong, "\n".join(wrong)
+
+
+# Symbols of other libraries that kernels may call: no allocation, no I/O, no exceptions (plan()
+# throws through Plan::fail, which is the core's).
+MAY_CALL = re.compile(
+    r"^(mem(cpy|set|move|cmp)|strcmp|strlen|"
+    r"(exp|expm1|log|log1p|log2|tanh|sinh|cosh|sin|cos|pow|sqrt|floor|ceil|round|trunc|rint|"
+    r"nearbyint|fmod|erf|erfc|lgamma|tgamma|atan2|hypot|cbrt|ldexp|fma|fmin|fmax|sincos)f?|"
+    r"_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__cpu_model|__popcountdi2|__gxx_personality_v0|_Unwind_Resume)$"
+)
+
+
+def test_objects_call_neither_malloc_nor_io():
+    wrong = set()
+    for level, path in objects():
+        names = subprocess.run(["nm", "-u", str(path)], capture_output=True, text=True, check=True)
+        for line in names.stdout.splitlines():
+            name = line.split()[-1]
+            if not MAY_CALL.match(name) and "5pyseq" not in name:
+                wrong.add(f"{path.name} ({level}) calls {name}")
+    assert sorted(wrong) == []
+
+
+def test_baseline_objects_hold_no_wide_registers():
+    """Everything that is not a kernel runs on any CPU of the architecture."""
+    if sys.platform != "linux" or os.uname().machine != "x86_64":
+        pytest.skip("x86-64 only")
+    wrong = []
+    folders = ["pyseq_core.dir", "pyseq_kernels_base.dir", "pyseq_kernels_ref64.dir", "_core.dir"]
+    paths = [p for folder in folders for p in build_folder().rglob(f"{folder}/**/*.o")]
+    assert paths
+    for path in paths:
+        text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", str(path)],
+                              capture_output=True, text=True, check=True).stdout
+        if found := re.search(r"%[yz]mm\d+|%tmm\d", text):
+            wrong.append(f"{path.name}: {found.group(0)}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_table_uses_specs():
+    assert all(isinstance(case.spec, Spec) for case in CASES)
