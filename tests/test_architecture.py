@@ -133,7 +133,7 @@ HEIGHT = {
     "naming": 0, "config": 0, "backend": 0, "variable": 1, "random": 1, "saving": 1,
     "dtype_policies": 1, "activations": 2, "initializers": 2, "regularizers": 2, "constraints": 2,
     "losses": 3, "metrics": 3, "schedules": 3, "optimizers": 3, "callbacks": 3, "lowering": 3,
-    "layers": 4, "training": 5, "sequential": 6, "models": 7, "saving files": 8,
+    "layers": 4, "training": 5, "sequential": 6, "saving files": 7, "models": 8,
 }
 # The half of saving/ that knows objects only; the other half reads and writes whole models.
 REGISTRY = {"__init__", "registration", "serialization", "construct", "atomic"}
