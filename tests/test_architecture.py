@@ -136,7 +136,7 @@ HEIGHT = {
     "layers": 4, "training": 5, "sequential": 6, "saving files": 7, "models": 8,
 }
 # The half of saving/ that knows objects only; the other half reads and writes whole models.
-REGISTRY = {"__init__", "registration", "serialization", "construct", "atomic"}
+REGISTRY = {"__init__", "registration", "serialization", "construct", "atomic", "limits"}
 
 
 def room(names):

@@ -8,7 +8,7 @@ import os
 import pytest
 from differential.compare import run_seed
 
-COUNT = int(os.environ.get("PYSEQ_DIFFERENTIAL", 200 if os.environ.get("CI") else 60))
+COUNT = int(os.environ.get("PYSEQ_DIFFERENTIAL", 200 if os.environ.get("CI") else 40))
 FIRST = int(os.environ.get("PYSEQ_DIFFERENTIAL_SEED", 0))
 CHUNK = 20
 

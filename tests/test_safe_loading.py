@@ -497,6 +497,38 @@ def test_strings_in_attributes_are_bounded(tmp_path, monkeypatch):
         make_model().load_weights(tmp_path / "m.h5")
 
 
+def test_damaged_string_heaps(tmp_path):
+    """The HDF5 library walks a free object of size 0 for ever."""
+    path = tmp_path / "m.h5"
+    make_model().save(path)
+    good = path.read_bytes()
+    for change in ("free", "size", "object"):
+        data = bytearray(good)
+        start = data.index(b"GCOL\x01")
+        end = start + int.from_bytes(data[start + 8 : start + 16], "little")
+        position = start + 16
+        while data[position : position + 2] != b"\0\0":
+            size = int.from_bytes(data[position + 8 : position + 16], "little")
+            if change == "object":
+                data[position + 8 : position + 16] = b"\xf0" + b"\xff" * 7
+                break
+            position += 16 + (size + 7) // 8 * 8
+        if change == "free":
+            assert position < end
+            data[position + 8 : position + 16] = bytes(8)
+        elif change == "size":
+            data[start + 8 : start + 16] = (1 << 60).to_bytes(8, "little")
+        path.write_bytes(data)
+        refuse(str(path), "got a damaged heap")
+
+
+def test_unusual_hdf5_headers(tmp_path):
+    with h5py.File(tmp_path / "m.weights.h5", "w", userblock_size=512) as file:
+        file["x"] = 1.0
+    with pytest.raises(ValueError, match="expected an HDF5 file, got one that begins with"):
+        make_model().load_weights(tmp_path / "m.weights.h5")
+
+
 # --- 8: archives
 
 

@@ -38,7 +38,7 @@ class ModelArchive:
             raise FileNotFoundError(f"{where}: expected a file, got none; check the path")
         try:
             self._zip = zipfile.ZipFile(source)
-        except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError) as error:
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
             raise ValueError(
                 f"{where}: expected a .keras file (a zip archive), got {error}; the file is "
                 "damaged or of another kind"
@@ -141,9 +141,10 @@ class ModelArchive:
         try:
             with self._zip.open(info) as file:
                 data = file.read(info.file_size + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            raise ValueError(f"{self.where}: expected a sound member {name!r}, got {error}"
-                             ) from error
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+            raise ValueError(
+                f"{self.where}: expected a sound member {name!r}, got {error}"
+            ) from error
         if len(data) != info.file_size:
             self._fail(name, f"{info.file_size} bytes", f"{len(data)}")
         return data

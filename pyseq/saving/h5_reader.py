@@ -252,18 +252,42 @@ def _plain(value, where):
     return value
 
 
-def _largest_heap(data):
+def _largest_heap(data, where):
     """Return the size of the largest global heap of an HDF5 file, which holds its strings.
 
-    A collection begins with "GCOL", 4 further bytes and its own size (HDF5 File Format
-    Specification, III.E). Weights that look like one only make the bound larger.
+    A collection begins with "GCOL", its version, 3 reserved bytes and its size, and consists of
+    objects with a header of 16 bytes (HDF5 File Format Specification, III.E). The library would
+    walk damaged ones for ever, so they are walked here first.
     """
-    largest, position = 0, data.find(b"GCOL")
-    while position >= 0:
-        size = int.from_bytes(data[position + 8 : position + 16], "little")
-        largest = max(largest, min(size, len(data)))
-        position = data.find(b"GCOL", position + 4)
+    largest, start = 0, data.find(b"GCOL\x01")
+    while start >= 0:
+        end = start + int.from_bytes(data[start + 8 : start + 16], "little")
+        position = start + 16
+        sound = position <= end <= len(data)
+        while sound and end - position >= 16:
+            size = int.from_bytes(data[position + 8 : position + 16], "little")
+            is_free = data[position : position + 2] == b"\0\0"
+            size = size if is_free else 16 + (size + 7) // 8 * 8
+            sound = 16 <= size <= end - position
+            position += size
+        if not sound:
+            raise ValueError(
+                f"{where}: expected sound strings, got a damaged heap at byte {start}; the file is "
+                "damaged or hostile"
+            )
+        largest = max(largest, end - start)
+        start = data.find(b"GCOL\x01", start + 5)
     return largest
+
+
+def _check_superblock(head, where):
+    """Refuse what h5py never writes: another signature, or addresses that are not of 8 bytes."""
+    sizes = head[13:15] if head[8:9] in (b"\0", b"\1") else head[9:11]
+    if head[:8] != b"\x89HDF\r\n\x1a\n" or sizes != b"\x08\x08":
+        raise ValueError(
+            f"{where}: expected an HDF5 file, got one that begins with {head[:16]!r}; the file is "
+            "damaged or of another kind"
+        )
 
 
 @contextlib.contextmanager
@@ -284,10 +308,16 @@ def open_h5(source, where):
             if isinstance(source, (str, os.PathLike)):
                 with open(source, "rb") as file:
                     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                        known.append(_largest_heap(data))
+                        known.append(_largest_heap(data, where))
             else:
-                known.append(_largest_heap(source.getvalue()))
+                known.append(_largest_heap(source.getvalue(), where))
         return known[0]
+
+    if isinstance(source, (str, os.PathLike)):
+        with open(source, "rb") as head:
+            _check_superblock(head.read(64), where)
+    else:
+        _check_superblock(source.getvalue()[:64], where)
 
     try:
         file = h5py.File(source, "r")

@@ -99,6 +99,7 @@ def load_model(
 
     Raises:
         ValueError: the file is damaged, hostile, or of something pyseq has not.
+        TypeError: its configuration has values of the wrong kind.
     """
     finite = not allow_non_finite
     if isinstance(filepath, io.IOBase):

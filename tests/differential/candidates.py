@@ -20,6 +20,8 @@ class Draw:
 
     def __init__(self, rng):
         self.rng = rng
+        # A few models are wide enough to fill vector registers and leave remainders.
+        self.wide = self.chance(0.15)
 
     def chance(self, p):
         return bool(self.rng.random() < p)
@@ -29,6 +31,10 @@ class Draw:
 
     def integer(self, low, high):
         return int(self.rng.integers(low, high + 1))
+
+    def channels(self, high):
+        """Units or filters."""
+        return self.integer(1, 70 if self.wide else high)
 
     def number(self, low, high):
         return round(float(self.rng.uniform(low, high)), 3)
@@ -42,6 +48,7 @@ class Draw:
             Spec("L1", family="regularizers", l1=self.number(0.001, 0.05)),
             Spec("L2", family="regularizers", l2=self.number(0.001, 0.1)),
             Spec("L1L2", family="regularizers", l1=0.01, l2=self.number(0.001, 0.1)),
+            "l1",
         )
 
     def constraint(self):
@@ -53,13 +60,18 @@ class Draw:
                  rate=self.of(1.0, 0.7)),
         )
 
-    def kernel(self, prefix="kernel", bias=True):
+    def kernel(self, prefix="kernel", bias=True, matrix=False):
         """Random initializer, regularizers and constraints of a kernel and its bias."""
         chosen = {}
         if self.chance(0.4):
             chosen[f"{prefix}_initializer"] = self.of(*KERNELS)
         if self.chance(0.15):
             chosen[f"{prefix}_regularizer"] = self.regularizer()
+        elif self.chance(0.05):
+            chosen[f"{prefix}_regularizer"] = Spec(
+                "OrthogonalRegularizer", family="regularizers", factor=0.05,
+                mode=self.of("rows", "columns"),
+            ) if prefix == "kernel" and matrix else "l2"
         if self.chance(0.1):
             chosen[f"{prefix}_constraint"] = self.constraint()
         if bias:
@@ -81,7 +93,7 @@ class Draw:
 
 
 def dense(d, shape):
-    return L("Dense", units=d.integer(1, 9), activation=d.activation(), **d.kernel())
+    return L("Dense", units=d.channels(9), activation=d.activation(), **d.kernel(matrix=True))
 
 
 def einsum(d, shape):
@@ -115,6 +127,8 @@ def normalization(d, shape):
         L("BatchNormalization", axis=axis, momentum=d.number(0.5, 0.99), epsilon=d.of(1e-3, 1e-2),
           center=d.chance(0.8), scale=d.chance(0.8)),
         L("BatchNormalization"),
+        L("BatchNormalization", renorm=True, renorm_momentum=d.number(0.5, 0.99),
+          renorm_clipping=d.of(None, {"rmin": 0.7, "rmax": 1.5, "dmax": 0.5})),
         L("LayerNormalization", center=d.chance(0.8), scale=d.chance(0.8)),
         L("RMSNormalization"),
         L("UnitNormalization", axis=axis),
@@ -165,7 +179,7 @@ def convolution(d, shape):
     if arguments["padding"] != "causal":
         arguments.update(d.data_format())
     channels = shape[0] if "data_format" in arguments else shape[-1]
-    filters = d.integer(1, 6)
+    filters = d.channels(6)
     if channels in (2, 4, 6) and d.chance(0.3):
         arguments["groups"] = 2
         filters = 2 * d.integer(1, 3)
@@ -182,7 +196,7 @@ def transposed(d, shape):
             arguments["output_padding"] = d.of(0, 1)
     elif d.chance(0.3):
         arguments["dilation_rate"] = 2
-    return L(f"Conv{rank}DTranspose", filters=d.integer(1, 4), activation=d.activation(),
+    return L(f"Conv{rank}DTranspose", filters=d.channels(4), activation=d.activation(),
              **arguments, **d.kernel())
 
 
@@ -199,7 +213,7 @@ def depthwise(d, shape):
     elif d.chance(0.2):
         arguments["dilation_rate"] = 2
     if separable:
-        return L(f"SeparableConv{rank}D", filters=d.integer(1, 5), **arguments,
+        return L(f"SeparableConv{rank}D", filters=d.channels(5), **arguments,
                  **d.kernel(d.of("depthwise", "pointwise")))
     return L(f"DepthwiseConv{rank}D", **arguments, **d.kernel("depthwise"))
 
@@ -253,7 +267,7 @@ def reshaping(d, shape):
 
 
 def cell_arguments(d, kind):
-    arguments = {"units": d.integer(1, 6)}
+    arguments = {"units": d.channels(6)}
     if d.chance(0.3):
         arguments["activation"] = d.of("relu", "sigmoid", "softsign", "tanh", "elu")
     if kind != "SimpleRNN" and d.chance(0.3):
@@ -289,11 +303,19 @@ def recurrent(d, shape, sequences=None):
         return layer
     if form < 0.8:
         more.pop("go_backwards", None)
-        return L("Bidirectional", layer=L(kind, **cell_arguments(d, kind), **more),
-                 merge_mode=d.of("concat", "sum", "mul", "ave"))
+        forward = cell_arguments(d, kind)
+        backward = {}
+        if d.chance(0.2):
+            backward["backward_layer"] = L(kind, **{**cell_arguments(d, kind),
+                                                    "units": forward["units"]},
+                                           **more, go_backwards=True)
+        return L("Bidirectional", layer=L(kind, **forward, **more),
+                 merge_mode=d.of("concat", "sum", "mul", "ave"), **backward)
     cells = [L(f"{k}Cell", **cell_arguments(d, k))
              for k in (d.of("SimpleRNN", "LSTM", "GRU") for _ in range(d.integer(1, 3)))]
     cell = cells[0] if len(cells) == 1 else L("StackedRNNCells", cells=cells)
+    if d.chance(0.2):
+        more["zero_output_for_mask"] = True
     return L("RNN", cell=cell, **more)
 
 
@@ -301,13 +323,19 @@ def conv_recurrent(d, shape):
     rank = len(shape) - 2
     return L(f"ConvLSTM{rank}D", filters=d.integer(1, 3), kernel_size=d.sizes(rank, 1, 3),
              padding=d.of("valid", "same"), return_sequences=d.chance(0.5),
-             go_backwards=d.chance(0.2), strides=d.of(1, 1, 2))
+             go_backwards=d.chance(0.2), strides=d.of(1, 1, 2), **d.data_format())
 
 
 def distributed(d, shape):
     """TimeDistributed over a random layer of the rank below."""
     inner = d.of(*[c for c in _BY_RANK[len(shape) - 1] if c is not distributed])
     return L("TimeDistributed", layer=inner(d, shape[1:]))
+
+
+def nested(d, shape):
+    """A model of two layers as one."""
+    first = d.of(dense, activation, normalization)(d, shape)
+    return Spec("Sequential", family="models", layers=[first, activation(d, shape)])
 
 
 def spectral(d, shape):
@@ -333,7 +361,7 @@ def repeat(d, shape):
 
 
 _COMMON = [dense, dense, activation, normalization, quiet_regularization, rescaling, reshaping,
-           einsum]
+           einsum, nested]
 _SPATIAL = [convolution, convolution, transposed, depthwise, pooling, pooling, resizing]
 
 # What may follow a value of that rank (the batch not counted).

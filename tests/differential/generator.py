@@ -64,11 +64,24 @@ def _start(d):
     task = d.of("vector", "vector", "image", "image", "sequence", "sequence", "tokens", "signal",
                 "volume", "video", "scalar")
     if task == "vector":
-        return (d.integer(1, 20),), None, [], False
+        width = d.integer(1, 150 if d.wide else 20)
+        first = []
+        if d.chance(0.1):
+            first = [L("Discretization", bin_boundaries=[-0.7, 0.1, 0.8], output_mode="multi_hot")]
+        elif d.chance(0.1):
+            numbers = d.rng.uniform(0.5, 2, (2, width)).round(2).tolist()
+            first = [L("Normalization", mean=numbers[0], variance=numbers[1])]
+        return (width,), None, first, False
     if task == "scalar":
         return (1,), None, [], False
     if task == "image":
-        return (d.integer(4, 9), d.integer(4, 9), d.of(1, 2, 3, 4)), None, [], False
+        first = []
+        if d.chance(0.1):
+            # It has no gradient here, so it comes before everything that is trained.
+            first = [L("Resizing", height=d.integer(3, 9), width=d.integer(3, 9),
+                       interpolation=d.of("nearest", "bilinear"),
+                       crop_to_aspect_ratio=d.chance(0.3))]
+        return (d.integer(4, 9), d.integer(4, 9), d.of(1, 2, 3, 4)), None, first, False
     if task == "volume":
         return (d.integer(3, 5), d.integer(3, 5), d.integer(3, 5), d.of(1, 2)), None, [], False
     if task == "video":
@@ -83,7 +96,12 @@ def _start(d):
             more["embeddings_regularizer"] = d.regularizer()
         if d.chance(0.1):
             more["embeddings_constraint"] = d.constraint()
-        first = L("Embedding", input_dim=ids, output_dim=d.integer(1, 6), **more)
+        if not mask and d.chance(0.2):
+            first = L("CategoryEncoding", num_tokens=ids, output_mode=d.of("multi_hot", "count"))
+            return (d.integer(2, 8),), ids, [first], False
+        first = L("Embedding", input_dim=ids, output_dim=d.channels(6), **more)
+        if not mask and d.chance(0.2):
+            return (d.integer(2, 4), d.integer(2, 4)), ids, [first], False
         return (d.integer(2, 8),), ids, [first], mask
     shape = (d.integer(2, 8), d.integer(1, 6))
     if d.chance(0.4):
@@ -331,7 +349,7 @@ def generate(seed, keras):
         if not stack.specs or stack.size > _LARGE:
             continue
         break
-    batch = d.integer(1, 9)
+    batch = d.integer(20, 70) if d.wide and d.chance(0.5) else d.integer(1, 9)
     rows = batch * 2 + d.integer(0, batch - 1)
     x = _inputs(d, shape, ids, stack.specs, rows)
     y = _targets(d, kind, stack.shape, rows)
