@@ -68,7 +68,8 @@ struct Tile4 {
   static constexpr int kOut = 4, kIn = 6;
   static constexpr real kA = static_cast<real>(0.70710678118654752440);
   static constexpr real kB = static_cast<real>(1.41421356237309504880);
-  static constexpr real kNearScale = static_cast<real>(-2.0 / 3), kFarScale = static_cast<real>(1.0 / 6);
+  static constexpr real kNearScale = static_cast<real>(-2.0 / 3);
+  static constexpr real kFarScale = static_cast<real>(1.0 / 6);
 
   PYSEQ_INLINE static void input(const V* d, V* v) {
     const V near_even = d[4] - 2 * d[2], near_odd = kA * (d[3] - 2 * d[1]);
@@ -183,7 +184,8 @@ PYSEQ_INLINE void copy_patch(const PatchSource& p, Index n, Index top, Index lef
 PYSEQ_INLINE Index run_length(const PatchSource& p, Index top, Index left, Index limit,
                               bool* copy) {
   const bool rows_inside = top >= 0 && top + p.size <= p.height;
-  const Index inside = left < 0 || left + p.size > p.width ? 0 : (p.width - left - p.size) / p.step + 1;
+  const Index room = p.width - left - p.size;
+  const Index inside = left < 0 || room < 0 ? 0 : room / p.step + 1;
   *copy = p.src.act || !rows_inside || inside == 0;
   if (p.src.act || !rows_inside) return smaller(limit, run_tiles(p));
   return inside ? smaller(limit, inside) : 1;

@@ -1,5 +1,5 @@
-// dw = G^T (sum over tiles of (B^T x B) (A dy A^T)) G, the gradient of the tiled product: transformed
-// tiles of a block of tiles, then one product for each point, summed over the blocks.
+// dw = G^T (sum over tiles of (B^T x B) (A dy A^T)) G, the gradient of the tiled product. A block
+// of tiles is transformed, then multiplied at each point; blocks are added in order.
 #include "kernels/winograd_detail.h"
 
 namespace pyseq::PYSEQ_NS {
@@ -154,7 +154,8 @@ void run(const ConvShape& s, Index n, const ConvSource& x, const ConvSource& y, 
     const Index pieces = l.kPoints * panels;
     const Index grain = larger(1, pieces / (8 * pool_workers(work.pool)));
     parallel_for(work.pool, pieces, grain, [&](Index first, Index last, int) {
-      for (Index k = first; k < last; ++k) total.add(k / panels, k % panels, panels, count, begin == 0);
+      for (Index k = first; k < last; ++k)
+        total.add(k / panels, k % panels, panels, count, begin == 0);
     });
     if (db) total.add_bias(items, begin == 0, db);
   }
