@@ -13,11 +13,17 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 
 @pytest.fixture(autouse=True)
-def _same_start():
-    """Every test starts from the same seeds, thread count and dtype."""
+def _same_start(tmp_path, monkeypatch):
+    """Every test starts from the same seeds, thread count and dtype, in a folder of its own.
+
+    A child process (`python -c`) would find the checkout's pyseq, which has no core, in the current
+    folder; it gets the one that is tested.
+    """
     import pyseq
     from pyseq import _core
 
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.path.dirname(os.path.dirname(pyseq.__file__)))
     pyseq.utils.set_random_seed(0)
     yield
     _core.set_num_threads(0)

@@ -176,7 +176,7 @@ def test_import_loads_numpy_alone_and_prints_nothing():
         "extra = {m for m in new if not m.startswith('_cython')} - set(sys.stdlib_module_names) - {'pyseq', 'numpy', 'cython_runtime'}\n"
         "sys.exit(f'loaded {sorted(extra)}' if extra else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

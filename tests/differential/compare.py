@@ -150,7 +150,10 @@ def _saturated(plan, twin, x):
 
 def _compare_answers(check, plan, model, twin):
     expected = _theirs(twin.predict_on_batch, plan.x)
-    check.close("predict", _ours(plan, model.predict_on_batch, plan.x), expected, 1e-5)
+    # Sums of tens of thousands of float32 terms differ by more than a few roundings.
+    longest = max((int(np.prod(v.shape[:-1])) for v in twin.weights), default=1)
+    tolerance = 1e-5 if longest < 5000 else 5e-5
+    check.close("predict", _ours(plan, model.predict_on_batch, plan.x), expected, tolerance)
     if plan.draws:
         # pyseq refuses to train what draws differently; evaluation is still compared.
         plan.steps = 0
