@@ -287,7 +287,9 @@ def test_objects_call_neither_malloc_nor_io():
         names = subprocess.run(["nm", "-u", str(path)], capture_output=True, text=True, check=True)
         for line in names.stdout.splitlines():
             name = line.split()[-1]
-            if not MAY_CALL.match(name) and "5pyseq" not in name:
+            # The self-test of AMX tiles, run once when a table is chosen, needs some memory.
+            once = level == "amx" and path.name.startswith("table.") and name in ("malloc", "free")
+            if not MAY_CALL.match(name) and "5pyseq" not in name and not once:
                 wrong.add(f"{path.name} ({level}) calls {name}")
     assert sorted(wrong) == []
 

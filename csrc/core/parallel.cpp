@@ -61,7 +61,7 @@ double cgroup_cpus() {
   return 1e9;
 }
 
-int default_threads() {
+[[maybe_unused]] int default_threads() {
   static const int n = [] {
     pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
     if (const char* env = std::getenv("OMP_NUM_THREADS")) {

@@ -253,10 +253,18 @@ void Trainer::State::write_scales(const Measure& m, std::int64_t n, const T* w, 
   }
   double sum = 0;
   const std::int64_t w_per = std::max<std::int64_t>(weight_row, 1);
+  // A loss with fewer rows than the weights, such as Dice, takes their mean.
+  const std::int64_t group = std::max<std::int64_t>(w_per / per, 1);
+  const auto weight = [&](std::int64_t i, std::int64_t t) {
+    const T* first = w + i * w_per + (w_per == 1 ? 0 : t * w_per / per);
+    double total = 0;
+    for (std::int64_t k = 0; k < group; ++k) total += static_cast<double>(first[k]);
+    return total / static_cast<double>(group);
+  };
   for (std::int64_t r = 0; r < rows; ++r) {
     const std::int64_t i = r / per, t = r % per;
     double v = 1;
-    if (w) v = static_cast<double>(w_per == 1 ? w[i] : w[i * w_per + t * w_per / per]);
+    if (w) v = weight(i, t);
     if (mask || ignores) v *= static_cast<double>(keeps(i, t)) * factor;
     sum += v;
     s[r] = static_cast<T>(v);

@@ -162,6 +162,8 @@ def _compare_answers(check, plan, model, twin):
         _compile(model, plan, "pyseq")
     except Exception as error:
         raise Disagreement(f"compile: {type(error).__name__}: {error}\n{plan}") from error
+    if _saturated(plan, twin, plan.x):
+        raise Unusable("probabilities of 0 or 1")
     arguments = {"sample_weight": plan.weights, "batch_size": plan.batch, "verbose": 0,
                  "return_dict": True}
     theirs = _theirs(twin.evaluate, plan.x, plan.y, **arguments)
