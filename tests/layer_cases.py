@@ -355,6 +355,25 @@ def _preprocessing():
     yield Case(L("Resizing", height=6, width=6, pad_to_aspect_ratio=True), (4, 6, 2), **plain)
 
 
+def _audio():
+    frames = {"frame_length": 8, "frame_step": 3, "fft_length": 16}
+    for mode in ("log", "magnitude", "psd", "real", "imag", "angle", "stft"):
+        yield Case(L("STFTSpectrogram", mode=mode, **frames), (20, 1))
+    yield Case(L("STFTSpectrogram", frame_length=8, padding="same", window="hamming",
+                 scaling="spectrum", periodic=True), (21, 2))
+    yield Case(L("STFTSpectrogram", mode="stft", expand_dims=True, window=None, **frames), (20, 3))
+    yield Case(L("STFTSpectrogram", mode="psd", expand_dims=True, scaling=None,
+                 data_format="channels_first", **frames), (2, 20))
+    yield Case(L("STFTSpectrogram", mode="magnitude", data_format="channels_first", **frames),
+               (3, 20))
+    mel = {"fft_length": 32, "sequence_stride": 8, "num_mel_bins": 6}
+    # The highest value, from which top_db counts, is that of the whole batch.
+    yield Case(L("MelSpectrogram", **mel), (50,), gradient=False, exact=False,
+               time_distributed=False)
+    yield Case(L("MelSpectrogram", power_to_db=False, mag_exp=1.0, window="hamming",
+                 sequence_length=24, **mel), (50,), gradient=False)
+
+
 def _augmentation():
     image = {"data": "image", "gradient": False, "time_distributed": False}
     shape = (6, 5, 3)
@@ -402,7 +421,8 @@ def _augmentation():
 
 CASES = [
     *_dense(), *_tokens(), *_activations(), *_shapes(), *_convolutions(), *_pooling(),
-    *_recurrent(), *_normalization(), *_regularization(), *_preprocessing(), *_augmentation(),
+    *_recurrent(), *_normalization(), *_regularization(), *_preprocessing(), *_audio(),
+    *_augmentation(),
 ]
 
 # Layers that take text or Python functions have tests of their own: test_preprocessing_layers.py,

@@ -48,6 +48,14 @@ from pyseq.layers.merging import (
     Subtract,
     TFSMLayer,
     TorchModuleWrapper,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
 )
 from pyseq.layers.normalization import (
     BatchNormalization,
@@ -88,6 +96,7 @@ from pyseq.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from pyseq.layers.preprocessing.audio import MelSpectrogram, STFTSpectrogram
 from pyseq.layers.preprocessing.hashing import Hashing
 from pyseq.layers.preprocessing.image_color import (
     RandomBrightness,
@@ -278,6 +287,7 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "MelSpectrogram",
     "Minimum",
     "MixUp",
     "MultiHeadAttention",
@@ -314,6 +324,7 @@ __all__ = [
     "Reshape",
     "Resizing",
     "ReversibleEmbedding",
+    "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",
@@ -341,8 +352,16 @@ __all__ = [
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",
+    "add",
+    "average",
+    "concatenate",
     "deserialize",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
     "serialize",
+    "subtract",
 ]
 
 

@@ -1,1 +1,1 @@
-"""Preprocessing layers: numbers, categories, text and images."""
+"""Preprocessing layers: numbers, categories, text, sound and images."""
