@@ -21,9 +21,10 @@ def sound(rng):
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_stft_equals_keras_with_its_own_kernels(mode, padding, sound, keras):
     ours = layers.STFTSpectrogram(mode=mode, padding=padding)(sound[..., None])
-    theirs = keras.layers.STFTSpectrogram(mode=mode, padding=padding)(sound[..., None]).numpy()
+    layer = keras.layers.STFTSpectrogram(mode=mode, padding=padding)
+    theirs = layer(sound[..., None]).detach().numpy()
     # Keras computes the angles of its kernels in single precision.
-    np.testing.assert_allclose(ours, theirs, atol=3e-3 if mode == "log" else 2e-5)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=3e-3 if mode == "log" else 1e-5 * np.abs(theirs).max())
 
 
 def test_stft_is_the_fourier_transform_of_frames(sound):
@@ -36,7 +37,7 @@ def test_stft_is_the_fourier_transform_of_frames(sound):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_angle_in_all_quadrants(dtype):
-    layer = layers.STFTSpectrogram("angle", frame_length=2, fft_length=2, frame_step=2, dtype=dtype)
+    layer = layers.STFTSpectrogram("angle", frame_length=2, frame_step=2, window=None, dtype=dtype)
     layer.build((None, 2, 1))
     layer.set_weights([np.eye(2)[i].reshape(2, 1, 1) * np.ones((1, 1, 2)) for i in (0, 1)])
     angles = np.linspace(-np.pi, np.pi, 1001)[1:-1]
@@ -105,7 +106,7 @@ def test_mel_matrix_equals_keras(keras):
     ours = layers.MelSpectrogram().linear_to_mel_weight_matrix(40, 257, 16000, 20.0, 8000.0)
     assert ours.dtype == "float32"
     # Keras subtracts neighbouring pitches in single precision.
-    np.testing.assert_allclose(ours, theirs, atol=2e-5)
+    np.testing.assert_allclose(ours, theirs, atol=2e-5, rtol=1e-5)
 
 
 def test_mel_counts_frames_as_it_makes_them(rng):

@@ -17,6 +17,8 @@
 
 static std::atomic<long> allocations{0};
 
+// The address sanitizer has its own.
+#if !defined(__SANITIZE_ADDRESS__)
 void* operator new(std::size_t n) {
   ++allocations;
   if (void* p = std::malloc(n ? n : 1)) return p;
@@ -25,6 +27,7 @@ void* operator new(std::size_t n) {
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+#endif
 
 using namespace pyseq;
 

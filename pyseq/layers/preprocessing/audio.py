@@ -13,9 +13,15 @@ from pyseq.layers.preprocessing.base import _NumPyLayer
 from pyseq.layers.reshaping import lower_permute
 from pyseq.layers.spatial_base import SpatialMixin, padding_of, window_output, window_pads
 from pyseq.saving.registration import builtin
+from pyseq.saving.serialization import deserialize_keras_object
 from pyseq.utils import windows
 
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
+
+
+def _window_from(window):
+    """A window, from a config too, where arrays are written as dicts."""
+    return deserialize_keras_object(window) if isinstance(window, dict) else window
 
 
 @builtin("layers")
@@ -84,7 +90,7 @@ class STFTSpectrogram(SpatialMixin, Layer):
         self._fft_length = self._checked_fft_length(fft_length)
         if isinstance(window, str):
             windows.check_window(window)
-        self.window = window
+        self.window = _window_from(window)
         self.periodic = periodic
         if scaling not in (None, "density", "spectrum"):
             raise ValueError(
@@ -273,7 +279,7 @@ class MelSpectrogram(_NumPyLayer):
                 f"{self.name}: expected `window` to be 'hann', 'hamming', an array or None, got "
                 f"{window!r}; pyseq.utils.windows has the values of others"
             )
-        self.window = window
+        self.window = _window_from(window)
         self.sampling_rate = sampling_rate
         self.num_mel_bins = positive_int(self.name, "num_mel_bins", num_mel_bins)
         self.min_freq = min_freq
