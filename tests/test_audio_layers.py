@@ -157,3 +157,21 @@ def test_odd_fft_lengths_warn():
 def test_functions_of_several_inputs_explain_themselves(name):
     with pytest.raises(ValueError, match="straight line"):
         getattr(layers, name)([np.zeros(2), np.zeros(2)])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_models_with_window_values_go_to_keras_and_back(sound, keras, tmp_path):
+    path = str(tmp_path / "model.keras")
+    window = np.linspace(0.5, 1.0, 64)
+
+    def model_of(library):
+        spectrogram = library.layers.STFTSpectrogram(frame_length=64, window=window)
+        dense = library.layers.Dense(2)
+        return library.Sequential([library.Input((sound.shape[1], 1)), spectrogram, dense])
+
+    for source, target in ((pyseq, keras), (keras, pyseq)):
+        model = model_of(source)
+        model.save(path)
+        expected = model.predict_on_batch(sound[..., None])
+        again = target.models.load_model(path).predict_on_batch(sound[..., None])
+        np.testing.assert_allclose(again, expected, rtol=1e-4, atol=1e-4)

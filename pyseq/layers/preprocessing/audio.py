@@ -20,8 +20,13 @@ _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 
 
 def _window_from(window):
-    """A window, from a config too, where arrays are written as dicts."""
+    """A window: a name, None, or values, which Keras writes into files as a dict of its own."""
     return deserialize_keras_object(window) if isinstance(window, dict) else window
+
+
+def _plain(window):
+    # A list, because Keras cannot read its own dict of an array back.
+    return window.tolist() if isinstance(window, np.ndarray) else window
 
 
 @builtin("layers")
@@ -204,7 +209,7 @@ class STFTSpectrogram(SpatialMixin, Layer):
             "frame_length": self.frame_length,
             "frame_step": self.frame_step,
             "fft_length": self.fft_length,
-            "window": self.window,
+            "window": _plain(self.window),
             "periodic": self.periodic,
             "scaling": self.scaling,
             "padding": self.padding,
@@ -389,7 +394,7 @@ class MelSpectrogram(_NumPyLayer):
             "fft_length": self.fft_length,
             "sequence_stride": self.sequence_stride,
             "sequence_length": self.sequence_length,
-            "window": self.window,
+            "window": _plain(self.window),
             "sampling_rate": self.sampling_rate,
             "num_mel_bins": self.num_mel_bins,
             "min_freq": self.min_freq,
