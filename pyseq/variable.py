@@ -41,6 +41,8 @@ class Variable:
         else:
             self._storage = None
             self._array = np.array(value, dtype=dtype)
+        self._view = self._array.view()
+        self._view.flags.writeable = False
 
     @property
     def shape(self):
@@ -60,12 +62,14 @@ class Variable:
 
     @property
     def value(self):
-        """The tensor itself, a NumPy view: writing to it changes the variable."""
-        return self._array
+        """The tensor itself, a read-only NumPy view: it shows later changes; `assign` writes."""
+        if self._storage is not None:
+            self._storage.fetch()
+        return self._view
 
     def numpy(self):
         """Return a copy of the tensor."""
-        return self._array.copy()
+        return self.value.copy()
 
     def assign(self, value):
         """Overwrite the tensor; `value` must have its shape. Returns self."""
@@ -74,38 +78,43 @@ class Variable:
             raise ValueError(
                 f"{self.path}: expected a value of shape {self.shape}, got {value.shape}"
             )
-        self._array[...] = value
+        if self._storage is None:
+            self._array[...] = value
+        else:
+            self._storage.fetch()
+            self._array[...] = value
+            self._storage.changed()
         return self
 
     def assign_add(self, value):
-        return self.assign(self._array + np.asarray(value))
+        return self.assign(self.value + np.asarray(value))
 
     def assign_sub(self, value):
-        return self.assign(self._array - np.asarray(value))
+        return self.assign(self.value - np.asarray(value))
 
     def __array__(self, dtype=None, copy=None):
         if dtype is None and not copy:
-            return self._array
-        return np.array(self._array, dtype=dtype)
+            return self.value
+        return np.array(self.value, dtype=dtype)
 
     def __getitem__(self, key):
-        return self._array[key]
+        return self.value[key]
 
     def __len__(self):
-        return len(self._array)
+        return len(self._view)
 
     def __float__(self):
-        return float(self._array)
+        return float(self.value)
 
     def __int__(self):
-        return int(self._array)
+        return int(self.value)
 
     def __repr__(self):
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
 
     def _binary(name):
         def method(self, other):
-            return getattr(self._array, name)(np.asarray(other))
+            return getattr(self.value, name)(np.asarray(other))
 
         return method
 
@@ -126,4 +135,4 @@ class Variable:
     del _binary
 
     def __neg__(self):
-        return -self._array
+        return -self.value

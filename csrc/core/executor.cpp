@@ -18,7 +18,7 @@ struct Executor::Node {
   std::vector<int> add_input;           // inputs whose gradient is added to what is there
   std::vector<int> add_param;           // the same for variables
   std::vector<void*> input_sum, param_sum;  // where those sums go
-  std::vector<void*> x, y, dx, dy, param, dparam, kept, scratch;
+  std::vector<void*> x, y, dx, dy, param, dparam, kept, scratch, packed;
   std::vector<Index> worker_stride;
   double loss = 0;
   Run run{};
@@ -34,7 +34,18 @@ std::int64_t elements(const Dims& dims) {
 
 }  // namespace
 
-Executor::~Executor() = default;
+Executor::~Executor() {
+  if (stream_) {
+    // Nothing may still use the memory that goes now.
+    try {
+      device_->wait(stream_);
+    } catch (...) {
+    }
+    device_->close(stream_);
+  }
+}
+
+int Executor::ops() const { return static_cast<int>(nodes_.size()); }
 
 // Forward runs op j at time j, the loss comes at time P, backward goes back from P + 1.
 int Executor::backward_time(int op) const { return 2 * static_cast<int>(nodes_.size()) - op; }
@@ -45,17 +56,26 @@ Executor::Executor(const Program& program, const std::vector<VariablePtr>& varia
       table_(program.table()),
       options_(options),
       workers_(num_threads()),
-      real_(table_.real_size) {
+      real_(table_.real_size),
+      device_(table_.device),
+      variables_(variables) {
   options_.trainable.resize(program.spec().variables.size(), false);
-  plan_ops(variables);
+  plan_ops();
   find_gradients();
   share_forward_memory();
-  lay_out();
-  bind(variables);
+  if (device_) stream_ = device_->open();
+  try {
+    lay_out();
+    bind();
+  } catch (...) {
+    if (stream_) device_->close(stream_);
+    throw;
+  }
 }
 
-void Executor::plan_ops(const std::vector<VariablePtr>& variables) {
+void Executor::plan_ops() {
   const ProgramSpec& spec = program_.spec();
+  const std::vector<VariablePtr>& variables = variables_;
   if (variables.size() != spec.variables.size())
     throw Error("Program: expected " + std::to_string(spec.variables.size()) + " variables, got " +
                 std::to_string(variables.size()));
@@ -282,18 +302,42 @@ void Executor::lay_out() {
     scratch_bytes = std::max(scratch_bytes, bytes);
   }
   const std::size_t values = place(blocks);
-  arena_ = std::make_unique<Arena>(values + scratch_bytes);
+  std::size_t total = values + scratch_bytes;
+  const std::size_t losses_at = total;
+  std::vector<std::size_t> input_at;
+  if (device_) {
+    total += round_up(nodes_.size() * sizeof(double));
+    for (const int s : spec.inputs) {
+      input_at.push_back(total);
+      total += round_up(static_cast<std::size_t>(elements(spec.slots[s])) * rows * real_);
+    }
+  }
+  arena_ = std::make_unique<Arena>(total, device_);
   std::byte* const base = arena_->data();
+  if (device_) device_losses_ = reinterpret_cast<double*>(base + losses_at);
+  for (const std::size_t at : input_at) inputs_.push_back(base + at);
 
   gradient_offset_.assign(spec.variables.size(), 0);
-  std::size_t total = 0;
+  total = 0;
   for (std::size_t v = 0; v < spec.variables.size(); ++v) {
     if (!options_.trainable[v]) continue;
     gradient_offset_[v] = total;
     total += round_up(static_cast<std::size_t>(elements(spec.variables[v].shape)) * real_);
   }
-  gradients_ = std::make_unique<Arena>(total);
-  std::memset(gradients_->data(), 0, total);
+  gradients_ = std::make_unique<Arena>(total, device_);
+  if (device_) device_->zero(stream_, gradients_->data(), total);
+  else std::memset(gradients_->data(), 0, total);
+
+  std::size_t packed = 0;
+  for (const Node& node : nodes_)
+    for (const Index size : node.state.packed) packed += round_up(static_cast<std::size_t>(size) * real_);
+  packed_ = std::make_unique<Arena>(packed, device_);
+  packed = 0;
+  for (Node& node : nodes_)
+    for (const Index size : node.state.packed) {
+      node.packed.push_back(packed_->data() + packed);
+      packed += round_up(static_cast<std::size_t>(size) * real_);
+    }
 
   slot_pointer_.assign(slots, nullptr);
   slot_gradient_.assign(slots, nullptr);
@@ -324,7 +368,7 @@ void Executor::lay_out() {
   }
 }
 
-void Executor::bind(const std::vector<VariablePtr>& variables) {
+void Executor::bind() {
   for (std::size_t j = 0; j < nodes_.size(); ++j) {
     Node& node = nodes_[j];
     const OpSpec& op = *node.spec;
@@ -338,8 +382,8 @@ void Executor::bind(const std::vector<VariablePtr>& variables) {
       node.y.push_back(slot_pointer_[s]);
       node.dy.push_back(slot_gradient_[s]);
     }
+    node.param.resize(op.params.size());
     for (const int v : op.params) {
-      node.param.push_back(variables[v]->data());
       node.dparam.push_back(node.runs_backward ? variable_gradient_[v] : nullptr);
     }
     // Second and later writers write aside; `call` adds.
@@ -357,9 +401,12 @@ void Executor::bind(const std::vector<VariablePtr>& variables) {
     node.run.kept_ = node.kept.data();
     node.run.scratch_ = node.scratch.data();
     node.run.worker_stride_ = node.worker_stride.data();
-    node.run.loss = &node.loss;
+    node.run.packed_ = node.packed.data();
+    node.run.stream = stream_;
+    node.run.loss = device_ ? device_losses_ + j : &node.loss;
     node.run.op = static_cast<std::uint32_t>(j);
   }
+  bind_variables();
 }
 
 void Executor::call(Node& node, Pool* pool, bool backward) {
@@ -380,14 +427,14 @@ void Executor::call(Node& node, Pool* pool, bool backward) {
     const std::size_t rows = static_cast<std::size_t>(node.run.n);
     for (std::size_t i = 0; i < node.add_input.size(); ++i) {
       const Index size = node.state.inputs[node.add_input[i]].size() * static_cast<Index>(rows);
-      table_.add(pool, node.dx[node.add_input[i]], node.input_sum[i], size);
+      add(pool, node.dx[node.add_input[i]], node.input_sum[i], size);
     }
     for (std::size_t i = 0; i < node.add_param.size(); ++i)
-      table_.add(pool, node.dparam[node.add_param[i]], node.param_sum[i],
-                 node.state.params[node.add_param[i]].size());
+      add(pool, node.dparam[node.add_param[i]], node.param_sum[i],
+          node.state.params[node.add_param[i]].size());
   } else if (!node.add_input.empty()) {
     const Index size = node.state.inputs[0].size() * node.run.n;
-    table_.add(pool, node.dy[0], node.input_sum[0], size);
+    add(pool, node.dy[0], node.input_sum[0], size);
   }
   if (profile_) {
     const std::size_t at = node.run.op + (backward ? nodes_.size() : 0);
@@ -395,8 +442,64 @@ void Executor::call(Node& node, Pool* pool, bool backward) {
   }
 }
 
+void Executor::add(Pool* pool, const void* src, void* dst, Index n) {
+  if (device_) device_->add(stream_, static_cast<const float*>(src), static_cast<float*>(dst), n);
+  else table_.add(pool, src, dst, n);
+}
+
+// Packs weights anew if any was written since the last time.
+void Executor::pack(Pool* pool) {
+  std::uint64_t version = 0;
+  for (const Node& node : nodes_) {
+    if (node.packed.empty()) continue;
+    for (const int v : node.spec->params) version += variables_[v]->version();
+    for (const int i : node.state.written_params) version -= variables_[node.spec->params[i]]->version();
+  }
+  if (version == packed_version_) return;
+  packed_version_ = version;
+  for (Node& node : nodes_) {
+    if (node.packed.empty()) continue;
+    node.run.pool = pool;
+    node.def->pack(node.run);
+  }
+}
+
+// A variable's copy on a GPU moves when the program's variables were on another one in between.
+void Executor::bind_variables() {
+  bool moved = variable_data_.empty();
+  variable_data_.resize(variables_.size());
+  for (std::size_t v = 0; v < variables_.size(); ++v) {
+    void* at = device_ ? variables_[v]->on_device(*device_, false)
+                       : const_cast<void*>(std::as_const(*variables_[v]).data());
+    moved = moved || at != variable_data_[v];
+    variable_data_[v] = at;
+  }
+  if (!moved) return;
+  for (Node& node : nodes_)
+    for (std::size_t i = 0; i < node.param.size(); ++i)
+      node.param[i] = variable_data_[node.spec->params[i]];
+}
+
+void Executor::begin(Pool* pool, bool updates) {
+  bind_variables();
+  pack(pool);
+  if (!device_) return;
+  for (const Node& node : nodes_)
+    for (const int i : node.state.written_params)
+      variables_[node.spec->params[i]]->on_device(*device_, true);
+  for (std::size_t v = 0; updates && v < variables_.size(); ++v)
+    if (options_.trainable[v]) variables_[v]->on_device(*device_, true);
+}
+
+void Executor::end() {
+  if (device_) return;
+  for (const Node& node : nodes_)
+    for (const int i : node.state.written_params) variables_[node.spec->params[i]]->changed();
+}
+
 void Executor::forward(Pool* pool, std::int64_t n, const void* const* inputs, bool training,
                        std::uint64_t step) {
+  if (device_) device_->zero(stream_, device_losses_, nodes_.size() * sizeof(double));
   for (std::size_t s = 0; s < buffer_.size(); ++s)
     if (buffer_[s] >= 0 && external_[buffer_[s]] >= 0)
       slot_pointer_[s] = const_cast<void*>(inputs[external_[buffer_[s]]]);

@@ -21,7 +21,8 @@ struct ExecutorOptions {
 };
 
 // A program planned for a number of rows: one arena that holds all values, gradients, kept buffers
-// and scratch, laid out by lifetime. One call at a time.
+// and scratch, laid out by lifetime. One call at a time. On a GPU the arena is there, as are the
+// inputs; calls only enqueue.
 class Executor {
  public:
   Executor(const Program& program, const std::vector<VariablePtr>& variables,
@@ -30,24 +31,33 @@ class Executor {
 
   std::int64_t max_rows() const { return options_.max_rows; }
   int workers() const { return workers_; }
-  std::size_t bytes() const { return arena_->bytes() + gradients_->bytes(); }
+  std::size_t bytes() const { return arena_->bytes() + gradients_->bytes() + packed_->bytes(); }
   // Work of a forward (and backward) over n rows, to choose a number of threads.
   double work(std::int64_t n) const {
     return (work_per_row_ + (n > 1 ? work_by_rows_ : 0)) * static_cast<double>(n);
   }
 
+  // Before the first and after the last forward of a call: variables are brought here and weights
+  // packed; what ops wrote is made known. `updates`: trainable variables will be written.
+  void begin(Pool* pool, bool updates);
+  void end();
   void forward(Pool* pool, std::int64_t n, const void* const* inputs, bool training,
                std::uint64_t step);
   void backward(Pool* pool, std::int64_t n, std::uint64_t step);
   // A Python error in a host op; the caller rethrows it outside the team.
   std::exception_ptr take_error() { return std::exchange(error_, nullptr); }
 
+  // On a GPU: room for program input i.
+  void* input(int i) const { return inputs_[i]; }
   void* slot(int s) const { return slot_pointer_[s]; }
   void* gradient_of_slot(int s) const { return slot_gradient_[s]; }
   // Gradient of variable v, or null.
   void* gradient(int v) const { return variable_gradient_[v]; }
-  // Sum of what ops added to the loss in the last forward.
+  // Sum of what ops added to the loss in the last forward; on a GPU one number an op instead.
   double added_loss() const;
+  const double* device_losses() const { return device_losses_; }
+  int ops() const;
+  Stream* stream() const { return stream_; }
 
   void profile(bool on);
   const std::vector<double>& microseconds() const { return microseconds_; }
@@ -56,20 +66,27 @@ class Executor {
   struct Node;
   struct Lifetimes;
 
-  void plan_ops(const std::vector<VariablePtr>& variables);
+  void plan_ops();
   void find_gradients();
   void share_forward_memory();
   void lay_out();
-  void bind(const std::vector<VariablePtr>& variables);
+  void bind();
   int backward_time(int op) const;
   bool shares_forward(int op) const;
   void call(Node& node, Pool* pool, bool backward);
+  void add(Pool* pool, const void* src, void* dst, Index n);
+  void pack(Pool* pool);
+  void bind_variables();
 
   const Program& program_;
   const KernelTable& table_;
   ExecutorOptions options_;
   int workers_;
   std::size_t real_;
+  const DeviceTable* device_;
+  Stream* stream_ = nullptr;
+  std::vector<VariablePtr> variables_;
+  std::vector<void*> variable_data_;
   std::vector<Node> nodes_;
   std::vector<std::vector<int>> readers_;   // ops that read each slot
   std::vector<int> producer_;               // op that writes each slot, or -1
@@ -80,7 +97,10 @@ class Executor {
   std::vector<int> first_writer_;           // op that writes a slot's gradient first; P for the loss
   std::vector<int> gradient_buffer_;
   std::vector<std::size_t> gradient_offset_;
-  std::unique_ptr<Arena> arena_, gradients_;
+  std::vector<void*> inputs_;
+  std::unique_ptr<Arena> arena_, gradients_, packed_;
+  std::uint64_t packed_version_ = 0;  // of all variables that packing ops read
+  double* device_losses_ = nullptr;
   std::vector<void*> slot_pointer_, slot_gradient_, variable_gradient_;
   double work_per_row_ = 0, work_by_rows_ = 0;  // by_rows: of ops that one row keeps on one thread
   std::exception_ptr error_;

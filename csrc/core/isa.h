@@ -1,4 +1,5 @@
 #pragma once
+#include "core/device.h"
 #include "core/op.h"
 #include "pyseq/config.h"
 
@@ -31,9 +32,10 @@ struct KernelTable {
                     const int* axes, int axis_count, const Shape&, void* w);
   // False if this level multiplies matrices wrongly on this CPU; asked once, before it is chosen.
   bool (*self_test)();
+  const DeviceTable* device;  // null: the host
 };
 
-// Null name: PYSEQ_ISA or the best that this CPU runs. Throws Error.
+// Null name: PYSEQ_ISA or the best that this CPU runs; "cuda" and "cuda:1" are GPUs. Throws Error.
 const KernelTable& kernel_table(const char* name);
 
 const OpDef* find_op(const KernelTable&, const char* kind);

@@ -1,5 +1,7 @@
 #include "core/memory.h"
 
+#include "core/device.h"
+
 #include <algorithm>
 #include <cstdlib>
 #include <new>
@@ -11,7 +13,12 @@
 
 namespace pyseq {
 
-Arena::Arena(std::size_t bytes) : data_(nullptr), bytes_(round_up(std::max<std::size_t>(bytes, 64))) {
+Arena::Arena(std::size_t bytes, const DeviceTable* device)
+    : data_(nullptr), bytes_(round_up(std::max<std::size_t>(bytes, 64))), device_(device) {
+  if (device) {
+    data_ = static_cast<std::byte*>(device->allocate(bytes_));
+    return;
+  }
   constexpr std::size_t kHuge = std::size_t{2} << 20;
   const bool large = bytes_ >= 2 * kHuge;
   if (large) bytes_ = (bytes_ + kHuge - 1) / kHuge * kHuge;
@@ -22,7 +29,10 @@ Arena::Arena(std::size_t bytes) : data_(nullptr), bytes_(round_up(std::max<std::
 #endif
 }
 
-Arena::~Arena() { std::free(data_); }
+Arena::~Arena() {
+  if (device_) device_->release(data_);
+  else std::free(data_);
+}
 
 std::size_t place(std::vector<Block>& blocks) {
   std::vector<std::size_t> order(blocks.size());

@@ -5,10 +5,12 @@
 
 namespace pyseq {
 
-// 64-byte aligned, on huge pages where it is large; touched once, kept.
+struct DeviceTable;
+
+// 64-byte aligned, on huge pages where it is large; touched once, kept. With a device: its memory.
 class Arena {
  public:
-  explicit Arena(std::size_t bytes);
+  explicit Arena(std::size_t bytes, const DeviceTable* device = nullptr);
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -18,6 +20,7 @@ class Arena {
  private:
   std::byte* data_;
   std::size_t bytes_;
+  const DeviceTable* device_;
 };
 
 // A piece of memory wanted from time `first` to time `last`, both included.

@@ -28,6 +28,8 @@ struct Shape {
 };
 
 struct PlanState;
+// Where the kernels of one program on a GPU are enqueued.
+struct Stream;
 
 // What an op may ask and must declare while a program is planned. The only place that may fail:
 // every function throws pyseq::Error on misuse, with the op's name in the message.
@@ -60,6 +62,10 @@ class Plan {
   // booking. Sizes are in `real`s: per_row * N + fixed (+ per_worker * workers, scratch only).
   int keep(Index per_row, Index fixed = 0);
   int scratch(Index per_row, Index fixed = 0, Index per_worker = 0);
+
+  // A buffer that `pack` fills from the variables and that stays until one of them changes. Not in
+  // training plans, whose variables change at every step.
+  int pack(Index size);
 
   // What backward reads besides dy and what forward kept. Nothing unless declared.
   void backward_reads_input(int i);
@@ -106,6 +112,7 @@ struct Pointer {
 struct Run {
   Index n;
   Pool* pool;
+  Stream* stream;  // null on the host
   const void* config_;
   void* const* x_;        // inputs
   void* const* y_;        // outputs
@@ -115,8 +122,9 @@ struct Run {
   void* const* dparam_;   // gradient of each variable, or null where it is frozen
   void* const* kept_;
   void* const* scratch_;
+  void* const* packed_;
   const Index* worker_stride_;  // bytes between the workers' parts of each scratch buffer
-  double* loss;                 // only for ops that add to the loss
+  double* loss;                 // only for ops that add to the loss; device memory on a GPU
   std::uint64_t step;           // counts training steps: random numbers are a function of it
   std::uint32_t op;             // position of the op in the program
   bool training;                // Dropout drops, batch statistics are used
@@ -129,6 +137,7 @@ struct Run {
   PYSEQ_INLINE Pointer dparam(int i) const { return {dparam_[i]}; }
   PYSEQ_INLINE Pointer kept(int i = 0) const { return {kept_[i]}; }
   PYSEQ_INLINE Pointer scratch(int i = 0) const { return {scratch_[i]}; }
+  PYSEQ_INLINE Pointer packed(int i = 0) const { return {packed_[i]}; }
   // The part of scratch i that belongs to one worker alone (what per_worker booked).
   PYSEQ_INLINE Pointer scratch(int i, int worker) const {
     return {static_cast<char*>(scratch_[i]) + worker * worker_stride_[i]};
@@ -144,6 +153,7 @@ struct Run {
 // forward:  noexcept: no allocation, no exception, no I/O.
 // backward: writes dx and dparam with `=` (the core adds up when a value or a variable is used more
 //           than once); skips each that is null.
+// pack:     fills the buffers that `plan` booked with Plan::pack, from the variables alone.
 //
 // A loss (csrc/losses) is an OpDef without backward. Inputs: 0 y_pred, 1 y_true, 2 scale; output 0:
 // one value per loss row. Forward writes the values and, when dx(0) is not null,
@@ -153,6 +163,7 @@ struct OpDef {
   void (*plan)(Plan&);
   void (*forward)(const Run&) noexcept;
   void (*backward)(const Run&) noexcept;
+  void (*pack)(const Run&) noexcept = nullptr;
 };
 
 inline constexpr int kMaxSlots = 6;

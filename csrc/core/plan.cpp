@@ -101,6 +101,11 @@ int Plan::scratch(Index per_row, Index fixed, Index per_worker) {
   return static_cast<int>(state_.scratch.size()) - 1;
 }
 
+int Plan::pack(Index size) {
+  state_.packed.push_back(size);
+  return static_cast<int>(state_.packed.size()) - 1;
+}
+
 void Plan::backward_reads_input(int i) { state_.reads_input.at(i) = true; }
 void Plan::backward_reads_output(int i) {
   if (i >= static_cast<int>(state_.reads_output.size())) state_.reads_output.resize(i + 1);

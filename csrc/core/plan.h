@@ -24,6 +24,7 @@ struct PlanState {
 
   std::vector<Shape> outputs;
   std::vector<Booking> kept, scratch;
+  std::vector<Index> packed;
   std::vector<bool> reads_input, reads_output;
   std::vector<int> written_params;
   bool in_place = false, alias = false, adds_loss = false, by_rows = false;

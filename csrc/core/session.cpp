@@ -33,19 +33,52 @@ std::unique_ptr<Executor> Session::take(std::int64_t n) {
   return executor;
 }
 
+std::size_t Session::slot_bytes(int slot, std::int64_t n) const {
+  std::size_t bytes = static_cast<std::size_t>(n) * program_->table().real_size;
+  for (const std::int64_t d : program_->spec().slots[slot]) bytes *= static_cast<std::size_t>(d);
+  return bytes;
+}
+
+void Session::run_on_device(Executor& executor, std::int64_t n, const void* const* inputs, bool training,
+                            std::uint64_t step) {
+  const DeviceTable& device = *program_->table().device;
+  const std::vector<int>& slots = program_->spec().inputs;
+  executor.begin(nullptr, false);
+  std::vector<const void*> in;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    in.push_back(executor.input(static_cast<int>(i)));
+    device.upload(executor.stream(), executor.input(static_cast<int>(i)), inputs[i],
+                  slot_bytes(slots[i], n));
+  }
+  const StepState state{step, 0, 0, 0};
+  device.upload(executor.stream(), device.state(executor.stream()), &state, sizeof state);
+  executor.forward(nullptr, n, in.data(), training, step);
+  executor.end();
+}
+
 void Session::run(std::int64_t n, const void* const* inputs, void* const* outputs, bool training,
                   std::uint64_t step) {
   if (n < 0) throw Error("Session: expected 0 rows or more, got " + std::to_string(n));
   if (n == 0) return;
   std::unique_ptr<Executor> executor = take(n);
-  const ProgramSpec& spec = program_->spec();
-  const int threads = std::min(threads_for(executor->work(n)), executor->workers());
-  with_team(threads, [&](Pool* pool) { executor->forward(pool, n, inputs, training, step); });
+  if (program_->table().device) {
+    run_on_device(*executor, n, inputs, training, step);
+  } else {
+    const int threads = std::min(threads_for(executor->work(n)), executor->workers());
+    with_team(threads, [&](Pool* pool) {
+      executor->begin(pool, false);
+      executor->forward(pool, n, inputs, training, step);
+      executor->end();
+    });
+  }
   const std::exception_ptr error = executor->take_error();
+  const ProgramSpec& spec = program_->spec();
   for (std::size_t i = 0; !error && i < spec.outputs.size(); ++i) {
-    std::size_t bytes = static_cast<std::size_t>(n) * program_->table().real_size;
-    for (const std::int64_t d : spec.slots[spec.outputs[i]]) bytes *= static_cast<std::size_t>(d);
-    std::memcpy(outputs[i], executor->slot(spec.outputs[i]), bytes);
+    const int s = spec.outputs[i];
+    if (const DeviceTable* device = program_->table().device)
+      device->download(executor->stream(), outputs[i], executor->slot(s), slot_bytes(s, n));
+    else
+      std::memcpy(outputs[i], executor->slot(s), slot_bytes(s, n));
   }
   {
     const std::lock_guard<std::mutex> lock(mutex_);

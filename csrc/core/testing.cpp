@@ -72,31 +72,53 @@ OpResult run_op(const OpRun& r, const char* isa) {
   options.trainable.assign(r.params.size(), options.backward);
   if (options.backward) options.seed_slots = op.outputs;
   Executor executor(program, r.params, options);
-  const int threads = std::min(threads_for(executor.work(r.n)), executor.workers());
+  const int threads =
+      program.table().device ? 1 : std::min(threads_for(executor.work(r.n)), executor.workers());
   OpResult result;
   std::vector<VariablePtr> inputs;  // with slack-free copies, so that overruns show under sanitizers
   std::vector<const void*> pointers;
+  const DeviceTable* device = program.table().device;
   for (std::size_t i = 0; i < r.inputs.size(); ++i) {
     inputs.push_back(copy_of(r.inputs[i], with_batch(r.n, r.input_shapes[i]), dtype));
     pointers.push_back(inputs.back()->data());
+    if (!device) continue;
+    device->upload(executor.stream(), executor.input(static_cast<int>(i)), pointers.back(),
+                   inputs.back()->bytes());
+    pointers.back() = executor.input(static_cast<int>(i));
   }
+  if (device) {
+    const StepState state{r.step, 0, 0, 0};
+    device->upload(executor.stream(), device->state(executor.stream()), &state, sizeof state);
+  }
+  const auto fetch = [&](const void* from, const Dims& shape) {
+    if (!device) return copy_of(from, shape, dtype);
+    auto v = std::make_shared<Variable>(shape, dtype);
+    if (from && v->bytes()) device->download(executor.stream(), v->data(), from, v->bytes());
+    return v;
+  };
   with_team(threads, [&](Pool* pool) {
+    executor.begin(pool, false);
     executor.forward(pool, r.n, pointers.data(), r.training, r.step);
+    executor.end();
     for (std::size_t i = 0; i < op.outputs.size(); ++i)
-      result.outputs.push_back(
-          copy_of(executor.slot(op.outputs[i]), with_batch(r.n, r.output_shapes[i]), dtype));
+      result.outputs.push_back(fetch(executor.slot(op.outputs[i]), with_batch(r.n, r.output_shapes[i])));
     if (!options.backward) return;
-    for (std::size_t i = 0; i < op.outputs.size(); ++i)
-      std::memcpy(executor.gradient_of_slot(op.outputs[i]), r.seeds[i], result.outputs[i]->bytes());
+    for (std::size_t i = 0; i < op.outputs.size(); ++i) {
+      void* to = executor.gradient_of_slot(op.outputs[i]);
+      const std::size_t bytes = result.outputs[i]->bytes();
+      if (device) device->upload(executor.stream(), to, r.seeds[i], bytes);
+      else std::memcpy(to, r.seeds[i], bytes);
+    }
     executor.backward(pool, r.n, r.step);
     for (std::size_t i = 0; i < op.inputs.size(); ++i)
-      result.input_gradients.push_back(copy_of(executor.gradient_of_slot(op.inputs[i]),
-                                               with_batch(r.n, r.input_shapes[i]), dtype));
+      result.input_gradients.push_back(
+          fetch(executor.gradient_of_slot(op.inputs[i]), with_batch(r.n, r.input_shapes[i])));
     for (std::size_t i = 0; i < r.params.size(); ++i)
       result.param_gradients.push_back(
-          copy_of(executor.gradient(static_cast<int>(i)), r.params[i]->shape(), dtype));
+          fetch(executor.gradient(static_cast<int>(i)), r.params[i]->shape()));
   });
-  result.loss = executor.added_loss();
+  if (device) device->download(executor.stream(), &result.loss, executor.device_losses(), sizeof(double));
+  else result.loss = executor.added_loss();
   return result;
 }
 

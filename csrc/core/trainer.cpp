@@ -569,6 +569,7 @@ std::int64_t Trainer::run(const BatchRun& r) {
                r.iteration + done);
   };
   with_team(threads, [&](Pool* pool) {
+    s.executor->begin(pool, s.trains);
     for (std::int64_t begin = r.begin; begin < r.end && done < r.max_batches; begin += r.batch_size) {
       one(pool, begin, std::min(r.batch_size, r.end - begin));
       if (error) break;
@@ -577,6 +578,7 @@ std::int64_t Trainer::run(const BatchRun& r) {
           std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count() > r.max_seconds)
         break;
     }
+    s.executor->end();
   });
   if (error) std::rethrow_exception(error);
   return done;

@@ -3,8 +3,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <mutex>
 #include <new>
 
+#include "core/device.h"
 #include "pyseq/error.h"
 
 namespace pyseq {
@@ -39,6 +41,37 @@ DType dtype_from(const std::string& name) {
               "bool, got " + name);
 }
 
+struct Variable::DeviceCopy {
+  const DeviceTable* device;
+  void* data;
+  std::uint64_t version;  // of the host's content that it holds
+  std::mutex mutex;
+
+  explicit DeviceCopy(const DeviceTable& d, std::size_t bytes)
+      : device(&d), data(d.allocate(bytes)), version(0) {}
+  ~DeviceCopy() { device->release(data); }
+};
+
+namespace {
+
+// Copies between host and device on a stream of their own.
+class Transfer {
+ public:
+  explicit Transfer(const DeviceTable& device) : device_(device), stream_(device.open()) {}
+  ~Transfer() { device_.close(stream_); }
+  void in(void* to, const void* from, std::size_t n) {
+    device_.upload(stream_, to, from, n);
+    device_.wait(stream_);
+  }
+  void out(void* to, const void* from, std::size_t n) { device_.download(stream_, to, from, n); }
+
+ private:
+  const DeviceTable& device_;
+  Stream* stream_;
+};
+
+}  // namespace
+
 Variable::Variable(std::vector<std::int64_t> shape, DType dtype)
     : shape_(std::move(shape)), size_(checked_size(shape_)), dtype_(dtype), data_(nullptr) {
   const std::size_t rounded = (bytes() + 64) / 64 * 64;
@@ -57,6 +90,46 @@ Variable::Variable(std::vector<std::int64_t> shape, DType dtype, void* data,
 
 Variable::~Variable() {
   if (!owner_) std::free(data_);
+}
+
+void Variable::fetch() const {
+  if (!host_is_old_.load(std::memory_order_acquire)) return;
+  const std::lock_guard<std::mutex> lock(device_->mutex);
+  if (!host_is_old_.load(std::memory_order_relaxed)) return;
+  Transfer(*device_->device).out(data_, device_->data, bytes());
+  host_is_old_.store(false, std::memory_order_release);
+}
+
+void* Variable::data() {
+  fetch();
+  changed();
+  return data_;
+}
+
+const void* Variable::data() const {
+  fetch();
+  return data_;
+}
+
+void Variable::changed() { version_.fetch_add(1, std::memory_order_relaxed); }
+
+void* Variable::on_device(const DeviceTable& device, bool writes) {
+  if (device_ && device_->device != &device) {
+    fetch();
+    device_.reset();
+  }
+  if (!device_) device_ = std::make_unique<DeviceCopy>(device, bytes());
+  const std::lock_guard<std::mutex> lock(device_->mutex);
+  if (!host_is_old_.load(std::memory_order_relaxed) && device_->version != version()) {
+    device_->version = version();
+    Transfer(device).in(device_->data, data_, bytes());
+  }
+  if (writes) {
+    changed();
+    device_->version = version();
+    host_is_old_.store(true, std::memory_order_release);
+  }
+  return device_->data;
 }
 
 }  // namespace pyseq

@@ -89,6 +89,6 @@ extern const KernelTable table;
 const KernelTable table{PYSEQ_TEXT(PYSEQ_NS), sizeof(real),     ops,      count(ops),
                         losses,               count(losses),    optimizers, count(optimizers),
                         add,                  blend,            sum_squares, all_finite,
-                        penalty,              constrain,        self_test};
+                        penalty,              constrain,        self_test,  nullptr};
 
 }  // namespace pyseq::PYSEQ_NS

@@ -386,7 +386,10 @@ PYBIND11_MODULE(_core, m) {
         return py::array(numpy_dtype(v->dtype()),
                          std::vector<py::ssize_t>(v->shape().begin(), v->shape().end()), v->data(),
                          py::cast(v));
-      });
+      })
+      .def("fetch", [](const VariablePtr& v) { std::as_const(*v).data(); },
+           py::call_guard<py::gil_scoped_release>())
+      .def("changed", [](const VariablePtr& v) { v->changed(); });
 
   py::class_<Program, std::shared_ptr<Program>>(m, "Program")
       .def(py::init(&make_program), py::arg("spec"), py::arg("callbacks") = py::list())

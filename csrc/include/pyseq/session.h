@@ -27,6 +27,9 @@ class Session {
 
  private:
   std::unique_ptr<Executor> take(std::int64_t n);
+  std::size_t slot_bytes(int slot, std::int64_t n) const;
+  void run_on_device(Executor& executor, std::int64_t n, const void* const* inputs, bool training,
+                     std::uint64_t step);
 
   ProgramPtr program_;
   std::vector<VariablePtr> variables_;
