@@ -44,6 +44,7 @@ _NAMES = {
     "Input": "pyseq.layers.core",
     "KerasTensor": "pyseq.layers.core",
     "Variable": "pyseq.variable",
+    "device": "pyseq.config",
     "DTypePolicy": "pyseq.dtype_policies",
     "Loss": "pyseq.losses",
     "Metric": "pyseq.metrics",

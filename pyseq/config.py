@@ -219,6 +219,67 @@ def enable_unsafe_deserialization():
     )
 
 
+_device = None
+
+
+def current_device():
+    """Return where models compute: `"cpu"`, `"cuda"` or `"cuda:1"`.
+
+    The first value is that of the environment variable `PYSEQ_DEVICE`, else `"cpu"`.
+    """
+    return _device or os.environ.get("PYSEQ_DEVICE") or "cpu"
+
+
+def set_device(name):
+    """Choose where models compute from now on; their weights move by themselves.
+
+    Args:
+        name: `"cpu"`, `"cuda"` (the first GPU) or `"cuda:1"` (the second).
+
+    Raises:
+        ValueError: there is no such device; the message says what is missing.
+
+    >>> set_device("cpu")
+    """
+    global _device
+    from pyseq import _core, lowering
+
+    _core.set_device(str(name))
+    _device = str(name)
+    lowering.touch()
+
+
+def list_devices():
+    """Return the devices that can be used, as a list of `(name, description)`.
+
+    >>> list_devices()[0][0]
+    'cpu'
+    """
+    from pyseq import _core
+
+    return _core.list_devices()
+
+
+class device:
+    """Context manager: models compute on a device within, and where they did before after it.
+
+    >>> with device("cpu"):
+    ...     current_device()
+    'cpu'
+    """
+
+    def __init__(self, name):
+        self.name = name
+
+    def __enter__(self):
+        self.before = current_device()
+        set_device(self.name)
+        return self
+
+    def __exit__(self, *error):
+        set_device(self.before)
+
+
 def num_threads():
     """Return how many threads compute."""
     from pyseq import _core
@@ -250,11 +311,12 @@ def float32_matmul_precision():
 
 
 def set_float32_matmul_precision(precision):
-    """Set how exactly float32 matrix products are computed on CPUs with bfloat16 tiles.
+    """Set how exactly float32 matrix products are computed on CPUs with bfloat16 tiles and GPUs.
 
     Args:
         precision: `"highest"` (float32-accurate, three bfloat16 parts), `"high"` (two parts,
-            error about 4e-6 of the largest value) or `"medium"` (plain bfloat16).
+            error about 4e-6 of the largest value) or `"medium"` (plain bfloat16). On a GPU:
+            float32, TF32, bfloat16.
     """
     if precision not in MATMUL_PRECISIONS:
         raise ValueError(

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from pyseq import _core
+from pyseq import _core, config
 from pyseq.variable import Variable
 
 
@@ -217,7 +217,8 @@ def state_key(layer):
     cached = layer.__dict__.get("_state")
     if cached is not None and cached[0] == _version:
         return cached[1]
-    state = tuple((id(part), part._trainable, part.built) for part in layer._flatten())
+    parts = ((id(part), part._trainable, part.built) for part in layer._flatten())
+    state = (config.current_device(), *parts)
     key = _known_states.setdefault(state, len(_known_states))
     object.__setattr__(layer, "_state", (_version, key))
     return key

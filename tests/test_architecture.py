@@ -28,7 +28,7 @@ ARROWS = {
     "losses": {"core", "kernels"},
     "optimizers": {"core", "kernels", "optimizers"},
     "python": {"pyseq"},
-    "cuda": {"core", "kernels", "cuda", "pyseq"},
+    "cuda": {"core", "kernels", "cuda", "pyseq", "generated"},
 }
 # The op contract, and what it stands on: all of `core/` that code compiled per instruction set sees.
 CONTRACT = {"core/op.h", "core/parallel.h", "core/isa.h"}

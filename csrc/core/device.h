@@ -128,9 +128,21 @@ struct DeviceTable {
   void (*download)(Stream*, void* to, const void* from, std::size_t bytes);
   void (*copy)(Stream*, void* to, const void* from, std::size_t bytes);  // within the device
   void (*zero)(Stream*, void*, std::size_t bytes);
+  // Memory of the host that the device reads while the host goes on, and copies from it, ahead of the
+  // kernels, through one of two buffers: what is enqueued later sees the copy; the buffer at `to` is
+  // filled only when what was enqueued before mark_used(buffer) is done; the host may write to `from`
+  // again after wait_filled(buffer).
+  void* (*allocate_host)(std::size_t bytes);
+  void (*release_host)(void*);
+  void (*upload_ahead)(Stream*, int buffer, void* to, const void* from, std::size_t bytes);
+  void (*mark_used)(Stream*, int buffer);
+  void (*wait_filled)(Stream*, int buffer);
   // Waits; throws what went wrong since the last wait.
   void (*wait)(Stream*);
   StepState* (*state)(Stream*);
+
+  // A named range in the profilers' timelines, around the enqueueing of one op; null ends it.
+  void (*range)(const char* name);
 
   // Everything enqueued between the two becomes one graph, and is not run. Null: cannot be captured.
   void (*begin_capture)(Stream*);
@@ -148,12 +160,12 @@ struct DeviceTable {
   void (*finish_step)(Stream*, double* loss, const double* added, int count, Index n, double* total);
   void (*penalty)(Stream*, const DevicePenalty&);
   void (*constrain)(Stream*, const DeviceConstraint&);
-  // *skip = 1 if any of the segments' gradients is not finite, else 0
-  void (*find_non_finite)(Stream*, const DeviceUpdates&, int* skip);
+  // *skip = 1 if any of g is not finite
+  void (*find_non_finite)(Stream*, const float* g, Index n, int* skip);
   // scale[segment] so that norms (each, or together) stay within the limits; 0: no limit.
   void (*clip_norms)(Stream*, const DeviceUpdates&, double each, double together, double* scale);
-  // Accumulated gradients: a += g; and back to 0 after the update. `a` is segments[i].g.
-  void (*accumulate)(Stream*, const float* g, float* a, Index n);
+  // Accumulated gradients: a += g, unless *skip; and back to 0 after the update.
+  void (*accumulate)(Stream*, const DeviceUpdates&, const float* g, float* a, Index n);
   void (*reset_accumulator)(Stream*, const DeviceUpdates&, float* a, Index n);
   // Exponential moving average: a = m a + (1 - m) w (a = w at first); w = a every `overwrite`
   // updates, 0 for never. Takes place whatever accumulation says, unless *skip.
@@ -163,5 +175,7 @@ struct DeviceTable {
   const DeviceOptimizerDef* const* optimizers;
   int optimizer_count;
 };
+
+const DeviceOptimizerDef* find_optimizer(const DeviceTable&, const char* kind);
 
 }  // namespace pyseq

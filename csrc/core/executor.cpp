@@ -411,6 +411,10 @@ void Executor::bind() {
 
 void Executor::call(Node& node, Pool* pool, bool backward) {
   node.run.pool = pool;
+  if (device_) {
+    device_->range(node.spec->name.c_str());
+    if (profile_) device_->wait(stream_);
+  }
   const auto started = profile_ ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
   if (!backward) {
     if (node.host) {
@@ -435,6 +439,10 @@ void Executor::call(Node& node, Pool* pool, bool backward) {
   } else if (!node.add_input.empty()) {
     const Index size = node.state.inputs[0].size() * node.run.n;
     add(pool, node.dy[0], node.input_sum[0], size);
+  }
+  if (device_) {
+    if (profile_) device_->wait(stream_);
+    device_->range(nullptr);
   }
   if (profile_) {
     const std::size_t at = node.run.op + (backward ? nodes_.size() : 0);

@@ -89,6 +89,8 @@ const T* find(const T* const* items, int count, const char* kind) {
 }  // namespace
 
 const KernelTable& kernel_table(const char* name) {
+  const std::string device = name ? name : current_device();
+  if (is_device_name(device.c_str())) return device_kernel_table(device.c_str());
   if (!name || !*name) name = std::getenv("PYSEQ_ISA");
   const KernelTable* best = nullptr;
   for (const KernelTable* t : kTables) {
@@ -120,7 +122,7 @@ std::vector<std::string> built_isas() {
   return r;
 }
 
-std::string current_isa() { return kernel_table(nullptr).isa; }
+std::string current_isa() { return kernel_table("").isa; }
 
 const OpDef* find_op(const KernelTable& t, const char* kind) {
   return find(t.ops, t.op_count, kind);
@@ -129,6 +131,10 @@ const OpDef* find_loss(const KernelTable& t, const char* kind) {
   return find(t.losses, t.loss_count, kind);
 }
 const OptimizerDef* find_optimizer(const KernelTable& t, const char* kind) {
+  return find(t.optimizers, t.optimizer_count, kind);
+}
+
+const DeviceOptimizerDef* find_optimizer(const DeviceTable& t, const char* kind) {
   return find(t.optimizers, t.optimizer_count, kind);
 }
 

@@ -35,8 +35,13 @@ struct KernelTable {
   const DeviceTable* device;  // null: the host
 };
 
-// Null name: PYSEQ_ISA or the best that this CPU runs; "cuda" and "cuda:1" are GPUs. Throws Error.
+// Null: the current device. "": PYSEQ_ISA or the best that this CPU runs. "avx2", ...: that level.
+// "cuda", "cuda:1", ...: a GPU. Throws Error.
 const KernelTable& kernel_table(const char* name);
+
+// Of a name for which is_device_name holds.
+const KernelTable& device_kernel_table(const char* name);
+bool is_device_name(const char* name);
 
 const OpDef* find_op(const KernelTable&, const char* kind);
 const OpDef* find_loss(const KernelTable&, const char* kind);

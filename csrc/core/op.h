@@ -15,16 +15,16 @@ struct Shape {
   Index dim[kMaxRank] = {};
   int rank = 0;
 
-  PYSEQ_INLINE Index operator[](int i) const { return dim[i < 0 ? i + rank : i]; }
-  PYSEQ_INLINE Index& operator[](int i) { return dim[i < 0 ? i + rank : i]; }
+  PYSEQ_DEVICE PYSEQ_INLINE Index operator[](int i) const { return dim[i < 0 ? i + rank : i]; }
+  PYSEQ_DEVICE PYSEQ_INLINE Index& operator[](int i) { return dim[i < 0 ? i + rank : i]; }
   // Product of dim[begin, end).
-  PYSEQ_INLINE Index size(int begin, int end) const {
+  PYSEQ_DEVICE PYSEQ_INLINE Index size(int begin, int end) const {
     Index s = 1;
     for (int i = begin; i < end; ++i) s *= dim[i];
     return s;
   }
-  PYSEQ_INLINE Index size() const { return size(0, rank); }
-  PYSEQ_INLINE void push(Index d) { dim[rank++] = d; }
+  PYSEQ_DEVICE PYSEQ_INLINE Index size() const { return size(0, rank); }
+  PYSEQ_DEVICE PYSEQ_INLINE void push(Index d) { dim[rank++] = d; }
 };
 
 struct PlanState;

@@ -2,6 +2,11 @@
 #include <cstdint>
 
 #define PYSEQ_INLINE inline __attribute__((always_inline))
+#ifdef __CUDACC__
+#define PYSEQ_DEVICE __host__ __device__
+#else
+#define PYSEQ_DEVICE
+#endif
 
 namespace pyseq {
 

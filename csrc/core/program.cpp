@@ -46,6 +46,9 @@ void check(const ProgramSpec& spec, const KernelTable& table, std::size_t host_c
       written[s] = true;
     }
     for (const int v : op.params) check_index(v, spec.variables.size(), where, "variable");
+    if (op.kind == "host" && table.device)
+      throw Error(where + ": expected a layer with a kernel for " + std::string(table.isa) +
+                  ", got a Python function, which runs on the host only; use set_device(\"cpu\")");
     if (op.kind == "host") {
       const auto it = op.attributes.find("callback");
       const auto* i = it == op.attributes.end() ? nullptr : std::get_if<std::int64_t>(&it->second);
@@ -54,6 +57,9 @@ void check(const ProgramSpec& spec, const KernelTable& table, std::size_t host_c
       continue;
     }
     const OpDef* def = find_op(table, op.kind.c_str());
+    if (!def && table.device)
+      throw Error(where + ": expected an op with a kernel for " + table.isa + ", got `" + op.kind +
+                  "`, which runs on the host only; use set_device(\"cpu\")");
     if (!def) throw Error(where + ": expected an op of this library, got `" + op.kind + "`");
     plan_op(*def, op, spec, spec.training);
   }
@@ -69,6 +75,8 @@ Program::Program(ProgramSpec spec, std::vector<HostFunction> host, const char* i
     : spec_(std::move(spec)),
       host_(std::move(host)),
       table_(&kernel_table(spec_.dtype == DType::float64 ? "ref64" : isa)) {
+  // The host's plans know every mistake; a GPU's only guard its memory.
+  if (table_->device) check(spec_, kernel_table(""), host_.size());
   check(spec_, *table_, host_.size());
 }
 

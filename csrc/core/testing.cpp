@@ -30,17 +30,89 @@ struct Scratch {
   std::vector<void*> pointers;
   std::vector<Index> strides;
 
-  Scratch(const PlanState& state, std::int64_t n, std::size_t real, int workers) {
+  Scratch(const PlanState& state, std::int64_t n, std::size_t real, int workers,
+          const DeviceTable* device = nullptr) {
     for (const Booking& b : state.scratch) {
       const std::size_t own = round_up(static_cast<std::size_t>(b.per_worker) * real);
       arenas.push_back(std::make_unique<Arena>(
           round_up(static_cast<std::size_t>(b.per_row * n + b.fixed) * real) +
-          own * static_cast<std::size_t>(workers)));
+          own * static_cast<std::size_t>(workers), device));
       pointers.push_back(arenas.back()->data());
       strides.push_back(static_cast<Index>(own));
     }
   }
 };
+
+// Memory of a device for one call.
+class Workbench {
+ public:
+  explicit Workbench(const DeviceTable& device) : device_(device), stream_(device.open()) {}
+  ~Workbench() { device_.close(stream_); }
+  Workbench(const Workbench&) = delete;
+  Workbench& operator=(const Workbench&) = delete;
+  Stream* stream() const { return stream_; }
+  void* room(std::size_t bytes) {
+    arenas_.push_back(std::make_unique<Arena>(bytes, &device_));
+    return arenas_.back()->data();
+  }
+  void* bring(const void* from, std::size_t bytes) {
+    if (!from) return nullptr;
+    void* to = room(bytes);
+    device_.upload(stream_, to, from, bytes);
+    return to;
+  }
+  void fetch(void* to, const void* from, std::size_t bytes) { device_.download(stream_, to, from, bytes); }
+
+ private:
+  const DeviceTable& device_;
+  Stream* stream_;
+  std::vector<std::unique_ptr<Arena>> arenas_;
+};
+
+void run_optimizer_on_device(const OptimizerRun& r, const DeviceTable& device) {
+  const DeviceOptimizerDef* def = find_optimizer(device, r.kind.c_str());
+  if (!def) throw Error("run_optimizer: expected an optimizer of this library, got `" + r.kind + "`");
+  PlanState state;
+  state.where = "optimizer " + r.kind;
+  state.attributes = &r.attributes;
+  Shape largest;
+  largest.push(r.variable->size());
+  state.inputs = {largest};
+  state.reads_input.resize(1);
+  Plan plan(state);
+  def->plan(plan);
+  Workbench work(device);
+  std::size_t scratch = 0;
+  for (const Booking& b : state.scratch)
+    scratch += round_up(static_cast<std::size_t>(b.per_row + b.fixed) * sizeof(float));
+  DeviceSegment segment{};
+  segment.w = static_cast<float*>(r.variable->on_device(device, true));
+  segment.g = static_cast<const float*>(work.bring(r.gradient, r.variable->bytes()));
+  for (std::size_t k = 0; k < r.slots.size() && k < kMaxSlots; ++k) {
+    segment.slot[k] = static_cast<float*>(r.slots[k]->on_device(device, true));
+    segment.slot_size[k] = r.slots[k]->size();
+  }
+  segment.n = r.variable->size();
+  segment.shape = to_shape(r.variable->shape(), "variable");
+  segment.weight_decay = r.lr != 0 ? r.decay / r.lr : 0;
+  const DevicePiece piece{0, 0, segment.n};
+  const StepState step{0, r.t - 1, 0, 0};
+  device.upload(work.stream(), device.state(work.stream()), &step, sizeof step);
+  DeviceUpdates u{};
+  u.segments = &segment;
+  u.device_segments = static_cast<const DeviceSegment*>(work.bring(&segment, sizeof segment));
+  u.count = u.piece_count = 1;
+  u.pieces = static_cast<const DevicePiece*>(work.bring(&piece, sizeof piece));
+  u.grad_scale = r.grad_scale;
+  u.clip = r.clip > 0 ? r.clip : std::numeric_limits<double>::infinity();
+  u.lr = static_cast<const double*>(work.bring(&r.lr, sizeof r.lr));
+  u.lr_stride = u.accumulation_steps = 1;
+  u.state = device.state(work.stream());
+  u.config_ = state.config.get();
+  u.scratch = static_cast<float*>(work.room(scratch));
+  def->update(work.stream(), u);
+  device.wait(work.stream());
+}
 
 }  // namespace
 
@@ -145,12 +217,24 @@ LossResult run_loss(const std::string& kind, const Attributes& attributes, const
   result.values = std::make_shared<Variable>(rows, dtype);
   if (want_gradient) result.gradient = std::make_shared<Variable>(with_batch(n, pred_shape), dtype);
   const int workers = num_threads();
-  const Scratch scratch(state, n, table.real_size, workers);
+  const Scratch scratch(state, n, table.real_size, workers, table.device);
   void* x[3] = {const_cast<void*>(pred), const_cast<void*>(target), const_cast<void*>(scale)};
   void* y[1] = {result.values->data()};
   void* dx[3] = {want_gradient ? result.gradient->data() : nullptr, nullptr, nullptr};
+  std::unique_ptr<Workbench> work;
+  if (table.device) {
+    std::int64_t scales = n;
+    for (int i = 0; i < state.outputs[0].rank; ++i) scales *= state.outputs[0][i];
+    work = std::make_unique<Workbench>(*table.device);
+    x[0] = work->bring(pred, static_cast<std::size_t>(n * state.inputs[0].size()) * sizeof(float));
+    x[1] = work->bring(target, static_cast<std::size_t>(n * state.inputs[1].size()) * sizeof(float));
+    x[2] = work->bring(scale, static_cast<std::size_t>(scales) * sizeof(float));
+    y[0] = work->room(result.values->bytes());
+    if (want_gradient) dx[0] = work->room(result.gradient->bytes());
+  }
   Run run{};
   run.n = n;
+  run.stream = work ? work->stream() : nullptr;
   run.config_ = state.config.get();
   run.x_ = x;
   run.y_ = y;
@@ -158,6 +242,12 @@ LossResult run_loss(const std::string& kind, const Attributes& attributes, const
   run.scratch_ = scratch.pointers.data();
   run.worker_stride_ = scratch.strides.data();
   run.training = want_gradient;
+  if (work) {
+    def->forward(run);
+    work->fetch(result.values->data(), y[0], result.values->bytes());
+    if (want_gradient) work->fetch(result.gradient->data(), dx[0], result.gradient->bytes());
+    return result;
+  }
   with_team(workers, [&](Pool* pool) {
     run.pool = pool;
     def->forward(run);
@@ -167,6 +257,7 @@ LossResult run_loss(const std::string& kind, const Attributes& attributes, const
 
 void run_optimizer(const OptimizerRun& r, const char* isa) {
   const KernelTable& table = kernel_table(isa);
+  if (table.device) return run_optimizer_on_device(r, *table.device);
   const OptimizerDef* def = find_optimizer(table, r.kind.c_str());
   if (!def) throw Error("run_optimizer: expected an optimizer of this library, got `" + r.kind + "`");
   PlanState state;

@@ -1,9 +1,9 @@
 // y = (x - mean) / sqrt(var + eps) gamma + beta    x (N, ..., C)  y (N, ..., C)
 //
 // mean and var (biased) of the batch while training, the moving ones otherwise; Ioffe & Szegedy,
-// 2015. mask (N, ...): rows where it is 0 do not count in the statistics. renorm: y is corrected by
-// r = stddev / renorm_stddev and d = (mean - renorm_mean) / renorm_stddev, which count as constants
-// (Ioffe, "Batch Renormalization", 2017).
+// 2015. mask (N, ...) or (N, ..., C): rows or elements where it is 0 do not count in the statistics.
+// renorm: y is corrected by r = stddev / renorm_stddev and d = (mean - renorm_mean) / renorm_stddev,
+// which count as constants (Ioffe, "Batch Renormalization", 2017).
 //
 // Variables: [gamma] [beta] moving_mean moving_variance [moving_stddev renorm_mean renorm_stddev]
 #include "core/op.h"
@@ -17,8 +17,8 @@ struct Config {
   Index outer, c, group, wide;  // rows of a sample; channels; rows taken together; group * c
   double epsilon, momentum, renorm_momentum, rmin, rmax, dmax;
   int gamma, beta, moving;  // number of the variable, -1 for none
-  bool batch, masked, renorm;
-  int parts, worker, coefficients;  // scratch
+  bool batch, masked, by_element, renorm;
+  int parts, worker, coefficients, counts;  // scratch
 };
 
 // Offsets into the kept buffer, in C: what backward needs of the forward pass.
@@ -33,9 +33,13 @@ void plan(Plan& p) {
   c.c = x[-1];
   c.outer = x.size(0, x.rank - 1);
   c.masked = p.inputs() > 1;
-  if (c.masked && p.input(1).size() != c.outer)
-    p.fail("expected a mask of %lld elements, got %lld", static_cast<long long>(c.outer),
-           static_cast<long long>(p.input(1).size()));
+  if (c.masked) {
+    const Index size = p.input(1).size();
+    c.by_element = c.c > 1 && size == c.outer * c.c;
+    if (size != c.outer && !c.by_element)
+      p.fail("expected a mask of %lld or %lld elements, got %lld", static_cast<long long>(c.outer),
+             static_cast<long long>(c.outer * c.c), static_cast<long long>(size));
+  }
   c.group = c.masked ? 1 : rows_together(c.c);
   c.wide = c.group * c.c;
   c.epsilon = p.number("epsilon");
@@ -68,6 +72,7 @@ void plan(Plan& p) {
       p.scratch(chunk_scratch_per_row(c.outer, c.c, 2 * c.c + 1), chunk_scratch_fixed(2 * c.c + 1));
   c.worker = p.scratch(0, 0, 2 * c.wide);
   c.coefficients = p.scratch(0, 4 * c.wide);
+  c.counts = p.scratch(0, c.c);
   const double size = static_cast<double>(x.size());
   p.flops(5 * size, 8 * size);
 }
@@ -215,6 +220,28 @@ void batch_statistics(const Run& r, const Config& c, real* kept) {
   });
 }
 
+// As batch_statistics, where each element has a mask of its own.
+void element_statistics(const Run& r, const Config& c, real* kept) {
+  const real *x = r.x(), *mask = r.x(1);
+  const Index size = r.n * c.outer * c.c;
+  parallel_for(r.pool, c.c, 4, [&](Index begin, Index end, int) {
+    for (Index j = begin; j < end; ++j) {
+      double count = 0, sum = 0, square = 0;
+      for (Index i = j; i < size; i += c.c) {
+        if (mask[i] == 0) continue;
+        count += 1;
+        sum += static_cast<double>(x[i]);
+      }
+      const double scale = count > 0 ? 1 / count : 0, mean = sum * scale;
+      for (Index i = j; i < size; i += c.c) {
+        const double d = static_cast<double>(x[i]) - mean;
+        if (mask[i] != 0) square += d * d;
+      }
+      take_statistics(r, c, j, {mean, square * scale}, kept);
+    }
+  });
+}
+
 void moving_statistics(const Run& r, const Config& c, real* kept) {
   const real *mean = r.param(c.moving), *variance = r.param(c.moving + 1);
   for (Index j = 0; j < c.c; ++j) {
@@ -229,7 +256,7 @@ void moving_statistics(const Run& r, const Config& c, real* kept) {
 void forward(const Run& r) noexcept {
   const Config& c = r.config<Config>();
   real* kept = r.kept();
-  if (c.batch && r.training) batch_statistics(r, c, kept);
+  if (c.batch && r.training) (c.by_element ? element_statistics : batch_statistics)(r, c, kept);
   else moving_statistics(r, c, kept);
   real* const mean = r.scratch(c.coefficients);
   real *const scale = mean + c.wide, *const offset = scale + c.wide;
@@ -277,9 +304,21 @@ void chunk_gradients(const Config& c, const Chunk& k, const real* x, const real*
   }
 }
 
+// Rows that went into the statistics of each channel.
+void count_rows(const Run& r, const Config& c, const real* mask, real* counts) {
+  const Index rows = c.batch && r.training ? r.n * c.outer : 0;
+  Index valid = mask ? 0 : rows;
+  for (Index i = 0; mask && !c.by_element && i < rows; ++i) valid += mask[i] != 0;
+  for (Index j = 0; j < c.c; ++j) {
+    for (Index i = j; c.by_element && i < rows * c.c; i += c.c) valid += mask[i] != 0;
+    counts[j] = static_cast<real>(valid);
+    if (c.by_element) valid = 0;
+  }
+}
+
 // Writes dgamma and dbeta and the coefficients of dx = a dy + w (b (x - mean) + e).
-void combine_gradients(const Run& r, const Config& c, Index chunks, double count, const real* parts,
-                       const real* kept, real* a, real* b, real* e) {
+void combine_gradients(const Run& r, const Config& c, Index chunks, const real* counts,
+                       const real* parts, const real* kept, real* a, real* b, real* e) {
   real* dgamma = c.gamma < 0 ? nullptr : static_cast<real*>(r.dparam(c.gamma));
   real* dbeta = c.beta < 0 ? nullptr : static_cast<real*>(r.dparam(c.beta));
   for_column_blocks(r.pool, c.c, chunks, [&](Index first, Index n) {
@@ -295,7 +334,7 @@ void combine_gradients(const Run& r, const Config& c, Index chunks, double count
           c.gamma < 0 ? 1 : static_cast<double>(static_cast<const real*>(r.param(c.gamma))[at]);
       if (dgamma) dgamma[at] = static_cast<real>(correction * inv * moment[j] + shift * sum[j]);
       if (dbeta) dbeta[at] = static_cast<real>(sum[j]);
-      const double scale = gamma * correction * inv;
+      const double scale = gamma * correction * inv, count = static_cast<double>(counts[at]);
       a[at] = static_cast<real>(scale);
       b[at] = static_cast<real>(count > 0 ? -scale * inv * inv * moment[j] / count : 0);
       e[at] = static_cast<real>(count > 0 ? -scale * sum[j] / count : 0);
@@ -310,8 +349,8 @@ void backward(const Run& r) noexcept {
   real* dx = r.dx();
   const Index rows = r.n * c.outer, chunks = chunk_count(rows, c.c);
   if (c.masked && r.dx(1))
-    __builtin_memset(r.dx(1), 0, static_cast<std::size_t>(rows) * sizeof(real));
-  const bool batch = c.batch && r.training;
+    __builtin_memset(r.dx(1), 0,
+                     static_cast<std::size_t>(c.by_element ? rows * c.c : rows) * sizeof(real));
   real *const mean = r.scratch(c.coefficients), *const a = mean + c.wide, *const b = a + c.wide,
               *const e = b + c.wide;
   for (Index j = 0; j < c.c; ++j) mean[j] = kept[kMean * c.c + j];
@@ -322,12 +361,9 @@ void backward(const Run& r) noexcept {
       chunk_gradients(c, chunk(c, rows, k), x, dy, mean, parts + k * 2 * c.c,
                       r.scratch(c.worker, worker));
   });
-  double count = batch ? static_cast<double>(rows) : 0;
-  if (batch && mask) {
-    count = 0;
-    for (Index i = 0; i < rows; ++i) count += mask[i] != 0;
-  }
-  combine_gradients(r, c, chunks, count, parts, kept, a, b, e);
+  real* const counts = r.scratch(c.counts);
+  count_rows(r, c, mask, counts);
+  combine_gradients(r, c, chunks, counts, parts, kept, a, b, e);
   if (!dx) return;
   widen(c, a);
   widen(c, b);
@@ -335,7 +371,13 @@ void backward(const Run& r) noexcept {
   parallel_for(r.pool, chunks, 2, [&](Index begin, Index end, int) {
     for (Index k = begin; k < end; ++k)
       for_wide_rows(c, chunk(c, rows, k), [&](Index i, Index n) {
-        if (mask && mask[i / c.c] == 0) {
+        if (c.by_element) {
+          for_lanes(n, [&](Index j, auto l) {
+            const V d = l.get(x + i + j) - l.get(mean + j);
+            const V batch_part = l.get(mask + i + j) * (l.get(b + j) * d + l.get(e + j));
+            l.put(dx + i + j, l.get(a + j) * l.get(dy + i + j) + batch_part);
+          });
+        } else if (mask && mask[i / c.c] == 0) {
           for_lanes(n,
                     [&](Index j, auto l) { l.put(dx + i + j, l.get(a + j) * l.get(dy + i + j)); });
         } else {

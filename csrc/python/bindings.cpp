@@ -417,6 +417,14 @@ PYBIND11_MODULE(_core, m) {
         for (const Total& x : t.totals()) r.emplace_back(x.total, x.count);
         return r;
       })
+      .def("hold", [](Trainer& t, const Object& x, const Object& y, const Object& weights) {
+        std::vector<py::array> held;
+        const Rows a = to_rows(x, held), b = to_rows(y, held), c = to_rows(weights, held);
+        const std::int64_t rows = held.empty() ? 0 : held[0].shape(0);
+        const py::gil_scoped_release release;
+        return t.hold(a, b, c, rows);
+      }, py::arg("x"), py::arg("y"), py::arg("weights"))
+      .def("release", &Trainer::release, py::call_guard<py::gil_scoped_release>())
       .def("reset_totals", &Trainer::reset_totals)
       .def("profile", &Trainer::profile)
       .def("profile_microseconds", &Trainer::profile_microseconds)
@@ -455,6 +463,14 @@ PYBIND11_MODULE(_core, m) {
         py::arg("gradient"), py::arg("slots"), py::arg("lr"), py::arg("t"), py::arg("grad_scale") = 1.0,
         py::arg("clip") = 0.0, py::arg("decay") = 0.0, py::arg("isa") = py::none());
 
+  m.def("set_device", &set_device);
+  m.def("current_device", &current_device);
+  m.def("list_devices", [] {
+    std::vector<std::pair<std::string, std::string>> r;
+    for (const DeviceInfo& d : list_devices()) r.emplace_back(d.name, d.description);
+    return r;
+  });
+  m.def("missing_devices", &missing_devices);
   m.def("set_num_threads", &set_num_threads);
   m.def("num_threads", &num_threads);
   m.def("set_matmul_precision", &set_matmul_precision);

@@ -124,6 +124,12 @@ class ArrayEpochs:
         self.batches = steps or data.batches
         self.cursor = None
         self.order = None
+        self.program = None
+
+    def close(self):
+        """Free what a GPU holds of the data."""
+        if self.program is not None:
+            self.program.trainer.release()
 
     def begin_epoch(self):
         if self.steps is None or self.cursor is None or self.cursor >= self.data.rows:
@@ -138,6 +144,8 @@ class ArrayEpochs:
             mode, data.x.shape[1:], data.y.shape[1:] if data.y is not None else None, batch
         )
         arrays = (data.x, program.prepare_targets(data.y), program.prepare_weights(data.weights))
+        self.program = program
+        program.trainer.hold(*arrays)
         done = 0
         while done < self.batches:
             if self.cursor >= data.rows:
@@ -183,6 +191,9 @@ class StreamEpochs:
         self.batches = steps or data.batches
         self.iterator = None
         self.exhausted = False
+
+    def close(self):
+        """Nothing is kept."""
 
     def run(self, model, mode, totals, callbacks, per_batch, stop):
         if self.iterator is None or self.steps is None:

@@ -377,6 +377,9 @@ class Model(Layer):
                 self.optimizer.finalize_variable_values(self.trainable_weights)
         finally:
             self.stop_training = self.stop_training or sys.exc_info()[0] is not None
+            source.close()
+            if validation is not None:
+                validation.close()
         callback_list.on_train_end(logs)
         return self.history
 
@@ -470,7 +473,10 @@ class Model(Layer):
             epochs=1,
             steps=source.batches,
         )
-        logs = self._evaluate(source, callback_list)
+        try:
+            logs = self._evaluate(source, callback_list)
+        finally:
+            source.close()
         return dict(sorted(logs.items())) if return_dict else _as_list(logs)
 
     # --- predict

@@ -14,6 +14,17 @@ int num_threads();
 void set_matmul_precision(const std::string& name);
 std::string matmul_precision_name();
 
+// Where programs made from now on run: "cpu", "cuda" (the first GPU), "cuda:1", ... PYSEQ_DEVICE gives
+// the first value. Throws Error, saying what is missing, if there is no such device.
+void set_device(const std::string& name);
+std::string current_device();
+struct DeviceInfo {
+  std::string name, description;
+};
+std::vector<DeviceInfo> list_devices();
+// Why list_devices has no GPU, or "".
+std::string missing_devices();
+
 // Levels built into this library that this CPU can run, best last: "base", "avx2", ...
 std::vector<std::string> available_isas();
 std::vector<std::string> built_isas();

@@ -107,6 +107,11 @@ class Trainer {
   // fewer than asked for once max_seconds are over.
   std::int64_t run(const BatchRun& batches);
 
+  // On a GPU: keeps these arrays there, so that runs over them need no copies; they must not change
+  // until the next hold or `release`. False (and nothing is kept) if they do not fit, or on the host.
+  bool hold(const Rows& x, const Rows& y, const Rows& weights, std::int64_t rows);
+  void release();
+
   // Means over the batches since the last reset: totals[0] is the loss, then the metrics.
   const std::vector<Total>& totals() const { return totals_; }
   void reset_totals();
@@ -118,8 +123,9 @@ class Trainer {
   void profile(bool on);
   std::vector<double> profile_microseconds() const;
 
- private:
   struct State;
+
+ private:
   ProgramPtr program_;
   std::unique_ptr<State> state_;
   std::vector<Total> totals_;

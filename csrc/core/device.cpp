@@ -1,0 +1,125 @@
+#include "core/device.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <string>
+
+#include "core/isa.h"
+#include "pyseq/error.h"
+
+namespace pyseq {
+namespace {
+
+using DevicesFunction = int (*)(char*, std::size_t);
+using TableFunction = const KernelTable* (*)(int, int (*)());
+
+struct Module {
+  DevicesFunction devices = nullptr;
+  TableFunction table = nullptr;
+  std::string missing;  // why there are no devices
+  int count = 0;
+};
+
+bool is_set(const char* name) {
+  const char* v = std::getenv(name);
+  return v && *v && std::strcmp(v, "0") != 0;
+}
+
+// The module lies beside the library or program that holds this code.
+std::string folder() {
+  Dl_info info;
+  if (!dladdr(reinterpret_cast<const void*>(&kernel_table), &info) || !info.dli_fname) return "";
+  const std::string path = info.dli_fname;
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "" : path.substr(0, slash + 1);
+}
+
+Module load() {
+  Module m;
+  const bool emulated = is_set("PYSEQ_CUDA_EMULATION");
+  const std::string name = emulated ? "libpyseq_cuda_emulation.so" : "libpyseq_cuda.so";
+  void* handle = dlopen((folder() + name).c_str(), RTLD_NOW | RTLD_LOCAL);
+  const char* first = handle ? nullptr : dlerror();
+  const std::string why = first ? first : "";
+  if (!handle) handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!handle) {
+    m.missing = "the module " + name + " could not be loaded (" + why +
+                "); install pyseq-nn[cuda], or build with -DPYSEQ_CUDA=ON";
+    return m;
+  }
+  m.devices = reinterpret_cast<DevicesFunction>(dlsym(handle, "pyseq_cuda_devices"));
+  m.table = reinterpret_cast<TableFunction>(dlsym(handle, "pyseq_cuda_table"));
+  if (!m.devices || !m.table) {
+    m.missing = name + " is of another version of pyseq";
+    return m;
+  }
+  char message[256] = "";
+  m.count = m.devices(message, sizeof message);
+  if (m.count == 0)
+    m.missing = std::string("the CUDA driver finds no device") +
+                (*message ? std::string(" (") + message + ")" : std::string()) +
+                "; is there a GPU, and a driver for it?";
+  return m;
+}
+
+const Module& module() {
+  static const Module m = load();
+  return m;
+}
+
+std::mutex mutex;
+std::string chosen;  // "" before anybody chose
+
+bool is_gpu(const std::string& name) { return name.rfind("cuda", 0) == 0; }
+
+}  // namespace
+
+const KernelTable& device_kernel_table(const char* name) {
+  const std::string text = name;
+  int index = 0;
+  if (text != "cuda") {
+    char* end = nullptr;
+    index = text.rfind("cuda:", 0) == 0 ? static_cast<int>(std::strtol(name + 5, &end, 10)) : -1;
+    if (index < 0 || !end || *end || end == name + 5)
+      throw Error("device: expected \"cpu\", \"cuda\" or \"cuda:1\", got \"" + text + "\"");
+  }
+  const Module& m = module();
+  if (index >= m.count)
+    throw Error("device " + text + ": expected a GPU of that number, got " + std::to_string(m.count) +
+                " devices" + (m.missing.empty() ? "" : ": " + m.missing));
+  return *m.table(index, &matmul_precision);
+}
+
+bool is_device_name(const char* name) { return name && is_gpu(name); }
+
+void set_device(const std::string& name) {
+  if (is_gpu(name)) device_kernel_table(name.c_str());
+  else if (name != "cpu")
+    throw Error("set_device: expected \"cpu\", \"cuda\" or \"cuda:1\", got \"" + name + "\"");
+  const std::lock_guard<std::mutex> lock(mutex);
+  chosen = name;
+}
+
+std::string current_device() {
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (!chosen.empty()) return chosen;
+  const char* env = std::getenv("PYSEQ_DEVICE");
+  return env && *env ? env : "cpu";
+}
+
+std::vector<DeviceInfo> list_devices() {
+  std::vector<DeviceInfo> all{{"cpu", kernel_table("").isa}};
+  const Module& m = module();
+  for (int i = 0; i < m.count; ++i) {
+    const DeviceTable& d = *m.table(i, &matmul_precision)->device;
+    all.push_back({d.name, d.description});
+  }
+  return all;
+}
+
+std::string missing_devices() { return module().missing; }
+
+}  // namespace pyseq

@@ -1,0 +1,17 @@
+#pragma once
+#include "cuda/activation.h"
+#include "kernels/gemm.h"
+
+namespace pyseq::cuda {
+
+// g as kernels/gemm.h describes it, all pointers in device memory; `count` products side by side, each
+// operand moving on by its step (0: shared).
+struct Batch {
+  Index count = 1, a_step = 0, b_step = 0, c_step = 0;
+};
+void gemm(Stream* s, const Gemm& g, const Batch& batch = {});
+
+// out[j] = sum over i of x[i * ld + j].
+void column_sum(Stream* s, const float* x, Index ld, Index rows, Index cols, float* out);
+
+}  // namespace pyseq::cuda

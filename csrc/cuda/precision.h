@@ -1,0 +1,12 @@
+#pragma once
+#include "cuda/cuda.h"
+
+namespace pyseq::cuda {
+
+// 3: float32, 2: TF32, 1: bfloat16; what the core was told.
+int matmul_precision();
+
+void open_blas(Stream* s);
+void close_blas(Stream* s);
+
+}  // namespace pyseq::cuda
