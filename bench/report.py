@@ -114,7 +114,8 @@ def markdown(document):
         f"{machine['load']:.2f}. Ratios above 1 say that pyseq is better."
     )
     versions = ", ".join(f"{name} {text}" for name, text in sorted(document["versions"].items()))
-    lines = [f"# {machine['cpu']}, {document['date']}", "", about, "", f"Versions: {versions}."]
+    name = machine.get("gpu", machine["cpu"])
+    lines = [f"# {name}, {document['date']}", "", about, "", f"Versions: {versions}."]
     for name, results in document["workloads"].items():
         lines += ["", f"## {name}", "", "| " + " | ".join(HEADER) + " |"]
         lines.append("|---|" + "---:|" * (len(HEADER) - 1))

@@ -48,7 +48,7 @@ class Process:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
-                env=environment(peer, options.threads),
+                env=environment(peer, options),
             )
         self.lines = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -81,15 +81,19 @@ class Process:
             self.process.wait()
 
 
-def environment(peer, threads):
-    count = str(threads)
+def environment(peer, options):
+    count = str(options.threads)
+    gpu = options.device != "cpu"
     return {
         **os.environ,
         "OMP_NUM_THREADS": count,
         "MKL_NUM_THREADS": count,
         "TF_CPP_MIN_LOG_LEVEL": "3",
-        "JAX_PLATFORMS": "cpu",
-        "CUDA_VISIBLE_DEVICES": "",
+        "JAX_PLATFORMS": "cuda" if gpu else "cpu",
+        "BENCH_DEVICE": options.device,
+        "BENCH_PRECISION": options.precision,
+        "PYSEQ_DEVICE": options.device,
+        **({} if gpu else {"CUDA_VISIBLE_DEVICES": ""}),
         "PYTHONPATH": os.pathsep.join(
             filter(None, [str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH")])
         ),
@@ -118,7 +122,7 @@ def export(peer, workload, options, folder):
     log = path.with_suffix(".log")
     with open(log, "w") as out:
         done = subprocess.run(
-            command, stdout=out, stderr=out, env=environment(exporter, options.threads), check=False
+            command, stdout=out, stderr=out, env=environment(exporter, options), check=False
         )
     if done.returncode or not path.exists():
         raise Failed(f"export: {last_line(log)}")
@@ -179,6 +183,14 @@ def cpu_model():
     return platform.processor() or platform.machine()
 
 
+def gpu_model():
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return "gpu"
+
+
 def parse_options():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -188,14 +200,22 @@ def parse_options():
     parser.add_argument("--rounds", type=int, default=3, help="turns of each peer (3)")
     parser.add_argument("--seconds", type=float, default=1.0, help="for each figure of a round (1)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="where all compute (cpu)")
+    parser.add_argument(
+        "--precision", default="highest", choices=["highest", "high"], help="of float32 products on a GPU"
+    )
     parser.add_argument("--timeout", type=float, default=300.0, help="for one answer, s (300)")
     parser.add_argument("--output", type=Path, default=HERE / "results", help="folder of results")
     parser.add_argument("--no-save", action="store_true", help="write no files")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.device != "cpu":
+        options.peers = [name for name in options.peers if PEERS[name].gpu]
+    return options
 
 
 def save(document, folder):
-    slug = re.sub(r"[^a-z0-9]+", "-", document["machine"]["cpu"].lower()).strip("-")
+    machine = document["machine"]
+    slug = re.sub(r"[^a-z0-9]+", "-", machine["gpu" if "gpu" in machine else "cpu"].lower()).strip("-")
     folder.mkdir(parents=True, exist_ok=True)
     stem = folder / f"{slug}-{document['date'][:10]}"
     stem.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
@@ -209,6 +229,7 @@ def main():
     options = parse_options()
     sys.path.append(str(HERE.parent))  # a pyseq built in place counts as installed
     console = Console(width=None if sys.stdout.isatty() else 200)
+    gpu = {} if options.device == "cpu" else {"gpu": gpu_model(), "precision": options.precision}
     document = {
         "date": datetime.datetime.now().isoformat(timespec="seconds"),
         "machine": {
@@ -217,6 +238,7 @@ def main():
             "load": os.getloadavg()[0],
             "system": platform.platform(),
             "python": platform.python_version(),
+            **gpu,
         },
         "threads": options.threads,
         "rounds": options.rounds,

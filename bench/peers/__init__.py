@@ -26,6 +26,7 @@ class Peer:
     needs: tuple
     options: dict = field(default_factory=dict)
     environ: dict = field(default_factory=dict)
+    gpu: bool = False  # takes part in `--device cuda`
     export: str = ""  # "onnx" or "tflite": the file that another peer has to write first
 
     def missing(self):
@@ -40,7 +41,7 @@ _KERAS = "peers.keras_api:KerasApi"
 _TF = {"KERAS_BACKEND": "tensorflow"}
 
 _ALL = (
-    Peer("pyseq", "pyseq", _KERAS, ("pyseq",), {"module": "pyseq"}),
+    Peer("pyseq", "pyseq", _KERAS, ("pyseq",), {"module": "pyseq"}, gpu=True),
     Peer("keras-tf", "Keras on TensorFlow", _KERAS, ("keras", "tensorflow"), {}, _TF),
     Peer(
         "keras-tf-jit",
@@ -75,15 +76,16 @@ _ALL = (
         {},
         {"KERAS_BACKEND": "torch"},
     ),
-    Peer("torch", "PyTorch", "peers.pytorch:PyTorch", ("torch",)),
+    Peer("torch", "PyTorch", "peers.pytorch:PyTorch", ("torch",), gpu=True),
     Peer(
         "torch-compile",
         "PyTorch, torch.compile",
         "peers.pytorch:PyTorch",
         ("torch",),
         {"compiled": True},
+        gpu=True,
     ),
-    Peer("jax", "JAX, hand-written, jit", "peers.jax_jit:Jax", ("jax",)),
+    Peer("jax", "JAX, hand-written, jit", "peers.jax_jit:Jax", ("jax",), gpu=True),
     Peer(
         "onnxruntime",
         "ONNX Runtime",

@@ -3,6 +3,7 @@
 Optimizer: Adam as Keras defines it. Parameters are a list with one dict per layer.
 """
 
+import os
 import time
 
 import numpy as np
@@ -21,6 +22,9 @@ class Jax:
         global jax, jnp
         import jax
         import jax.numpy as jnp
+
+        if os.environ.get("BENCH_PRECISION", "highest") == "highest":
+            jax.config.update("jax_default_matmul_precision", "highest")
 
     def build(self, workload):
         self.workload = workload

@@ -1,5 +1,6 @@
 """PyTorch as its users write it: data in memory, shuffled by index, the faster image layout."""
 
+import os
 import time
 
 import numpy as np
@@ -20,16 +21,22 @@ class PyTorch:
         from . import pytorch_net as net
 
         torch.set_num_threads(self.threads)
+        self.device = os.environ.get("BENCH_DEVICE", "cpu")
+        precision = os.environ.get("BENCH_PRECISION", "highest")
+        torch.set_float32_matmul_precision(precision)
+        torch.backends.cudnn.allow_tf32 = precision != "highest"
 
     def build(self, workload):
         torch.manual_seed(1)
         self.workload = workload
-        self.net = net.make_net(workload)
+        self.net = net.make_net(workload).to(self.device)
         self.activate = net.make_activation(
             None if workload.loss == "mse" else workload.layers[-1][2]
         )
         self.use_layout(channels_last=True)
-        self.model = torch.compile(self.net) if self.compiled else self.net
+        # On a GPU compiled code is replayed as CUDA graphs.
+        mode = "default" if self.device == "cpu" else "reduce-overhead"
+        self.model = torch.compile(self.net, mode=mode) if self.compiled else self.net
         self.optimizer = self.make_optimizer()
         self.loss = {
             "bce": torch.nn.functional.binary_cross_entropy_with_logits,
@@ -53,16 +60,19 @@ class PyTorch:
             return x
         return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
 
+    def tensor(self, x):
+        return torch.from_numpy(self.prepare(x)).to(self.device)
+
     def as_net_input(self, x):
         # A permuted view of NHWC is what torch calls channels_last.
         return x.permute(0, 3, 1, 2) if x.ndim == 4 and self.channels_last else x
 
     def labels(self, y):
-        y = torch.from_numpy(y)
+        y = torch.from_numpy(y).to(self.device)
         return y.long() if self.workload.loss == "sparse_ce" else y
 
     def set_batch(self, x, y):
-        self.step_x, self.step_y = torch.from_numpy(self.prepare(x)), self.labels(y)
+        self.step_x, self.step_y = self.tensor(x), self.labels(y)
 
     def choose_layout(self, x, y):
         """Takes the layout of images that trains faster; leaves the weights as they were."""
@@ -100,17 +110,18 @@ class PyTorch:
         if self.cached[0] is not x:
             if x.ndim == 4:
                 self.choose_layout(x, y)
-            self.cached = (x, torch.from_numpy(self.prepare(x)), self.labels(y))
+            self.cached = (x, self.tensor(x), self.labels(y))
         _, x, y = self.cached
-        total = torch.zeros(())
-        for rows in torch.randperm(len(x)).split(self.workload.batch):
+        total = torch.zeros((), device=self.device)
+        for rows in torch.randperm(len(x), device=self.device).split(self.workload.batch):
             total += self.step(x[rows], y[rows]) * len(rows)
         return float(total) / len(x)
 
     def infer(self, x):
         self.net.eval()
         with torch.inference_mode():
-            return self.activate(self.model(self.as_net_input(torch.from_numpy(x)))).numpy()
+            x = torch.from_numpy(x).to(self.device)
+            return self.activate(self.model(self.as_net_input(x))).cpu().numpy()
 
     predict = None
 
