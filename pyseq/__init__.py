@@ -34,7 +34,6 @@ _MODULES = (
     "regularizers",
     "saving",
     "utils",
-    "wrappers",
 )
 _NAMES = {
     "Sequential": "pyseq.sequential",
@@ -51,6 +50,7 @@ _NAMES = {
     "Optimizer": "pyseq.optimizers",
     "Initializer": "pyseq.initializers",
     "Regularizer": "pyseq.regularizers",
+    "version": "pyseq.utils.session",
 }
 
 

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from pyseq import _core, config
+from pyseq import _core, config, fusion
 from pyseq.variable import Variable
 
 
@@ -170,7 +170,7 @@ def _plain(value):
 
 def lower(layer, input_shape, training, batch_size=None, mask_shape=None, losses=False):
     """Lower one layer (a model is one) onto a fresh graph; returns (graph, output value)."""
-    dtype = "float64" if layer.dtype == "float64" else "float32"
+    dtype = layer.program_dtype()
     graph = Graph(input_shape, training, batch_size, dtype, losses)
     x = graph.input
     if mask_shape is not None:
@@ -183,6 +183,7 @@ class Runner:
 
     def __init__(self, layer, input_shape, training, batch_size, mask_shape=None):
         graph, output = lower(layer, input_shape, training, batch_size, mask_shape)
+        fusion.fuse(graph, output)
         self.many = isinstance(output, (list, tuple))
         self.mask = None if self.many else output.mask
         self.dtype = np.dtype(graph.dtype)

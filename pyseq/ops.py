@@ -9,27 +9,28 @@ They serve metrics, callbacks, Lambda layers and data preparation; they carry no
 
 from __future__ import annotations
 
+import builtins
+
 import numpy as np
 
-from pyseq import activations
+from pyseq import activations, config
 
 # Same name, same meaning in NumPy.
 _NUMPY = (
-    "abs absolute add all any append arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh "
-    "argmax argmin argsort array average bincount bitwise_and bitwise_not bitwise_or bitwise_xor "
-    "broadcast_to ceil clip concatenate conjugate copy corrcoef correlate cos cosh count_nonzero "
-    "cross cumprod cumsum diag diagonal diff digitize divide dot einsum empty equal exp exp2 "
-    "expand_dims expm1 eye flip floor floor_divide full full_like gcd greater greater_equal "
-    "histogram hstack hypot identity imag inner isclose isfinite isin isinf isnan kron lcm less "
-    "less_equal linspace log log10 log1p log2 logaddexp logical_and logical_not logical_or "
-    "logical_xor logspace matmul max maximum mean median meshgrid min minimum mod moveaxis "
-    "multiply "
-    "nan_to_num ndim negative nonzero not_equal ones ones_like outer pad percentile power prod "
-    "quantile ravel real reciprocal repeat reshape roll rot90 round searchsorted select sign "
-    "signbit sin sinh size sort split sqrt square squeeze stack std subtract sum swapaxes take "
-    "take_along_axis tan tanh tensordot tile trace transpose tri tril triu true_divide trunc "
-    "unique "
-    "vander var vdot vectorize vstack where zeros zeros_like"
+    "abs absolute add all allclose any append arccos arccosh arcsin arcsinh arctan arctan2 "
+    "arctanh argmax argmin argsort average bincount bitwise_and bitwise_not bitwise_or "
+    "bitwise_xor broadcast_to ceil clip concatenate conjugate copy corrcoef correlate cos cosh "
+    "count_nonzero cross cumprod cumsum deg2rad diag diagonal diff digitize divide dot einsum "
+    "equal exp exp2 expand_dims expm1 flip fliplr flipud floor floor_divide fmax fmin full_like "
+    "gcd greater greater_equal histogram hstack hypot imag inner isclose isfinite isin isinf "
+    "isnan kron lcm less less_equal log log10 log1p log2 logaddexp logical_and logical_not "
+    "logical_or logical_xor logspace matmul max maximum mean median meshgrid min minimum mod "
+    "moveaxis multiply nan_to_num nanmax nanmean nanmin nanstd nansum nanvar ndim negative "
+    "nonzero not_equal ones_like outer pad percentile power prod quantile rad2deg ravel real "
+    "reciprocal repeat reshape roll rot90 round searchsorted select sign signbit sin sinh size "
+    "sort split sqrt square squeeze stack std subtract sum swapaxes take take_along_axis tan tanh "
+    "tensordot tile trace transpose tril triu true_divide trunc unique vander var vdot vectorize "
+    "vstack where zeros_like"
 ).split()
 # Same name and meaning in pyseq.activations.
 _ACTIVATIONS = (
@@ -40,8 +41,96 @@ _ACTIVATIONS = (
 
 
 def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
-    """Return `x` as an array."""
+    """Return `x` as an array; Python numbers become `floatx()` or int32, as in Keras."""
+    if dtype is None and not hasattr(x, "dtype") and not hasattr(x, "__array__"):
+        array = np.asarray(x)
+        # Arrays within lists keep their dtype.
+        if array.dtype == np.float64 and not _holds_arrays(x):
+            dtype = config.floatx()
+        elif array.dtype == np.int64 and not _holds_arrays(x):
+            dtype = "int32"
+        return array if dtype is None else array.astype(dtype)
     return np.asarray(x, dtype=dtype)
+
+
+def _holds_arrays(x):
+    while isinstance(x, (list, tuple)) and len(x):
+        x = x[0]
+    return hasattr(x, "dtype")
+
+
+array = convert_to_tensor
+
+
+def zeros(shape, dtype=None):
+    """Return an array of zeros, of `floatx()` by default."""
+    return np.zeros(shape, dtype or config.floatx())
+
+
+def ones(shape, dtype=None):
+    """Return an array of ones, of `floatx()` by default."""
+    return np.ones(shape, dtype or config.floatx())
+
+
+def empty(shape, dtype=None):
+    """Return an array whose content is not defined, of `floatx()` by default."""
+    return np.empty(shape, dtype or config.floatx())
+
+
+def full(shape, fill_value, dtype=None):
+    """Return an array filled with one value."""
+    return np.full(shape, fill_value, dtype or convert_to_tensor(fill_value).dtype)
+
+
+def eye(N, M=None, k=0, dtype=None):
+    """Return an identity matrix, of `floatx()` by default."""
+    return np.eye(N, M, k, dtype or config.floatx())
+
+
+def identity(n, dtype=None):
+    """Return a square identity matrix, of `floatx()` by default."""
+    return eye(n, dtype=dtype)
+
+
+def tri(N, M=None, k=0, dtype=None):
+    """Return a lower triangle of ones, of `floatx()` by default."""
+    return np.tri(N, M, k, dtype or config.floatx())
+
+
+def arange(start, stop=None, step=None, dtype=None):
+    """Return evenly spaced numbers: int32 of integers, else `floatx()`."""
+    given = [v for v in (start, stop, step) if v is not None]
+    dtype = dtype or np.result_type(*[convert_to_tensor(v).dtype for v in given])
+    return np.arange(*((0, start) if stop is None else (start, stop)), step or 1, dtype=dtype)
+
+
+def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
+    """Return evenly spaced numbers, of `floatx()` by default."""
+    return np.linspace(start, stop, num, endpoint, retstep, dtype or config.floatx(), axis)
+
+
+def slice(inputs, start_indices, shape):
+    """Return the part of `inputs` of `shape` that begins at `start_indices`."""
+    ends = np.add(start_indices, shape)
+    return np.asarray(inputs)[tuple(map(builtins.slice, start_indices, ends))]
+
+
+def slice_update(inputs, start_indices, updates):
+    """Return `inputs` with `updates` written at `start_indices`."""
+    result = np.array(inputs)
+    ends = np.add(start_indices, np.shape(updates))
+    result[tuple(map(builtins.slice, start_indices, ends))] = updates
+    return result
+
+
+def unstack(x, num=None, axis=0):
+    """Return the parts of `x` along `axis` as a list."""
+    return list(np.moveaxis(np.asarray(x), axis, 0))
+
+
+def divide_no_nan(x1, x2):
+    """Return x1 / x2, and 0 where x2 is 0."""
+    return np.divide(x1, x2, out=np.zeros(np.broadcast(x1, x2).shape), where=np.not_equal(x2, 0))
 
 
 def convert_to_numpy(x):

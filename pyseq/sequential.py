@@ -7,6 +7,7 @@ import json
 
 from pyseq.layers.base import Layer
 from pyseq.layers.core import InputLayer, KerasTensor
+from pyseq.naming import auto_name
 from pyseq.saving import serialization
 from pyseq.saving.registration import builtin
 from pyseq.training.model import Model
@@ -93,7 +94,12 @@ class Sequential(Model):
 
     def _as_layer(self, layer):
         if isinstance(layer, KerasTensor):
-            return layer.layer
+            if len(layer.path) != 1:
+                raise ValueError(
+                    f"{self.name}.add: expected an Input, got the output of {layer.name}; add the "
+                    "layer itself"
+                )
+            return layer.path[0]
         if isinstance(layer, Layer):
             return layer
         if isinstance(layer, type) and issubclass(layer, Layer):
@@ -120,6 +126,7 @@ class Sequential(Model):
         self.built = False
         self._input_batch_shape = None
         self._output_batch_shape = None
+        self._tensors = None
         self._forget_programs()
 
     def build(self, input_shape=None):
@@ -147,20 +154,22 @@ class Sequential(Model):
         else:
             shape = tuple(input_shape)
             self._layers.insert(0, InputLayer(batch_shape=shape))
+            self._layers[0].deferred = True
         self._input_batch_shape = tuple(shape)
+        tensor = self._layers[0].output
         for i, layer in enumerate(self._layers):
             if isinstance(layer, InputLayer):
                 continue
-            if isinstance(shape, list):
+            if isinstance(tensor, list):
                 raise ValueError(
-                    f"{layer.name}: expected one input, got {len(shape)} outputs of "
-                    f"{self._layers[i - 1].name}; a layer with return_state=True can only be last"
+                    f"{layer.name}: expected one input, got {len(tensor)} outputs of "
+                    f"{self._layers[i - 1].name}; a layer with return_state=True or "
+                    "merge_mode=None can only be last"
                 )
-            layer.check_input(shape)
-            if not layer.built:
-                layer.build(shape)
-            shape = layer.compute_output_shape(shape)
-        self._output_batch_shape = shape
+            tensor = tensor.through(layer)
+        many = isinstance(tensor, list)
+        self._output_batch_shape = [t.shape for t in tensor] if many else tensor.shape
+        self._tensors = (self._layers[0].output, tensor)
         self._build_input_shape = self._input_batch_shape
         self.built = True
 
@@ -201,21 +210,14 @@ class Sequential(Model):
 
     @property
     def inputs(self):
-        return [KerasTensor(self.input_shape, self._layers[0].dtype, self._layers[0].name)]
-
-    @property
-    def input(self):
-        return self.inputs[0]
+        return [self.input]
 
     @property
     def outputs(self):
-        shape = self.output_shape
-        shapes = shape if isinstance(shape, list) else [shape]
-        return [KerasTensor(s, self.compute_dtype, self.layers[-1].name) for s in shapes]
+        return self.output if isinstance(self.output, list) else [self.output]
 
-    @property
-    def output(self):
-        return self.outputs[0] if len(self.outputs) == 1 else self.outputs
+    def keep_tensors(self, inputs, outputs):
+        """A nested model keeps its own input and output."""
 
     @property
     def input_dtype(self):
@@ -262,6 +264,87 @@ class Sequential(Model):
         return json.dumps(serialization.serialize_keras_object(self), **kwargs)
 
 
+class FeatureExtractor(Sequential):
+    """The outputs of several layers of a model, for inference: `Model(inputs, [a, b])`.
+
+    Args:
+        layers: the InputLayer and the layers up to the last output.
+        taps: for each output, how many of `layers` lead to it.
+    """
+
+    def __init__(self, layers, taps, name=None):
+        super().__init__(name=name)
+        self._taps = taps
+        for layer in layers:
+            self.add(layer, rebuild=False)
+        self.build()
+
+    def build(self, input_shape=None):
+        super().build(input_shape)
+        tensor, outputs = self._layers[0].output, {1: self._layers[0].output}
+        for i, layer in enumerate(self._layers[1:], 2):
+            outputs[i] = tensor = tensor.through(layer)
+        tensors = [outputs[n] for n in self._taps]
+        self._output_batch_shape = [t.shape for t in tensors]
+        self._tensors = (self._layers[0].output, tensors)
+
+    def compute_output_shape(self, input_shape):
+        return [layer_output.shape for layer_output in self.output]
+
+    def lower(self, g, x):
+        values = {1: x}
+        for i, layer in enumerate(self._layers[1:], 2):
+            values[i] = x = layer.emit(g, x)
+        return [values[n] for n in self._taps]
+
+    def get_config(self):
+        raise ValueError(
+            f"{self.name}: expected a model with one output to save or copy, got "
+            f"{len(self._taps)}; save the model that the layers belong to"
+        )
+
+
+def straight_model(inputs, outputs, name=None, trainable=True):
+    """`Model(inputs, outputs)` for symbolic tensors that one line of layers connects.
+
+    Returns a `Sequential` that shares the layers, or a `FeatureExtractor` for several outputs.
+    """
+    name = name or auto_name("functional")
+    where = f"Model {name}"
+
+    def only(tensors, what):
+        if isinstance(tensors, dict):
+            tensors = list(tensors.values())
+        tensors = list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]
+        for tensor in tensors:
+            if not isinstance(tensor, KerasTensor):
+                raise TypeError(
+                    f"{where}: expected {what} to be symbolic tensors, as Input() and layers "
+                    f"return them, got {type(tensor).__name__}"
+                )
+        return tensors
+
+    starts, ends = only(inputs, "inputs"), only(outputs, "outputs")
+    longest = max(ends, key=lambda t: len(t.path))
+    if len(starts) != 1 or any(t.path != longest.path[: len(t.path)] for t in ends):
+        raise ValueError(
+            f"{where}: expected one input and one line of layers, got {len(starts)} inputs and "
+            f"outputs of {[t.name for t in ends]}; pyseq models are straight lines: use "
+            "Sequential([...])"
+        )
+    begin = starts[0].path
+    if longest.path[: len(begin)] != begin or len(longest.path) == len(begin):
+        raise ValueError(
+            f"{where}: expected outputs that layers connect to the input {starts[0].name}, got "
+            f"the output of {longest.name}, which does not come from it"
+        )
+    first = [starts[0]] if len(begin) == 1 else [InputLayer(batch_shape=starts[0].shape)]
+    stack = [*first, *longest.path[len(begin) :]]
+    if len(ends) > 1 or isinstance(outputs, dict):
+        return FeatureExtractor(stack, [len(t.path) - len(begin) + 1 for t in ends], name=name)
+    return Sequential(stack, trainable=trainable, name=name)
+
+
 def clone_model(
     model, input_tensors=None, clone_function=None, call_function=None, recursive=False, **kwargs
 ):
@@ -301,6 +384,8 @@ def clone_model(
                 new.add(InputLayer.from_config(layer.get_config()))
         else:
             new.add(copy_of(layer))
+    if model.compiled:
+        new.compile_from_config(copy.deepcopy(model.get_compile_config()))
     return new
 
 

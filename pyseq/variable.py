@@ -11,10 +11,11 @@ class Variable:
     """A named tensor. Float variables live in storage that compiled programs write in place.
 
     Args:
-        value: initial value, array-like.
-        trainable: whether an optimizer updates it.
+        initializer: initial value, array-like; or, with `shape`, an initializer or its name.
+        shape: shape of a variable that an initializer fills.
         dtype: "float32" (default for floats), "float64", or any NumPy dtype for variables that only
             Python reads (counters, seeds).
+        trainable: whether an optimizer updates it.
         name: last part of `path`.
 
     >>> v = Variable([[1.0, 2.0]], name="kernel")
@@ -24,8 +25,14 @@ class Variable:
 
     __array_priority__ = 100
 
-    def __init__(self, value, trainable=True, dtype=None, name="variable", path=None):
-        value = np.asarray(value)
+    def __init__(
+        self, initializer, shape=None, dtype=None, trainable=True, name="variable", path=None
+    ):
+        if shape is not None:
+            from pyseq import initializers
+
+            initializer = initializers.get(initializer)(tuple(shape), dtype=dtype or "float32")
+        value = np.asarray(initializer)
         if dtype is None:
             dtype = "float32" if value.dtype.kind == "f" else value.dtype.name
         self.name = name
@@ -34,8 +41,11 @@ class Variable:
         self.regularizer = None
         self.constraint = None
         self.initializer = None
-        if np.dtype(dtype).name in ("float32", "float64"):
-            self._storage = _core.Variable(list(value.shape), np.dtype(dtype).name)
+        self._store(value, np.dtype(dtype))
+
+    def _store(self, value, dtype):
+        if dtype.name in ("float32", "float64"):
+            self._storage = _core.Variable(list(value.shape), dtype.name)
             self._array = self._storage.array()
             self._array[...] = value
         else:
@@ -43,6 +53,15 @@ class Variable:
             self._array = np.array(value, dtype=dtype)
         self._view = self._array.view()
         self._view.flags.writeable = False
+
+    def __getstate__(self):
+        state = {k: v for k, v in vars(self).items() if k not in ("_storage", "_array", "_view")}
+        return state, self.numpy()
+
+    def __setstate__(self, state):
+        attributes, value = state
+        vars(self).update(attributes)
+        self._store(value, value.dtype)
 
     @property
     def shape(self):
@@ -109,6 +128,9 @@ class Variable:
     def __int__(self):
         return int(self.value)
 
+    def __index__(self):
+        return self.value.__index__()
+
     def __repr__(self):
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
 
@@ -138,3 +160,15 @@ class Variable:
 
     def __neg__(self):
         return -self.value
+
+    def __abs__(self):
+        return abs(self.value)
+
+    # Two variables are equal only if they are the same one, so that lists of them can be searched.
+    def __eq__(self, other):
+        return self is other if isinstance(other, Variable) else self.value == other
+
+    def __ne__(self, other):
+        return self is not other if isinstance(other, Variable) else self.value != other
+
+    __hash__ = object.__hash__

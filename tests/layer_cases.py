@@ -297,6 +297,7 @@ def _normalization():
     yield Case(L("BatchNormalization", axis=1, center=False), (3, 4, 5))
     yield Case(L("BatchNormalization", gamma_regularizer="l2", beta_regularizer="l1"), (6, 3))
     yield Case(L("BatchNormalization"), (6, 3), mask=True)
+    yield Case(L("BatchNormalization", axis=1), (6, 3), mask=True)
     # Renormalization takes its factors as constants: not what central differences see.
     yield Case(L("BatchNormalization", renorm=True), (4, 3), gradient=False)
     yield Case(L("BatchNormalization", renorm=True, renorm_momentum=0.9,
@@ -348,11 +349,16 @@ def _preprocessing():
     yield Case(L("CategoryEncoding", num_tokens=6, output_mode="one_hot"), (1,), data=6, **plain)
     yield Case(L("CenterCrop", height=3, width=2), (6, 5, 3))
     yield Case(L("CenterCrop", height=4, width=3), (5, 6, 2), data="image")
+    yield Case(L("CenterCrop", height=4, width=3, data_format="channels_first"), (2, 5, 6))
+    yield Case(L("CenterCrop", height=5, width=7), (4, 6, 2))
     for interpolation in ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"):
         yield Case(L("Resizing", height=5, width=7, interpolation=interpolation), (4, 6, 2),
-                   oracle=interpolation not in _NOT_ON_TORCH, **plain)
-    yield Case(L("Resizing", height=3, width=3, crop_to_aspect_ratio=True), (4, 6, 2), **plain)
-    yield Case(L("Resizing", height=6, width=6, pad_to_aspect_ratio=True), (4, 6, 2), **plain)
+                   oracle=interpolation not in _NOT_ON_TORCH)
+    yield Case(L("Resizing", height=3, width=3, crop_to_aspect_ratio=True), (4, 6, 2))
+    yield Case(L("Resizing", height=6, width=6, pad_to_aspect_ratio=True, fill_value=0.5), (4, 6, 2))
+    yield Case(L("Resizing", height=3, width=2, antialias=True), (7, 6, 2))
+    yield Case(L("Resizing", height=3, width=4, interpolation="lanczos3", antialias=True,
+                 data_format="channels_first"), (2, 7, 6), oracle=False)
 
 
 def _audio():

@@ -60,6 +60,13 @@ def test_includes_point_down():
 
 
 @needs_sources
+@pytest.mark.parametrize("folder", ["ops", "losses", "optimizers"])
+def test_every_op_has_a_gpu_twin(folder):
+    host = {path.stem for path in (CSRC / folder).glob("*.cpp")}
+    assert host == {path.stem for path in (CSRC / "cuda" / folder).glob("*.cu")}
+
+
+@needs_sources
 def test_nobody_includes_an_op():
     wrong = [
         f"{path} includes {name}" for path, name, _ in includes()

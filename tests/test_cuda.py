@@ -250,7 +250,10 @@ def test_masks_and_weights_reach_losses_and_metrics():
             ]
         )
         model.compile(
-            "adam", "sparse_categorical_crossentropy", metrics=["accuracy"], weighted_metrics=["mse"]
+            "adam",
+            "sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+            weighted_metrics=["sparse_categorical_crossentropy"],
         )
         history = model.fit(ids, y, sample_weight=w, batch_size=8, epochs=2, verbose=0)
         results = model.evaluate(ids, y, sample_weight=w, verbose=0)

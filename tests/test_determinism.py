@@ -54,6 +54,24 @@ def train(name, threads, seed=0):
             np.array(history.history["mae"])]
 
 
+@pytest.mark.parametrize("layer", [layers.LSTM, layers.GRU, layers.SimpleRNN])
+@pytest.mark.parametrize("units", [72, 256])
+@pytest.mark.parametrize("sequences", [False, True])
+def test_one_row_shared_by_threads_gives_the_same_bits(layer, units, sequences):
+    pyseq.utils.set_random_seed(0)
+    model = pyseq.Sequential(
+        [pyseq.Input((60, 24)), layer(units, return_sequences=sequences, go_backwards=sequences)]
+    )
+    x = np.random.default_rng(1).normal(size=(9, 60, 24)).astype("float32")
+    pyseq.config.set_num_threads(1)
+    one = model.predict_on_batch(x[:1])
+    np.testing.assert_allclose(model.predict_on_batch(x)[:1], one, atol=1e-5)
+    for threads in (2, 4):
+        pyseq.config.set_num_threads(threads)
+        for _ in range(20):
+            np.testing.assert_array_equal(model.predict_on_batch(x[:1]), one)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_thread_counts_give_the_same_bits(name):
     one = train(name, 1)

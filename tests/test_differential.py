@@ -3,16 +3,36 @@
 Each failure prints its seed and model; `python -m tests.differential SEED` runs it again.
 """
 
+import inspect
 import os
 
 import pytest
 from differential.compare import run_seed
+from differential.generator import generate
+from layer_cases import class_names
+
+import pyseq
+from pyseq.layers import merging
 
 COUNT = int(os.environ.get("PYSEQ_DIFFERENTIAL", 200 if os.environ.get("CI") else 40))
 FIRST = int(os.environ.get("PYSEQ_DIFFERENTIAL_SEED", 0))
 CHUNK = 20
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+# Why a layer is not drawn.
+NOT_DRAWN = {
+    "Hashing": "Keras needs TensorFlow for it",
+    "IntegerLookup": "Keras needs TensorFlow for it",
+    "StringLookup": "Keras needs TensorFlow for it",
+    "TextVectorization": "Keras needs TensorFlow for it",
+    "Equalization": "Keras refuses it inside a model",
+    "ContrastLimitedAdaptiveHistogramEqualization": "Keras does something else with each batch",
+    "Layer": "a base class",
+    "Wrapper": "a base class",
+    "InputSpec": "no layer",
+}
 
 
 @pytest.mark.parametrize("first", range(FIRST, FIRST + COUNT, CHUNK))
@@ -25,3 +45,32 @@ def test_random_models_agree(first, keras):
             failures.append(str(error))
     assert not failures, "\n\n".join(failures)
     assert compared > 0
+
+
+def test_every_layer_loss_metric_and_optimizer_is_drawn(keras):
+    drawn = {"layers": set(), "losses": set(), "metrics": set(), "optimizers": set()}
+    for seed in range(1500):
+        plan = generate(seed, keras)
+        for spec in plan.stack:
+            drawn["layers"] |= class_names(spec)
+        for family, values in (
+            ("losses", [plan.loss]),
+            ("metrics", plan.metrics + plan.weighted_metrics),
+            ("optimizers", [plan.optimizer]),
+        ):
+            drawn[family] |= {getattr(value, "class_name", value) for value in values}
+    bases = {"Loss", "Metric", "Optimizer"}
+    # Sum, Mean and Accuracy want other arguments than a model gives; a map is for named variables.
+    bases |= {"Mean", "MeanMetricWrapper", "Sum", "Accuracy", "MultiOptimizer", "OptimizerMap"}
+    for family, names in drawn.items():
+        module, ours = getattr(keras, family), getattr(pyseq, family)
+        public = {
+            value.__name__
+            for name, value in vars(module).items()
+            if inspect.isclass(value) and hasattr(ours, name) and not _refused(getattr(ours, name))
+        }
+        assert sorted(public - names - bases - set(NOT_DRAWN)) == []
+
+
+def _refused(cls):
+    return issubclass(cls, (merging._ManyInputs, merging._OtherBackend))

@@ -65,6 +65,16 @@ def test_batch_normalization_mask():
     compare(*pair("BatchNormalization"), data(6, 9, 4), mask=np.zeros((6, 9)))
 
 
+@pytest.mark.parametrize("axis", [1, 2, 3])
+@pytest.mark.parametrize("renorm", [False, True])
+def test_batch_normalization_mask_along_any_axis(axis, renorm):
+    mask = RANDOM.integers(0, 2, (6, 5, 3))
+    compare(*pair("BatchNormalization", axis=axis, renorm=renorm), data(6, 5, 3, 4), mask=mask)
+    if axis < 3:
+        mask = RANDOM.integers(0, 2, (6, 5))
+        compare(*pair("BatchNormalization", axis=axis), data(6, 5, 4), mask=mask)
+
+
 def test_batch_normalization_mask_with_one_channel():
     # Keras 3.15 fails here; the statistics are those of the steps that count.
     x, mask = data(2, 3, 1), np.array([[1, 1, 0], [1, 0, 0]])

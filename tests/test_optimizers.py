@@ -325,7 +325,7 @@ class SignDescent(optimizers.Optimizer):
         self.counts = self.add_optimizer_variables(variables, "count")
 
     def update_step(self, gradient, variable, learning_rate):
-        self.assign_add(self.counts[self._index[id(variable)]], 1.0)
+        self.assign_add(self.counts[self._get_variable_index(variable)], 1.0)
         self.assign_sub(variable, learning_rate * np.sign(gradient))
 
 

@@ -260,6 +260,23 @@ def test_conv_lstm_equals_keras(keras, rng, kind, size, shape, arguments, masked
     compare(keras, mine, theirs, shape, rng, mask, scale=0.2)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"return_sequences": True},
+        {"return_sequences": True, "go_backwards": True, "zero_output_for_mask": True},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind, shape", [("ConvLSTM1D", (4, 3, 6, 2)),
+                                         ("ConvLSTM2D", (4, 3, 4, 5, 2))])
+def test_conv_lstm_with_a_mask_of_pixels_equals_keras(keras, rng, kind, shape, arguments):
+    arguments = {**arguments, "padding": "same", "dtype": "float64"}
+    mine, theirs = (getattr(m, kind)(3, 3, **arguments) for m in (layers, keras.layers))
+    compare(keras, mine, theirs, shape, rng, rng.random(shape[:-1]) < 0.6, scale=0.2)
+
+
 @pytest.mark.parametrize("sequences", [False, True])
 def test_conv_lstm_channels_first(rng, sequences):
     arguments = {"return_sequences": sequences, "return_state": True, "dtype": "float64"}
@@ -398,15 +415,20 @@ def test_gradients_under_dropout(rng, kind, masked, rates):
     def loss():
         return (run_program(layer, x, None, mask, training=True)[0][0] * dy).sum()
 
-    for array, gradient in [(x, dx), *zip([w.value for w in layer.weights], grads, strict=True)]:
+    def loss_with(target, at, step):
+        moved = target.copy() if target is x else target.numpy()
+        start = moved.copy()
+        moved[at] += step
+        put = x.__setitem__ if target is x else lambda _, value: target.assign(value)
+        put(..., moved)
+        result = loss()
+        put(..., start)
+        return result
+
+    for target, gradient in [(x, dx), *zip(layer.weights, grads, strict=True)]:
         for _ in range(4):
-            at = tuple(rng.integers(0, d) for d in array.shape)
-            value = array[at]
-            array[at] = value + 1e-5
-            above = loss()
-            array[at] = value - 1e-5
-            below = loss()
-            array[at] = value
+            at = tuple(rng.integers(0, d) for d in target.shape)
+            above, below = loss_with(target, at, 1e-5), loss_with(target, at, -1e-5)
             np.testing.assert_allclose(gradient[at], (above - below) / 2e-5, rtol=1e-6, atol=1e-7)
 
 
@@ -516,8 +538,18 @@ def test_names_and_sublayers():
         (lambda: layers.LSTM(2, use_cudnn="no"), "expected `use_cudnn` to be"),
         (lambda: layers.LSTM(2, spelling=1), "unknown"),
         (lambda: layers.LSTM(2, name="l")(np.zeros((2, 3))), "l: expected an input of 3 dim"),
-        (lambda: layers.LSTM(2, activation="softmax")(np.zeros((2, 3, 4))), "element-wise"),
-        (lambda: layers.GRU(2, recurrent_activation=abs)(np.zeros((2, 3, 4))), "element-wise"),
+        (
+            lambda: layers.LSTM(2, activation="softmax")(np.zeros((2, 3, 4)), training=True),
+            "element-wise",
+        ),
+        (
+            lambda: layers.GRU(2, recurrent_activation=abs)(np.zeros((2, 3, 4)), training=True),
+            "element-wise",
+        ),
+        (
+            lambda: layers.GRU(2, name="g")(np.zeros((2, 3, 4)), initial_state=np.zeros((2, 3))),
+            r"g: expected `initial_state` of 1 arrays of shapes \[\(2, 2\)\], got \[\(2, 3\)\]",
+        ),
         (lambda: layers.Bidirectional(layers.Dense(2)), "expected a recurrent layer"),
         (lambda: layers.Bidirectional(layers.GRU(2), merge_mode="max"), "`merge_mode` to be"),
         (
@@ -536,6 +568,10 @@ def test_names_and_sublayers():
         (lambda: layers.ConvLSTM2D(2, 3, padding="causal"), "'valid' or 'same', got 'causal'"),
         (lambda: layers.ConvLSTM2D(2, (3, 3, 3)), "`kernel_size` to be"),
         (lambda: layers.ConvLSTM1D(2, 5)(np.zeros((1, 2, 3, 1))), "at least 5, got"),
+        (
+            lambda: layers.ConvLSTM1D(2, 2)(np.zeros((2, 3, 4, 1)), mask=np.ones((2, 3, 4))),
+            r"the output's pixels \(3,\) with the channels last, got mask \(3, 4\)",
+        ),
         (lambda: layers.RNN(layers.Dense(2)), "`state_size`"),
         (lambda: layers.StackedRNNCells([]), "at least one cell"),
     ],
@@ -543,14 +579,3 @@ def test_names_and_sublayers():
 def test_error_messages(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-def test_custom_cell_is_refused_clearly():
-    class Mine:
-        state_size = output_size = 2
-
-        def call(self, inputs, states):
-            return inputs, states
-
-    with pytest.raises(ValueError, match="steps written in Python cannot be compiled"):
-        layers.RNN(Mine())(np.zeros((1, 2, 2)))

@@ -111,6 +111,10 @@ void Executor::plan_ops() {
       double& work = node.state.by_rows && op.fold == 1 ? work_by_rows_ : work_per_row_;
       work += node.state.forward_flops * fold + 2 * moved;
       if (options_.backward) work += node.state.backward_flops * fold + 2 * moved;
+      // Variables pass through memory once a call, each element in the time of a few operations.
+      double elements_read = 0;
+      for (const int v : op.params) elements_read += static_cast<double>(elements(spec.variables[v].shape));
+      work_per_call_ += std::min(4 * elements_read, 2 * node.state.forward_flops * fold);
     }
   }
 }

@@ -34,7 +34,7 @@ class Executor {
   std::size_t bytes() const { return arena_->bytes() + gradients_->bytes() + packed_->bytes(); }
   // Work of a forward (and backward) over n rows, to choose a number of threads.
   double work(std::int64_t n) const {
-    return (work_per_row_ + (n > 1 ? work_by_rows_ : 0)) * static_cast<double>(n);
+    return (work_per_row_ + (n > 1 ? work_by_rows_ : 0)) * static_cast<double>(n) + work_per_call_;
   }
 
   // Before the first and after the last forward of a call: variables are brought here and weights
@@ -103,6 +103,7 @@ class Executor {
   double* device_losses_ = nullptr;
   std::vector<void*> slot_pointer_, slot_gradient_, variable_gradient_;
   double work_per_row_ = 0, work_by_rows_ = 0;  // by_rows: of ops that one row keeps on one thread
+  double work_per_call_ = 0;
   std::exception_ptr error_;
   bool profile_ = false;
   std::vector<double> microseconds_;

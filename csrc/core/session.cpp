@@ -1,14 +1,16 @@
 #include "pyseq/session.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "core/executor.h"
+#include "core/pace.h"
 
 namespace pyseq {
 
 Session::Session(ProgramPtr program, std::vector<VariablePtr> variables)
-    : program_(std::move(program)), variables_(std::move(variables)) {
+    : program_(std::move(program)), variables_(std::move(variables)), pace_(std::make_unique<Pace>()) {
   ExecutorOptions options;
   idle_.push_back(std::make_unique<Executor>(*program_, variables_, options));
 }
@@ -64,12 +66,26 @@ void Session::run(std::int64_t n, const void* const* inputs, void* const* output
   if (program_->table().device) {
     run_on_device(*executor, n, inputs, training, step);
   } else {
-    const int threads = std::min(threads_for(executor->work(n)), executor->workers());
+    // Above this a time slice more or less does not count.
+    constexpr double kShort = 1e9;
+    const double work = executor->work(n);
+    int threads = std::min(threads_for(work), executor->workers());
+    const bool paced = threads > 1 && work < kShort;
+    if (paced) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (!pace_->team(n)) threads = 1;
+    }
+    const auto started = std::chrono::steady_clock::now();
     with_team(threads, [&](Pool* pool) {
       executor->begin(pool, false);
       executor->forward(pool, n, inputs, training, step);
       executor->end();
     });
+    if (paced) {
+      const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+      const std::lock_guard<std::mutex> lock(mutex_);
+      pace_->took(n, threads > 1, took.count());
+    }
   }
   const std::exception_ptr error = executor->take_error();
   const ProgramSpec& spec = program_->spec();

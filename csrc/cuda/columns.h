@@ -61,10 +61,10 @@ struct ColumnKernel {
     const Index j = tile * g.width + t.thread % g.width;
     const Index first = chunk * g.per_chunk;
     const Index last = first + g.per_chunk < g.rows ? first + g.per_chunk : g.rows;
+    const int group = t.thread / g.width;
     State state;
-    if (j < g.cols)
-      for (Index i = first + t.thread / g.width; i < last; i += g.groups)
-        take(state, segment * g.rows + i, j);
+    if (j < g.cols && group < g.groups)
+      for (Index i = first + group; i < last; i += g.groups) take(state, segment * g.rows + i, j);
     state = merge_groups(t, g.width, g.groups, state);
     if (t.thread >= g.width || j >= g.cols) return;
     if (g.chunks == 1) finish(segment, j, state);
@@ -121,7 +121,7 @@ struct Sums {
 };
 
 // Count, mean and sum of squared distances from it. Elements are taken relative to the first one, so
-// that a large mean costs no digits; Chan, Golub & LeVeque, 1979.
+// that a large mean costs no digits; merged as Chan, Golub & LeVeque, 1979.
 struct Moments {
   float count, first, sum, square;
   __device__ Moments() : count(0), first(0), sum(0), square(0) {}
@@ -133,18 +133,22 @@ struct Moments {
     square += d * d;
   }
   __device__ float mean() const { return count > 0 ? first + sum / count : 0; }
-  __device__ float squares() const { return count > 0 ? fmaxf(0.0f, square - sum * (sum / count)) : 0; }
+  // fmaxf would hide a NaN.
+  __device__ float squares() const {
+    const float s = count > 0 ? square - sum * (sum / count) : 0;
+    return s < 0 ? 0 : s;
+  }
   __device__ void merge(const Moments& o) {
     if (o.count == 0) return;
     if (count == 0) {
       *this = o;
       return;
     }
-    // Both about `first`.
-    const float shift = o.first - first;
-    square += o.square + shift * (2 * o.sum + o.count * shift);
-    sum += o.sum + o.count * shift;
-    count += o.count;
+    const float total = count + o.count, distance = o.mean() - mean();
+    square = squares() + o.squares() + distance * distance * (count * (o.count / total));
+    first = mean() + distance * (o.count / total);
+    sum = 0;
+    count = total;
   }
 };
 

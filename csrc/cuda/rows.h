@@ -15,7 +15,8 @@ struct Team {
   bool leads;
 
   __device__ float sum(float v) const {
-    return combine(v, [](float a, float b) { return a + b; }, [](const Block& b, float u) { return b.sum(u); });
+    return combine(v, [](float a, float b) { return a + b; },
+                   [](const Block& b, float u) { return b.sum(u); });
   }
   __device__ float max(float v) const {
     return combine(v, [](float a, float b) { return fmaxf(a, b); },
@@ -58,7 +59,7 @@ struct RowKernel {
 // Threads that share a row of n elements: whole blocks only where rows are long, or long enough and
 // too few to fill a GPU by warps.
 inline int lanes_for_row(Index rows, Index n) {
-  if (n > 2048 || (rows < 132 * 8 && n > 256)) return n > 8192 ? 1024 : threads_for_row(n);
+  if (n > 2048 || (rows < 132 * 8 && n > 256)) return n > 8192 ? 512 : threads_for_row(n);
   int lanes = 1;
   while (lanes < 32 && lanes * 4 < n) lanes *= 2;
   return lanes;

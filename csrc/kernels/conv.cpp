@@ -244,9 +244,60 @@ Index segment_reals(Index taps) {
   return round_to(2 * taps * static_cast<Index>(sizeof(Index) / sizeof(real)), kLanes);
 }
 
+// Sizes of the packed weights of a pass do not depend on the number of rows.
+Index packed_reals(const Pass& p) {
+  return round_to(p.a[0].taps * p.a[1].taps * p.a[2].taps * p.cg * p.groups * packed_columns(p.fg),
+                  kLanes);
+}
+
+bool is_narrow(const Pass& p) { return narrow_pass(p.length, p.fg); }
+
+// Multiplies what pack_weights or pack_narrow wrote for each output channel.
+void scale_packed(const Pass& p, const real* scale, real* packed) {
+  const Index columns = packed_columns(p.fg), depth = p.depth();
+  for (Index g = 0; g < p.groups; ++g)
+    for (Index j = 0; j < p.fg; ++j) {
+      const real s = scale[g * p.fg + j];
+      if (is_narrow(p)) {
+        real* at = packed + (g * p.fg + j) * depth;
+        for (Index k = 0; k < depth; ++k) at[k] *= s;
+        continue;
+      }
+      const Index panel = j / kPanel * kPanel, width = least(kPanel, columns - panel);
+      real* at = packed + (g * columns + panel) * depth + j - panel;
+      for (Index k = 0; k < depth; ++k) at[k * width] *= s;
+    }
+}
+
+void pack_pass(Pool* pool, Pass p, const Weights& w, const real* scale, real* packed) {
+  plan_pass(p, false);
+  if (is_narrow(p)) pack_narrow(p, w, packed);
+  else pack_weights(pool, p, w, packed);
+  if (scale) scale_packed(p, scale, packed);
+}
+
+// Boxes of a small output are made smaller, so that several workers find some. By shape and rows
+// alone: which taps of a border are skipped depends on the box.
+void divide_boxes(Pass& p, Index panels) {
+  constexpr Index kPieces = 8;
+  while (p.boxes() * panels < kPieces) {
+    // The outermost axis that can still be halved.
+    const Index out[4] = {p.n, p.a[0].out, p.a[1].out, p.a[2].out};
+    int i = 0;
+    while (i < 4 && (p.box[i] == 1 || (i == 3 && p.box[3] < 2 * kMaxTilePixels))) ++i;
+    if (i == 4) return;
+    Index pixels = 1;
+    for (int k = 0; k < 4; ++k) pixels *= p.box[k];
+    if (pixels < 4 * kMaxTilePixels) return;
+    p.box[i] = pieces(p.box[i], 2);
+    p.count[i] = pieces(out[i], p.box[i]);
+  }
+}
+
 void run_pass(Pass& p, const ConvSource& src, const Weights& w, const ConvTarget& target,
-              const ConvWork& work) {
+              const ConvWork& work, const real* kept = nullptr) {
   plan_pass(p, src.act != nullptr);
+  if (kept) divide_boxes(p, p.groups * pieces(p.fg, is_narrow(p) ? kNarrowFilters : kPanel));
   const Index taps = p.a[0].taps * p.a[1].taps * p.a[2].taps;
   const Index none[3] = {}, every[3] = {p.a[0].taps, p.a[1].taps, p.a[2].taps};
   Index* offsets = reinterpret_cast<Index*>(work.fixed);
@@ -256,10 +307,12 @@ void run_pass(Pass& p, const ConvSource& src, const Weights& w, const ConvTarget
   ConvTarget out = target;
   if (out.act && out.act->kind == kLinear) out.act = nullptr;
   if (!out.act) out.z = nullptr;
-  PassRun r{p, src, out, nullptr, 0, narrow_pass(p.length, p.fg), all, plain_relu(out)};
+  PassRun r{p, src, out, nullptr, 0, is_narrow(p), all, plain_relu(out)};
   real* packed = work.fixed + segment_reals(taps);
   // Packing costs as much as a few tiles of pixels.
-  if (r.narrow) {
+  if (kept) {
+    r.b = kept;
+  } else if (r.narrow) {
     pack_narrow(p, w, packed);
     r.b = packed;
   } else if (!w.transposed && pixels <= 2 * kTile && p.fg % kLanes == 0) {
@@ -314,16 +367,18 @@ Index copy_bound(Pass p) {
 
 }  // namespace
 
-ConvScratch conv_forward_scratch(const ConvShape& s) {
-  const Index packed = s.depth() * packed_columns(s.filters / s.groups) * s.groups;
+ConvScratch conv_forward_scratch(const ConvShape& s, bool packed) {
+  const Index weights = packed ? 0 : s.depth() * packed_columns(s.filters / s.groups) * s.groups;
   ConvScratch scratch = winograd_scratch(s, ConvPass::forward);
-  scratch.cover({segment_reals(s.taps()) + packed, copy_bound(forward_pass(s, 1))});
+  if (packed) scratch.fixed = 0;
+  scratch.cover({segment_reals(s.taps()) + weights, copy_bound(forward_pass(s, 1))});
   return scratch;
 }
 
-ConvScratch conv_data_gradient_scratch(const ConvShape& s) {
+ConvScratch conv_data_gradient_scratch(const ConvShape& s, bool packed) {
   const Index depth = s.taps() * (s.filters / s.groups);
-  const Index packed = depth * packed_columns(s.channels / s.groups) * s.groups;
+  const Index weights =
+      packed ? 0 : depth * packed_columns(s.channels / s.groups) * s.groups;
   Index copies = 0;
   const auto phases = [&](int i) { return least(s.axis[i].stride, s.axis[i].in); };
   for (Index d = 0; d < phases(0); ++d)
@@ -331,36 +386,110 @@ ConvScratch conv_data_gradient_scratch(const ConvShape& s) {
       for (Index w = 0; w < phases(2); ++w)
         copies = most(copies, copy_bound(gradient_pass(s, 1, d, h, w)));
   ConvScratch scratch = winograd_scratch(s, ConvPass::data_gradient);
-  scratch.cover({segment_reals(s.taps()) + packed, copies});
+  if (packed) scratch.fixed = 0;
+  scratch.cover({segment_reals(s.taps()) + weights, copies});
   return scratch;
 }
 
-void conv_forward(const ConvShape& s, Index n, const ConvSource& x, const real* w,
-                  const ConvTarget& y, const ConvWork& work) {
-  if (winograd_wanted(s, n, ConvPass::forward)) return winograd_forward(s, n, x, w, y, work);
-  Pass p = forward_pass(s, n);
-  run_pass(p, x, weights_of(s, w, false), y, work);
-}
+namespace {
 
-void conv_data_gradient(const ConvShape& s, Index n, const ConvSource& y, const real* w,
-                        const ConvTarget& x, const ConvWork& work) {
-  if (winograd_wanted(s, n, ConvPass::data_gradient))
-    return winograd_data_gradient(s, n, y, w, x, work);
-  const Weights weights = weights_of(s, w, true);
+// f(pass) for each pass whose outputs make up the gradient of the data.
+template <class F>
+PYSEQ_INLINE void gradient_passes(const ConvShape& s, Index n, F&& f) {
   if (is_pointwise(s)) {
     ConvShape transposed = s;
     transposed.channels = s.filters;
     transposed.filters = s.channels;
     Pass p = forward_pass(transposed, n);
-    run_pass(p, y, weights, x, work);
-    return;
+    return f(p);
   }
   for (Index d = 0; d < least(s.axis[0].stride, s.axis[0].in); ++d)
     for (Index h = 0; h < least(s.axis[1].stride, s.axis[1].in); ++h)
       for (Index k = 0; k < least(s.axis[2].stride, s.axis[2].in); ++k) {
         Pass p = gradient_pass(s, n, d, h, k);
-        run_pass(p, y, weights, x, work);
+        f(p);
       }
+}
+
+template <class F>
+PYSEQ_INLINE void passes(const ConvShape& s, Index n, bool gradient, F&& f) {
+  if (gradient) return gradient_passes(s, n, f);
+  Pass p = forward_pass(s, n);
+  f(p);
+}
+
+ConvPass kind_of(bool gradient) {
+  return gradient ? ConvPass::data_gradient : ConvPass::forward;
+}
+
+// Packed weights: the tile of Winograd's algorithm; the weights of each pass, unless no number of
+// rows needs them; the transformed weights.
+constexpr Index kHeader = 64 / static_cast<Index>(sizeof(real));
+
+Index direct_reals(const ConvShape& s, bool gradient) {
+  if (winograd_always(s, kind_of(gradient))) return 0;
+  Index size = 0;
+  passes(s, 1, gradient, [&](Pass& p) { size += packed_reals(p); });
+  return size;
+}
+
+int tile_now(const ConvShape& s, bool gradient, int planned) {
+  return static_cast<int>(least(winograd_tile(s, kind_of(gradient)), planned));
+}
+
+}  // namespace
+
+ConvPacking conv_packing(const ConvShape& s, bool gradient) {
+  const ConvPass kind = kind_of(gradient);
+  const int tile = winograd_tile(s, kind);
+  return {kHeader + direct_reals(s, gradient) + winograd_packed_size(s, kind, tile), tile};
+}
+
+void conv_pack(Pool* pool, const ConvShape& s, bool gradient, int tile, const real* w,
+               const real* scale, real* packed) {
+  const ConvPass kind = kind_of(gradient);
+  const int now = tile_now(s, gradient, tile);
+  packed[0] = static_cast<real>(now);
+  real* to = packed + kHeader;
+  const Weights weights = weights_of(s, w, gradient);
+  if (!winograd_always(s, kind))
+    passes(s, 1, gradient, [&](Pass& p) {
+      pack_pass(pool, p, weights, scale, to);
+      to += packed_reals(p);
+    });
+  if (now) winograd_pack(pool, s, kind, now, w, scale, to);
+}
+
+bool conv_pack_stale(const ConvShape& s, bool gradient, int tile, const real* packed) {
+  return packed[0] != static_cast<real>(tile_now(s, gradient, tile));
+}
+
+void conv_forward(const ConvShape& s, Index n, const ConvSource& x, const real* w,
+                  const ConvTarget& y, const ConvWork& work, const real* packed) {
+  const int tile = packed ? static_cast<int>(packed[0]) : 0;
+  if (packed ? winograd_packed_wanted(s, n, ConvPass::forward, tile)
+             : winograd_wanted(s, n, ConvPass::forward)) {
+    const real* u = packed ? packed + kHeader + direct_reals(s, false) : nullptr;
+    return winograd_forward(s, n, x, w, y, work, tile, u);
+  }
+  Pass p = forward_pass(s, n);
+  run_pass(p, x, weights_of(s, w, false), y, work, packed ? packed + kHeader : nullptr);
+}
+
+void conv_data_gradient(const ConvShape& s, Index n, const ConvSource& y, const real* w,
+                        const ConvTarget& x, const ConvWork& work, const real* packed) {
+  const int tile = packed ? static_cast<int>(packed[0]) : 0;
+  if (packed ? winograd_packed_wanted(s, n, ConvPass::data_gradient, tile)
+             : winograd_wanted(s, n, ConvPass::data_gradient)) {
+    const real* u = packed ? packed + kHeader + direct_reals(s, true) : nullptr;
+    return winograd_data_gradient(s, n, y, w, x, work, tile, u);
+  }
+  const Weights weights = weights_of(s, w, true);
+  const real* kept = packed ? packed + kHeader : nullptr;
+  gradient_passes(s, n, [&](Pass& p) {
+    run_pass(p, y, weights, x, work, kept);
+    if (kept) kept += packed_reals(p);
+  });
 }
 
 }  // namespace pyseq::PYSEQ_NS

@@ -52,16 +52,30 @@ struct ConvWork {
   Index worker_stride;
 };
 
-ConvScratch conv_forward_scratch(const ConvShape& s);
-ConvScratch conv_data_gradient_scratch(const ConvShape& s);
+// `packed`: for calls with packed weights only.
+ConvScratch conv_forward_scratch(const ConvShape& s, bool packed = false);
+ConvScratch conv_data_gradient_scratch(const ConvShape& s, bool packed = false);
 ConvScratch conv_weight_gradient_scratch(const ConvShape& s);
 
-// Bits of all three do not depend on the number of workers.
+// Weights as conv_forward or conv_data_gradient (`gradient`) read them, kept from call to call.
+struct ConvPacking {
+  Index size;  // reals
+  int tile;    // of Winograd's algorithm, 0 for none, at the matmul precision of now
+};
+ConvPacking conv_packing(const ConvShape& s, bool gradient);
+// `scale`, unless null, multiplies the weights of each channel that the pass produces. `tile` as
+// conv_packing gave it: the precision may have changed since, and only tiles that fit are used.
+void conv_pack(Pool* pool, const ConvShape& s, bool gradient, int tile, const real* w,
+               const real* scale, real* packed);
+// True if the precision changed so that `packed` has to be made anew.
+bool conv_pack_stale(const ConvShape& s, bool gradient, int tile, const real* packed);
+
+// Bits of all three do not depend on the number of workers. With `packed`, w is not read.
 void conv_forward(const ConvShape& s, Index n, const ConvSource& x, const real* w,
-                  const ConvTarget& y, const ConvWork& work);
+                  const ConvTarget& y, const ConvWork& work, const real* packed = nullptr);
 // y (N, oD, oH, oW, F) -> x (N, D, H, W, C): the transpose of conv_forward in x.
 void conv_data_gradient(const ConvShape& s, Index n, const ConvSource& y, const real* w,
-                        const ConvTarget& x, const ConvWork& work);
+                        const ConvTarget& x, const ConvWork& work, const real* packed = nullptr);
 // dw, and the sum of y over all pixels if `db` is not null.
 void conv_weight_gradient(const ConvShape& s, Index n, const ConvSource& x, const ConvSource& y,
                           real* dw, real* db, const ConvWork& work);

@@ -98,9 +98,21 @@ void in_place(Pool* pool, const Gemm& g, real* worker, Index worker_stride) {
   } while (k.at < g.k);
 }
 
+// Packs one block of B: panels of kPanel columns.
+void pack_block(Pool* pool, const real* b, Index b_row, Index b_col, Index columns, Index depth,
+                real* to) {
+  const Index panel = depth * kPanel;
+  parallel_for(pool, ceil_div(columns, kPanel), larger(1, 16384 / larger(1, panel)),
+               [&](Index begin, Index end, int) {
+                 const Index j = begin * kPanel;
+                 pack_panels(b + j * b_col, b_row, b_col, smaller(end * kPanel, columns) - j, depth,
+                             to + begin * panel, panel);
+               });
+}
+
 void blocked(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_stride) {
   Block k{};
-  k.g = &g, k.b = shared, k.b_step = kPanel, k.padded = true;
+  k.g = &g, k.b = g.blocks ? g.blocks : shared, k.b_step = kPanel, k.padded = true;
   k.pack_a = pack_a_wanted(g);
   for (k.column = 0; k.column < g.n; k.column += k.columns) {
     k.columns = smaller(kWidth, g.n - k.column);
@@ -109,15 +121,11 @@ void blocked(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker
       k.depth = smaller(kDepth, g.k - k.at);
       k.last = k.at + k.depth >= g.k;
       k.b_panel = k.depth * kPanel;
-      const real* b = g.b + k.at * g.b_row + k.column * g.b_col;
-      parallel_for(pool, ceil_div(k.columns, kPanel), larger(1, 16384 / larger(1, k.b_panel)),
-                   [&](Index begin, Index end, int) {
-                     const Index j = begin * kPanel;
-                     pack_panels(b + j * g.b_col, g.b_row, g.b_col,
-                                 smaller(end * kPanel, k.columns) - j, k.depth,
-                                 shared + begin * k.b_panel, k.b_panel);
-                   });
+      if (!g.blocks)
+        pack_block(pool, g.b + k.at * g.b_row + k.column * g.b_col, g.b_row, g.b_col, k.columns,
+                   k.depth, shared);
       rows_times_block(pool, k, worker, worker_stride);
+      if (g.blocks) k.b += k.depth * round_to(k.columns, kPanel);
       k.at += k.depth;
     } while (k.at < g.k);
   }
@@ -195,6 +203,29 @@ void gemm(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_st
 #endif
   if (pack_b_wanted(g)) return blocked(pool, g, shared, worker, worker_stride);
   in_place(pool, g, worker, worker_stride);
+}
+
+bool gemm_wants_blocks(const Gemm& g) {
+  if (g.m <= 0 || g.n <= 0 || g.k <= 0 || split_wanted(g) || dot_wanted(g) || stream_wanted(g))
+    return false;
+#if defined(PYSEQ_AMX)
+  if (amx_wanted(g)) return false;
+#endif
+  return pack_b_wanted(g);
+}
+
+Index gemm_blocks_size(Index n, Index k) { return round_to(n, kPanel) * k; }
+
+void gemm_pack_blocks(Pool* pool, const real* b, Index b_row, Index b_col, Index n, Index k,
+                      real* blocks) {
+  for (Index column = 0; column < n; column += kWidth) {
+    const Index columns = smaller(kWidth, n - column);
+    for (Index at = 0; at < k; at += kDepth) {
+      const Index depth = smaller(kDepth, k - at);
+      pack_block(pool, b + at * b_row + column * b_col, b_row, b_col, columns, depth, blocks);
+      blocks += depth * round_to(columns, kPanel);
+    }
+  }
 }
 
 Index gemm_packed_size(Index n, Index k) { return round_to(n, kPanel) * k; }

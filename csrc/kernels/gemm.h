@@ -17,6 +17,7 @@ struct Gemm {
   bool accumulate = false;     // add to what C holds (then no bias or activation)
   const real* bias = nullptr;  // (N) or null
   Activation act;
+  const real* blocks = nullptr;  // B as gemm_pack_blocks wrote it, or null
 };
 
 // Scratch in reals that gemm needs: a shared part and a part for each worker. Upper bound for any
@@ -34,6 +35,13 @@ Index gemm_packed_size(Index n, Index k);  // reals
 void gemm_pack(const real* b, Index b_row, Index b_col, Index n, Index k, real* packed);
 // As gemm, with B = packed; serial; no scratch.
 void gemm_packed(const Gemm& g, const real* packed);
+
+// The same for gemm() at any number of rows: B in the blocks that it would pack itself. Wanted only
+// where gemm_wants_blocks; the bits are the same with and without.
+bool gemm_wants_blocks(const Gemm& g);
+Index gemm_blocks_size(Index n, Index k);  // reals
+void gemm_pack_blocks(Pool* pool, const real* b, Index b_row, Index b_col, Index n, Index k,
+                      real* blocks);
 
 // out[j] (+)= sum_i x[i*ld + j]: bias gradients. Fixed chunks: needs column_sum_scratch reals.
 Index column_sum_scratch(Index rows, Index cols);

@@ -1,7 +1,10 @@
 #include "kernels/rnn.h"
 
+#include <sched.h>
+
 #include "kernels/gemm.h"
 #include "kernels/random.h"
+#include "kernels/rnn_fused.h"
 
 namespace pyseq::PYSEQ_NS {
 namespace {
@@ -25,12 +28,22 @@ Index block_rows(const Rnn& c, Index n) {
   return smaller(larger(eighth, unit), kRnnBlock / unit * unit);
 }
 
-bool fresh(const Rnn& c, Index n) { return c.t * n < 8; }
+bool fresh(const Rnn& c, Index n) { return c.trains && c.t * n < 8; }
+
+// A few rows at a time their products with x fill the registers as well as all together would, and
+// nothing of z goes through memory.
+bool projects_in_steps(const Rnn& c, Index n) {
+  return c.input_offset >= 0 && !fresh(c, n) && n >= (c.trains ? 4 : 2);
+}
 
 // A number of a buffer is that of a kept one, or of a scratch one, or -1.
 real* buffer(const Run& r, const Rnn& c, int number) {
   if (number < 0) return nullptr;
   return c.trains ? r.kept(number) : r.scratch(number);
+}
+
+real* packed_weights(const Run& r, const Rnn& c) {
+  return c.trains ? r.scratch(c.packed) : r.packed(c.packed);
 }
 
 void dropout_factors(const Run& r, const Rnn& c, double rate, int stream, Index columns,
@@ -74,6 +87,27 @@ void run_gemm(const Run& r, const Rnn& c, const Gemm& g) {
 }
 
 // z of rows [first, first + rows)
+void project_packed(const Run& r, const Rnn& c, Index first, Index rows, const real* bias,
+                    real* z) {
+  constexpr Index kPiece = 14;
+  const Index all = rows * c.t, work = kPiece * c.w * c.i;
+  parallel_for(r.pool, (all + kPiece - 1) / kPiece, larger(1, 200000 / work),
+               [&](Index begin, Index end, int) {
+                 for (Index piece = begin; piece < end; ++piece) {
+                   Gemm m;
+                   m.m = smaller(kPiece, all - piece * kPiece);
+                   m.n = c.w;
+                   m.k = c.i;
+                   m.a = static_cast<const real*>(r.x()) + (first * c.t + piece * kPiece) * c.i;
+                   m.a_row = c.i;
+                   m.c = z + piece * kPiece * c.w;
+                   m.ldc = c.w;
+                   m.bias = bias;
+                   gemm_packed(m, packed_weights(r, c) + c.input_offset);
+                 }
+               });
+}
+
 void project(const Run& r, const Rnn& c, Index first, Index rows, const real* bias, real* z) {
   const real* x = r.x();
   const real* kernel = r.param(0);
@@ -101,15 +135,32 @@ void project(const Run& r, const Rnn& c, Index first, Index rows, const real* bi
   }
 }
 
-void pack(const Run& r, const Rnn& c, bool back) {
+void pack_units(const Rnn& c, const real* weights, real* out) {
+  for (Index j = 0; j < c.u; j += kLanes) {
+    const int k = static_cast<int>(smaller(kLanes, c.u - j));
+    for (Index row = 0; row < c.u; ++row)
+      for (int g = 0; g < c.gates; ++g, out += kLanes)
+        store(out, rnn_load(weights + row * c.w + g * c.u + j, k));
+  }
+}
+
+void pack_forward(const Run& r, const Rnn& c, bool input) {
+  const real* weights = r.param(1);
+  real* packed = packed_weights(r, c);
+  if (c.fused) pack_units(c, weights, packed);
+  for (int k = 0; !c.fused && k < c.parts; ++k)
+    gemm_pack(weights + c.part_begin[k], c.w, 1, c.part_begin[k + 1] - c.part_begin[k], c.u,
+              packed + c.packed_offset[k]);
+  if (input) gemm_pack(r.param(0), c.w, 1, c.w, c.i, packed + c.input_offset);
+}
+
+void pack_backward(const Run& r, const Rnn& c, bool input) {
   const real* weights = r.param(1);
   real* packed = r.scratch(c.packed);
-  for (int k = 0; k < c.parts; ++k) {
-    const real* part = weights + c.part_begin[k];
-    const Index columns = c.part_begin[k + 1] - c.part_begin[k];
-    if (back) gemm_pack(part, 1, c.w, c.u, columns, packed + c.packed_back_offset[k]);
-    else gemm_pack(part, c.w, 1, columns, c.u, packed + c.packed_offset[k]);
-  }
+  for (int k = 0; k < c.parts; ++k)
+    gemm_pack(weights + c.part_begin[k], 1, c.w, c.u, c.part_begin[k + 1] - c.part_begin[k],
+              packed + c.packed_back_offset[k]);
+  if (input) gemm_pack(r.param(0), 1, c.w, c.i, c.w, packed + c.input_back_offset);
 }
 
 // What a worker has for its block.
@@ -122,8 +173,9 @@ struct Block {
 // Pointers of step t that forward and backward share; buffers are those of a training plan.
 void at_step(RnnStep& s, const Run& r, const Rnn& c, const Block& b, real* z, Index t) {
   s.t = t;
-  s.z = z + t * c.w;
-  s.ld_z = c.t * c.w;
+  const bool one_step = !c.trains && projects_in_steps(c, r.n);
+  s.z = one_step ? z : z + t * c.w;
+  s.ld_z = one_step ? c.w : c.t * c.w;
   s.mask = c.masked ? static_cast<const real*>(r.x(1)) + b.first * c.t + t : nullptr;
   s.ld_mask = c.t;
   if (!c.trains) return;
@@ -195,37 +247,172 @@ void final_state(const Run& r, const Rnn& c, const RnnStep& s) {
   }
 }
 
-void forward_block(const Run& r, const Rnn& c, const RnnCell& cell, const Block& b, real* z) {
+// x of the projection: after its dropout, where there is one mask for all gates.
+const real* projected_input(const Run& r, const Rnn& c) {
+  return r.training && c.x_masks ? r.scratch(c.x_dropped) : r.x();
+}
+
+void project_step(const Run& r, const Rnn& c, const RnnStep& s, const real* x, const real* bias) {
+  Gemm m;
+  m.m = s.rows;
+  m.n = c.w;
+  m.k = c.i;
+  m.a = x + (s.first * c.t + s.t) * c.i;
+  m.a_row = c.t * c.i;
+  m.c = s.z;
+  m.ldc = s.ld_z;
+  m.bias = bias;
+  gemm_packed(m, packed_weights(r, c) + c.input_offset);
+}
+
+// Where the state of a step is and where the next one goes.
+void place_state(const Rnn& c, const Block& b, RnnStep& s, Index position) {
+  const int now = position & 1;
+  if (!c.trains) {
+    s.h = b.slot(c, now);
+    s.c = b.slot(c, 2 + now);
+    s.ld_h = c.u;
+  }
+  if (c.trains && position < c.t - 1) {
+    const Index ahead = c.backwards ? -c.u : c.u;
+    s.h_next = const_cast<real*>(s.h) + ahead;
+    s.c_next = const_cast<real*>(s.c) + ahead;
+    s.ld_next = s.ld_h;
+  } else {
+    s.h_next = b.slot(c, 1 - now);
+    s.c_next = b.slot(c, 3 - now);
+    s.ld_next = c.u;
+  }
+}
+
+void forward_block(const Run& r, const Rnn& c, const RnnCell& cell, const Block& b, real* z,
+                   const real* bias) {
   RnnStep s = begin_block(r, c, b);
+  const bool projects = projects_in_steps(c, r.n);
+  const real* x = projected_input(r, c);
   for (Index position = 0; position < c.t; ++position) {
     const bool last = position == c.t - 1;
     const Index t = c.backwards ? c.t - 1 - position : position;
     at_step(s, r, c, b, z, t);
-    const int now = position & 1;
-    if (!c.trains) {
-      s.h = b.slot(c, now);
-      s.c = b.slot(c, 2 + now);
-      s.ld_h = c.u;
-    }
-    if (c.trains && !last) {
-      const Index ahead = c.backwards ? -c.u : c.u;
-      s.h_next = const_cast<real*>(s.h) + ahead;
-      s.c_next = const_cast<real*>(s.c) + ahead;
-      s.ld_next = s.ld_h;
-    } else {
-      s.h_next = b.slot(c, 1 - now);
-      s.c_next = b.slot(c, 3 - now);
-      s.ld_next = c.u;
-    }
+    place_state(c, b, s, position);
     if (position == 0) {
       initial_state(r, c, b, 0, const_cast<real*>(s.h), s.ld_h);
       if (c.states == 2) initial_state(r, c, b, 1, const_cast<real*>(s.c), s.ld_h);
     }
-    cell.forward(s);
+    if (projects) project_step(r, c, s, x, bias);
+    if (c.fused) cell.fused(s, 0, rnn_groups(c.u));
+    else cell.forward(s);
     if (c.masked) keep_masked_state(c, s);
     write_outputs(r, c, s, position, last);
   }
   if (c.stateful || c.states_out) final_state(r, c, s);
+}
+
+// One row: workers share the units, and meet after each step. The first to come leads; the others
+// join at the step that the leader gives them, so that nobody waits for a thread that is not awake.
+// States of all steps stay, so whoever computes a unit twice writes the same number again: the
+// leader can go on alone when a member lost its core to another process.
+struct Line {
+  alignas(64) Index value;
+  Index read() const { return __atomic_load_n(&value, __ATOMIC_ACQUIRE); }
+  void write(Index v) { __atomic_store_n(&value, v, __ATOMIC_RELEASE); }
+};
+
+struct Team {
+  Line came;               // workers so far
+  Line alone;              // 1: the leader goes on without the others
+  Line size[2];            // members of step t: at t & 1
+  Line done[kRnnTeam];     // steps that a member has finished
+  Line started[kRnnTeam];  // 1 + the first step of a member; more than T: none is left
+};
+
+constexpr int kPatience = 4000;  // pauses of some ten nanoseconds
+
+void pause_briefly() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// False if the team was dissolved, or if the line did not get there and `patience` is limited.
+bool wait_for(const Line& line, Index least, const Team& team, bool limited) {
+  for (int spins = 0; line.read() < least; ++spins) {
+    if (team.alone.read() || (limited && spins >= kPatience)) return false;
+    if (spins < kPatience) pause_briefly();
+    else sched_yield();
+  }
+  return true;
+}
+
+struct TeamRun {
+  const Run& r;
+  const Rnn& c;
+  const RnnCell& cell;
+  real *z, *h, *states;  // h, states: (T + 1, U)
+  Team team;
+};
+
+void team_units(const TeamRun& w, RnnStep& s, Index position, Index me, Index members) {
+  const Rnn& c = w.c;
+  const Index groups = rnn_groups(c.u);
+  const Index first = groups * me / members, last = groups * (me + 1) / members;
+  w.cell.fused(s, first, last);
+  if (!c.sequences && position < c.t - 1) return;
+  const Index from = first * kLanes, count = smaller(last * kLanes, c.u) - from;
+  copy(s.h_next + from,
+       static_cast<real*>(w.r.y()) + (c.sequences ? position * c.u : 0) + from, count);
+}
+
+void team_member(TeamRun& w) {
+  const Rnn& c = w.c;
+  Team& team = w.team;
+  const Index me = __atomic_fetch_add(&team.came.value, 1, __ATOMIC_ACQ_REL);
+  if (me >= kRnnTeam) return;
+  const Block b{0, 1, w.r.scratch(c.worker, 0)};
+  RnnStep s = begin_block(w.r, c, b);
+  s.ld_h = s.ld_next = c.u;
+  if (me && !wait_for(team.started[me], 1, team, false)) return;
+  for (Index t = me ? team.started[me].read() - 1 : 0; t < c.t; ++t) {
+    const Index members = team.alone.read() ? 1 : team.size[t & 1].read();
+    if (me >= members) return;
+    at_step(s, w.r, c, b, w.z, c.backwards ? c.t - 1 - t : t);
+    s.h = w.h + t * c.u, s.h_next = w.h + (t + 1) * c.u;
+    s.c = w.states + t * c.u, s.c_next = w.states + (t + 1) * c.u;
+    team_units(w, s, t, me, members);
+    Index next = members;
+    if (me == 0 && !team.alone.read()) {
+      next = smaller(smaller(team.came.read(), kRnnTeam), rnn_groups(c.u));
+      team.size[(t + 1) & 1].write(next);
+    }
+    team.done[me].write(t + 1);
+    for (Index k = 0; k < members; ++k) {
+      if (k == me || wait_for(team.done[k], t + 1, team, me == 0)) continue;
+      if (me) return;
+      team.alone.write(1);
+      team_units(w, s, t, k, members);
+    }
+    if (me == 0 && !team.alone.read())
+      for (Index k = members; k < next; ++k) team.started[k].write(t + 2);
+  }
+  if (me) return;
+  team.alone.write(1);
+  if (c.stateful || c.states_out) final_state(w.r, c, s);
+}
+
+void forward_team(const Run& r, const Rnn& c, const RnnCell& cell, real* z, const real* bias) {
+  if (c.input_offset >= 0) project_packed(r, c, 0, 1, bias, z);
+  else project(r, c, 0, 1, bias, z);
+  real* h = r.scratch(c.history);
+  TeamRun w{r, c, cell, z, h, h + (c.t + 1) * c.u, {}};
+  w.team.size[0].value = 1;
+  const Block b{0, 1, nullptr};
+  for (int which = 0; which < c.states; ++which)
+    initial_state(r, c, b, which, which ? w.states : h, c.u);
+  parallel_for(r.pool, smaller(c.team, pool_workers(r.pool)), 1, [&](Index begin, Index end, int) {
+    for (Index k = begin; k < end; ++k) team_member(w);
+  });
 }
 
 // Adds dy of this step to dh. Where a masked step repeated the output before it, its gradient waits
@@ -253,8 +440,30 @@ void add_output_gradient(const Run& r, const Rnn& c, const RnnStep& s, Index pos
   }
 }
 
+// dx of one step, while its dz is in the cache.
+void input_gradient_step(const Run& r, const Rnn& c, const RnnStep& s) {
+  Gemm m;
+  m.m = s.rows;
+  m.n = c.i;
+  m.k = c.w;
+  m.a = s.z;
+  m.a_row = s.ld_z;
+  m.c = static_cast<real*>(r.dx()) + (s.first * c.t + s.t) * c.i;
+  m.ldc = c.t * c.i;
+  gemm_packed(m, static_cast<const real*>(r.scratch(c.packed)) + c.input_back_offset);
+  if (!r.training || !c.x_masks) return;
+  const real* factors = r.kept(c.x_mask);
+  for (Index n = 0; n < s.rows; ++n)
+    for (Index j = 0; j < c.i; ++j) m.c[n * m.ldc + j] *= factors[(s.first + n) * c.i + j];
+}
+
+bool input_gradient_in_steps(const Run& r, const Rnn& c) {
+  return c.input_back_offset >= 0 && r.dx() && projects_in_steps(c, r.n);
+}
+
 void backward_block(const Run& r, const Rnn& c, const RnnCell& cell, const Block& b, real* z) {
   RnnStep s = begin_block(r, c, b);
+  const bool input = input_gradient_in_steps(r, c);
   s.dh = b.slot(c, 0);
   s.dc = b.slot(c, 1);
   real* waiting = b.slot(c, 2);
@@ -269,6 +478,7 @@ void backward_block(const Run& r, const Rnn& c, const RnnCell& cell, const Block
     at_step(s, r, c, b, z, c.backwards ? c.t - 1 - position : position);
     add_output_gradient(r, c, s, position, waiting);
     cell.backward(s);
+    if (input) input_gradient_step(r, c, s);
   }
 }
 
@@ -283,7 +493,7 @@ void for_blocks(const Run& r, const Rnn& c, Index first, Index rows, F&& f) {
 
 void kernel_gradients(const Run& r, const Rnn& c, const real* dz, int groups) {
   const Index rows = r.n * c.t, columns = c.w / groups;
-  real* dx = r.dx();
+  real* dx = input_gradient_in_steps(r, c) ? nullptr : static_cast<real*>(r.dx());
   real* dropped = c.x_dropped >= 0 ? static_cast<real*>(r.scratch(c.x_dropped)) : nullptr;
   const bool dropping = r.training && c.x_masks;
   const real* factors = dropping ? buffer(r, c, c.x_mask) : nullptr;
@@ -382,9 +592,23 @@ void rnn_forward(const Run& r, const RnnCell& cell) {
     dropout_factors(r, c, c.dropout, 0, c.x_masks * c.i, buffer(r, c, c.x_mask));
   if (r.training && c.h_masks)
     dropout_factors(r, c, c.recurrent_dropout, 1, c.h_masks * c.u, buffer(r, c, c.h_mask));
-  if (!fresh(c, r.n)) pack(r, c, false);
+  const bool in_steps = projects_in_steps(c, r.n);
+  if (c.trains && (c.fused || !fresh(c, r.n))) pack_forward(r, c, in_steps);
   const real* bias = input_bias(r, c);
   real* z = buffer(r, c, c.z);
+  if (in_steps) {
+    if (r.training && c.x_masks)
+      drop(r, r.x(), buffer(r, c, c.x_mask), 1, 0, c.t, c.i, r.scratch(c.x_dropped));
+    const Index row = c.trains ? c.t * c.w : c.w;
+    for_blocks(r, c, 0, r.n, [&](const Block& b) {
+      forward_block(r, c, cell, b, z + b.first * row, bias);
+    });
+    return;
+  }
+  if (r.n == 1 && c.team > 1 && !(r.training && c.x_masks)) {
+    forward_team(r, c, cell, z, bias);
+    return;
+  }
   const Index block = block_rows(c, r.n), row = c.t * c.w;
   // Without a backward z is needed once: as many rows at a time as stay in the cache.
   Index group = r.n;
@@ -392,15 +616,18 @@ void rnn_forward(const Run& r, const RnnCell& cell) {
     group = smaller(r.n, larger(kForwardCache / (row * block), 8) * block);
   for (Index first = 0; first < r.n; first += group) {
     const Index rows = smaller(group, r.n - first);
-    project(r, c, first, rows, bias, z);
-    for_blocks(r, c, first, rows,
-               [&](const Block& b) { forward_block(r, c, cell, b, z + (b.first - first) * row); });
+    if (!c.trains && c.input_offset >= 0 && !(r.training && c.x_masks))
+      project_packed(r, c, first, rows, bias, z);
+    else project(r, c, first, rows, bias, z);
+    for_blocks(r, c, first, rows, [&](const Block& b) {
+      forward_block(r, c, cell, b, z + (b.first - first) * row, bias);
+    });
   }
 }
 
 void rnn_backward(const Run& r, const RnnCell& cell) {
   const Rnn& c = r.config<Rnn>();
-  if (!fresh(c, r.n)) pack(r, c, true);
+  if (!fresh(c, r.n)) pack_backward(r, c, input_gradient_in_steps(r, c));
   real* z = r.kept(c.z);
   for_blocks(r, c, 0, r.n,
              [&](const Block& b) { backward_block(r, c, cell, b, z + b.first * c.t * c.w); });
@@ -409,6 +636,13 @@ void rnn_backward(const Run& r, const RnnCell& cell) {
   if (r.dparam(1)) recurrent_gradient(r, c, z);
   if (c.use_bias && r.dparam(2)) bias_gradient(r, c, z);
 }
+
+void rnn_pack(const Run& r) noexcept {
+  const Rnn& c = r.config<Rnn>();
+  pack_forward(r, c, c.input_offset >= 0);
+}
+
+const real* rnn_units(const RnnStep& s) { return packed_weights(*s.run, *s.rnn); }
 
 const real* rnn_h_mask(const RnnStep& s, Index row, int gate) {
   const Rnn& c = *s.rnn;
@@ -444,7 +678,7 @@ void rnn_product(const RnnStep& s, int part, const real* a, Index ld_a, real* to
   m.bias = bias;
   if (s.fresh)
     gemm(nullptr, m, s.gemm_worker, s.gemm_worker + gemm_scratch(m.m, m.n, m.k).fixed, 0);
-  else gemm_packed(m, static_cast<const real*>(s.run->scratch(c.packed)) + c.packed_offset[part]);
+  else gemm_packed(m, packed_weights(*s.run, c) + c.packed_offset[part]);
 }
 
 void rnn_product_back(const RnnStep& s, int part, const real* dz, Index ld_dz, real* dh,

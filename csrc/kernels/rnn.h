@@ -12,6 +12,7 @@
 namespace pyseq::PYSEQ_NS {
 
 inline constexpr int kRnnMaxParts = 4;
+inline constexpr Index kRnnTeam = 4;  // most workers that share the units of one row
 inline constexpr Index kRnnBlock = 64;  // most rows that one worker takes through time at once
 inline constexpr int kRnnSlots = 9;     // (kRnnBlock, U) buffers of a worker
 
@@ -38,6 +39,11 @@ struct Rnn {
   int z, pre, h, c, tanh_c, aux, x_mask, h_mask;
   int x_dropped, h_dropped, worker, packed, gemm_shared, gemm_worker, sums, bias_sum;
   Index packed_offset[kRnnMaxParts], packed_back_offset[kRnnMaxParts];
+  // -1 where the product with x or dx is one large one outside the steps.
+  Index input_offset, input_back_offset;
+  bool fused;  // gates in registers: weights are packed by units, see rnn_fused.h
+  Index team;  // workers that share the units of a single row
+  int history;  // its states
 };
 
 // One step of a block of `rows` rows. Pointers are to the block's first row at this step.
@@ -75,11 +81,17 @@ struct RnnCell {
   bool aux;
   void (*forward)(const RnnStep&);
   void (*backward)(const RnnStep&);
+  // As forward, for groups [begin, end) of kLanes units; null where the op has no such form.
+  void (*fused)(const RnnStep&, Index begin, Index end);
 };
+
+// The recurrent weights by groups of units: (groups, U, gates, kLanes).
+const real* rnn_units(const RnnStep& s);
 
 void rnn_plan(Plan& p, const RnnCell& cell);
 void rnn_forward(const Run& r, const RnnCell& cell);
 void rnn_backward(const Run& r, const RnnCell& cell);
+void rnn_pack(const Run& r) noexcept;
 
 // `h` times the dropout factors of gate `gate`, where there is recurrent dropout: in s.dropped.
 const real* rnn_dropped(const RnnStep& s, int gate, const real* h, Index* ld_h);

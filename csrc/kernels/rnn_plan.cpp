@@ -1,6 +1,7 @@
 // What the recurrent layers ask for when they are planned.
 #include "kernels/gemm.h"
 #include "kernels/rnn.h"
+#include "kernels/rnn_fused.h"
 
 namespace pyseq::PYSEQ_NS {
 namespace {
@@ -8,6 +9,14 @@ namespace {
 constexpr Index kManyRows = 1 << 20;  // bounds scratch where the number of rows is not known
 
 Index larger(Index a, Index b) { return a > b ? a : b; }
+Index smaller(Index a, Index b) { return a < b ? a : b; }
+
+// Reals of weights that stay in a core's cache beside the recurrent ones.
+constexpr Index kInputWeights = 131072;
+// Reals of recurrent weights for each worker of a team.
+constexpr Index kTeamShare = 6144;
+
+Index packed_size(Index n, Index k) { return (gemm_packed_size(n, k) + 15) / 16 * 16; }
 
 int hold(Plan& p, Index per_row) { return p.training() ? p.keep(per_row) : p.scratch(per_row); }
 
@@ -26,11 +35,48 @@ void plan_parts(Rnn& c) {
   }
 }
 
+void plan_packed(Plan& p, Rnn& c) {
+  Index packed = 0, back = 0;
+  if (c.fused) packed = rnn_groups(c.u) * kLanes * c.u * c.gates;
+  for (int k = 0; k < c.parts; ++k) {
+    const Index columns = c.part_begin[k + 1] - c.part_begin[k];
+    c.packed_offset[k] = packed;
+    if (!c.fused) packed += packed_size(columns, c.u);
+    c.packed_back_offset[k] = back;
+    back += packed_size(c.u, columns);
+  }
+  c.input_back_offset = c.input_offset;
+  if (c.input_offset >= 0) {
+    c.input_offset = packed;
+    packed += packed_size(c.w, c.i);
+    c.input_back_offset = back;
+    back += packed_size(c.i, c.w);
+  }
+  c.packed = c.trains ? p.scratch(0, larger(packed, back)) : p.pack(packed);
+}
+
+// How the steps are run.
+void plan_steps(Rnn& c, const RnnCell& cell) {
+  c.fused = cell.fused && c.standard && !c.h_masks && (c.reset_after || !cell.aux);
+#if defined(PYSEQ_AMX)
+  constexpr bool kInSteps = false;  // one large product runs on tiles
+#else
+  constexpr bool kInSteps = true;
+#endif
+  c.input_offset = kInSteps && c.x_masks <= 1 && c.i * c.w <= kInputWeights ? 0 : -1;
+  c.team = 1;
+  if (c.fused && !c.trains && !c.masked)
+    c.team = larger(1, smaller(smaller(kRnnTeam, rnn_groups(c.u)), c.u * c.w / kTeamShare));
+}
+
 void plan_buffers(Plan& p, Rnn& c, bool aux) {
   const Index steps = c.t * c.u;
-  c.z = hold(p, c.t * c.w);
+  // z of all steps, or of one step for each row and of all for a row alone.
+  if (c.trains || c.input_offset < 0) c.z = hold(p, c.t * c.w);
+  else c.z = p.scratch(c.w, c.t * c.w);
   c.x_mask = c.x_masks ? hold(p, c.x_masks * c.i) : -1;
   c.h_mask = c.h_masks ? hold(p, c.h_masks * c.u) : -1;
+  c.history = c.team > 1 ? p.scratch(0, 2 * (c.t + 1) * c.u) : -1;
   // Forward alone reuses the worker's slots for the rest.
   c.pre = c.trains && c.keep_pre ? p.keep(c.t * c.w) : -1;
   c.h = c.trains ? p.keep(steps) : -1;
@@ -38,19 +84,7 @@ void plan_buffers(Plan& p, Rnn& c, bool aux) {
   c.tanh_c = c.trains && c.states == 2 ? p.keep(steps) : -1;
   c.aux = c.trains && aux ? p.keep(steps) : -1;
 
-  Index packed = 0;
-  for (int k = 0; k < c.parts; ++k) {
-    const Index columns = c.part_begin[k + 1] - c.part_begin[k];
-    c.packed_offset[k] = packed;
-    packed += (gemm_packed_size(columns, c.u) + 15) / 16 * 16;
-  }
-  Index back = 0;
-  for (int k = 0; k < c.parts; ++k) {
-    const Index columns = c.part_begin[k + 1] - c.part_begin[k];
-    c.packed_back_offset[k] = back;
-    back += (gemm_packed_size(c.u, columns) + 15) / 16 * 16;
-  }
-  c.packed = p.scratch(0, c.trains ? larger(packed, back) : packed);
+  plan_packed(p, c);
   c.x_dropped = c.x_masks ? p.scratch(c.t * c.i) : -1;
   c.h_dropped = c.h_masks && c.trains ? p.scratch(steps) : -1;
   c.bias_sum = p.scratch(0, c.w);
@@ -131,6 +165,7 @@ void rnn_plan(Plan& p, const RnnCell& cell) {
   if (c.stateful && p.params() > 2 + c.use_bias) c.state_rows = p.param(2 + c.use_bias)[0];
   check(p, c);
   plan_parts(c);
+  plan_steps(c, cell);
   plan_buffers(p, c, cell.aux);
 
   Shape y;
@@ -145,7 +180,7 @@ void rnn_plan(Plan& p, const RnnCell& cell) {
   if (c.masked) p.backward_reads_input(1);
   const double flops = 2.0 * static_cast<double>(c.t * c.w * (c.i + c.u));
   p.flops(flops, 2 * flops);
-  p.parallel_by_rows();
+  if (c.team == 1) p.parallel_by_rows();
 }
 
 }  // namespace pyseq::PYSEQ_NS

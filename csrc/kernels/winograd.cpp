@@ -169,41 +169,82 @@ void finish_block(const Problem& p, const Layout<T>& l, const TileGrid& grid, In
   }
 }
 
+// How the work is cut: blocks of tiles and, where there are few tiles, ranges of filters, each of
+// which transforms the tiles again.
+struct Cut {
+  Index block, splits;
+};
+
 template <class T>
-void run(const Problem& p, const ConvSource& x, const ConvTarget& target, const ConvWork& work) {
+Cut cut_work(const Layout<T>& l, Index tiles, Index workers) {
+  if (workers == 1) return {smaller(l.block, tiles), 1};
+  if (tiles < 2 * kRows * workers) {
+    const Index block = smaller(l.block, tiles), blocks = ceil_div(tiles, block);
+    return {block, smaller(l.panels, ceil_div(workers, blocks))};
+  }
+  const Index third = ceil_div(tiles, 3 * workers);
+  return {smaller(l.block, third >= 2 * kRows ? third : ceil_div(tiles, workers)), 1};
+}
+
+template <class T>
+void run(const Problem& p, const ConvSource& x, const ConvTarget& target, const ConvWork& work,
+         const real* packed) {
   Layout<T> l(p);
   l.patch.src = x;
   if (x.act && x.act->kind == kLinear) l.patch.src.act = nullptr;
   ConvTarget out = target;
   if (out.act && out.act->kind == kLinear) out.act = nullptr;
   if (!out.act) out.z = nullptr;
-  real* u = work.fixed;
-  transform_weights<T>(work.pool, p, l, u);
+  const real* u = packed;
+  if (!u) {
+    transform_weights<T>(work.pool, p, l, work.fixed);
+    u = work.fixed;
+  }
 
   const TileGrid grid = tile_grid<T>(p.images, p.out_h, p.out_w);
   const Index tiles = grid.count();
   // The results of a tile do not depend on its block, so blocks may follow the number of workers.
-  const Index share = ceil_div(tiles, 3 * pool_workers(work.pool));
-  const Index block = smaller(l.block, round_to(share, kRows));
-  parallel_for(work.pool, ceil_div(tiles, block), 1, [&](Index first, Index last, int worker) {
+  const auto [block, splits] = cut_work(l, tiles, pool_workers(work.pool));
+  const Index items = ceil_div(tiles, block) * splits;
+  parallel_for(work.pool, items, 1, [&, block = block, splits = splits](Index first, Index last,
+                                                                       int worker) {
     real* v = work.worker + worker * work.worker_stride;
     real *m = v + l.products(), *buffer = v + l.copies();
     for (Index item = first; item < last; ++item) {
-      const Index begin = item * block, end = smaller(tiles, begin + block), count = end - begin;
-      const Index panels = ceil_div(count, kRows);
+      const Index begin = item / splits * block, end = smaller(tiles, begin + block);
+      const Index count = end - begin, panels = ceil_div(count, kRows);
       const Index rows = larger(kLeastRows, ceil_div(count, panels));
       for_patches(l.patch, grid, begin, end, buffer, [&](Index t, const real* from, Index row) {
         transform_input<T>(from, row, p.channels, v + (t - begin) * l.v_row, l.v_step);
       });
       for (Index q = 0; q < l.kPoints; ++q)
         zero_reals(v + q * l.v_step + count * l.v_row, (panels * rows - count) * l.v_row);
-      for (Index f = 0; f < p.filters; f += kGroup) {
-        const Index columns = smaller(kGroup, p.filters - f);
+      const Index part = item % splits;
+      const Index high = smaller(p.filters, l.panels * (part + 1) / splits * kPanel);
+      for (Index f = l.panels * part / splits * kPanel; f < high; f += kGroup) {
+        const Index columns = smaller(kGroup, high - f);
         multiply<T>(p, l, u, v, m, panels, rows, f, round_to(columns, kLanes));
         finish_block<T>(p, l, grid, begin, end, m, f, columns, out);
       }
     }
   });
+}
+
+template <class T>
+void scale_filters(const Problem& p, const Layout<T>& l, const real* scale, real* u) {
+  for (Index q = 0; q < l.kPoints; ++q)
+    for (Index panel = 0; panel < l.panels; ++panel) {
+      const Index f = panel * kPanel, width = smaller(kPanel, p.filters - f);
+      real* to = u + q * l.u_step + panel * p.channels * kPanel;
+      for (Index c = 0; c < p.channels; ++c)
+        for (Index j = 0; j < width; ++j) to[c * kPanel + j] *= scale[f + j];
+    }
+}
+
+// f(tile type) for 2 or 4.
+template <class F>
+PYSEQ_INLINE void of_tile(int tile, F&& f) {
+  tile == Tile4::kOut ? f(Tile4{}) : f(Tile2{});
 }
 
 template <class T>
@@ -227,30 +268,104 @@ ConvScratch winograd_scratch(const ConvShape& s, ConvPass pass) {
                                               : gradient_problem(s, 1, nullptr));
 }
 
+namespace {
+
+struct Image {
+  Index depth, height, width;
+  Index pixels() const { return depth * height * width; }
+};
+
+Image produced(const ConvShape& s, ConvPass pass) {
+  const bool back = pass == ConvPass::data_gradient;
+  return {s.axis[0].in, back ? s.axis[1].in : s.axis[1].out, back ? s.axis[2].in : s.axis[2].out};
+}
+
+template <class T>
+bool pays(const Image& i) {
+  return static_cast<double>(9 * i.height * i.width) >=
+         kLeastGain * static_cast<double>(tile_multiplications<T>(i.height, i.width));
+}
+
+bool enough(const Image& i, Index n) {
+  return i.pixels() >= kEnoughPixels || n * i.pixels() >= kLeastPixels;
+}
+
+Problem problem_of(const ConvShape& s, ConvPass pass, Index n, const real* w) {
+  return pass == ConvPass::forward ? forward_problem(s, n, w) : gradient_problem(s, n, w);
+}
+
+}  // namespace
+
 bool winograd_wanted(const ConvShape& s, Index n, ConvPass pass) {
   if (!winograd_shape(s)) return false;
-  const bool back = pass == ConvPass::data_gradient;
-  const Index h = back ? s.axis[1].in : s.axis[1].out, w = back ? s.axis[2].in : s.axis[2].out;
-  const Index pixels = s.axis[0].in * h * w;
-  if (pixels < kEnoughPixels && n * pixels < kLeastPixels) return false;
+  const Image image = produced(s, pass);
+  if (!enough(image, n)) return false;
   bool wanted = false;
-  with_tile(h, w, [&](auto tile) {
-    wanted = static_cast<double>(9 * h * w) >=
-             kLeastGain * static_cast<double>(tile_multiplications<decltype(tile)>(h, w));
-  });
+  with_tile(image.height, image.width,
+            [&](auto tile) { wanted = pays<decltype(tile)>(image); });
   return wanted;
 }
 
+int winograd_tile(const ConvShape& s, ConvPass pass) {
+  if (!winograd_shape(s)) return 0;
+  const Image image = produced(s, pass);
+  int side = 0;
+  with_tile(image.height, image.width, [&](auto tile) {
+    if (pays<decltype(tile)>(image)) side = tile.kOut;
+  });
+  return side;
+}
+
+bool winograd_always(const ConvShape& s, ConvPass pass) {
+  const Image image = produced(s, pass);
+  return winograd_shape(s) && image.pixels() >= kEnoughPixels && pays<Tile2>(image);
+}
+
+bool winograd_packed_wanted(const ConvShape& s, Index n, ConvPass pass, int tile) {
+  if (tile == 0) return false;
+  const Image image = produced(s, pass);
+  bool wanted = false;
+  of_tile(tile, [&](auto t) { wanted = enough(image, n) && pays<decltype(t)>(image); });
+  return wanted;
+}
+
+Index winograd_packed_size(const ConvShape& s, ConvPass pass, int tile) {
+  Index size = 0;
+  if (tile)
+    of_tile(tile, [&](auto t) {
+      size = Layout<decltype(t)>(problem_of(s, pass, 1, nullptr)).shared();
+    });
+  return size;
+}
+
+void winograd_pack(Pool* pool, const ConvShape& s, ConvPass pass, int tile, const real* w,
+                   const real* scale, real* packed) {
+  const Problem p = problem_of(s, pass, 1, w);
+  of_tile(tile, [&](auto t) {
+    using T = decltype(t);
+    const Layout<T> l(p);
+    transform_weights<T>(pool, p, l, packed);
+    if (scale) scale_filters<T>(p, l, scale, packed);
+  });
+}
+
 void winograd_forward(const ConvShape& s, Index n, const ConvSource& x, const real* w,
-                      const ConvTarget& y, const ConvWork& work) {
+                      const ConvTarget& y, const ConvWork& work, int tile, const real* packed) {
   const Problem p = forward_problem(s, n, w);
-  with_tile(p.out_h, p.out_w, [&](auto tile) { run<decltype(tile)>(p, x, y, work); });
+  if (packed)
+    of_tile(tile, [&](auto t) { run<decltype(t)>(p, x, y, work, packed); });
+  else
+    with_tile(p.out_h, p.out_w, [&](auto t) { run<decltype(t)>(p, x, y, work, nullptr); });
 }
 
 void winograd_data_gradient(const ConvShape& s, Index n, const ConvSource& y, const real* w,
-                            const ConvTarget& x, const ConvWork& work) {
+                            const ConvTarget& x, const ConvWork& work, int tile,
+                            const real* packed) {
   const Problem p = gradient_problem(s, n, w);
-  with_tile(p.out_h, p.out_w, [&](auto tile) { run<decltype(tile)>(p, y, x, work); });
+  if (packed)
+    of_tile(tile, [&](auto t) { run<decltype(t)>(p, y, x, work, packed); });
+  else
+    with_tile(p.out_h, p.out_w, [&](auto t) { run<decltype(t)>(p, y, x, work, nullptr); });
 }
 
 }  // namespace pyseq::PYSEQ_NS

@@ -1,6 +1,7 @@
 // y = act(conv(x, w) + b)   x (N, ..., C)  w (k..., C / groups, F)  b (F)  y (N, ..., F)
 // dz = dy act'(.)   dx = conv_data_gradient(dz, w)   dw = conv_weight_gradient(x, dz)   db = sum dz
 #include "kernels/conv.h"
+#include "kernels/folded_norm.h"
 
 namespace pyseq::PYSEQ_NS {
 namespace {
@@ -9,7 +10,9 @@ struct Config {
   ConvShape shape;
   Activation act;
   int shared, worker, kept;  // scratch buffers; kept = -1: backward reads y
+  int packed, shift, tile;   // packed = -1: weights are packed in each call; shift = -1: no norm
   bool bias;
+  FoldedNorm norm;
 };
 
 void plan(Plan& p) {
@@ -17,7 +20,8 @@ void plan(Plan& p) {
   const Shape x = p.input(0);
   c.shape = conv_shape_from(p, x, p.param(0));
   c.act = activation_from(p);
-  c.bias = p.params() > 1;
+  c.bias = p.flag("norm") ? p.flag("use_bias") : p.params() > 1;
+  c.norm = folded_norm_from(p, 1 + c.bias, c.shape.filters);
   const Shape w = p.param(0);
   if (w[-2] * c.shape.groups != c.shape.channels)
     p.fail("expected a kernel for %d channels a group, got %d",
@@ -27,8 +31,14 @@ void plan(Plan& p) {
   for (int i = 4 - x.rank; i < 3; ++i) y.push(c.shape.axis[i].out);
   y.push(c.shape.filters);
   p.output(y);
-  ConvScratch s = conv_forward_scratch(c.shape);
-  c.kept = -1;
+  ConvScratch s = conv_forward_scratch(c.shape, !p.training());
+  c.kept = c.packed = c.shift = -1;
+  if (!p.training()) {
+    const ConvPacking packing = conv_packing(c.shape, false);
+    c.tile = packing.tile;
+    c.packed = p.pack(packing.size);
+    if (c.norm.present) c.shift = p.pack(2 * c.shape.filters);
+  }
   if (p.training()) {
     s.cover(conv_data_gradient_scratch(c.shape));
     s.cover(conv_weight_gradient_scratch(c.shape));
@@ -50,12 +60,26 @@ ConvWork work_of(const Run& r, const Config& c) {
           r.worker_stride_[c.worker] / static_cast<Index>(sizeof(real))};
 }
 
+void pack(const Run& r) noexcept {
+  const Config& c = r.config<Config>();
+  const real* bias = c.bias ? static_cast<const real*>(r.param(1)) : nullptr;
+  real *shift = nullptr, *scale = nullptr;
+  if (c.norm.present) {
+    shift = r.packed(c.shift), scale = shift + c.shape.filters;
+    fold_norm(r, c.norm, bias, scale, shift);
+  }
+  conv_pack(r.pool, c.shape, false, c.tile, r.param(0), scale, r.packed(c.packed));
+}
+
 void forward(const Run& r) noexcept {
   const Config& c = r.config<Config>();
   const bool keep = c.kept >= 0 && r.kept_;
-  const ConvTarget y{r.y(), keep ? static_cast<real*>(r.kept(c.kept)) : nullptr,
-                     c.bias ? static_cast<const real*>(r.param(1)) : nullptr, &c.act};
-  conv_forward(c.shape, r.n, {r.x()}, r.param(0), y, work_of(r, c));
+  const real* packed = c.packed >= 0 ? static_cast<const real*>(r.packed(c.packed)) : nullptr;
+  if (packed && conv_pack_stale(c.shape, false, c.tile, packed)) pack(r);
+  const real* bias = c.bias ? static_cast<const real*>(r.param(1)) : nullptr;
+  if (c.norm.present) bias = r.packed(c.shift);
+  const ConvTarget y{r.y(), keep ? static_cast<real*>(r.kept(c.kept)) : nullptr, bias, &c.act};
+  conv_forward(c.shape, r.n, {r.x()}, r.param(0), y, work_of(r, c), packed);
 }
 
 void backward(const Run& r) noexcept {
@@ -78,6 +102,6 @@ void backward(const Run& r) noexcept {
 }  // namespace
 
 extern const OpDef op_conv;
-const OpDef op_conv{"conv", plan, forward, backward};
+const OpDef op_conv{"conv", plan, forward, backward, pack};
 
 }  // namespace pyseq::PYSEQ_NS

@@ -1,6 +1,7 @@
 // z = conv(x, K) + b + conv_same(h, R) in gates i, f, g, o;  c = rec(f) c + rec(i) act(g);
 // h = rec(o) act(c)
-// x (N, T, ..., C)  [mask (N, T)]  y (N, ..., F) or (N, T, ..., F)  [h, c (N, ..., F)]
+// x (N, T, ..., C)  [mask (N, T) or, for each pixel of the output, (N, T, ...)]
+// y (N, ..., F) or (N, T, ..., F)  [h, c (N, ..., F)]
 // Shi et al., "Convolutional LSTM network", NIPS 2015, without peepholes.
 #include "core/op.h"
 #include "kernels/conv.h"
@@ -15,6 +16,7 @@ struct Config {
   ConvShape in_gate, rec_gate;  // of one gate, for dropout
   LstmMath math;
   Index t, f, pixels, x_size;  // x_size: reals of one input image
+  Index mask_size;             // mask elements of a step: 1, or one for each pixel
   bool use_bias, sequences, backwards, masked, zero_masked, stateful, states_out, trains, keep_pre;
   double dropout, recurrent_dropout;
   std::int64_t seed;
@@ -102,6 +104,12 @@ void plan(Plan& p) {
   c.sequences = p.flag("return_sequences");
   c.backwards = p.flag("go_backwards");
   c.masked = p.inputs() > 1;
+  c.mask_size = c.masked ? p.input(1).size() / c.t : 1;
+  if (c.masked && p.input(1).size() != c.t * c.mask_size)
+    p.fail("expected a mask of whole steps");
+  if (c.mask_size != 1 && c.mask_size != c.pixels)
+    p.fail("expected a mask of 1 or %d elements for each step, got %d", int(c.pixels),
+           int(c.mask_size));
   c.zero_masked = p.flag("zero_output_for_mask");
   c.stateful = p.flag("stateful");
   c.states_out = p.flag("return_state");
@@ -163,8 +171,10 @@ void for_images(const Run& r, Index count, Index size, F&& f) {
   });
 }
 
-bool skips(const Run& r, const Config& c, Index n, Index t) {
-  return c.masked && static_cast<const real*>(r.x(1))[n * c.t + t] == 0;
+// Whether step t of sample n does not count at pixel p.
+bool skips(const Run& r, const Config& c, Index n, Index t, Index p) {
+  return c.masked && static_cast<const real*>(
+                         r.x(1))[(n * c.t + t) * c.mask_size + (c.mask_size > 1 ? p : 0)] == 0;
 }
 
 void draw(const Run& r, const Config& c, double rate, int stream, Index size, real* out) {
@@ -278,10 +288,13 @@ void write_outputs(const Run& r, const Config& c, const real* h, Index t, Index 
   if (!c.sequences && position != c.t - 1 && !c.masked) return;
   const Index size = c.size();
   for_images(r, r.n, size, [&](Index n) {
+    const Index piece = size / c.mask_size;
     real* y = static_cast<real*>(r.y()) + (c.sequences ? n * c.t + position : n) * size;
-    if (!skips(r, c, n, t)) copy(h + n * size, y, size);
-    else if (c.zero_masked || position == 0) zero(y, size);
-    else if (c.sequences) copy(y - size, y, size);
+    for (Index p = 0; p < c.mask_size; ++p, y += piece) {
+      if (!skips(r, c, n, t, p)) copy(h + n * size + p * piece, y, piece);
+      else if (c.zero_masked || position == 0) zero(y, piece);
+      else if (c.sequences) copy(y - size, y, piece);
+    }
   });
 }
 
@@ -311,12 +324,13 @@ void forward(const Run& r) noexcept {
         copy(hn, static_cast<real*>(r.kept(c.h_kept)) + at, count * f);
         copy(cn, static_cast<real*>(r.kept(c.c_kept)) + at, count * f);
       }
-      if (skips(r, c, n, t)) return;
-      for (Index j = 0; j < count * 4 * f; ++j) zn[j] += un[j];
       real* pre = c.pre >= 0 ? static_cast<real*>(r.kept(c.pre)) + at * 4 : nullptr;
-      for (Index p = 0; p < count; ++p)
+      for (Index p = 0; p < count; ++p) {
+        if (skips(r, c, n, t, first + p)) continue;
+        for (Index j = p * 4 * f; j < (p + 1) * 4 * f; ++j) zn[j] += un[j];
         lstm_gates(c.math, zn + p * 4 * f, pre ? pre + p * 4 * f : nullptr, cn + p * f, cn + p * f,
                    hn + p * f, act_c + at + p * f);
+      }
     });
     write_outputs(r, c, h, t, position);
   }
@@ -339,9 +353,12 @@ void add_output_gradient(const Run& r, const Config& c, Index t, Index position,
       return;
     }
     for (Index j = 0; from && j < size; ++j) w[j] += from[j];
-    const bool skip = skips(r, c, n, t);
-    for (Index j = 0; !skip && j < size; ++j) to[j] += w[j];
-    if (!skip || c.zero_masked) zero(w, size);
+    const Index piece = size / c.mask_size;
+    for (Index p = 0; p < c.mask_size; ++p, to += piece, w += piece) {
+      const bool skip = skips(r, c, n, t, p);
+      for (Index j = 0; !skip && j < piece; ++j) to[j] += w[j];
+      if (!skip || c.zero_masked) zero(w, piece);
+    }
   });
 }
 
@@ -351,17 +368,21 @@ void step_back(const Run& r, const Config& c, Index t, real* z, real* dh, real* 
   for_pixels(r, c, [&](Index n, Index first, Index count, int worker) {
     const Index image = n * c.t + t, at = image * size + first * f, own = n * size + first * f;
     real *zn = z + at * 4, *un = u + own * 4;
-    const bool skip = skips(r, c, n, t);
-    if (c.masked && skip) copy(dh + own, carry + own, count * f);
-    if (c.masked && !skip) zero(carry + own, count * f);
     real* work = r.scratch(c.lanes, worker);
     const real* pre = c.pre >= 0 ? static_cast<const real*>(r.kept(c.pre)) + at * 4 : nullptr;
-    for (Index p = 0; !skip && p < count; ++p)
+    for (Index p = 0; p < count; ++p) {
+      const bool skip = skips(r, c, n, t, first + p);
+      if (c.masked && skip) copy(dh + own + p * f, carry + own + p * f, f);
+      if (c.masked && !skip) zero(carry + own + p * f, f);
+      if (skip) {
+        zero(zn + p * 4 * f, 4 * f);
+        continue;
+      }
       lstm_gates_back(c.math, zn + p * 4 * f, pre ? pre + p * 4 * f : nullptr,
                       static_cast<const real*>(r.kept(c.c_kept)) + at + p * f,
                       static_cast<const real*>(r.kept(c.act_c)) + at + p * f, dh + own + p * f,
                       dc + own + p * f, work, work + f);
-    if (skip) zero(zn, count * 4 * f);
+    }
     copy(zn, un, count * 4 * f);
   });
 }

@@ -3,6 +3,7 @@
 // much of the scattered output is cut off at the beginning of each axis, `output` its length.
 // dz = dy act'(.)   dx = conv(dz, w)   dw = conv_weight_gradient(dz, x)   db = sum dz
 #include "kernels/conv.h"
+#include "kernels/folded_norm.h"
 
 namespace pyseq::PYSEQ_NS {
 namespace {
@@ -11,7 +12,9 @@ struct Config {
   ConvShape shape;
   Activation act;
   int shared, worker, kept;
+  int packed, shift, tile;  // packed = -1: weights are packed in each call; shift = -1: no norm
   bool bias;
+  FoldedNorm norm;
 };
 
 void read_axes(const Plan& p, const Shape& x, const Shape& w, ConvShape& s) {
@@ -40,14 +43,21 @@ void plan(Plan& p) {
   const Shape x = p.input(0);
   read_axes(p, x, p.param(0), c.shape);
   c.act = activation_from(p);
-  c.bias = p.params() > 1;
+  c.bias = p.flag("norm") ? p.flag("use_bias") : p.params() > 1;
+  c.norm = folded_norm_from(p, 1 + c.bias, c.shape.channels);
   if (c.bias && p.param(1).size() != c.shape.channels) p.fail("expected one bias for each filter");
   Shape y;
   for (int i = 4 - x.rank; i < 3; ++i) y.push(c.shape.axis[i].in);
   y.push(c.shape.channels);
   p.output(y);
-  ConvScratch s = conv_data_gradient_scratch(c.shape);
-  c.kept = -1;
+  ConvScratch s = conv_data_gradient_scratch(c.shape, !p.training());
+  c.kept = c.packed = c.shift = -1;
+  if (!p.training()) {
+    const ConvPacking packing = conv_packing(c.shape, true);
+    c.tile = packing.tile;
+    c.packed = p.pack(packing.size);
+    if (c.norm.present) c.shift = p.pack(2 * c.shape.channels);
+  }
   if (p.training()) {
     s.cover(conv_forward_scratch(c.shape));
     s.cover(conv_weight_gradient_scratch(c.shape));
@@ -70,12 +80,26 @@ ConvWork work_of(const Run& r, const Config& c) {
           r.worker_stride_[c.worker] / static_cast<Index>(sizeof(real))};
 }
 
+void pack(const Run& r) noexcept {
+  const Config& c = r.config<Config>();
+  const real* bias = c.bias ? static_cast<const real*>(r.param(1)) : nullptr;
+  real *shift = nullptr, *scale = nullptr;
+  if (c.norm.present) {
+    shift = r.packed(c.shift), scale = shift + c.shape.channels;
+    fold_norm(r, c.norm, bias, scale, shift);
+  }
+  conv_pack(r.pool, c.shape, true, c.tile, r.param(0), scale, r.packed(c.packed));
+}
+
 void forward(const Run& r) noexcept {
   const Config& c = r.config<Config>();
   const bool keep = c.kept >= 0 && r.kept_;
-  const ConvTarget y{r.y(), keep ? static_cast<real*>(r.kept(c.kept)) : nullptr,
-                     c.bias ? static_cast<const real*>(r.param(1)) : nullptr, &c.act};
-  conv_data_gradient(c.shape, r.n, {r.x()}, r.param(0), y, work_of(r, c));
+  const real* packed = c.packed >= 0 ? static_cast<const real*>(r.packed(c.packed)) : nullptr;
+  if (packed && conv_pack_stale(c.shape, true, c.tile, packed)) pack(r);
+  const real* bias = c.bias ? static_cast<const real*>(r.param(1)) : nullptr;
+  if (c.norm.present) bias = r.packed(c.shift);
+  const ConvTarget y{r.y(), keep ? static_cast<real*>(r.kept(c.kept)) : nullptr, bias, &c.act};
+  conv_data_gradient(c.shape, r.n, {r.x()}, r.param(0), y, work_of(r, c), packed);
 }
 
 void backward(const Run& r) noexcept {
@@ -99,6 +123,6 @@ void backward(const Run& r) noexcept {
 }  // namespace
 
 extern const OpDef op_conv_transpose;
-const OpDef op_conv_transpose{"conv_transpose", plan, forward, backward};
+const OpDef op_conv_transpose{"conv_transpose", plan, forward, backward, pack};
 
 }  // namespace pyseq::PYSEQ_NS

@@ -1,4 +1,5 @@
 // y = act(x W + b) over the last axis    x (N, ..., I)  W (I, O)  b (O)  y (N, ..., O)
+#include "kernels/folded_norm.h"
 #include "kernels/gemm.h"
 
 namespace pyseq::PYSEQ_NS {
@@ -11,7 +12,18 @@ struct Config {
   bool bias, keep_z;
   Activation act;
   int shared, worker, dz, partial;  // scratch
+  int blocks;  // packed once many rows come: a flag and the blocks of W; -1 for none
+  int scaled;  // with a norm: its scale, its shift, scaled W
+  FoldedNorm norm;
 };
+
+constexpr Index kFlag = 64 / static_cast<Index>(sizeof(real));
+
+// W as forward multiplies it.
+const real* weights_of(const Run& r, const Config& c) {
+  if (!c.norm.present) return r.param(0);
+  return static_cast<const real*>(r.packed(c.scaled)) + 2 * c.units;
+}
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
@@ -29,6 +41,12 @@ void plan(Plan& p) {
   y[-1] = c.units;
   p.output(y);
 
+  c.norm = folded_norm_from(p, 1 + c.bias, c.units);
+  c.blocks = c.scaled = -1;
+  if (!p.training()) {
+    c.blocks = p.pack(kFlag + gemm_blocks_size(c.units, c.inputs));
+    if (c.norm.present) c.scaled = p.pack((2 + c.inputs) * c.units);
+  }
   const bool linear = c.act.kind == kLinear;
   c.keep_z = p.training() && !activation_backward_uses_y(c.act);
   GemmScratch s = gemm_scratch(kManyRows, c.units, c.inputs);
@@ -58,15 +76,34 @@ void multiply(const Run& r, const Config& c, const Gemm& g) {
        r.worker_stride_[c.worker] / static_cast<Index>(sizeof(real)));
 }
 
+void pack(const Run& r) noexcept {
+  const Config& c = r.config<Config>();
+  *static_cast<real*>(r.packed(c.blocks)) = 0;
+  if (!c.norm.present) return;
+  real *scale = r.packed(c.scaled), *shift = scale + c.units, *to = shift + c.units;
+  fold_norm(r, c.norm, c.bias ? static_cast<const real*>(r.param(1)) : nullptr, scale, shift);
+  const real* w = r.param(0);
+  for (Index i = 0; i < c.inputs; ++i)
+    for (Index j = 0; j < c.units; ++j) to[i * c.units + j] = w[i * c.units + j] * scale[j];
+}
+
 void forward(const Run& r) noexcept {
   const Config& c = r.config<Config>();
   const Index rows = r.n * c.rows;
   Gemm g;
   g.m = rows, g.n = c.units, g.k = c.inputs;
   g.a = r.x(), g.a_row = c.inputs;
-  g.b = r.param(0), g.b_row = c.units;
+  g.b = weights_of(r, c), g.b_row = c.units;
   g.ldc = c.units;
   if (c.bias) g.bias = r.param(1);
+  if (c.norm.present) g.bias = static_cast<const real*>(r.packed(c.scaled)) + c.units;
+  if (c.blocks >= 0 && gemm_wants_blocks(g)) {
+    // A program that only ever sees few rows never pays for them.
+    real *flag = r.packed(c.blocks), *blocks = flag + kFlag;
+    if (*flag == 0) gemm_pack_blocks(r.pool, g.b, g.b_row, 1, g.n, g.k, blocks);
+    *flag = 1;
+    g.blocks = blocks;
+  }
   if (!c.keep_z) {
     g.c = r.y(), g.act = c.act;
     return multiply(r, c, g);
@@ -115,6 +152,6 @@ void backward(const Run& r) noexcept {
 }  // namespace
 
 extern const OpDef op_dense;
-const OpDef op_dense{"dense", plan, forward, backward};
+const OpDef op_dense{"dense", plan, forward, backward, pack};
 
 }  // namespace pyseq::PYSEQ_NS

@@ -2,6 +2,7 @@
 // x (N, ..., C)  w (k..., C, m)  b (C m)  y (N, ..., C m)
 // For m > 1 each input channel is repeated m times first, which leaves one filter a channel.
 #include "kernels/depthwise.h"
+#include "kernels/folded_norm.h"
 
 namespace pyseq::PYSEQ_NS {
 namespace {
@@ -11,7 +12,9 @@ struct Config {
   Activation act;
   Index multiplier;
   int kept, wide, dz, shared, worker;  // buffers; -1 where there is none
+  int packed;                          // with a norm: its scale, its shift, scaled weights
   bool bias;
+  FoldedNorm norm;
 };
 
 void plan(Plan& p) {
@@ -27,7 +30,9 @@ void plan(Plan& p) {
   if (c.multiplier < 1) p.fail("expected a depth multiplier of at least 1");
   c.shape.channels = c.shape.filters = x[-1] * c.multiplier;
   c.act = activation_from(p);
-  c.bias = p.params() > 1;
+  c.bias = p.flag("norm") ? p.flag("use_bias") : p.params() > 1;
+  c.norm = folded_norm_from(p, 1 + c.bias, c.shape.channels);
+  c.packed = c.norm.present ? p.pack((2 + c.shape.taps()) * c.shape.channels) : -1;
   if (c.bias && p.param(1).size() != c.shape.channels)
     p.fail("expected one bias for each output channel");
   Shape y;
@@ -64,12 +69,26 @@ const real* widen(const Run& r, const Config& c) {
   return wide;
 }
 
+void pack(const Run& r) noexcept {
+  const Config& c = r.config<Config>();
+  const Index channels = c.shape.channels;
+  real *scale = r.packed(c.packed), *shift = scale + channels, *to = shift + channels;
+  fold_norm(r, c.norm, c.bias ? static_cast<const real*>(r.param(1)) : nullptr, scale, shift);
+  const real* w = r.param(0);
+  for (Index t = 0; t < c.shape.taps(); ++t)
+    for (Index j = 0; j < channels; ++j) to[t * channels + j] = w[t * channels + j] * scale[j];
+}
+
 void forward(const Run& r) noexcept {
   const Config& c = r.config<Config>();
   const bool keep = c.kept >= 0 && r.kept_;
-  const ConvTarget y{r.y(), keep ? static_cast<real*>(r.kept(c.kept)) : nullptr,
-                     c.bias ? static_cast<const real*>(r.param(1)) : nullptr, &c.act};
-  depthwise_forward(c.shape, r.n, widen(r, c), r.param(0), y, r.pool);
+  const real *w = r.param(0), *bias = c.bias ? static_cast<const real*>(r.param(1)) : nullptr;
+  if (c.norm.present) {
+    bias = static_cast<const real*>(r.packed(c.packed)) + c.shape.channels;
+    w = bias + c.shape.channels;
+  }
+  const ConvTarget y{r.y(), keep ? static_cast<real*>(r.kept(c.kept)) : nullptr, bias, &c.act};
+  depthwise_forward(c.shape, r.n, widen(r, c), w, y, r.pool);
 }
 
 void backward(const Run& r) noexcept {
@@ -113,6 +132,6 @@ void backward(const Run& r) noexcept {
 }  // namespace
 
 extern const OpDef op_depthwise_conv;
-const OpDef op_depthwise_conv{"depthwise_conv", plan, forward, backward};
+const OpDef op_depthwise_conv{"depthwise_conv", plan, forward, backward, pack};
 
 }  // namespace pyseq::PYSEQ_NS

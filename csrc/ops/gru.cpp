@@ -5,6 +5,7 @@
 #include "core/op.h"
 #include "kernels/gate_math.h"
 #include "kernels/rnn.h"
+#include "kernels/rnn_fused.h"
 
 namespace pyseq::PYSEQ_NS {
 namespace {
@@ -99,6 +100,33 @@ void step_reset_before(const RnnStep& s) {
 void step(const RnnStep& s) {
   if (s.rnn->reset_after) step_reset_after(s);
   else step_reset_before(s);
+}
+
+void fused(const RnnStep& s, Index first, Index last) {
+  const Index u = s.rnn->u;
+  const bool keeps = s.rnn->trains;
+  const real* bias =
+      s.rnn->use_bias ? static_cast<const real*>(s.run->param(2)) + s.rnn->w + 2 * u : nullptr;
+  rnn_fused_step<3>(
+      s, rnn_units(s), first, last,
+      [&](Index row, Index j, int k, V(&z)[3]) __attribute__((always_inline)) {
+        const real* from = s.z + row * s.ld_z + j;
+        z[0] = rnn_load(from, k);
+        z[1] = rnn_load(from + u, k);
+        z[2] = bias ? rnn_load(bias + j, k) : V{};
+      },
+      [&](Index row, Index j, int k, V(&z)[3]) __attribute__((always_inline)) {
+        real* to = s.z + row * s.ld_z + j;
+        const V update = gate_sigmoid(z[0]), reset = gate_sigmoid(z[1]);
+        const V g = gate_tanh(rnn_load(to + 2 * u, k) + reset * z[2]);
+        const V h = rnn_load(s.h + row * s.ld_h + j, k);
+        rnn_store(s.h_next + row * s.ld_next + j, update * h + (1 - update) * g, k);
+        if (!keeps) return;
+        rnn_store(s.aux + row * s.ld_kept + j, z[2], k);
+        rnn_store(to, update, k);
+        rnn_store(to + u, reset, k);
+        rnn_store(to + 2 * u, g, k);
+      });
 }
 
 void clear_masked(const RnnStep& s, Index row, Index u) {
@@ -210,7 +238,7 @@ void step_back(const RnnStep& s) {
   else step_back_reset_before(s);
 }
 
-const RnnCell cell{3, 1, true, step, step_back};
+const RnnCell cell{3, 1, true, step, step_back, fused};
 
 void plan(Plan& p) { rnn_plan(p, cell); }
 void forward(const Run& r) noexcept { rnn_forward(r, cell); }
@@ -219,6 +247,6 @@ void backward(const Run& r) noexcept { rnn_backward(r, cell); }
 }  // namespace
 
 extern const OpDef op_gru;
-const OpDef op_gru{"gru", plan, forward, backward};
+const OpDef op_gru{"gru", plan, forward, backward, rnn_pack};
 
 }  // namespace pyseq::PYSEQ_NS

@@ -5,6 +5,7 @@
 #include "core/op.h"
 #include "kernels/lstm_gates.h"
 #include "kernels/rnn.h"
+#include "kernels/rnn_fused.h"
 
 namespace pyseq::PYSEQ_NS {
 namespace {
@@ -23,6 +24,33 @@ void step(const RnnStep& s) {
     lstm_gates(m, s.z + row * s.ld_z, s.pre ? s.pre + row * s.ld_z : nullptr, s.c + row * s.ld_h,
                s.c_next + row * s.ld_next, s.h_next + row * s.ld_next, s.tanh_c + row * s.ld_kept);
   }
+}
+
+void fused(const RnnStep& s, Index first, Index last) {
+  const Index u = s.rnn->u;
+  const bool keeps = s.rnn->trains;
+  rnn_fused_step<4>(
+      s, rnn_units(s), first, last,
+      [&](Index row, Index j, int k, V(&z)[4]) __attribute__((always_inline)) {
+        const real* from = s.z + row * s.ld_z + j;
+#pragma GCC unroll 4
+        for (int g = 0; g < 4; ++g) z[g] = rnn_load(from + g * u, k);
+      },
+      [&](Index row, Index j, int k, V(&z)[4]) __attribute__((always_inline)) {
+        const V i = gate_sigmoid(z[0]), f = gate_sigmoid(z[1]), g = gate_tanh(z[2]),
+                o = gate_sigmoid(z[3]);
+        const V cell = f * rnn_load(s.c + row * s.ld_h + j, k) + i * g;
+        const V t = gate_tanh(cell);
+        rnn_store(s.c_next + row * s.ld_next + j, cell, k);
+        rnn_store(s.h_next + row * s.ld_next + j, o * t, k);
+        if (!keeps) return;
+        real* to = s.z + row * s.ld_z + j;
+        rnn_store(to, i, k);
+        rnn_store(to + u, f, k);
+        rnn_store(to + 2 * u, g, k);
+        rnn_store(to + 3 * u, o, k);
+        rnn_store(s.tanh_c + row * s.ld_kept + j, t, k);
+      });
 }
 
 void step_back(const RnnStep& s) {
@@ -45,7 +73,7 @@ void step_back(const RnnStep& s) {
                              part > 0 || s.mask);
 }
 
-const RnnCell cell{4, 2, false, step, step_back};
+const RnnCell cell{4, 2, false, step, step_back, fused};
 
 void plan(Plan& p) { rnn_plan(p, cell); }
 void forward(const Run& r) noexcept { rnn_forward(r, cell); }
@@ -54,6 +82,6 @@ void backward(const Run& r) noexcept { rnn_backward(r, cell); }
 }  // namespace
 
 extern const OpDef op_lstm;
-const OpDef op_lstm{"lstm", plan, forward, backward};
+const OpDef op_lstm{"lstm", plan, forward, backward, rnn_pack};
 
 }  // namespace pyseq::PYSEQ_NS

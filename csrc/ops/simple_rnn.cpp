@@ -3,6 +3,7 @@
 #include "core/op.h"
 #include "kernels/gate_math.h"
 #include "kernels/rnn.h"
+#include "kernels/rnn_fused.h"
 
 namespace pyseq::PYSEQ_NS {
 namespace {
@@ -31,6 +32,20 @@ void step(const RnnStep& s) {
   }
 }
 
+void fused(const RnnStep& s, Index first, Index last) {
+  const bool keeps = s.rnn->trains;
+  rnn_fused_step<1>(
+      s, rnn_units(s), first, last,
+      [&](Index row, Index j, int k, V(&z)[1]) __attribute__((always_inline)) {
+        z[0] = rnn_load(s.z + row * s.ld_z + j, k);
+      },
+      [&](Index row, Index j, int k, V(&z)[1]) __attribute__((always_inline)) {
+        const V value = gate_tanh(z[0]);
+        rnn_store(s.h_next + row * s.ld_next + j, value, k);
+        if (keeps) rnn_store(s.z + row * s.ld_z + j, value, k);
+      });
+}
+
 void step_back(const RnnStep& s) {
   const Index u = s.rnn->u;
   for (Index row = 0; row < s.rows; ++row) {
@@ -47,7 +62,7 @@ void step_back(const RnnStep& s) {
   rnn_dropped_product_back(s, 0, s.z, s.ld_z, s.dh, s.mask != nullptr);
 }
 
-const RnnCell cell{1, 1, false, step, step_back};
+const RnnCell cell{1, 1, false, step, step_back, fused};
 
 void plan(Plan& p) { rnn_plan(p, cell); }
 void forward(const Run& r) noexcept { rnn_forward(r, cell); }
@@ -56,6 +71,6 @@ void backward(const Run& r) noexcept { rnn_backward(r, cell); }
 }  // namespace
 
 extern const OpDef op_simple_rnn;
-const OpDef op_simple_rnn{"simple_rnn", plan, forward, backward};
+const OpDef op_simple_rnn{"simple_rnn", plan, forward, backward, rnn_pack};
 
 }  // namespace pyseq::PYSEQ_NS

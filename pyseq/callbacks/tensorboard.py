@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import warnings
 
 import numpy as np
 
@@ -44,9 +45,10 @@ class TensorBoard(Callback):
     ):
         super().__init__()
         if profile_batch:
-            raise ValueError(
-                f"TensorBoard: expected profile_batch=0, got {profile_batch!r}; "
-                "`model.profile(x, y)` returns the time of every op"
+            warnings.warn(
+                f"TensorBoard: profile_batch={profile_batch!r} writes nothing; "
+                "`model.profile(x, y)` returns the time of every op",
+                stacklevel=2,
             )
         update_freq = 1 if update_freq == "batch" else update_freq
         if update_freq != "epoch" and (not isinstance(update_freq, int) or update_freq < 1):

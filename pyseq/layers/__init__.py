@@ -2,6 +2,7 @@
 
 from pyseq.layers.activation_layers import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from pyseq.layers.base import InputSpec, Layer
+from pyseq.layers.batch_normalization import BatchNormalization
 from pyseq.layers.convolution import (
     Conv1D,
     Conv2D,
@@ -58,7 +59,6 @@ from pyseq.layers.merging import (
     subtract,
 )
 from pyseq.layers.normalization import (
-    BatchNormalization,
     GroupNormalization,
     LayerNormalization,
     RMSNormalization,

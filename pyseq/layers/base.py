@@ -34,6 +34,9 @@ class Layer:
     # "consume": the layer uses it up.
     mask_policy = "drop"
 
+    # Whether the rows of a batch act on each other: None, "training" or "always".
+    row_coupling = None
+
     def __init__(
         self,
         *,
@@ -54,6 +57,10 @@ class Layer:
                 f"{type(self).__name__}: expected `name` to be a string without '/', got {name!r}"
             )
         self.name = name
+        if not isinstance(trainable, (bool, np.bool_)):
+            raise ValueError(
+                f"{self.name}: expected `trainable` to be True or False, got {trainable!r}"
+            )
         self._trainable = bool(trainable)
         self.autocast = autocast
         self.dtype_policy = dtype_policies.get(dtype)
@@ -63,6 +70,7 @@ class Layer:
         self._build_input_shape = None
         self._losses = []
         self._runners = {}
+        self._tensors = None
         self._calls = 0
         self._legacy_input_shape = self._take_legacy_shape(kwargs)
         if kwargs:
@@ -150,6 +158,11 @@ class Layer:
         shape = () if shape is None else tuple(int(d) for d in np.atleast_1d(shape))
         name = name or naming.auto_name("variable")
         if dtype is None:
+            if self.dtype.startswith(("int", "uint", "bool")):
+                raise ValueError(
+                    f"{self.name}: expected a float dtype for a layer with weights, got "
+                    f"{self.dtype!r}; set dtype='float32'"
+                )
             dtype = self.dtype if self.dtype == "float64" else "float32"
         if initializer is None:
             initializer = "glorot_uniform" if str(dtype).startswith("float") else "zeros"
@@ -165,7 +178,10 @@ class Layer:
                 f"{self.name}: expected the initializer of `{name}` to return shape {shape}, got "
                 f"{value.shape}"
             )
-        variable = Variable(value, trainable, dtype, name, f"{self.name}/{name}")
+        moves = trainable and self._trainable
+        variable = Variable(
+            value, dtype=dtype, trainable=moves, name=name, path=f"{self.name}/{name}"
+        )
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
         variable.initializer = initializer
@@ -181,6 +197,8 @@ class Layer:
     @trainable.setter
     def trainable(self, value):
         self._trainable = bool(value)
+        for variable in self._trainable_variables:
+            variable.trainable = self._trainable
         for layer in self._layers:
             layer.trainable = value
 
@@ -219,13 +237,10 @@ class Layer:
     def trainable_weights(self):
         if not self.trainable:
             return []
-        frozen = {
-            id(v)
-            for layer in self._flatten()
-            if not layer.trainable
-            for v in layer._own_variables()
+        trained = {
+            id(v) for layer in self._flatten() if layer.trainable for v in layer._own_variables()
         }
-        return [v for v in self.weights if v.trainable and id(v) not in frozen]
+        return [v for v in self.weights if v.trainable and id(v) in trained]
 
     @property
     def non_trainable_weights(self):
@@ -293,7 +308,9 @@ class Layer:
         self.built = True
 
     def compute_output_shape(self, input_shape):
-        return tuple(input_shape)
+        if type(self).call is Layer.call:
+            return tuple(input_shape)
+        return trial_output_shape(self.name, self.call, input_shape, self.compute_dtype)
 
     def compute_mask(self, inputs, previous_mask=None):
         return previous_mask if self.mask_policy == "pass" else None
@@ -305,9 +322,24 @@ class Layer:
 
     def build_from_config(self, config):
         if config and config.get("input_shape") is not None:
-            self.build(tuple(config["input_shape"]))
+            shape = tuple(config["input_shape"])
+            self.check_input(shape)
+            self.build(shape)
 
     # --- lowering
+
+    def program_dtype(self):
+        """The float dtype of a program of this layer and those in it: one for all of them."""
+        floats = {v.dtype: v.path for v in self.weights if v.dtype in ("float32", "float64")}
+        if len(floats) > 1:
+            raise ValueError(
+                f"{self.name}: expected one float dtype for all layers of a model, got float64 "
+                f"({floats['float64']}) beside float32 ({floats['float32']}); set dtype='float64' "
+                "in each layer, or config.set_floatx('float64') before the first"
+            )
+        if not floats:
+            return "float64" if self.dtype == "float64" else "float32"
+        return next(iter(floats))
 
     def lower(self, g, x):
         """Append this layer's ops to graph `g` and return the output value."""
@@ -323,10 +355,32 @@ class Layer:
                 "or build the layer from built-in ones"
             )
         shape = tuple(self.compute_output_shape((g.batch_size, *x.shape)))[1:]
-        return self.out(g.host(self.call, x, shape, self.name), x)
+        return self.out(g.host(lambda a: np.asarray(self.call(a)), x, shape, self.name), x)
 
-    def call(self, inputs):
-        return np.asarray(self(inputs))
+    def call(self, inputs, training=None):
+        """The layer's own output for an array; a subclass may override it with NumPy code."""
+        key = ("call", np.shape(inputs), bool(training), lowering.state_key(self))
+        runner = self._runners.get(key)
+        if runner is None:
+            self._as_built_in = True
+            try:
+                runner = lowering.Runner(self, key[1][1:], key[2], key[1][0])
+            finally:
+                self._as_built_in = False
+            self._runners = {key: runner, **dict(list(self._runners.items())[:7])}
+        return runner([np.ascontiguousarray(inputs, runner.dtype)])
+
+    # Set while `call` of a subclass asks for the output of the built-in class.
+    _as_built_in = False
+
+    def _runs_call(self):
+        """True where a user's class defines `call` and no `lower` of its own."""
+        for cls in type(self).__mro__:
+            if cls is Layer or "lower" in vars(cls):
+                return False
+            if "call" in vars(cls):
+                return not self._as_built_in
+        return False
 
     def emit(self, g, x, activity=True):
         """Check the input, build if needed, lower, and add the activity regularizer."""
@@ -340,7 +394,7 @@ class Layer:
                 "does not use masks",
                 stacklevel=2,
             )
-        y = self.lower(g, x)
+        y = Layer.lower(self, g, x) if self._runs_call() else self.lower(g, x)
         if activity and self.activity_regularizer is not None and g.losses:
             y = self._regularize_activity(g, y)
         return y
@@ -375,16 +429,48 @@ class Layer:
         from pyseq.layers import core
 
         if isinstance(inputs, core.KerasTensor):
-            raise ValueError(
-                f"{self.name}: expected an array, got a symbolic Input; pyseq has Sequential "
-                "models only: put `Input(...)` and the layers into `Sequential([...])`"
-            )
+            return inputs.through(self)
+        if len(args) == 1 and mask is None and isinstance(args[0], np.ndarray):
+            mask, args = args[0], ()
         if args or kwargs:
             raise TypeError(
                 f"{self.name}: expected `layer(inputs, training=, mask=)`, got further "
                 f"arguments {args or sorted(kwargs)}"
             )
         return lowering.run_layer(self, inputs, bool(training), mask)
+
+    def keep_tensors(self, inputs, outputs):
+        """Note the symbolic input and output; as in Keras, those of the first call stay."""
+        if self._tensors is None:
+            self._tensors = (inputs, outputs)
+
+    def _tensor(self, index, what):
+        if self._tensors is None:
+            raise AttributeError(
+                f"{self.name}.{what}: expected a layer of a model whose input shape is known, got "
+                "one that was never called; put `Input(shape)` first"
+            )
+        return self._tensors[index]
+
+    @property
+    def input(self):
+        """The symbolic input of the layer in the first model that it was part of."""
+        return self._tensor(0, "input")
+
+    @property
+    def output(self):
+        """The symbolic output of the layer in the first model that it was part of."""
+        return self._tensor(1, "output")
+
+    def __getstate__(self):
+        # Compiled programs are made again when they are needed.
+        state = dict(vars(self), _runners={})
+        state.pop("_state", None)
+        return state
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        lowering.touch()
 
     # --- configuration
 
@@ -406,6 +492,24 @@ class Layer:
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def trial_output_shape(where, function, input_shape, dtype):
+    """The shape that a Python function of arrays gives its output, found by calling it."""
+    unknown = [i for i, d in enumerate(input_shape) if d is None]
+    shapes = []
+    # Two trial sizes tell the dimensions that follow the input from those that are fixed.
+    for size in (2, 3):
+        trial = np.zeros([size if i in unknown else d for i, d in enumerate(input_shape)], dtype)
+        with np.errstate(all="ignore"):
+            shapes.append(np.shape(function(trial)))
+    if len(shapes[0]) != len(shapes[1]) or not shapes[0]:
+        raise ValueError(
+            f"{where}: expected a function that returns arrays (n, ...), got shapes {shapes[0]} "
+            f"and {shapes[1]}; pass `output_shape`"
+        )
+    found = tuple(a if a == b else None for a, b in zip(*shapes, strict=True))
+    return (input_shape[0], *found[1:])
 
 
 def _recording_build(build):

@@ -22,13 +22,14 @@ class KerasTensor:
     Attributes:
         shape: with the batch dimension, None where it is not known.
         dtype: name of the dtype.
+        path: the layers that lead to it, the InputLayer first.
     """
 
-    def __init__(self, shape, dtype="float32", name=None, layer=None):
+    def __init__(self, shape, dtype="float32", name=None, path=()):
         self.shape = tuple(shape)
         self.dtype = dtype
         self.name = name
-        self.layer = layer
+        self.path = tuple(path)
         self.sparse = False
         self.ragged = False
 
@@ -37,6 +38,26 @@ class KerasTensor:
         return len(self.shape)
 
     rank = ndim
+
+    def through(self, layer):
+        """The symbolic output (or outputs) of `layer` for this input; builds the layer."""
+        layer.check_input(self.shape)
+        if not layer.built:
+            layer.build(self.shape)
+        shape = layer.compute_output_shape(self.shape)
+        path = (*self.path, layer)
+        if shape and isinstance(shape[0], (tuple, list)):
+            outputs = [KerasTensor(s, layer.compute_dtype, layer.name, path) for s in shape]
+        else:
+            outputs = KerasTensor(shape, layer.compute_dtype, layer.name, path)
+        layer.keep_tensors(self, outputs)
+        return outputs
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError(
+            f"{self.name}: expected an array, got a symbolic tensor of shape {self.shape}; only "
+            "layers take it: put the function into layers.Lambda"
+        )
 
     def __repr__(self):
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
@@ -125,19 +146,24 @@ class InputLayer(Layer):
         self.optional = bool(optional)
         self._dtype = backend.standardize_dtype(dtype)
         self.built = True
+        # Made from the first data rather than by the user: later data may have other sizes, as
+        # far as the layers take them.
+        self.deferred = False
+        if isinstance(input_tensor, KerasTensor) and not input_tensor.path:
+            input_tensor.path = (self,)
+            tensor = input_tensor
+        else:
+            tensor = KerasTensor(self.batch_shape, self._dtype, self.name, (self,))
+        self._tensors = (tensor, tensor)
 
     @property
     def dtype(self):
         return self._dtype
 
-    @property
-    def output(self):
-        return KerasTensor(self.batch_shape, self.dtype, self.name, self)
-
     def check_shape(self, where, shape):
         """Raise a ValueError if data of `shape` (batch included) does not fit this input."""
         fits = len(shape) == len(self.batch_shape) and all(
-            a is None or b is None or a == b
+            self.deferred or a is None or b is None or a == b
             for a, b in zip(shape[1:], self.batch_shape[1:], strict=True)
         )
         if not fits:

@@ -6,7 +6,7 @@ import inspect
 
 import numpy as np
 
-from pyseq.layers.base import Layer
+from pyseq.layers.base import Layer, trial_output_shape
 from pyseq.saving import serialization
 from pyseq.saving.registration import builtin
 
@@ -48,19 +48,9 @@ class Lambda(Layer):
             return tuple(self._output_shape(tuple(input_shape)))
         if self._output_shape is not None:
             return (input_shape[0], *np.atleast_1d(np.array(self._output_shape, object)).tolist())
-        unknown = [i for i, d in enumerate(input_shape) if d is None]
-        shapes = []
-        # Two trial sizes tell the dimensions that follow the input from those that are fixed.
-        for size in (2, 3):
-            trial = np.zeros([size if i in unknown else d for i, d in enumerate(input_shape)])
-            shapes.append(np.shape(self._run(trial.astype(self.compute_dtype), False)))
-        if len(shapes[0]) != len(shapes[1]) or not shapes[0]:
-            raise ValueError(
-                f"{self.name}: expected a function that returns arrays (n, ...), got shapes "
-                f"{shapes[0]} and {shapes[1]}; pass `output_shape`"
-            )
-        found = tuple(a if a == b else None for a, b in zip(*shapes, strict=True))
-        return (input_shape[0], *found[1:])
+        return trial_output_shape(
+            self.name, lambda x: self._run(x, False), input_shape, self.compute_dtype
+        )
 
     def _run(self, x, training):
         extra = dict(self.arguments)
@@ -77,21 +67,16 @@ class Lambda(Layer):
         return y.with_mask(x.mask if self.mask is not None else None)
 
     def get_config(self):
+        """The constructor's arguments; saving describes the functions by their names."""
         config = {
             **super().get_config(),
-            "function": serialization.serialize_keras_object(self.function),
+            "function": self.function,
             "arguments": self.arguments,
         }
         if self._output_shape is not None:
-            shape = self._output_shape
-            config["output_shape"] = (
-                serialization.serialize_keras_object(shape) if callable(shape) else shape
-            )
+            config["output_shape"] = self._output_shape
         if self.mask is not None:
-            mask = self.mask
-            config["mask"] = (
-                serialization.serialize_keras_object(mask) if callable(mask) else mask
-            )
+            config["mask"] = self.mask
         return config
 
     @classmethod

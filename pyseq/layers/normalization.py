@@ -17,7 +17,13 @@ def _check_axis_type(where, axis):
     return [int(a) for a in axis] if several else int(axis)
 
 
-def _known(where, shape, axes):
+def known_sizes(where, shape, axes):
+    """The sizes of a shape along axes; none may be free."""
+    if 0 in axes:
+        raise ValueError(
+            f"{where}: expected `axis` without the batch axis 0, got {list(axes)}; rows are "
+            "independent here"
+        )
     dims = tuple(shape[a] for a in axes)
     if None in dims:
         raise ValueError(
@@ -27,7 +33,7 @@ def _known(where, shape, axes):
     return dims
 
 
-class _Affine(Layer):
+class Affine(Layer):
     """The gamma and beta that several normalizations share."""
 
     def _configure(
@@ -88,179 +94,8 @@ class _Affine(Layer):
         }
 
 
-def _squared_root(initializer):
-    def initialize(shape, dtype=None):
-        return np.sqrt(initializer(shape, dtype=dtype))
-
-    return initialize
-
-
 @builtin("layers")
-class BatchNormalization(_Affine):
-    """(x - mean) / sqrt(variance + epsilon) gamma + beta, for each element of `axis`.
-
-    While training (and trainable), mean and biased variance are those of the batch, and the moving
-    ones follow: moving = momentum moving + (1 - momentum) batch. Otherwise the moving ones are
-    used. Masked steps do not count. Ioffe & Szegedy, arXiv:1502.03167.
-
-    Args:
-        axis: the axis that keeps its own statistics, usually the channels.
-        momentum: of the moving statistics.
-        epsilon: added to the variance.
-        center, scale: whether there is a beta, a gamma.
-        renorm: correct the batch statistics towards running ones (Ioffe, arXiv:1702.03275).
-        renorm_clipping: dict with "rmax", "rmin", "dmax".
-        renorm_momentum: of the running statistics of renorm.
-
-    Weights: gamma, beta, moving_mean, moving_variance; renorm adds moving_stddev, renorm_mean,
-    renorm_stddev.
-
-    >>> BatchNormalization(epsilon=0.0)(np.ones((1, 2))).tolist()
-    [[1.0, 1.0]]
-    """
-
-    mask_policy = "pass"
-
-    def __init__(
-        self,
-        axis=-1,
-        momentum=0.99,
-        epsilon=1e-3,
-        center=True,
-        scale=True,
-        beta_initializer="zeros",
-        gamma_initializer="ones",
-        moving_mean_initializer="zeros",
-        moving_variance_initializer="ones",
-        beta_regularizer=None,
-        gamma_regularizer=None,
-        beta_constraint=None,
-        gamma_constraint=None,
-        renorm=False,
-        renorm_clipping=None,
-        renorm_momentum=0.99,
-        synchronized=False,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        if not hasattr(axis, "__index__"):
-            raise TypeError(f"{self.name}: expected `axis` to be an integer, got {axis!r}")
-        self.axis = int(axis)
-        if synchronized:
-            raise ValueError(
-                f"{self.name}: expected synchronized=False, got True; there is one process"
-            )
-        self.synchronized = False
-        self.momentum = float(momentum)
-        self.epsilon = float(epsilon)
-        self._configure(
-            center,
-            scale,
-            beta_initializer,
-            gamma_initializer,
-            beta_regularizer,
-            gamma_regularizer,
-            beta_constraint,
-            gamma_constraint,
-        )
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.renorm = bool(renorm)
-        self.renorm_clipping = self._check_clipping(renorm_clipping) if renorm else renorm_clipping
-        self.renorm_momentum = renorm_momentum
-
-    def _check_clipping(self, clipping):
-        clipping = dict(clipping or {})
-        if set(clipping) - {"rmax", "rmin", "dmax"}:
-            raise ValueError(
-                f"{self.name}: expected keys 'rmax', 'rmin', 'dmax' in `renorm_clipping`, got "
-                f"{clipping}"
-            )
-        rmax, rmin, dmax = (clipping.get(key) for key in ("rmax", "rmin", "dmax"))
-        if rmax is not None and rmin is not None and rmax < rmin:
-            raise ValueError(f"{self.name}: expected rmin <= rmax, got {clipping}")
-        if dmax is not None and dmax < 0:
-            raise ValueError(f"{self.name}: expected dmax >= 0, got {clipping}")
-        return clipping
-
-    def build(self, input_shape):
-        axes = positive_axes(self.name, self.axis, len(input_shape))
-        shape = _known(self.name, input_shape, axes)
-        self._add_affine(shape)
-
-        def state(name, initializer):
-            return self.add_weight(
-                name=name, shape=shape, initializer=initializer, trainable=False
-            )
-
-        self.moving_mean = state("moving_mean", self.moving_mean_initializer)
-        self.moving_variance = state("moving_variance", self.moving_variance_initializer)
-        if self.renorm:
-            stddev = _squared_root(self.moving_variance_initializer)
-            self.moving_stddev = state("moving_stddev", stddev)
-            self.renorm_mean = state("renorm_mean", self.moving_mean_initializer)
-            self.renorm_stddev = state("renorm_stddev", stddev)
-        self.input_spec = InputSpec(ndim=len(input_shape), axes={axes[0]: shape[0]})
-
-    def compute_output_shape(self, input_shape):
-        positive_axes(self.name, self.axis, len(input_shape))
-        return tuple(input_shape)
-
-    def lower(self, g, x):
-        axes = positive_axes(self.name, self.axis, len(x.shape) + 1)
-        last = AxesLast(g, x, axes, self.name)
-        batch = g.training and self.trainable
-        weights = [*self._affine_weights(), self.moving_mean, self.moving_variance]
-        attrs = {}
-        if self.renorm and batch:
-            weights += [self.moving_stddev, self.renorm_mean, self.renorm_stddev]
-            attrs = {"renorm": True, "renorm_momentum": float(self.renorm_momentum)}
-            attrs.update((k, float(v)) for k, v in self.renorm_clipping.items() if v is not None)
-        inputs = [last.enter(x)]
-        if batch and x.mask is not None:
-            if len(x.mask.shape) != len(x.shape) - 1 or axes[0] != len(x.shape):
-                raise ValueError(
-                    f"{self.name}: expected a mask of one dimension less than the input and "
-                    f"axis=-1, got mask {x.mask.shape}, input {x.shape}, axis={self.axis}"
-                )
-            inputs.append(x.mask)
-        y = g.op(
-            "batch_norm",
-            inputs,
-            inputs[0].shape,
-            weights=weights,
-            name=self.name,
-            scale=self.scale,
-            center=self.center,
-            epsilon=self.epsilon,
-            momentum=self.momentum,
-            batch_statistics=batch,
-            **attrs,
-        )
-        return self.out(last.leave(y), x)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "axis": self.axis,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-            "beta_initializer": initializers.serialize(self.beta_initializer),
-            "gamma_initializer": initializers.serialize(self.gamma_initializer),
-            "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
-            "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
-            **self._affine_config(),
-            "synchronized": self.synchronized,
-            "renorm": self.renorm,
-            "renorm_clipping": self.renorm_clipping,
-            "renorm_momentum": self.renorm_momentum,
-        }
-
-
-@builtin("layers")
-class LayerNormalization(_Affine):
+class LayerNormalization(Affine):
     """(x - mean) / sqrt(variance + epsilon) gamma + beta with moments of each row over `axis`.
 
     Args:
@@ -307,7 +142,7 @@ class LayerNormalization(_Affine):
 
     def build(self, input_shape):
         axes = positive_axes(self.name, self.axis, len(input_shape))
-        shape = _known(self.name, input_shape, axes)
+        shape = known_sizes(self.name, input_shape, axes)
         # A list from here on, as in the configs of Keras.
         self.axis = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]
         if self.scale or self.rms_scaling:
@@ -368,7 +203,7 @@ class RMSNormalization(Layer):
 
     def build(self, input_shape):
         axes = positive_axes(self.name, self.axis, len(input_shape))
-        shape = _known(self.name, input_shape, axes)
+        shape = known_sizes(self.name, input_shape, axes)
         self.axis = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]
         self.scale = self.add_weight(name="scale", shape=shape, initializer="ones")
 
@@ -425,7 +260,7 @@ class UnitNormalization(Layer):
 
 
 @builtin("layers")
-class GroupNormalization(_Affine):
+class GroupNormalization(Affine):
     """(x - mean) / sqrt(variance + epsilon) gamma + beta, with moments of each row and group.
 
     A group is some consecutive channels with all other dimensions of the sample.
@@ -482,7 +317,7 @@ class GroupNormalization(_Affine):
 
     def build(self, input_shape):
         axes = positive_axes(self.name, self.axis, len(input_shape))
-        (channels,) = _known(self.name, input_shape, axes)
+        (channels,) = known_sizes(self.name, input_shape, axes)
         if self.groups == -1:
             self.groups = channels
         if channels % self.groups:

@@ -77,7 +77,8 @@ class AxesLast:
         rank = len(x.shape)
         if 0 in axes:
             raise ValueError(
-                f"{name}: expected `axis` without the batch axis 0; rows are independent here"
+                f"{name}: expected `axis` without the batch axis 0, got {list(axes)}; rows are "
+                "independent here"
             )
         inner = [a - 1 for a in axes]
         self.order = [d for d in range(rank) if d not in inner] + inner

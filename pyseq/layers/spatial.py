@@ -10,6 +10,21 @@ from pyseq.saving.registration import builtin
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
 
+def lower_resize(g, x, size, interpolation, antialias=False, *, name):
+    """Append a resizing of images (h, w, c) to `size` (height, width)."""
+    height, width = size
+    return g.op(
+        "resize",
+        x,
+        (height, width, x.shape[2]),
+        name=name,
+        height=height,
+        width=width,
+        interpolation=interpolation,
+        antialias=bool(antialias),
+    )
+
+
 class _UpSampling(SpatialMixin, Layer):
     interpolation = "nearest"
 
@@ -25,14 +40,11 @@ class _UpSampling(SpatialMixin, Layer):
     def lower(self, g, x):
         x_last = self._to_last(g, x)
         spatial = [n * s for n, s in zip(x_last.shape[:-1], self._sizes(), strict=True)]
-        y = g.op(
-            "upsample",
-            x_last,
-            (*spatial, x_last.shape[-1]),
-            name=self.name,
-            size=self._sizes(),
-            interpolation=self.interpolation,
-        )
+        shape = (*spatial, x_last.shape[-1])
+        if self.interpolation == "nearest":
+            y = g.op("upsample", x_last, shape, name=self.name, size=self._sizes())
+        else:
+            y = lower_resize(g, x_last, spatial, self.interpolation, name=self.name)
         return self.out(self._from_last(g, y), x)
 
 

@@ -70,6 +70,8 @@ class SpectralNormalization(Wrapper):
         super().__init__(layer, **kwargs)
         self.power_iterations = positive_int(self.name, "power_iterations", power_iterations)
 
+    row_coupling = "training"
+
     def build(self, input_shape):
         super().build(input_shape)
         self.input_spec = InputSpec(min_ndim=1, axes={-1: input_shape[-1]})

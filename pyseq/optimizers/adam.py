@@ -250,7 +250,7 @@ class Nadam(Optimizer):
     def build_slots(self, variables):
         super().build_slots(variables)
         dtype = variables[0].dtype if variables else None
-        self._u_product = self._track(Variable(1.0, False, dtype, "variable"))
+        self._u_product = self._track(Variable(1.0, None, dtype, False))
 
     def advance(self, steps):
         super().advance(steps)

@@ -277,11 +277,11 @@ class Adafactor(Optimizer):
                     self.add_variable(s, "zeros", variable.dtype, variable.name) for s in shapes
                 ]
             slots.append(self.add_variable_from_reference(variable, "velocity"))
-            self._slots[id(variable)] = slots
+            self._slots[variable] = slots
 
     def add_placeholder(self, name):
         """Track a scalar that is saved but never used."""
-        return self._track(Variable(0, False, "int32", name))
+        return self._track(Variable(0, None, "int32", False, name))
 
 
 @builtin("optimizers")

@@ -74,10 +74,10 @@ class LossScaleOptimizer(Optimizer):
         if self.built:
             return
         path = f"{self.name}/step_counter"
-        self.step_counter = self._track(Variable(0, False, "int32", "step_counter", path))
+        self.step_counter = self._track(Variable(0, None, "int32", False, "step_counter", path))
         path = f"{self.name}/dynamic_scale"
         self.dynamic_scale = self._track(
-            Variable(float(self.initial_scale), False, "float32", "dynamic_scale", path)
+            Variable(float(self.initial_scale), None, "float32", False, "dynamic_scale", path)
         )
         self.inner_optimizer.build(variables)
         super().build(variables)

@@ -133,7 +133,7 @@ class MultiOptimizer(Optimizer):
             optimizer = self._optimizer_map(variable)
             _check_inner(optimizer, variable.path)
             self._adopt(optimizer)
-            self._optimizer_of[id(variable)] = optimizer
+            self._optimizer_of[variable] = optimizer
         for optimizer, own in self._groups(variables):
             optimizer.build(own)
         super().build(variables)
@@ -141,7 +141,7 @@ class MultiOptimizer(Optimizer):
     def _groups(self, variables):
         """Yield the optimizers that have variables, with these."""
         for optimizer in self._inner_optimizers:
-            own = [v for v in variables if self._optimizer_of[id(v)] is optimizer]
+            own = [v for v in variables if self._optimizer_of[v] is optimizer]
             if own:
                 yield optimizer, own
 
@@ -204,16 +204,16 @@ class MultiOptimizer(Optimizer):
         plan = {"optimizers": [], "parameters": []}
         entries = {}
         for number, optimizer in enumerate(self._planned()):
-            own = [v for v in variables if self._optimizer_of[id(v)] is optimizer]
+            own = [v for v in variables if self._optimizer_of[v] is optimizer]
             inner = optimizer.plan(own)
             plan["optimizers"] += inner["optimizers"]
             for variable, entry in zip(own, inner["parameters"], strict=True):
-                entries[id(variable)] = dict(entry, optimizer=number)
-        plan["parameters"] = [entries[id(v)] for v in variables]
+                entries[variable] = dict(entry, optimizer=number)
+        plan["parameters"] = [entries[v] for v in variables]
         return plan
 
     def slots_for(self, variable):
-        return self._optimizer_of[id(variable)].slots_for(variable)
+        return self._optimizer_of[variable].slots_for(variable)
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         for optimizer in self._inner_optimizers:
@@ -236,9 +236,9 @@ class MultiOptimizer(Optimizer):
             )
         self.build(variables)
         self._check_known(variables)
-        gradient_of = {id(v): g for v, g in zip(variables, grads, strict=True)}
+        gradient_of = {v: g for v, g in zip(variables, grads, strict=True)}
         for optimizer, own in self._groups(variables):
-            optimizer.apply([gradient_of[id(v)] for v in own], own)
+            optimizer.apply([gradient_of[v] for v in own], own)
         self._iterations.assign_add(1)
 
     def finalize_variable_values(self, var_list):

@@ -144,4 +144,4 @@ class Muon(Optimizer):
             slots = [self.add_variable_from_reference(variable, "momentum")]
             if self._should_use_adamw(variable):
                 slots.append(self.add_variable_from_reference(variable, "velocity"))
-            self._slots[id(variable)] = slots
+            self._slots[variable] = slots

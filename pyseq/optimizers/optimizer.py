@@ -101,17 +101,17 @@ class Optimizer:
         self._excluded = set()
         self._excluded_names = None
         self._iterations = self._track(
-            Variable(0, False, "int32", "iteration", f"{self.name}/iteration")
+            Variable(0, None, "int32", False, "iteration", f"{self.name}/iteration")
         )
         self._learning_rate = _check_learning_rate(learning_rate, where)
         if isinstance(self._learning_rate, float):
             self._learning_rate = self._track(
                 Variable(
                     self._learning_rate,
-                    False,
-                    config.floatx(),
-                    "learning_rate",
-                    f"{self.name}/learning_rate",
+                    dtype=config.floatx(),
+                    trainable=False,
+                    name="learning_rate",
+                    path=f"{self.name}/learning_rate",
                 )
             )
 
@@ -195,7 +195,7 @@ class Optimizer:
         """Create and return a state variable that is not tied to a model variable."""
         value = initializers.get(initializer)(shape=tuple(shape), dtype=dtype or config.floatx())
         name = name or "variable"
-        return self._track(Variable(value, False, dtype, name, f"{self.name}/{name}"))
+        return self._track(Variable(value, None, dtype, False, name, f"{self.name}/{name}"))
 
     def add_variable_from_reference(self, reference_variable, name=None, initializer="zeros"):
         """Create and return a state variable of the shape and dtype of a model variable."""
@@ -245,8 +245,8 @@ class Optimizer:
         if self.gradient_accumulation_steps:
             self._accumulators = self.add_optimizer_variables(variables, "gradient_accumulator")
         self._trainable_variables = variables
-        self._index = {id(v): i for i, v in enumerate(variables)}
-        self._slots = {id(v): [] for v in variables}
+        self._index = {v: i for i, v in enumerate(variables)}
+        self._slots = {v: [] for v in variables}
         self.build_slots(variables)
         self.built = True
 
@@ -255,7 +255,7 @@ class Optimizer:
         for group in self.slot_groups():
             for variable in variables:
                 for name in group:
-                    self._slots[id(variable)].append(
+                    self._slots[variable].append(
                         self.add_variable_from_reference(
                             variable, name, self.initial_slot(name, variable)
                         )
@@ -271,7 +271,11 @@ class Optimizer:
 
     def slots_for(self, variable):
         """Return the state variables of a model variable, in the order of the compiled update."""
-        return list(self._slots[id(variable)])
+        return list(self._slots[variable])
+
+    def _get_variable_index(self, variable):
+        """Number of `variable` in `build`, under the name that `update_step` of subclasses uses."""
+        return self._index[variable]
 
     def set_weights(self, weights):
         """Overwrite `variables` with arrays in the same order."""
@@ -351,7 +355,7 @@ class Optimizer:
         }
         parameters = []
         for variable in variables:
-            i = self._index[id(variable)]
+            i = self._index[variable]
             parameters.append(
                 {
                     "slots": self.slots_for(variable),
@@ -368,7 +372,7 @@ class Optimizer:
 
     def _check_known(self, variables):
         for variable in variables:
-            if id(variable) not in self._index:
+            if variable not in self._index:
                 raise ValueError(
                     f"{self.name}: expected the variables that the optimizer was built with, got "
                     f"{variable.path}; compile the model again after changing what is trainable"
@@ -441,7 +445,7 @@ class Optimizer:
     def _step(self, grads, variables):
         steps = self.gradient_accumulation_steps
         if steps:
-            sums = [self._accumulators[self._index[id(v)]] for v in variables]
+            sums = [self._accumulators[self._index[v]] for v in variables]
             grads = [g + s.value for g, s in zip(grads, sums, strict=True)]
             if (self.raw_iterations + 1) % steps:
                 for s, g in zip(sums, grads, strict=True):
@@ -563,11 +567,11 @@ class Optimizer:
                 f"{self.name}.exclude_from_weight_decay: expected an optimizer that is not built "
                 f"yet, got a built one; call it before compile or fit"
             )
-        self._excluded = {id(v) for v in var_list or ()}
+        self._excluded = {v for v in var_list or ()}
         self._excluded_names = re.compile("|".join(sorted(set(var_names)))) if var_names else None
 
     def _use_weight_decay(self, variable):
-        if id(variable) in self._excluded:
+        if variable in self._excluded:
             return False
         return self._excluded_names is None or not self._excluded_names.search(variable.name)
 
@@ -585,7 +589,7 @@ class Optimizer:
             return
         self._check_known(var_list)
         for variable in var_list:
-            variable.assign(self._averages[self._index[id(variable)]])
+            variable.assign(self._averages[self._index[variable]])
 
     # --- configs
 

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from pyseq import _core, lowering
+from pyseq import _core, fusion, lowering
 
 
 def export_model(model, filepath, format="pyseq", input_signature=None, **kwargs):
@@ -37,6 +37,7 @@ def export_model(model, filepath, format="pyseq", input_signature=None, **kwargs
     graph, output = lowering.lower(model, shape, training=False)
     if isinstance(output, (list, tuple)):
         raise ValueError(f"{model.name}.export: expected one output, got {len(output)}")
+    fusion.fuse(graph, output, portable=True)
     rng = np.random.default_rng(0)
     # Small non-negative integers suit embeddings and images alike.
     x = rng.integers(0, 2, (3, *shape)).astype(graph.dtype)

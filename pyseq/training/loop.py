@@ -19,16 +19,21 @@ class Totals:
     def __init__(self, model):
         self.model = model
         self.values = None
+        self.before = None  # what other programs, or earlier runs of this one, added
         self.program = None
+
+    def begin(self, program):
+        # The core goes on adding: sums must not depend on how often it comes back.
+        if program.totals is not self:
+            program.totals = self
+            program.trainer.reset_totals()
+            self.before = self.values
 
     def collect(self, program):
         self.program = program
-        totals = np.array(program.trainer.totals())
-        program.trainer.reset_totals()
-        if self.values is None or len(self.values) != len(totals):
-            self.values = totals
-        else:
-            self.values += totals
+        self.values = np.array(program.trainer.totals())
+        if self.before is not None and len(self.before) == len(self.values):
+            self.values += self.before
 
     def logs(self):
         """`{name: value}` of loss and metrics, sorted by name as Keras's logs are."""
@@ -77,8 +82,9 @@ def run_batches(model, program, data, order, begin, end, batch_size, limit, tota
     if program.python_metrics:
         count = min(count, max(1, 4096 // batch_size))
         rows = min(end - begin, count * batch_size)
-        predictions = np.empty((rows, *program.output_shape), program.dtype)
+        predictions = np.empty((rows, *program.predictions_shape), program.dtype)
         end = min(end, begin + rows)
+    totals.begin(program)
     done = program.trainer.run(
         x,
         y,
@@ -109,10 +115,10 @@ def _update_python_metrics(program, data, order, begin, end, batch_size, done, p
         first = begin + i * batch_size
         last = min(first + batch_size, end)
         rows = slice(first, last) if order is None else order[first:last]
-        pred = predictions[first - begin : last - begin]
+        pred, mask = program.split_predictions(predictions[first - begin : last - begin])
         for _, metric, weighted in program.python_metrics:
             weight = w[rows] if weighted and w is not None else None
-            update_metric(metric, y[rows], pred, weight)
+            update_metric(metric, y[rows], pred, weight, mask)
 
 
 class ArrayEpochs:
@@ -155,26 +161,29 @@ class ArrayEpochs:
                     stacklevel=5,
                 )
                 break
+            first, left = done, self.batches - done
             if per_batch:
                 callbacks.batch_begin(mode, done)
+                left = min(left, model.steps_per_execution)
             seconds = SECONDS_PER_CALL if not per_batch else float("inf")
-            limit = 1 if per_batch else self.batches - done
-            n = run_batches(
-                model,
-                program,
-                arrays,
-                self.order,
-                self.cursor,
-                data.rows,
-                batch,
-                limit,
-                totals,
-                seconds,
-            )
-            self.cursor = min(self.cursor + n * batch, data.rows)
-            done += n
+            while left > 0 and self.cursor < data.rows:
+                n = run_batches(
+                    model,
+                    program,
+                    arrays,
+                    self.order,
+                    self.cursor,
+                    data.rows,
+                    batch,
+                    left,
+                    totals,
+                    seconds,
+                )
+                self.cursor = min(self.cursor + n * batch, data.rows)
+                done += n
+                left = left - n if per_batch else 0
             if per_batch:
-                callbacks.batch_end(mode, done - 1, totals.logs())
+                callbacks.batch_end(mode, first + model.steps_per_execution - 1, totals.logs())
             else:
                 callbacks.progress(mode, done - 1, totals.logs)
             if stop():
@@ -199,6 +208,7 @@ class StreamEpochs:
         if self.iterator is None or self.steps is None:
             self.iterator = self.data.epoch()
         done = 0
+        group = model.steps_per_execution if per_batch else 1
         while self.steps is None or done < self.steps:
             item = next(self.iterator, None)
             if item is None and self.steps is not None and not self.data.once:
@@ -207,6 +217,8 @@ class StreamEpochs:
                 item = next(self.iterator, None)
             if item is None:
                 self.iterator = None
+                if done % group:
+                    callbacks.batch_end(mode, done - 1, totals.logs())
                 if self.steps is not None:
                     self.exhausted = True
                     warnings.warn(
@@ -223,17 +235,26 @@ class StreamEpochs:
             )
             model._check_targets(program, y, mode)
             arrays = (x, program.prepare_targets(y), program.prepare_weights(w))
-            if per_batch:
+            if per_batch and done % group == 0:
                 callbacks.batch_begin(mode, done)
             run_batches(model, program, arrays, None, 0, len(x), len(x), 1, totals, float("inf"))
             done += 1
-            if per_batch:
+            if not per_batch:
+                callbacks.progress(mode, done - 1, totals.logs)
+            elif done % group == 0 or done == self.steps:
                 callbacks.batch_end(mode, done - 1, totals.logs())
             else:
-                callbacks.progress(mode, done - 1, totals.logs)
+                continue
             if stop():
                 break
-        if done == 0 and self.steps is None:
+        if done == 0 and self.steps is None and self.batches is not None:
+            self.exhausted = True
+            warnings.warn(
+                "fit: the data ended before this epoch; training stops; pass steps_per_epoch, or "
+                "data that can be read again",
+                stacklevel=5,
+            )
+        elif done == 0 and self.steps is None:
             raise ValueError(
                 f"{self.data.where}: expected at least one batch, got none; a generator can be "
                 "used for one pass only"

@@ -10,6 +10,7 @@ import numpy as np
 from pyseq import config as global_config
 from pyseq import lowering, optimizers
 from pyseq.layers.base import Layer
+from pyseq.layers.core import KerasTensor
 from pyseq.saving import serialization
 from pyseq.saving.registration import builtin
 from pyseq.training import checks, loop
@@ -30,19 +31,24 @@ from pyseq.training.program import StepProgram
 _PREDICT_ROWS = 256
 
 
+class _ModelType(type):
+    def __call__(cls, *args, **kwargs):
+        if cls is not Model:
+            return super().__call__(*args, **kwargs)
+        from pyseq.sequential import straight_model
+
+        return straight_model(*args, **kwargs)
+
+
 @builtin("", aliases=("models.Model",))
-class Model(Layer):
+class Model(Layer, metaclass=_ModelType):
     """Base class of models: the training loop around a stack of layers.
 
-    It cannot be used by itself: build a `Sequential`.
+    `Model(inputs, outputs)` makes a `Sequential` of the layers between two symbolic tensors, such
+    as `model.input` and `model.get_layer(name).output`; the layers are shared.
     """
 
     def __init__(self, *args, trainable=True, name=None, **kwargs):
-        if type(self) is Model:
-            raise ValueError(
-                "Model: expected a Sequential, got the functional Model(inputs, outputs); pyseq "
-                "models are straight lines: use Sequential([...])"
-            )
         super().__init__(trainable=trainable, name=name, **kwargs)
         self._input_batch_shape = None
         self._output_batch_shape = None
@@ -63,7 +69,11 @@ class Model(Layer):
         self.stop_predicting = False
         self.history = None
         self.run_eagerly = False
+        self.steps_per_execution = 1
         self.jit_compile = True
+
+    def __getstate__(self):
+        return dict(super().__getstate__(), _programs={}, _predictors={}, _quick=None)
 
     # --- compile
 
@@ -87,8 +97,9 @@ class Model(Layer):
             loss_weights: number (or list of one) that multiplies the loss.
             metrics, weighted_metrics: names, functions or instances; "accuracy" becomes the
                 accuracy that fits the output and the targets.
-            run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: accepted as in Keras;
-                every model is compiled here.
+            steps_per_execution: batches between two calls of callbacks that watch batches.
+            run_eagerly, jit_compile, auto_scale_loss: accepted as in Keras; every model is
+                compiled here.
         """
         self.optimizer = optimizers.get(optimizer)
         self._compile_config = {
@@ -211,6 +222,19 @@ class Model(Layer):
         if self._legacy_input_shape is None:
             self.build((None, *shape[1:]) if not self._stateful() else tuple(shape))
 
+    def __call__(self, inputs, *args, **kwargs):
+        """Run the model on an array `(n, ...)`; returns a NumPy array (or a list of them)."""
+        quick = self._quick
+        if quick is not None and not args and not kwargs and quick[0] == lowering.version():
+            y = quick[1](inputs)
+            if y is not None:
+                return y
+        if not isinstance(inputs, KerasTensor):
+            if isinstance(inputs, (list, tuple, dict)) and len(inputs) == 1:
+                inputs = unwrap(inputs, f"{self.name}: inputs")
+            inputs = self._fit_input_rank(np.asarray(inputs))
+        return super().__call__(inputs, *args, **kwargs)
+
     def _fit_input_rank(self, x):
         return fit_rank(x, self._input_batch_shape)
 
@@ -271,12 +295,12 @@ class Model(Layer):
                     f"{where}: expected an array, a generator or a dataset, got {type(x).__name__}"
                 )
             stream = StreamData(x, shuffle, where, class_weight)
-            return loop.StreamEpochs(stream, steps)
+            return loop.StreamEpochs(stream, _limited(steps, stream.batches))
         data = self._array_data(
             x, y, sample_weight, batch_size, shuffle, steps, where, class_weight
         )
         self._build_for(data.x.shape)
-        return loop.ArrayEpochs(data, steps)
+        return loop.ArrayEpochs(data, _limited(steps, data.batches))
 
     # --- fit
 
@@ -491,15 +515,10 @@ class Model(Layer):
         """
         if callbacks is None and verbose == 0 and steps is None and type(x) is np.ndarray:
             quick = self._quick
-            if (
-                quick is not None
-                and quick[0] == lowering.version()
-                and quick[1] == x.shape[1:]
-                and 0 < x.shape[0] <= _PREDICT_ROWS
-                and x.dtype == quick[2]
-                and x.flags.c_contiguous
-            ):
-                return quick[3].session.run((x,), False, 0)[0]
+            if quick is not None and quick[0] == lowering.version():
+                y = quick[1](x, _PREDICT_ROWS)
+                if y is not None:
+                    return y
             return self._predict_array(x, batch_size)
         from pyseq.callbacks import CallbackList
 
@@ -542,14 +561,19 @@ class Model(Layer):
                 yield x, 1
             return
         x, size = source.data.x, source.data.batch_size
-        batches = 1 if per_batch or self._stateful() else max(1, _PREDICT_ROWS // size)
         left = source.batches
+        if per_batch:
+            batches = self.steps_per_execution
+        else:
+            batches = 1 if self._stateful() else max(1, _PREDICT_ROWS // size)
         for begin in range(0, min(len(x), left * size), batches * size):
             rows = x[begin : min(begin + batches * size, left * size)]
             yield rows, -(-len(rows) // size)
 
     def _predict_rows(self, x):
         runner = self._predictor(x.shape[1:], len(x))
+        if not runner.many and not self._stateful():
+            self._quick = (lowering.version(), runner.session.answer, runner)
         if x.dtype != runner.dtype or not x.flags.c_contiguous:
             x = np.ascontiguousarray(x, runner.dtype)
         return runner([x])
@@ -566,17 +590,18 @@ class Model(Layer):
         else:
             size = max(int(batch_size or 32), _PREDICT_ROWS)
         if len(x) <= size:
-            y = self._predict_rows(x)
-            runner = self._predictor(x.shape[1:], len(x))
-            if not runner.many and not self._stateful():
-                self._quick = (lowering.version(), x.shape[1:], runner.dtype, runner)
-            return y
+            return self._predict_rows(x)
         return _concatenate([self._predict_rows(x[i : i + size]) for i in range(0, len(x), size)])
 
     # --- single batches
 
     def predict_on_batch(self, x):
         """Outputs for one batch."""
+        quick = self._quick
+        if quick is not None and quick[0] == lowering.version():
+            y = quick[1](x)
+            if y is not None:
+                return y
         x = to_array(unwrap(x, "predict_on_batch: x"), "predict_on_batch: x")
         x = self._fit_input_rank(x)
         self._build_for(x.shape)
@@ -743,6 +768,14 @@ def _serialize(value):
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     return serialization.serialize_keras_object(value)
+
+
+def _limited(steps, batches):
+    """Steps of an epoch under `config.set_max_steps_per_epoch`; None for all of the data."""
+    limit = global_config.max_steps_per_epoch()
+    if limit is None:
+        return steps
+    return min(n for n in (steps, batches, limit) if n is not None)
 
 
 def _validates(epoch, validation_freq):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from pyseq import _core, lowering
+from pyseq.saving.registration import builtin_name
 from pyseq.training import checks
 
 
@@ -62,14 +65,23 @@ class StepProgram:
         else:
             self._add_penalties(model, spec)
         self.dtype = np.dtype(graph.dtype)
+        self.mask_shape = None
+        if output.mask is not None and any(
+            getattr(metric, "uses_mask", False) for _, metric, _ in self.python_metrics
+        ):
+            self.mask_shape = output.mask.shape
+            output = _with_mask_behind(graph, output)
+        self.predictions_shape = output.shape
         self.program = graph.program(output)
+        self.totals = None  # whose sums the trainer holds
         self.trainer = _core.Trainer(self.program, [v._storage for v in graph.variables], spec)
 
     def _split_metrics(self, model, spec, output, mask):
         compiled = model._compiled_metrics
         compiled.build((None, *self.target), (None, *output.shape))
         for name, metric, weighted in compiled.entries:
-            lowered = metric.lower() if hasattr(metric, "lower") else None
+            # A user's subclass may override any method: it runs in Python.
+            lowered = metric.lower() if builtin_name(type(metric)) else None
             if lowered is None:
                 self.python_metrics.append((name, metric, weighted))
                 continue
@@ -118,6 +130,17 @@ class StepProgram:
                     {"variable": index[id(variable)], "slots": [], "penalty": penalty}
                 )
 
+    def split_predictions(self, predictions):
+        """(outputs, mask or None) from rows of what the program put out."""
+        if self.mask_shape is None:
+            return predictions, None
+        size = math.prod(self.output_shape)
+        rows = len(predictions)
+        return (
+            predictions[:, :size].reshape(rows, *self.output_shape),
+            predictions[:, size:].reshape(rows, *self.mask_shape),
+        )
+
     def prepare_targets(self, y):
         """Give targets the rank that the loss compares with the output."""
         return None if y is None else y.reshape((len(y), *self.target))
@@ -134,6 +157,15 @@ class StepProgram:
                     f"{weights.shape}"
                 )
         return weights.reshape(len(weights), -1) if weights.ndim > 1 else weights
+
+
+def _with_mask_behind(graph, output):
+    """Output and mask in one row of numbers, as a run hands out one array of predictions."""
+    parts = []
+    for value in (output, output.mask):
+        parts.append(graph.op("reshape", value, (math.prod(value.shape),), name="predictions"))
+    size = sum(part.shape[0] for part in parts)
+    return graph.op("concat", parts, (size,), name="predictions", axis=-1)
 
 
 def _metric_kind(kind):

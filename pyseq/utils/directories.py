@@ -75,6 +75,7 @@ def image_dataset_from_directory(
     data_format=None,
     format="tf",
     verbose=True,
+    smart_resize=False,
 ):
     """Return batches of images (bmp, gif, jpeg, png), float32 in [0, 255], and their classes.
 
@@ -94,6 +95,7 @@ def image_dataset_from_directory(
         interpolation: one of `pyseq.utils.images.INTERPOLATIONS`.
         follow_links: also look into folders that are links.
         crop_to_aspect_ratio, pad_to_aspect_ratio: cut or fill rather than distort.
+        smart_resize: older name of crop_to_aspect_ratio.
         data_format: `"channels_last"` or `"channels_first"`.
         format: accepted for compatibility.
         verbose: print how many files were found.
@@ -112,6 +114,7 @@ def image_dataset_from_directory(
         raise ValueError(
             f"{where}(color_mode): expected one of {tuple(images.COLOR_MODES)}, got {color_mode!r}"
         )
+    crop_to_aspect_ratio = crop_to_aspect_ratio or smart_resize
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError(f"{where}: expected crop_to_aspect_ratio or pad_to_aspect_ratio, got both")
     first = config.standardize_data_format(data_format, where) == "channels_first"

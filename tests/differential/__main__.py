@@ -12,6 +12,7 @@ warnings.simplefilter("ignore")
 
 import keras  # noqa: E402
 import torch  # noqa: E402
+from layer_cases import class_names  # noqa: E402
 
 from .compare import Disagreement, Unusable, compare  # noqa: E402
 from .generator import generate  # noqa: E402
@@ -33,9 +34,8 @@ def main():
         if options.show or last == options.first:
             print(plan)
         try:
-            compare(plan, keras)
-            counts["agree"] += 1
-            layers.update(spec.class_name for spec in plan.stack)
+            counts[compare(plan, keras)] += 1
+            layers.update(name for spec in plan.stack for name in class_names(spec))
         except Unusable as error:
             counts["unusable"] += 1
             if options.show or last == options.first:

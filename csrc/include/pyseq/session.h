@@ -8,6 +8,7 @@
 namespace pyseq {
 
 class Executor;
+class Pace;
 
 // Inference: a Program and its variables. `run` may be called from any number of threads at once;
 // each concurrent call uses an arena of its own, kept for later calls.
@@ -35,6 +36,7 @@ class Session {
   std::vector<VariablePtr> variables_;
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Executor>> idle_;
+  std::unique_ptr<Pace> pace_;
 };
 
 }  // namespace pyseq

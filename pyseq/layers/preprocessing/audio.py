@@ -252,6 +252,10 @@ class MelSpectrogram(_NumPyLayer):
     (20, 17)
     """
 
+    @property
+    def row_coupling(self):
+        return "always" if self.power_to_db else None
+
     def __init__(
         self,
         fft_length=2048,

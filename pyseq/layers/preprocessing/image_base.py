@@ -103,6 +103,20 @@ class _ImageLayer(_NumPyLayer):
             out = np.moveaxis(out, -1, 1)
         return out if x.ndim == 4 else out[0]
 
+    def lower(self, g, x):
+        self._check_sample(x.shape)
+        if g.training or self._always:
+            return super().lower(g, x)
+        # Without a call of Python: a model with augmentation in front can be exported.
+        return self.out(x, x)
+
+    def _check_sample(self, shape):
+        if len(shape) != 3:
+            raise ValueError(
+                f"{self.name}: expected batches of images inside a model, got samples of shape "
+                f"{shape}"
+            )
+
     def _sized(self, input_shape, height, width):
         """`input_shape` with another height and width."""
         shape = list(input_shape)

@@ -93,6 +93,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(_ImageLayer):
     """
 
     _always = True
+    row_coupling = "always"
 
     def __init__(
         self,

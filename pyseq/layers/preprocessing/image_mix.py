@@ -190,6 +190,8 @@ class MixUp(_ImageLayer):
     (2, 4, 4, 3)
     """
 
+    row_coupling = "training"
+
     def __init__(self, alpha=0.2, data_format=None, seed=None, **kwargs):
         super().__init__(data_format=data_format, seed=seed, **kwargs)
         self.alpha = alpha
@@ -228,6 +230,8 @@ class CutMix(_ImageLayer):
     """
 
     _factor_bounds = (0.0, 1.0)
+
+    row_coupling = "training"
 
     def __init__(self, factor=1.0, seed=None, data_format=None, **kwargs):
         super().__init__(data_format=data_format, seed=seed, **kwargs)

@@ -59,20 +59,30 @@ def resize(images, height, width, interpolation="bilinear", antialias=False):
     return np.ascontiguousarray(np.einsum("wj,nhjc->nhwc", cols, out, optimize=True))
 
 
-def aspect_crop(images, height, width):
-    """The largest centred part of the images with the ratio height : width."""
-    h, w = images.shape[1:3]
+def aspect_crop_box(h, w, height, width):
+    """(top, left, height, width) of the largest centred part of h x w with a target's ratio."""
     crop_h = max(min(h, int(w * height / width)), 1)
     crop_w = max(min(w, int(h * width / height)), 1)
-    top, left = (h - crop_h) // 2, (w - crop_w) // 2
+    return (h - crop_h) // 2, (w - crop_w) // 2, crop_h, crop_w
+
+
+def aspect_borders(h, w, height, width):
+    """Rows above and below, and columns left and right, that give h x w the ratio of a target."""
+    return (
+        (max(h, int(w * height / width)) - h) // 2,
+        (max(w, int(h * width / height)) - w) // 2,
+    )
+
+
+def aspect_crop(images, height, width):
+    """The largest centred part of the images with the ratio height : width."""
+    top, left, crop_h, crop_w = aspect_crop_box(*images.shape[1:3], height, width)
     return images[:, top : top + crop_h, left : left + crop_w]
 
 
 def aspect_pad(images, height, width, fill_value):
     """The images with a border that gives them the ratio height : width."""
-    h, w = images.shape[1:3]
-    top = (max(h, int(w * height / width)) - h) // 2
-    left = (max(w, int(h * width / height)) - w) // 2
+    top, left = aspect_borders(*images.shape[1:3], height, width)
     pad = ((0, 0), (top, top), (left, left), (0, 0))
     return np.pad(images, pad, constant_values=fill_value)
 

@@ -7,6 +7,8 @@ import numpy as np
 from pyseq.layers.core import positive_int
 from pyseq.layers.preprocessing import image_ops
 from pyseq.layers.preprocessing.image_base import _ImageLayer
+from pyseq.layers.reshaping import lower_permute
+from pyseq.layers.spatial import lower_resize
 from pyseq.saving.registration import builtin
 
 
@@ -23,6 +25,36 @@ class _Sized(_ImageLayer):
         """The centred part of the target's ratio, resized."""
         part = image_ops.aspect_crop(images, self.height, self.width)
         return image_ops.resize(part, self.height, self.width)
+
+    # --- inside a model, where a gradient passes through
+
+    def lower(self, g, x):
+        self._check_sample(x.shape)
+        if g.training and not self._always:
+            return super().lower(g, x)
+        first = self.data_format == "channels_first"
+        y = self._lower_last(g, lower_permute(g, x, (1, 2, 0), self.name) if first else x)
+        return self.out(lower_permute(g, y, (2, 0, 1), self.name) if first else y, x)
+
+    def _lower_last(self, g, x):
+        """Append the ops for images with the channels last."""
+        raise TypeError(f"{type(self).__name__}: expected a subclass that defines _lower_last()")
+
+    def _lower_crop(self, g, x, top, left, height, width):
+        h, w, channels = x.shape
+        if (height, width) == (h, w):
+            return x
+        end = [h - height - top, w - width - left, 0]
+        shape = (height, width, channels)
+        return g.op("crop", x, shape, name=self.name, begin=[top, left, 0], end=end)
+
+    def _lower_aspect_crop(self, g, x):
+        box = image_ops.aspect_crop_box(*x.shape[:2], self.height, self.width)
+        return self._lower_crop(g, x, *box)
+
+    def _lower_resize(self, g, x, interpolation="bilinear", antialias=False):
+        size = (self.height, self.width)
+        return lower_resize(g, x, size, interpolation, antialias, name=self.name)
 
 
 @builtin("layers")
@@ -81,6 +113,18 @@ class Resizing(_Sized):
             images, self.height, self.width, self.interpolation, self.antialias
         )
 
+    def _lower_last(self, g, x):
+        if self.crop_to_aspect_ratio:
+            x = self._lower_aspect_crop(g, x)
+        elif self.pad_to_aspect_ratio:
+            h, w, channels = x.shape
+            top, left = image_ops.aspect_borders(h, w, self.height, self.width)
+            margin = [top, left, 0]
+            shape = (h + 2 * top, w + 2 * left, channels)
+            value = float(self.fill_value)
+            x = g.op("pad", x, shape, name=self.name, begin=margin, end=margin, value=value)
+        return self._lower_resize(g, x, self.interpolation, self.antialias)
+
     def apply(self, x, training):
         out = super().apply(x, training)
         if x.dtype.kind in "iu":
@@ -124,22 +168,11 @@ class CenterCrop(_Sized):
             return self._smart_resize(images)
         return images[:, top : top + self.height, left : left + self.width]
 
-    def lower(self, g, x):
-        first = self.data_format == "channels_first"
-        if len(x.shape) != 3:
-            raise ValueError(
-                f"{self.name}: expected batches of images inside a model, got samples of shape "
-                f"{x.shape}"
-            )
-        height, width = x.shape[1:] if first else x.shape[:2]
-        top, left = self._start(height, width)
-        if first or top < 0 or left < 0:
-            return super().lower(g, x)
-        # A gradient can pass through this one.
-        begin = [top, left, 0]
-        end = [height - self.height - top, width - self.width - left, 0]
-        shape = (self.height, self.width, x.shape[2])
-        return self.out(g.op("crop", x, shape, name=self.name, begin=begin, end=end), x)
+    def _lower_last(self, g, x):
+        top, left = self._start(*x.shape[:2])
+        if top < 0 or left < 0:
+            return self._lower_resize(g, self._lower_aspect_crop(g, x))
+        return self._lower_crop(g, x, top, left, self.height, self.width)
 
     def get_config(self):
         return {**super().get_config(), "height": self.height, "width": self.width}
@@ -178,6 +211,9 @@ class RandomCrop(_Sized):
 
     def at_inference(self, images):
         return self._smart_resize(images)
+
+    def _lower_last(self, g, x):
+        return self._lower_resize(g, self._lower_aspect_crop(g, x))
 
     def get_config(self):
         return {

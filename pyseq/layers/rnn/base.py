@@ -5,27 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq.layers.base import Layer
-from pyseq.layers.rnn.cell import Cell, check_cell, output_size, prefix_paths
+from pyseq.layers.rnn.cell import check_cell, output_size, prefix_paths
 from pyseq.layers.rnn.cells import StackedRNNCells
+from pyseq.layers.rnn.initial_state import StatefulCalls
+from pyseq.layers.rnn.python_steps import flatten, is_compiled, lower_steps, zero_states
 from pyseq.saving import serialization
 from pyseq.saving.registration import builtin
 from pyseq.variable import Variable
 
 
-def flatten(states):
-    """The arrays of possibly nested states, in order."""
-    if isinstance(states, (list, tuple)):
-        return [leaf for state in states for leaf in flatten(state)]
-    return [states]
-
-
 @builtin("layers")
-class RNN(Layer):
+class RNN(StatefulCalls, Layer):
     """Apply a recurrent cell along the time axis: (N, T, I) to (N, U) or (N, T, U).
 
     Args:
         cell: a cell, or a list of cells to stack. `SimpleRNNCell`, `GRUCell` and `LSTMCell` run
-            compiled; a cell of another class can be held but not run.
+            compiled; a cell of another class, with `state_size` and `call(inputs, states) ->
+            (output, new_states)` on NumPy arrays, runs step by step and cannot be trained.
         return_sequences: return the output of every step, not only the last.
         return_state: return the last states too, as a list `[output, *states]`; only in the last
             layer of a model.
@@ -42,6 +38,10 @@ class RNN(Layer):
     """
 
     mask_policy = "consume"
+
+    @property
+    def row_coupling(self):
+        return "always" if self.stateful else None
 
     def __init__(
         self,
@@ -72,7 +72,8 @@ class RNN(Layer):
         self._expected_batch_size = None
 
     @property
-    def _cells(self):
+    def cells(self):
+        """The cells, one after the other."""
         return self.cell.cells if isinstance(self.cell, StackedRNNCells) else [self.cell]
 
     def build(self, input_shape):
@@ -91,20 +92,13 @@ class RNN(Layer):
             )
         self._expected_batch_size = int(input_shape[0])
         self.states = [
-            Variable(state, trainable=False, dtype=self._state_dtype(), name="rnn_state")
+            Variable(state, trainable=False, dtype=self.state_dtype(), name="rnn_state")
             for state in flatten(self.get_initial_state(self._expected_batch_size))
         ]
 
-    def _state_dtype(self):
-        return "float64" if self.dtype == "float64" else "float32"
-
     def get_initial_state(self, batch_size):
         """Zero states for `batch_size` rows, as a list."""
-        get = getattr(self.cell, "get_initial_state", None)
-        if get is None:
-            return [np.zeros((batch_size, d), self.compute_dtype) for d in self.state_size]
-        states = get(batch_size=batch_size)
-        return list(states) if isinstance(states, (list, tuple)) else [states]
+        return zero_states(self.cell, batch_size, self.compute_dtype)
 
     def reset_state(self):
         """Set the states of a stateful layer back to zero."""
@@ -118,7 +112,8 @@ class RNN(Layer):
     def _step_output_shape(self, input_shape):
         return (output_size(self.cell),)
 
-    def _state_shapes(self, input_shape):
+    def state_shapes(self, input_shape):
+        """Shapes of the states of one sample."""
         return [(size,) for size in flatten(self.state_size)]
 
     def compute_output_shape(self, input_shape):
@@ -128,7 +123,7 @@ class RNN(Layer):
         output = (batch, steps, *shape) if self.return_sequences else (batch, *shape)
         if not self.return_state:
             return output
-        return (output, *((batch, *s) for s in self._state_shapes(input_shape)))
+        return (output, *((batch, *s) for s in self.state_shapes(input_shape)))
 
     def compute_mask(self, inputs, previous_mask=None):
         mask = previous_mask if self.return_sequences else None
@@ -136,31 +131,18 @@ class RNN(Layer):
 
     # --- running
 
-    def __call__(self, inputs, *args, **kwargs):
-        expected = self._expected_batch_size
-        if self.stateful and expected is not None and len(inputs) != expected:
-            raise ValueError(self._batch_message(len(inputs)))
-        return super().__call__(inputs, *args, **kwargs)
-
-    def _batch_message(self, rows):
-        return (
-            f"{self.name}: expected batches of {self._expected_batch_size} rows, because the layer "
-            f"is stateful, got {rows}; pass full batches, or build it for another batch size"
-        )
-
-    def _check_cells(self):
-        for cell in self._cells:
-            if not isinstance(cell, Cell) or not type(cell).__module__.startswith("pyseq."):
-                raise ValueError(
-                    f"{self.name}: expected built-in cells (LSTMCell, GRUCell, SimpleRNNCell), got "
-                    f"{type(cell).__name__}; steps written in Python cannot be compiled"
-                )
-
     def lower(self, g, x):
-        self._check_cells()
         if self.stateful and g.batch_size != self._expected_batch_size:
             raise ValueError(self._batch_message(g.batch_size))
-        cells, given = self._cells, list(self.states or ())
+        return self.lower_from(g, x, list(self.states or ()))
+
+    def lower_from(self, g, x, given):
+        """Append the recurrence, which starts from the state variables `given`, if any."""
+        if not all(is_compiled(cell) for cell in self.cells):
+            value, *states = lower_steps(self, g, x, given)
+            value = value.with_mask(x.mask if self.return_sequences else None)
+            return [value, *states] if self.return_state else value
+        cells = self.cells
         mask, value, states = x.mask, x, []
         for number, cell in enumerate(cells):
             last = number == len(cells) - 1

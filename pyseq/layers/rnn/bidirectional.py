@@ -6,6 +6,7 @@ import copy
 
 from pyseq.layers.base import Layer
 from pyseq.layers.rnn.cell import prefix_paths
+from pyseq.layers.rnn.initial_state import StatefulCalls
 from pyseq.saving import serialization
 from pyseq.saving.registration import builtin
 
@@ -21,7 +22,7 @@ def _renamed(layer, prefix, **changes):
 
 
 @builtin("layers")
-class Bidirectional(Layer):
+class Bidirectional(StatefulCalls, Layer):
     """Run a recurrent layer forwards and a copy of it backwards, and merge their outputs.
 
     Args:
@@ -132,14 +133,36 @@ class Bidirectional(Layer):
             return (shape, other, *states)
         if self.merge_mode == "concat":
             shape = (*shape[:-1], shape[-1] + other[-1])
+        elif shape != other:
+            raise ValueError(
+                f"{self.name}: expected forward and backward outputs of one shape for "
+                f"merge_mode={self.merge_mode!r}, got {shape} and {other}; use merge_mode='concat'"
+            )
         return (shape, *states) if self.return_state else shape
 
     def compute_mask(self, inputs, previous_mask=None):
         mask = previous_mask if self.return_sequences else None
         return (mask, mask) if self.merge_mode is None else mask
 
+    def state_shapes(self, input_shape):
+        """Shapes of the states of one sample: forward ones first."""
+        parts = (self.forward_layer, self.backward_layer)
+        return [shape for part in parts for shape in part.state_shapes(input_shape)]
+
+    def state_value(self, array):
+        return self.forward_layer.state_value(array)
+
     def lower(self, g, x):
-        y, y_back = self.forward_layer.emit(g, x), self.backward_layer.emit(g, x)
+        return self._merge(g, x, self.forward_layer.emit(g, x), self.backward_layer.emit(g, x))
+
+    def lower_from(self, g, x, given):
+        """Append both directions, which start from halves of the state variables `given`."""
+        half = len(given) // 2
+        y = self.forward_layer.lower_from(g, x, given[:half])
+        return self._merge(g, x, y, self.backward_layer.lower_from(g, x, given[half:]))
+
+    def _merge(self, g, x, y, y_back):
+        self.compute_output_shape((g.batch_size, *x.shape))
         states = []
         if self.return_state:
             (y, *ahead), (y_back, *back) = y, y_back

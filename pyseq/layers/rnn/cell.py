@@ -7,13 +7,13 @@ import numpy as np
 from pyseq import activations, constraints, initializers, random, regularizers
 from pyseq.layers.base import Layer
 
-_NOT_ELEMENTWISE = ("softmax", "log_softmax", "sparsemax", "glu")
+NOT_ELEMENTWISE = ("softmax", "log_softmax", "sparsemax", "glu")
 
 
 def core_activation(where, argument, activation):
     """`(name, arguments)` of the compiled twin of an element-wise activation."""
     core = activations.core(activation)
-    if core is None or core[0] in _NOT_ELEMENTWISE:
+    if core is None or core[0] in NOT_ELEMENTWISE:
         name = getattr(activation, "__name__", repr(activation))
         raise ValueError(
             f"{where}: expected `{argument}` to be a built-in element-wise activation, got {name}; "
@@ -131,6 +131,9 @@ class Cell(Layer):
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
+
+    def check_input(self, shape):
+        raise_outside(self)
 
     def get_initial_state(self, batch_size=None):
         """Zero states for `batch_size` rows."""
@@ -251,6 +254,14 @@ class Cell(Layer):
 
     def get_config(self):
         return {**super().get_config(), **self._config(), "seed": self.seed}
+
+
+def raise_outside(cell):
+    """The answer to a cell that stands among the layers of a model."""
+    raise ValueError(
+        f"{cell.name}: expected a layer, got a cell, which is one step of a recurrence; wrap it: "
+        f"RNN({type(cell).__name__}(...))"
+    )
 
 
 def output_size(cell):

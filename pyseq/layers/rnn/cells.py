@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq.layers.base import Layer
-from pyseq.layers.rnn.cell import Cell, check_cell, forget_bias, output_size, prefix_paths
+from pyseq.layers.rnn.cell import (
+    Cell,
+    check_cell,
+    forget_bias,
+    output_size,
+    prefix_paths,
+    raise_outside,
+)
+from pyseq.layers.rnn.python_steps import call_cell, zero_states
 from pyseq.saving import serialization
 from pyseq.saving.registration import builtin
 
@@ -274,7 +282,7 @@ class StackedRNNCells(Layer):
 
     def get_initial_state(self, batch_size=None):
         """Zero states of each cell."""
-        return [cell.get_initial_state(batch_size=batch_size) for cell in self.cells]
+        return [zero_states(cell, batch_size, self.compute_dtype) for cell in self.cells]
 
     def build(self, input_shape):
         for cell in self.cells:
@@ -282,6 +290,9 @@ class StackedRNNCells(Layer):
                 cell.build(input_shape)
                 prefix_paths(self.name, cell)
             input_shape = (input_shape[0], output_size(cell))
+
+    def check_input(self, shape):
+        raise_outside(self)
 
     def compute_output_shape(self, input_shape, states_shape=None):
         return (input_shape[0], self.output_size)
@@ -292,7 +303,7 @@ class StackedRNNCells(Layer):
     def call(self, inputs, states, training=False):
         new_states = []
         for cell, state in zip(self.cells, states, strict=True):
-            inputs, state = cell(inputs, state, training=training)
+            inputs, state = call_cell(cell, inputs, state, training)
             new_states.append(state)
         return inputs, new_states
 

@@ -297,15 +297,28 @@ class ConvLSTM(CellLayer):
     def _step_output_shape(self, input_shape):
         return self.cell.compute_output_shape((input_shape[0], *input_shape[2:]))[1:]
 
-    def _state_shapes(self, input_shape):
+    def state_shapes(self, input_shape):
         return [self._step_output_shape(input_shape)] * 2
 
-    def lower(self, g, x):
+    def state_value(self, array):
         first = self.cell.data_format == "channels_first"
+        return np.moveaxis(array, 1, -1) if first else array
+
+    def lower_from(self, g, x, given):
+        first = self.cell.data_format == "channels_first"
+        if x.mask is not None and len(x.mask.shape) > 1:
+            # A mask of each pixel stands for the output's pixels, as in Keras.
+            spatial = self._step_output_shape((None, *x.shape))[:-1]
+            if first or x.mask.shape[1:] != spatial:
+                raise ValueError(
+                    f"{self.name}: expected a mask of steps, or of steps and the output's pixels "
+                    f"{tuple(spatial)} with the channels last, got mask {x.mask.shape}; use "
+                    "padding='same' and strides=1"
+                )
         if not first:
-            return super().lower(g, x)
+            return super().lower_from(g, x, given)
         order = (1, *range(3, len(x.shape) + 1), 2)
-        y = super().lower(g, _permuted(g, x, order, self.name))
+        y = super().lower_from(g, _permuted(g, x, order, self.name), given)
         outputs = y if isinstance(y, list) else [y]
         steps = [self.return_sequences] + [False] * (len(outputs) - 1)
         outputs = [

@@ -12,8 +12,9 @@ from pyseq.saving.registration import builtin
 class TimeDistributed(Layer):
     """Apply a layer to each time step: (N, T, ...) to (N, T, ...), with shared weights.
 
-    The steps are computed together, as a batch of N T rows, except where the inner layer updates
-    statistics of its batch in training (BatchNormalization): then step after step, as T calls.
+    The steps are computed together, as a batch of N T rows, except where rows act on each other
+    (the batch statistics of BatchNormalization in training, the states of a stateful layer): then
+    step after step, as T calls.
 
     Args:
         layer: the layer to apply.
@@ -57,7 +58,7 @@ class TimeDistributed(Layer):
     def lower(self, g, x):
         self.compute_output_shape((g.batch_size, *x.shape))
         steps = x.shape[0]
-        if g.training and self._couples_rows():
+        if self._couples_rows(g.training):
             return self.out(self._lower_each(g, x, steps), x)
         inner = g.fold(x.with_mask(None), steps)
         if x.mask is not None and len(x.mask.shape) > 1 and self.layer.supports_masking:
@@ -68,8 +69,9 @@ class TimeDistributed(Layer):
         # Keras runs the inner layer's `call`: its own activity regularizer does not count there.
         return self.layer.emit(g, x, activity=False)
 
-    def _couples_rows(self):
-        return any(part.trainable and _has_batch_statistics(part) for part in self.layer._flatten())
+    def _couples_rows(self, training):
+        when = ("training", "always") if training else ("always",)
+        return any(part.row_coupling in when for part in self.layer._flatten())
 
     def _lower_each(self, g, x, steps):
         slices = g.op_multi("unstack_time", x, [x.shape[1:]] * steps, name=self.name)
@@ -91,7 +93,3 @@ class TimeDistributed(Layer):
             config.pop("layer"), custom_objects=custom_objects
         )
         return cls(layer, **config)
-
-
-def _has_batch_statistics(layer):
-    return type(layer).__name__ in ("BatchNormalization", "SpectralNormalization")

@@ -1,0 +1,135 @@
+"""Recurrence over cells written in Python, and states given at the call."""
+
+import numpy as np
+import pytest
+from test_recurrent_layers import KINDS, make_mask
+
+import pyseq
+from pyseq import layers
+
+# Keras 3.15 converts its variables in a way that NumPy 2 warns about.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+class PlainCell(layers.Layer):
+    """A cell as a user writes it, on NumPy arrays."""
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = self.state_size = units
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight((input_shape[-1], self.units), name="kernel")
+        self.recurrent_kernel = self.add_weight((self.units, self.units), name="recurrent_kernel")
+
+    def call(self, inputs, states):
+        output = np.tanh(inputs @ self.kernel + states[0] @ self.recurrent_kernel)
+        return output, [output]
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"return_sequences": True, "go_backwards": True},
+        {"return_sequences": True, "return_state": True},
+        {"return_sequences": True, "zero_output_for_mask": True},
+        {"stateful": True, "return_state": True},
+    ],
+    ids=str,
+)
+def test_a_cell_in_python_equals_the_built_in_one(rng, arguments, masked):
+    mine = layers.RNN(PlainCell(4), **arguments)
+    same = layers.RNN(layers.SimpleRNNCell(4, use_bias=False), **arguments)
+    mine.build((6, 5, 3))
+    same.build((6, 5, 3))
+    same.set_weights(mine.get_weights())
+    mask = make_mask(rng, 6, 5) if masked else None
+    for _ in range(2):
+        x = rng.normal(size=(6, 5, 3))
+        ours, theirs = mine(x, mask=mask), same(x, mask=mask)
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_cells_in_python_inside_wrappers_and_models(rng):
+    x = rng.normal(size=(4, 3, 5, 2)).astype("float32")
+    steps = layers.TimeDistributed(layers.RNN([PlainCell(3), layers.GRUCell(2)]))
+    y = steps(x)
+    np.testing.assert_allclose(y[:, 1], steps.layer(x[:, 1]), atol=1e-6)
+    model = pyseq.Sequential([pyseq.Input((5, 2)), steps.layer, layers.Dense(1)])
+    assert model.predict(x[:, 0], verbose=0).shape == (4, 1)
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="got PlainCell: steps in Python have no gradient here"):
+        model.train_on_batch(x[:, 0], np.zeros((4, 1)))
+    steps.layer.trainable = False
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    model.train_on_batch(x[:, 0], np.ones((4, 1)))
+    changed = [not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)]
+    assert changed == [False] * (len(before) - 2) + [True, True]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_activations_without_a_kernel_equal_keras(keras, rng, kind):
+    arguments = {"activation": "softmax", "return_sequences": True}
+    mine, theirs = (getattr(m, kind)(4, **arguments) for m in (layers, keras.layers))
+    x, mask = rng.normal(size=(6, 5, 3)).astype("float32"), make_mask(rng, 6, 5)
+    mine.build(x.shape)
+    theirs.build(x.shape)
+    theirs.set_weights(mine.get_weights())
+    expected = theirs(x, mask=keras.ops.convert_to_tensor(mask)).detach()
+    np.testing.assert_allclose(mine(x, mask=mask), expected, atol=1e-5)
+
+
+# --- states
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(
+    "build, shape",
+    [
+        (lambda m: m.LSTM(3, return_sequences=True), (4, 5, 2)),
+        (lambda m: m.GRU(3, return_state=True, go_backwards=True), (4, 5, 2)),
+        (lambda m: m.SimpleRNN(3), (4, 5, 2)),
+        (lambda m: m.RNN(m.LSTMCell(3)), (4, 5, 2)),
+        (lambda m: m.GRU(3, stateful=True), (4, 5, 2)),
+        (lambda m: m.Bidirectional(m.LSTM(3, return_sequences=True)), (4, 5, 2)),
+        (lambda m: m.ConvLSTM1D(3, 2), (4, 5, 6, 2)),
+        (lambda m: m.ConvLSTM1D(3, 2, data_format="channels_first"), (4, 5, 2, 6)),
+    ],
+)
+def test_initial_state_equals_keras(keras, rng, build, shape, masked):
+    mine, theirs = build(layers), build(keras.layers)
+    x = rng.normal(size=shape).astype("float32")
+    mine.build(x.shape)
+    theirs.build(x.shape)
+    theirs.set_weights(mine.get_weights())
+    mask = make_mask(rng, 4, 5) if masked else None
+    extra = {} if mask is None else {"mask": keras.ops.convert_to_tensor(mask)}
+    for _ in range(2):
+        states = [rng.normal(size=(4, *s)).astype("float32") for s in mine.state_shapes(x.shape)]
+        ours = mine(x, initial_state=states, mask=mask)
+        given = [keras.ops.convert_to_tensor(s) for s in states]
+        expected = theirs(x, initial_state=given, **extra)
+        several = isinstance(ours, list)
+        for a, b in zip(ours if several else [ours], expected if several else [expected]):
+            np.testing.assert_allclose(a, b.detach(), atol=1e-5)
+        np.testing.assert_allclose(
+            mine(x, initial_state=states, mask=mask)[0], ours[0], atol=1e-6
+        )
+
+
+def test_time_distributed_stateful_goes_from_step_to_step(keras, rng):
+    def build(module):
+        inner = module.GRU(3, stateful=True)
+        return module.TimeDistributed(inner)
+
+    x = rng.normal(size=(4, 3, 5, 2)).astype("float32")
+    mine, theirs = build(layers), build(keras.layers)
+    mine.build(x.shape)
+    theirs.build(x.shape)
+    theirs.set_weights(mine.get_weights())
+    for _ in range(2):
+        np.testing.assert_allclose(mine(x), theirs(x).detach(), atol=1e-5)
