@@ -65,13 +65,13 @@ def encoded_shape(shape, output_mode, depth):
         return (depth,)
     if output_mode == "one_hot":
         return (*(shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape), depth)
-    return (*shape[:-1], depth)
+    return (*shape[:1], *shape[2:], depth) if len(shape) > 1 else (depth,)
 
 
 def encode(ids, output_mode, depth, dtype, weights=None):
     """Ids as themselves ("int"), "one_hot", "multi_hot" or "count" rows of `depth` numbers.
 
-    Ids outside [0, depth) count nowhere. The last axis is that of a sample's ids.
+    Ids outside [0, depth) count nowhere. A sample's ids lie along axis 1, or 0 without a batch.
     """
     if output_mode == "int":
         return ids.astype(dtype)
@@ -86,6 +86,9 @@ def encode(ids, output_mode, depth, dtype, weights=None):
         out = np.zeros((*ids.shape, depth), dtype)
         np.put_along_axis(out, at[..., None], inside[..., None].astype(dtype), axis=-1)
         return out
+    if ids.ndim > 2:
+        ids, at, inside = (np.moveaxis(a, 1, -1) for a in (ids, at, inside))
+        weights = None if weights is None else np.moveaxis(weights, 1, -1)
     rows = int(np.prod(ids.shape[:-1], dtype=np.int64))
     out = np.zeros((rows, depth), dtype)
     value = inside if weights is None else np.where(inside, weights, 0)
