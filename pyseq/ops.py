@@ -2,8 +2,8 @@
 
 They serve metrics, callbacks, Lambda layers and data preparation; they carry no gradient.
 
->>> import numpy as np
->>> convert_to_numpy(relu(np.array([-1.0, 2.0]))).tolist()
+>>> from pyseq import ops
+>>> ops.relu(ops.array([-1.0, 2.0])).tolist()
 [0.0, 2.0]
 """
 

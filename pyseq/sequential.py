@@ -57,6 +57,7 @@ class Sequential(Model):
     def add(self, layer, rebuild=True):
         """Append a layer; builds it at once if the input shape is known."""
         layer = self._as_layer(layer)
+        layer.check_place()
         if isinstance(layer, InputLayer) and self._layers:
             raise ValueError(
                 f"{self.name}.add: expected an Input only as the first layer, got {layer.name} "

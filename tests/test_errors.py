@@ -200,3 +200,14 @@ def test_token_ids_out_of_range_give_nan_and_not_another_word():
     assert np.isnan(y[1, 0]).all()
     assert np.isfinite(y[0, :2]).all()
     assert np.isfinite(y[1, 1:]).all()
+
+
+def test_an_own_training_step_is_refused():
+    class Odd(pyseq.Sequential):
+        def train_step(self, data):
+            return {}
+
+    model = Odd([pyseq.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="train_step"):
+        model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)

@@ -189,3 +189,12 @@ def test_variables_from_initializers_compare_with_numbers():
     assert variable in [pyseq.Variable([1.0]), variable]
     assert abs(pyseq.Variable(-2.0)) == 2
     assert list(range(pyseq.Variable(3, dtype="int32"))) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("mode", ["multi_hot", "count"])
+def test_ids_of_a_sample_lie_along_axis_1(mode):
+    ids = np.array([[[0, 1], [0, 2]]])
+    layer = layers.CategoryEncoding(3, output_mode=mode)
+    first = 1 if mode == "multi_hot" else 2
+    np.testing.assert_array_equal(layer(ids), [[[first, 0, 0], [0, 1, 1]]])
+    assert layer.compute_output_shape((None, 2, 5)) == (None, 5, 3)

@@ -22,7 +22,7 @@ struct Stream {
   cudaStream_t handle = nullptr;
   int device = 0;
   cublasLtContext* blas = nullptr;
-  void* workspace = nullptr;  // of cuBLAS
+  void* workspace = nullptr;  // of cuBLAS, and of sums between its calls (total.h)
   std::size_t workspace_bytes = 0;
   StepState* state = nullptr;  // device memory
   // Copies ahead of the kernels, through two buffers.

@@ -415,6 +415,9 @@ class Layer:
         """Give `y` the mask of `x` if this layer passes masks."""
         return y.with_mask(x.mask if self.mask_policy == "pass" else None)
 
+    def check_place(self):
+        """Raise a ValueError if this layer cannot stand among the layers of a model."""
+
     def check_input(self, shape):
         """Raise a ValueError naming this layer if it cannot take an input of `shape`."""
         spec = self.input_spec

@@ -244,6 +244,13 @@ class Model(Layer, metaclass=_ModelType):
                 f"{self.name}.{where}: expected a compiled model, got one without optimizer and "
                 "loss; call `compile` first"
             )
+        for name in ("train_step", "test_step", "compute_loss", "compute_metrics"):
+            if hasattr(type(self), name):
+                raise ValueError(
+                    f"{self.name}.{where}: expected a model without a `{name}` of its own, got "
+                    f"{type(self).__name__}.{name}; the compiled step would not call it: use a "
+                    "built-in loss, metrics, callbacks or `train_on_batch`"
+                )
 
     def _check_targets(self, program, y, mode):
         where = "fit" if mode == "train" else "evaluate"

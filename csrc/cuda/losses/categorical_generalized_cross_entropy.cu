@@ -31,6 +31,7 @@ void forward(const Run& r) noexcept {
 }  // namespace
 
 extern const OpDef loss_categorical_generalized_cross_entropy;
-const OpDef loss_categorical_generalized_cross_entropy{"categorical_generalized_cross_entropy", plan, forward, nullptr};
+const OpDef loss_categorical_generalized_cross_entropy{
+    "categorical_generalized_cross_entropy", plan, forward, nullptr};
 
 }  // namespace pyseq::cuda

@@ -150,7 +150,7 @@ void forward(const Run& r) noexcept {
       run_alpha(s, b);
       const float* last = s.frame(c.t - 1);
       const double first = static_cast<double>(last[s.states - 1]);
-      const double second = s.states > 1 ? static_cast<double>(last[s.states - 2]) : -static_cast<double>(INFINITY);
+      const double second = static_cast<double>(s.states > 1 ? last[s.states - 2] : -INFINITY);
       const double top = first > second ? first : second;
       loss = isinf(top) ? -top : -(top + log(exp(first - top) + exp(second - top)));
     }

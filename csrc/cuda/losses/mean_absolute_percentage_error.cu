@@ -16,6 +16,7 @@ void forward(const Run& r) noexcept { reduce_loss(r, r.config<Axis>(), true, Ter
 }  // namespace
 
 extern const OpDef loss_mean_absolute_percentage_error;
-const OpDef loss_mean_absolute_percentage_error{"mean_absolute_percentage_error", plan_last_axis, forward, nullptr};
+const OpDef loss_mean_absolute_percentage_error{
+    "mean_absolute_percentage_error", plan_last_axis, forward, nullptr};
 
 }  // namespace pyseq::cuda

@@ -16,6 +16,7 @@ void forward(const Run& r) noexcept { reduce_loss(r, r.config<Axis>(), true, Ter
 }  // namespace
 
 extern const OpDef loss_mean_squared_logarithmic_error;
-const OpDef loss_mean_squared_logarithmic_error{"mean_squared_logarithmic_error", plan_last_axis, forward, nullptr};
+const OpDef loss_mean_squared_logarithmic_error{
+    "mean_squared_logarithmic_error", plan_last_axis, forward, nullptr};
 
 }  // namespace pyseq::cuda

@@ -39,6 +39,7 @@ void forward(const Run& r) noexcept {
 }  // namespace
 
 extern const OpDef loss_sparse_top_k_categorical_accuracy;
-const OpDef loss_sparse_top_k_categorical_accuracy{"sparse_top_k_categorical_accuracy", plan, forward, nullptr};
+const OpDef loss_sparse_top_k_categorical_accuracy{
+    "sparse_top_k_categorical_accuracy", plan, forward, nullptr};
 
 }  // namespace pyseq::cuda

@@ -67,7 +67,8 @@ void factored(Stream* s, const DeviceUpdates& u, const Config& config, int segme
       });
   for_blocks(s, m.count, threads_for_row(m.rows), 0, [=] __device__(Index b, Block t) {
     double sum = 0;
-    for (Index i = t.thread; i < m.rows; i += t.threads) sum += static_cast<double>(v.slot[0][b * m.rows + i]);
+    for (Index i = t.thread; i < m.rows; i += t.threads)
+      sum += static_cast<double>(v.slot[0][b * m.rows + i]);
     sum = t.sum(sum);
     if (t.thread == 0) inverse[b] = static_cast<float>(static_cast<double>(m.rows) / sum);
   });

@@ -132,7 +132,7 @@ class Cell(Layer):
                 constraint=self.bias_constraint,
             )
 
-    def check_input(self, shape):
+    def check_place(self):
         raise_outside(self)
 
     def get_initial_state(self, batch_size=None):

@@ -291,7 +291,7 @@ class StackedRNNCells(Layer):
                 prefix_paths(self.name, cell)
             input_shape = (input_shape[0], output_size(cell))
 
-    def check_input(self, shape):
+    def check_place(self):
         raise_outside(self)
 
     def compute_output_shape(self, input_shape, states_shape=None):
