@@ -4,6 +4,8 @@ Needs a GPU and the module (`-DPYSEQ_CUDA=ON`), or the module that runs its kern
 (`-DPYSEQ_CUDA=EMULATE` and `PYSEQ_CUDA_EMULATION=1`).
 """
 
+import itertools
+
 import numpy as np
 import pytest
 from layer_cases import CASES
@@ -266,6 +268,28 @@ def test_masks_and_weights_reach_losses_and_metrics():
     close(*on_both(run), 1e-3)
 
 
+def test_a_mask_for_each_pixel():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(6, 3, 4, 4, 2)).astype("float32")
+    x[rng.random((6, 3, 4, 4)) < 0.4] = 0
+    y = rng.normal(size=(6, 3, 4, 4, 3)).astype("float32")
+
+    def run():
+        model = pyseq.Sequential(
+            [
+                pyseq.Input((3, 4, 4, 2)),
+                layers.Masking(),
+                layers.ConvLSTM2D(3, 3, padding="same", return_sequences=True),
+            ]
+        )
+        model.compile(optimizers.SGD(0.1), "mse")
+        before = model.predict(x, verbose=0)
+        model.fit(x, y, epochs=2, verbose=0)
+        return [before, *model.get_weights()]
+
+    close(*on_both(run))
+
+
 def test_the_same_bits_in_every_run():
     x, y, _ = data()
 
@@ -347,7 +371,7 @@ def test_callbacks_see_current_weights():
             x, y, epochs=4, verbose=0, validation_split=0.2,
             callbacks=[Keep(), pyseq.callbacks.EarlyStopping(patience=9, restore_best_weights=True)],
         )
-    assert all(np.abs(a - b).max() > 0 for a, b in zip(seen, seen[1:]))
+    assert all(np.abs(a - b).max() > 0 for a, b in itertools.pairwise(seen))
 
 
 def test_an_exported_model_runs(tmp_path):

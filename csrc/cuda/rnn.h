@@ -36,6 +36,7 @@ struct Rnn {
 // What the kernels of all steps see. History buffers are (N, T, .), null where nothing is kept.
 struct Steps {
   Index n, t, u, w, state_rows;
+  Index mask_group;  // units that share an element of the mask; 0: all of a step
   int gates, states, h_masks;
   bool sequences, backwards, masked, zero_masked;
   GateMath math;
@@ -47,7 +48,10 @@ struct Steps {
   float* y;
   const float *dy, *dlast[2];  // or null
 
-  __device__ bool skips(Index at) const { return mask && mask[at] == 0; }
+  // Unit j of step `at`.
+  __device__ bool skips(Index at, Index j) const {
+    return mask && mask[mask_group ? at * (u / mask_group) + j / mask_group : at] == 0;
+  }
   __device__ Index time(Index position) const { return backwards ? t - 1 - position : position; }
   __device__ float initial(int which, Index row, Index j) const {
     return state[which] && row < state_rows ? state[which][row * u + j] : 0.0f;
@@ -90,7 +94,7 @@ __device__ inline void step_forward(const Steps& s, Index row, Index position, I
   const Index time = s.time(position), at = row * s.t + time;
   if (s.h) s.h[at * s.u + j] = h;
   if (Cell::kStates == 2 && s.c) s.c[at * s.u + j] = c;
-  const bool skips = s.skips(at);
+  const bool skips = s.skips(at, j);
   if (!skips) Cell::forward(s, at, j, a, q, h, c);
   write_output(s, row, position, j, skips, h);
   keep_state(s, row, position, j, h, c);
@@ -114,7 +118,7 @@ template <class Cell>
 __device__ inline void step_backward(const Steps& s, Index row, Index position, Index j, float& dh, float& dc,
                                      float& waiting, float* d, float* rec) {
   const Index at = row * s.t + s.time(position);
-  const bool skips = s.skips(at);
+  const bool skips = s.skips(at, j);
   add_output_gradient(s, row, position, j, skips, dh, waiting);
   if (skips) {
     for (int g = 0; g < Cell::kGates; ++g) d[g] = rec[g] = 0;
@@ -216,7 +220,7 @@ struct GruCell {
   }
   // Two phases: drh is the gradient of r h; returns dz of the reset gate.
   static __device__ float reset_back(const Steps& s, Index at, Index j, float drh, float& dh) {
-    if (s.skips(at)) return 0;
+    if (s.skips(at, j)) return 0;
     const Index z = at * s.w + s.u + j;
     const float r = s.z[z];
     dh += drh * r;

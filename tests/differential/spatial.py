@@ -114,7 +114,8 @@ def sized(d, shape):
         return L("CenterCrop", **target, **arguments)
     more = d.of({}, {"crop_to_aspect_ratio": True},
                 {"pad_to_aspect_ratio": True, "fill_value": d.of(0.0, 0.5)})
-    interpolation = d.of("nearest", "bilinear")
-    return L("Resizing", height=d.integer(1, 9), width=d.integer(1, 9), **arguments, **more,
-             interpolation=interpolation,
-             antialias=interpolation == "bilinear" and d.chance(0.4))
+    interpolation, width = d.of("nearest", "bilinear"), d.integer(1, 9)
+    # PyTorch's antialiasing is wrong for channels first and one column.
+    antialias = interpolation == "bilinear" and width > 1 and d.chance(0.4)
+    return L("Resizing", height=d.integer(1, 9), width=width, **arguments, **more,
+             interpolation=interpolation, antialias=antialias)

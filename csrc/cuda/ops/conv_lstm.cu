@@ -14,6 +14,7 @@ struct Config {
   GateMath math;
   Index t, f, pixels, x_size;  // x_size: elements of one input image
   bool use_bias, sequences, backwards, masked, zero_masked, stateful, states_out, trains, keep_pre;
+  bool mask_per_pixel;
   double dropout, recurrent_dropout;
   std::int64_t seed;
   Index state_rows;
@@ -115,6 +116,9 @@ void plan(Plan& p) {
   c.sequences = p.flag("return_sequences");
   c.backwards = p.flag("go_backwards");
   c.masked = p.inputs() > 1;
+  c.mask_per_pixel = c.masked && p.input(1).size() != c.t;
+  if (c.mask_per_pixel && p.input(1).size() != c.t * c.pixels)
+    p.fail("expected a mask for each step or each pixel of the output");
   c.zero_masked = p.flag("zero_output_for_mask");
   c.stateful = p.flag("stateful");
   c.states_out = p.flag("return_state");
@@ -247,6 +251,7 @@ Steps steps_of(const Run& r, const Config& c) {
   s.c = held(r, c, c.c_kept);
   s.act_c = held(r, c, c.act_c);
   if (c.masked) s.mask = r.x(1);
+  s.mask_group = c.mask_per_pixel ? c.f : 0;
   return s;
 }
 
@@ -304,7 +309,7 @@ void backward(const Run& r) noexcept {
     for_each(r.stream, r.n * size, [=] __device__(Index i) {
       const Index row = by_size.quotient(i), j = i - row * size, at = row * s.t + s.time(position);
       const Index from = Cell::z_of(s, at, j), own = Cell::z_of(s, row, j);
-      const bool skips = s.skips(at);
+      const bool skips = s.skips(at, j);
       float g = dh[i] + carry[i], a[4] = {};
       add_output_gradient(s, row, position, j, skips, g, waiting[i]);
       if (!skips) {
