@@ -394,7 +394,7 @@ void DeviceSteps::evaluate(Measure& m, std::int64_t n, const float* y, const flo
   d.weights = as_loss || m.weighted ? weights : nullptr;
   d.weight_row = std::max<std::int64_t>(s_.weight_row, 1);
   if (m.mask >= 0) {
-    d.mask_row = m.state.inputs[0].rank > 0 ? m.state.inputs[0][0] : 1;
+    d.mask_row = m.mask_row;
     if (per % d.mask_row == 0) d.mask = static_cast<const float*>(s_.executor->slot(m.mask));
   }
   const auto found = m.attributes.find("ignore_class");

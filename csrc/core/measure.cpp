@@ -59,7 +59,7 @@ void Trainer::State::write_scales(const Measure& m, std::int64_t n, const T* w, 
   std::int64_t mask_per = 0;
   if (m.mask >= 0) {
     mask = static_cast<const T*>(executor->slot(m.mask));
-    mask_per = m.state.inputs[0].rank > 0 ? m.state.inputs[0][0] : 1;
+    mask_per = m.mask_row;
     if (per % mask_per != 0) mask = nullptr;
   }
   T* s = static_cast<T*>(scale);

@@ -24,6 +24,7 @@ void Trainer::State::measure(Measure& m, const std::string& kind, const Attribut
   m.def->plan(plan);
   if (m.state.outputs.size() != 1) throw Error(m.state.where + ": expected one output");
   m.rows_per_sample = m.state.outputs[0].size();
+  if (m.mask >= 0) m.mask_row = elements(program.spec().slots.at(m.mask));
 }
 
 void Trainer::State::plan_optimizers() {

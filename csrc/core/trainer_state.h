@@ -28,7 +28,7 @@ struct Measure {
   int slot = -1, mask = -1;
   bool weighted = false;
   PlanState state;
-  std::int64_t rows_per_sample = 1;
+  std::int64_t rows_per_sample = 1, mask_row = 1;
   std::vector<void*> scratch;
   std::vector<Index> worker_stride;
   std::size_t scratch_bytes = 0;

@@ -260,6 +260,8 @@ def _exact_answers(keras, plan, start):
         return _answers(plan, model, "keras")
     finally:
         keras.config.set_floatx("float32")
+        # Keras derives its default policy from floatx once, at the first use.
+        keras.config.set_dtype_policy("float32")
 
 
 def _reset(model):

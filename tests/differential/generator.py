@@ -110,7 +110,8 @@ def _pixels(d, draws):
         shape = (3, *shape[:2])
     first = preprocessing.augmentation(d, shape, draws, list(value_range))
     if d.chance(0.1):
-        first.insert(0, sized(d, shape))
+        # Last: at inference Keras's RandomCrop leaves an image of another size as it is.
+        first.append(sized(d, shape))
     if value_range[1] > 1:
         first.append(L("Rescaling", scale=1 / 255))
     return _Start(shape, first, value_range=value_range)
@@ -194,6 +195,8 @@ def _body(d, stack, draws, start):
             spec = _layer(d, stack, draws, start.value_range)
             if start.mask and _wrong_with_mask(spec):
                 continue
+            if "'int'" in str(start.first) and "RMSNormalization" in str(spec):
+                continue  # Keras keeps the integers and rounds
             if stack.size > _LARGE and not any(s in spec.class_name for s in _SHRINKS):
                 continue
             if d.chance(0.06) and not spec.class_name.startswith(_FIXED):

@@ -99,7 +99,7 @@ def drawn_image(d, rgb, size, value_range, layout):
         L("CutMix", factor=d.of(rate, pair), **layout),
     ]
     if rgb:
-        options += [
+        colours = [
             L("RandomHue", factor=rate, **ranged, **layout),
             L("RandomSaturation", factor=rate, **ranged, **layout),
             L("RandomColorDegeneration", factor=rate, **ranged, **layout),
@@ -110,6 +110,7 @@ def drawn_image(d, rgb, size, value_range, layout):
             L("RandAugment", num_ops=d.integer(1, 3), factor=rate, **ranged, **layout),
             L("AugMix", num_chains=d.integer(1, 3), chain_depth=2, **ranged, **layout),
         ]
+        options = colours if d.chance(0.6) else options + colours
     layer = d.of(*options)
     if d.chance(0.1):
         return L("Pipeline", layers=[layer, d.of(*options)])
