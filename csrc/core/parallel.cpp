@@ -167,6 +167,8 @@ void run_team(int threads, void (*body)(void*, Pool*), void* context) {
   body(context, nullptr);
 }
 
+void give_way() { sched_yield(); }
+
 int pool_workers(const Pool* pool) { return pool ? pool->workers() : 1; }
 
 void pool_run(Pool* pool, RangeFunction function, void* context, Index count, Index grain) {

@@ -23,6 +23,9 @@ void pool_run(Pool* pool, RangeFunction function, void* context, Index count, In
 // Number of workers that may call back: `worker` is always below it. 1 for a null pool.
 int pool_workers(const Pool* pool);
 
+// Gives the core to another thread, for who has waited long.
+void give_way();
+
 // f(begin, end, worker) over [0, count). The result must not depend on how the range is cut, so that
 // every thread count gives the same bits: write outputs only, or reduce inside one index. A nested
 // call runs serially on the calling worker.

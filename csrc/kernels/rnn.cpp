@@ -1,7 +1,5 @@
 #include "kernels/rnn.h"
 
-#include <sched.h>
-
 #include "kernels/gemm.h"
 #include "kernels/random.h"
 #include "kernels/rnn_fused.h"
@@ -341,7 +339,7 @@ bool wait_for(const Line& line, Index least, const Team& team, bool limited) {
   for (int spins = 0; line.read() < least; ++spins) {
     if (team.alone.read() || (limited && spins >= kPatience)) return false;
     if (spins < kPatience) pause_briefly();
-    else sched_yield();
+    else give_way();
   }
   return true;
 }
