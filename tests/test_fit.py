@@ -460,3 +460,13 @@ def test_large_batch_then_small(rng):
         for size in (256, 3, 100, 1):
             model.fit(x, y, batch_size=size, verbose=0)
             assert model.predict(x[:size], verbose=0).shape == (size, 3)
+
+
+def test_fit_inside_an_exception_handler_ends_as_usual():
+    model = pyseq.Sequential([pyseq.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    try:
+        raise KeyError("the caller's own")
+    except KeyError:
+        model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
+    assert model.stop_training is False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 import numpy as np
@@ -406,8 +405,10 @@ class Model(Layer, metaclass=_ModelType):
                     break
             if hasattr(self.optimizer, "finalize_variable_values") and epochs > 0:
                 self.optimizer.finalize_variable_values(self.trainable_weights)
+        except BaseException:
+            self.stop_training = True
+            raise
         finally:
-            self.stop_training = self.stop_training or sys.exc_info()[0] is not None
             source.close()
             if validation is not None:
                 validation.close()
