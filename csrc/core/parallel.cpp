@@ -105,10 +105,13 @@ int threads_for(double work) {
 void Pool::drain(int worker) {
   const int outer = current_worker;
   current_worker = worker;
-  for (;;) {
-    const Index begin = next_.fetch_add(grain_, std::memory_order_relaxed);
-    if (begin >= count_) break;
-    function_(context_, begin, std::min(begin + grain_, count_), worker);
+  for (int i = 0; i < workers_; ++i) {
+    Part& part = parts_[(worker + i) % workers_];
+    while (part.next.load(std::memory_order_relaxed) < part.end) {
+      const Index begin = part.next.fetch_add(grain_, std::memory_order_relaxed);
+      if (begin >= part.end) break;
+      function_(context_, begin, std::min(begin + grain_, part.end), worker);
+    }
   }
   current_worker = outer;
 }
@@ -116,9 +119,12 @@ void Pool::drain(int worker) {
 void Pool::run(RangeFunction function, void* context, Index count, Index grain) {
   function_ = function;
   context_ = context;
-  count_ = count;
   grain_ = std::max<Index>(grain, 1);
-  next_.store(0, std::memory_order_relaxed);
+  const Index pieces = (count + grain_ - 1) / grain_;
+  for (int w = 0; w < workers_; ++w) {
+    parts_[w].next.store(pieces * w / workers_ * grain_, std::memory_order_relaxed);
+    parts_[w].end = std::min(count, pieces * (w + 1) / workers_ * grain_);
+  }
   task_.fetch_add(1, std::memory_order_relaxed);
   open_.store(true, std::memory_order_seq_cst);
   drain(0);

@@ -1,5 +1,6 @@
 #pragma once
 #include <atomic>
+#include <memory>
 
 #include "core/parallel.h"
 
@@ -8,7 +9,7 @@ namespace pyseq {
 // Workers wait for ranges that the leader posts, all inside one OpenMP parallel region.
 class Pool {
  public:
-  explicit Pool(int workers) : workers_(workers) {}
+  explicit Pool(int workers) : workers_(workers), parts_(std::make_unique<Part[]>(workers)) {}
 
   int workers() const { return workers_; }
   void run(RangeFunction function, void* context, Index count, Index grain);
@@ -21,14 +22,20 @@ class Pool {
   const int workers_;
   RangeFunction function_ = nullptr;
   void* context_ = nullptr;
-  Index count_ = 0, grain_ = 1;
+  Index grain_ = 1;
   // The leader closes a task, then waits for `active_` to fall to 0 before it writes the next one;
   // a worker raises `active_`, then looks whether the task is still open. Sequential consistency
   // makes one of the two see the other.
   alignas(64) std::atomic<std::uint64_t> task_{0};
   std::atomic<bool> open_{false};
   std::atomic<bool> stop_{false};
-  alignas(64) std::atomic<Index> next_{0};
+  // A worker begins with its own part of the range, the same one in every range that is cut alike:
+  // what it reads was then mostly written by itself. Who is done takes pieces of the others' parts.
+  struct alignas(64) Part {
+    std::atomic<Index> next{0};
+    Index end = 0;
+  };
+  std::unique_ptr<Part[]> parts_;
   alignas(64) std::atomic<int> active_{0};
 };
 

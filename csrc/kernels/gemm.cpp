@@ -133,6 +133,7 @@ void blocked(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker
 
 // Long sums for a small C: fixed parts of k, added in order.
 bool split_wanted(const Gemm& g) {
+  if (g.m <= kStreamRows && g.n >= kPanel) return false;
   return g.k >= kSplitDepth && g.m * g.n <= kSplitArea && g.b_col == 1;
 }
 
@@ -195,6 +196,7 @@ void gemm(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_st
     t.ldc = g.m;
     return gemm(pool, t, shared, worker, worker_stride);
   }
+  if (g.blocks && stream_blocks_wanted(g)) return stream_blocks(pool, g);
   if (split_wanted(g)) return split(pool, g, shared);
   if (dot_wanted(g)) return dot_gemm(pool, g, shared);
   if (stream_wanted(g)) return stream_gemv(pool, g);
@@ -206,8 +208,9 @@ void gemm(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_st
 }
 
 bool gemm_wants_blocks(const Gemm& g) {
-  if (g.m <= 0 || g.n <= 0 || g.k <= 0 || split_wanted(g) || dot_wanted(g) || stream_wanted(g))
-    return false;
+  if (g.m <= 0 || g.n <= 0 || g.k <= 0) return false;
+  if (stream_blocks_wanted(g)) return true;
+  if (split_wanted(g) || dot_wanted(g) || stream_wanted(g)) return false;
 #if defined(PYSEQ_AMX)
   if (amx_wanted(g)) return false;
 #endif

@@ -18,6 +18,7 @@ constexpr int kRows = 6, kAccumulators = 12;
 constexpr Index kPanel = 2 * kLanes;  // columns of a packed panel of B
 constexpr Index kDepth = 384;         // rows of B at a time: a panel of A stays in L1
 constexpr Index kWidth = 1024;        // columns of B at a time: the block stays in L2 or L3
+constexpr Index kStreamRows = 4;      // rows of A that pass over B together, without packing
 
 PYSEQ_INLINE Index smaller(Index a, Index b) { return a < b ? a : b; }
 PYSEQ_INLINE Index larger(Index a, Index b) { return a > b ? a : b; }
@@ -57,6 +58,9 @@ void dot_gemm(Pool* pool, const Gemm& g, real* shared);
 // Few rows, B row major and large.
 bool stream_wanted(const Gemm& g);
 void stream_gemv(Pool* pool, const Gemm& g);
+// The same from packed blocks, which are read in order.
+bool stream_blocks_wanted(const Gemm& g);
+void stream_blocks(Pool* pool, const Gemm& g);
 
 #if defined(PYSEQ_AMX)
 bool amx_wanted(const Gemm& g);

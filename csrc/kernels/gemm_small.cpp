@@ -6,8 +6,11 @@ namespace {
 
 constexpr Index kDotColumns = 8;   // columns of B worth transposing
 constexpr Index kDotRows = 64;     // rows of A too few to pay for packing B
-constexpr Index kStreamRows = 4;   // rows of A that pass over a large B together
 constexpr Index kDotDepth = 2048;  // of the transposed columns
+// B for few rows is read from packed blocks where it is larger than L1, unless it is so large that a
+// second copy would hurt.
+constexpr Index kStreamBlocksLeast = 16384, kStreamBlocksMost = Index{1} << 22;
+constexpr Index kStreamBlocksDepth = 256;  // short columns of a panel are read slowly
 
 #if defined(__AVX512F__)
 // Adds a[l] + a[l ^ D] into lanes where bit D of l is clear, b's into the others.
@@ -183,8 +186,8 @@ void dot_gemm(Pool* pool, const Gemm& g, real* shared) {
 }
 
 bool stream_wanted(const Gemm& g) {
-  if (g.b_col != 1 || g.n < 8 * kLanes) return false;
-  return g.m <= kStreamRows ? g.n * g.k >= 262144 : g.m <= 3 * kStreamRows && g.n * g.k >= 1048576;
+  if (g.b_col != 1 || g.n < 2 * kLanes) return false;
+  return g.m <= kStreamRows ? g.n * g.k >= 4096 : g.m <= 3 * kStreamRows && g.n * g.k >= 1048576;
 }
 
 namespace {
@@ -240,9 +243,88 @@ void stream_columns(const Gemm& g, Index row, Index first, Index n) {
 
 }  // namespace
 
+bool stream_blocks_wanted(const Gemm& g) {
+  const Index size = g.n * g.k;
+  return g.m <= kStreamRows && g.b_col == 1 && g.n >= kPanel && g.k >= kStreamBlocksDepth &&
+         size >= kStreamBlocksLeast && size <= kStreamBlocksMost;
+}
+
+namespace {
+
+// C (R, P panels) += A B over one block of `depth` rows of B; in the order of stream_gemv.
+template <int R, int P>
+PYSEQ_INLINE void add_block(const Gemm& g, const real* a, const real* b, Index panel, Index depth,
+                            real* c, Index columns) {
+  constexpr int W = 2 * P;
+  V s[R][W];
+  const auto each = [&](auto f) __attribute__((always_inline)) {
+#pragma GCC unroll 4
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+      for (int w = 0; w < W; ++w) {
+        const Index rest = columns - w * kLanes;
+        if (rest > 0) f(s[i][w], c + i * g.ldc + w * kLanes, static_cast<int>(smaller(rest, kLanes)));
+        else s[i][w] = V{};
+      }
+  };
+  each([](V & v, real * at, int width) __attribute__((always_inline)) { v = load_partial(at, width); });
+  for (Index k = 0; k < depth; ++k) {
+    V bv[W];
+#pragma GCC unroll 4
+    for (int w = 0; w < W; ++w) bv[w] = load(b + w / 2 * panel + k * kPanel + w % 2 * kLanes);
+#pragma GCC unroll 4
+    for (int i = 0; i < R; ++i) {
+      const V x = splat(a[i * g.a_row + k * g.a_col]);
+#pragma GCC unroll 4
+      for (int w = 0; w < W; ++w) s[i][w] += x * bv[w];
+    }
+  }
+  each([](V & v, real * at, int width) __attribute__((always_inline)) { store_partial(at, v, width); });
+}
+
+template <int R>
+void stream_panels(const Gemm& g, Index first, Index n) {
+  for (Index i = 0; i < R && !g.accumulate; ++i)
+    for (Index j = first; j < first + n; ++j) g.c[i * g.ldc + j] = g.bias ? g.bias[j] : real(0);
+  for (Index j = first; j < first + n;) {
+    const Index column = j / kWidth * kWidth, wide = smaller(kWidth, g.n - column);
+    const Index padded = round_to(wide, kPanel), columns = smaller(first + n, column + wide) - j;
+    const bool two = columns > kPanel;
+    for (Index at = 0; at < g.k; at += kDepth) {
+      const Index depth = smaller(kDepth, g.k - at), panel = depth * kPanel;
+      const real* b = g.blocks + column * g.k + at * padded + (j - column) * depth;
+      const real* a = g.a + at * g.a_col;
+      if (two) add_block<R, 2>(g, a, b, panel, depth, g.c + j, columns);
+      else add_block<R, 1>(g, a, b, panel, depth, g.c + j, columns);
+    }
+    j += two ? 2 * kPanel : kPanel;
+  }
+  if (g.act.kind == kLinear) return;
+  for (Index i = 0; i < R; ++i)
+    activation_forward(g.act, g.c + i * g.ldc + first, g.c + i * g.ldc + first, n);
+}
+
+}  // namespace
+
+void stream_blocks(Pool* pool, const Gemm& g) {
+  const Index grain = larger(ceil_div(32768, kPanel * larger(1, g.k)), 2);
+  parallel_for(pool, ceil_div(g.n, kPanel), grain, [&](Index begin, Index end, int) {
+    const Index first = begin * kPanel, n = smaller(end * kPanel, g.n) - first;
+    switch (g.m) {
+      case 1: stream_panels<1>(g, first, n); break;
+      case 2: stream_panels<2>(g, first, n); break;
+      case 3: stream_panels<3>(g, first, n); break;
+      default: stream_panels<4>(g, first, n);
+    }
+  });
+}
+
 void stream_gemv(Pool* pool, const Gemm& g) {
-  constexpr Index kColumns = 16 * kLanes;
-  parallel_for(pool, ceil_div(g.n, kColumns), larger(1, 65536 / (kColumns * larger(1, g.k))),
+  // Pieces of whole pairs of cache lines; few wide ones, as short runs of a row are read slowly.
+  constexpr Index kColumns = 128 / static_cast<Index>(sizeof(real));
+  const Index pieces = ceil_div(g.n, kColumns);
+  const Index worth = ceil_div(32768, kColumns * larger(1, g.k));
+  parallel_for(pool, pieces, larger(worth, ceil_div(pieces, pool_workers(pool))),
                [&](Index begin, Index end, int) {
                  const Index first = begin * kColumns, n = smaller(end * kColumns, g.n) - first;
                  for (Index row = 0; row < g.m; row += kStreamRows) switch (g.m - row) {

@@ -12,7 +12,7 @@ struct Config {
   bool bias, keep_z;
   Activation act;
   int shared, worker, dz, partial;  // scratch
-  int blocks;  // packed once many rows come: a flag and the blocks of W; -1 for none
+  int blocks;  // a flag and, once a call wants them, the blocks of W; -1 for none
   int scaled;  // with a norm: its scale, its shift, scaled W
   FoldedNorm norm;
 };
@@ -98,7 +98,7 @@ void forward(const Run& r) noexcept {
   if (c.bias) g.bias = r.param(1);
   if (c.norm.present) g.bias = static_cast<const real*>(r.packed(c.scaled)) + c.units;
   if (c.blocks >= 0 && gemm_wants_blocks(g)) {
-    // A program that only ever sees few rows never pays for them.
+    // Packed at the first call that wants them: most programs see few rows or many, not both.
     real *flag = r.packed(c.blocks), *blocks = flag + kFlag;
     if (*flag == 0) gemm_pack_blocks(r.pool, g.b, g.b_row, 1, g.n, g.k, blocks);
     *flag = 1;
