@@ -58,10 +58,47 @@ PYSEQ_INLINE void put_positions(I* p, VI positions, int lanes) {
   __builtin_memcpy(p, &v, Partial ? static_cast<std::size_t>(lanes) * sizeof(I) : sizeof v);
 }
 
-// f(offset of the input pixel, number of the tap) over the window of one output pixel.
+// Where the taps of a window that lies wholly inside are, from its first pixel. Count: how many, 0 for
+// any number; such lists are empty where there are too many taps or windows differ.
+template <int Count>
+struct Taps {
+  static constexpr int kMost = 64;
+  int count = 0;
+  Index offset[Count ? Count : kMost];
+
+  explicit Taps(const PoolShape& s) {
+    if (s.taps() > kMost) return;
+    for (const PoolAxis& a : s.axis)
+      if (a.adaptive) return;
+    for (Index i = 0; i < s.axis[0].size; ++i)
+      for (Index j = 0; j < s.axis[1].size; ++j)
+        for (Index k = 0; k < s.axis[2].size; ++k)
+          offset[count++] = ((i * s.axis[1].in + j) * s.axis[2].in + k) * s.channels;
+  }
+};
+
+// f(taps): common windows have a number of taps that the compiler knows.
 template <class F>
-PYSEQ_INLINE void for_taps(const PoolShape& s, const Windows& windows, F&& f) {
+PYSEQ_INLINE void with_taps(const PoolShape& s, F&& f) {
+  if (s.taps() == 4) f(Taps<4>(s));
+  else if (s.taps() == 9) f(Taps<9>(s));
+  else f(Taps<0>(s));
+}
+
+// f(offset of the input pixel, number of the tap) over the window of one output pixel.
+template <int Count, class F>
+PYSEQ_INLINE void for_taps(const PoolShape& s, const Taps<Count>& taps, const Windows& windows, F&& f) {
   const auto& [d, h, w] = windows;
+  if (taps.count == windows.count()) {
+    const Index first = ((d.begin * s.axis[1].in + h.begin) * s.axis[2].in + w.begin) * s.channels;
+    if constexpr (Count != 0) {
+#pragma GCC unroll 9
+      for (int t = 0; t < Count; ++t) f(first + taps.offset[t], Index{t});
+    } else {
+      for (int t = 0; t < taps.count; ++t) f(first + taps.offset[t], Index{t});
+    }
+    return;
+  }
   for (Index i = d.begin; i < d.end; ++i)
     for (Index j = h.begin; j < h.end; ++j) {
       const Index row = (i * s.axis[1].in + j) * s.axis[2].in;
@@ -117,8 +154,9 @@ void zero(Pool* pool, real* p, Index count) {
 
 // dx = sum over windows of share(n, output pixel, tap, channel, lanes). `share(...)` gives the
 // function of the tap for one vector of channels.
-template <class Share>
-PYSEQ_INLINE void scatter(const PoolShape& s, Index n, real* dx, Pool* pool, Share&& share) {
+template <int Count, class Share>
+PYSEQ_INLINE void scatter(const PoolShape& s, const Taps<Count>& taps, Index n, real* dx, Pool* pool,
+                          Share&& share) {
   const Index image = s.in_pixels() * s.channels, rows = s.axis[0].out * s.axis[1].out;
   if (!overlapping(s)) {
     if (!tiling(s)) zero(pool, dx, n * image);
@@ -128,7 +166,7 @@ PYSEQ_INLINE void scatter(const PoolShape& s, Index n, real* dx, Pool* pool, Sha
           constexpr bool P = decltype(partial)::value;
           const auto f = share(i, pixel, c, lanes, partial, w.count());
           real* to = dx + i * image + c;
-          for_taps(s, w, [&](Index offset, Index tap) { put<P>(to + offset, f(tap), lanes); });
+          for_taps(s, taps, w, [&](Index offset, Index tap) { put<P>(to + offset, f(tap), lanes); });
         });
       });
     });
@@ -149,7 +187,7 @@ PYSEQ_INLINE void scatter(const PoolShape& s, Index n, real* dx, Pool* pool, Sha
         for_channels(first, last, [&](Index c, int lanes, auto partial) {
           constexpr bool P = decltype(partial)::value;
           const auto f = share(i, pixel, c, lanes, partial, w.count());
-          for_taps(s, w, [&](Index offset, Index tap) {
+          for_taps(s, taps, w, [&](Index offset, Index tap) {
             real* to = image_dx + offset + c;
             put<P>(to, get<P>(to, lanes) + f(tap), lanes);
           });
@@ -159,37 +197,57 @@ PYSEQ_INLINE void scatter(const PoolShape& s, Index n, real* dx, Pool* pool, Sha
   });
 }
 
-template <class I, bool Keep>
-void max_forward(const PoolShape& s, Index n, const real* x, real* y, I* kept, Pool* pool) {
+// Output rows [begin, end). Comparisons pass over NaN: unless `Nan`, the result says whether there may
+// have been one (or a sum of infinities), and counts for nothing then.
+template <bool Nan, class I, bool Keep, int Count>
+PYSEQ_INLINE bool max_rows(const PoolShape& s, const Taps<Count>& taps, Index begin, Index end,
+                           const real* x, real* y, I* kept) {
   const Index image = s.in_pixels() * s.channels;
-  parallel_for(pool, row_count(s, n), row_grain(s), [&](Index begin, Index end, int) {
-    for_pixels(s, begin, end, [&](Index i, Index pixel, const Windows& w) {
-      for_channels(0, s.channels, [&](Index c, int lanes, auto partial) {
-        constexpr bool P = decltype(partial)::value;
-        const real* from = x + i * image + c;
-        V best = splat(static_cast<real>(-__builtin_inff()));
-        VI position{};
-        for_taps(s, w, [&](Index offset, Index tap) {
-          const V v = get<P>(from + offset, lanes);
+  V zeros{};
+  for_pixels(s, begin, end, [&](Index i, Index pixel, const Windows& w) {
+    for_channels(0, s.channels, [&](Index c, int lanes, auto partial) {
+      constexpr bool P = decltype(partial)::value;
+      const real* from = x + i * image + c;
+      V best = splat(static_cast<real>(-__builtin_inff())), sum{};
+      VI position{};
+      for_taps(s, taps, w, [&](Index offset, Index tap) {
+        const V v = get<P>(from + offset, lanes);
+        const VI here = splat_int(static_cast<Lane>(tap));
+        if constexpr (Nan) {
           const VI take = (v > best) | (v != v);
           best = take ? v : best;
-          if constexpr (Keep) position = take ? splat_int(static_cast<Lane>(tap)) : position;
-        });
-        put<P>(y + pixel * s.channels + c, best, lanes);
-        if constexpr (Keep) {
-          I* row = kept + i * max_pool_kept(s) * static_cast<Index>(sizeof(real) / sizeof(I));
-          put_positions<I, P>(row + (pixel - i * s.out_pixels()) * s.channels + c, position, lanes);
+          if constexpr (Keep) position = take ? here : position;
+        } else {
+          if constexpr (Keep) position = v > best ? here : position;
+          best = v > best ? v : best;
+          sum += v;
         }
       });
+      zeros += sum * V{};
+      put<P>(y + pixel * s.channels + c, best, lanes);
+      if constexpr (Keep) {
+        I* row = kept + i * max_pool_kept(s) * static_cast<Index>(sizeof(real) / sizeof(I));
+        put_positions<I, P>(row + (pixel - i * s.out_pixels()) * s.channels + c, position, lanes);
+      }
     });
+  });
+  return horizontal_sum(zeros) != 0;
+}
+
+template <class I, bool Keep, int Count>
+void max_forward(const PoolShape& s, const Taps<Count>& taps, Index n, const real* x, real* y,
+                 I* kept, Pool* pool) {
+  parallel_for(pool, row_count(s, n), row_grain(s), [&](Index begin, Index end, int) {
+    if (max_rows<false, I, Keep>(s, taps, begin, end, x, y, kept))
+      max_rows<true, I, Keep>(s, taps, begin, end, x, y, kept);
   });
 }
 
-template <class I>
-void max_backward(const PoolShape& s, Index n, const real* dy, const I* kept, real* dx,
+template <class I, int Count>
+void max_backward(const PoolShape& s, const Taps<Count>& taps, Index n, const real* dy, const I* kept, real* dx,
                   Pool* pool) {
   const Index stride = max_pool_kept(s) * static_cast<Index>(sizeof(real) / sizeof(I));
-  scatter(s, n, dx, pool, [&](Index i, Index pixel, Index c, int lanes, auto partial, Index) {
+  scatter(s, taps, n, dx, pool, [&](Index i, Index pixel, Index c, int lanes, auto partial, Index) {
     constexpr bool P = decltype(partial)::value;
     const V g = get<P>(dy + pixel * s.channels + c, lanes);
     const I* row = kept + i * stride + (pixel - i * s.out_pixels()) * s.channels + c;
@@ -210,40 +268,48 @@ Index max_pool_kept(const PoolShape& s) {
 }
 
 void max_pool_forward(const PoolShape& s, Index n, const real* x, real* y, void* kept, Pool* pool) {
-  if (!kept) max_forward<std::uint8_t, false>(s, n, x, y, nullptr, pool);
-  else if (small_positions(s))
-    max_forward<std::uint8_t, true>(s, n, x, y, static_cast<std::uint8_t*>(kept), pool);
-  else max_forward<std::int32_t, true>(s, n, x, y, static_cast<std::int32_t*>(kept), pool);
+  with_taps(s, [&](const auto& taps) {
+    if (!kept) max_forward<std::uint8_t, false>(s, taps, n, x, y, nullptr, pool);
+    else if (small_positions(s))
+      max_forward<std::uint8_t, true>(s, taps, n, x, y, static_cast<std::uint8_t*>(kept), pool);
+    else max_forward<std::int32_t, true>(s, taps, n, x, y, static_cast<std::int32_t*>(kept), pool);
+  });
 }
 
 void max_pool_backward(const PoolShape& s, Index n, const real* dy, const void* kept, real* dx,
                        Pool* pool) {
-  if (small_positions(s)) max_backward(s, n, dy, static_cast<const std::uint8_t*>(kept), dx, pool);
-  else max_backward(s, n, dy, static_cast<const std::int32_t*>(kept), dx, pool);
+  with_taps(s, [&](const auto& taps) {
+    if (small_positions(s))
+      max_backward(s, taps, n, dy, static_cast<const std::uint8_t*>(kept), dx, pool);
+    else max_backward(s, taps, n, dy, static_cast<const std::int32_t*>(kept), dx, pool);
+  });
 }
 
 void average_pool_forward(const PoolShape& s, Index n, const real* x, real* y, Pool* pool) {
   const Index image = s.in_pixels() * s.channels;
-  parallel_for(pool, row_count(s, n), row_grain(s), [&](Index begin, Index end, int) {
-    for_pixels(s, begin, end, [&](Index i, Index pixel, const Windows& w) {
-      const Index count = w.count();
-      for_channels(0, s.channels, [&](Index c, int lanes, auto partial) {
-        constexpr bool P = decltype(partial)::value;
-        const real* from = x + i * image + c;
-        V sum{};
-        for_taps(s, w, [&](Index offset, Index) { sum += get<P>(from + offset, lanes); });
-        put<P>(y + pixel * s.channels + c, sum / static_cast<real>(count), lanes);
+  with_taps(s, [&](const auto& taps) {
+    parallel_for(pool, row_count(s, n), row_grain(s), [&](Index begin, Index end, int) {
+      for_pixels(s, begin, end, [&](Index i, Index pixel, const Windows& w) {
+        const Index count = w.count();
+        for_channels(0, s.channels, [&](Index c, int lanes, auto partial) {
+          constexpr bool P = decltype(partial)::value;
+          const real* from = x + i * image + c;
+          V sum{};
+          for_taps(s, taps, w, [&](Index offset, Index) { sum += get<P>(from + offset, lanes); });
+          put<P>(y + pixel * s.channels + c, sum / static_cast<real>(count), lanes);
+        });
       });
     });
   });
 }
 
 void average_pool_backward(const PoolShape& s, Index n, const real* dy, real* dx, Pool* pool) {
-  scatter(s, n, dx, pool, [&](Index, Index pixel, Index c, int lanes, auto partial, Index count) {
+  const auto share = [&](Index, Index pixel, Index c, int lanes, auto partial, Index count) {
     constexpr bool P = decltype(partial)::value;
     const V g = get<P>(dy + pixel * s.channels + c, lanes) / static_cast<real>(count);
     return [g](Index) { return g; };
-  });
+  };
+  with_taps(s, [&](const auto& taps) { scatter(s, taps, n, dx, pool, share); });
 }
 
 PoolShape pool_shape_from(const Plan& plan, const Shape& x, bool adaptive) {
