@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 
 __version__ = "0.1.0"
 
@@ -54,7 +55,25 @@ _NAMES = {
 }
 
 
+# Rounds that an idle thread of the core waits before it sleeps, about 0.2 ms. GNU OpenMP's default is
+# some milliseconds, which a process that answers a few times a second would pay at every answer.
+_SPIN_COUNT = "20000"
+
+
+def _load_core():
+    given = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & set(os.environ)
+    if not given:
+        os.environ["GOMP_SPINCOUNT"] = _SPIN_COUNT  # read once, when the library is loaded
+    try:
+        return importlib.import_module("pyseq._core")
+    finally:
+        if not given:
+            del os.environ["GOMP_SPINCOUNT"]
+
+
 def __getattr__(name):
+    if name == "_core":
+        return _load_core()
     if name in _MODULES:
         try:
             return importlib.import_module(f"pyseq.{name}")
