@@ -202,7 +202,10 @@ def parse_options():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="where all compute (cpu)")
     parser.add_argument(
-        "--precision", default="highest", choices=["highest", "high"], help="of float32 products on a GPU"
+        "--precision",
+        default="highest",
+        choices=["highest", "high", "medium"],
+        help="of float32 products on a GPU (highest)",
     )
     parser.add_argument("--timeout", type=float, default=300.0, help="for one answer, s (300)")
     parser.add_argument("--output", type=Path, default=HERE / "results", help="folder of results")
@@ -215,7 +218,8 @@ def parse_options():
 
 def save(document, folder):
     machine = document["machine"]
-    slug = re.sub(r"[^a-z0-9]+", "-", machine["gpu" if "gpu" in machine else "cpu"].lower()).strip("-")
+    name = " ".join([machine["gpu"], machine["precision"]]) if "gpu" in machine else machine["cpu"]
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     folder.mkdir(parents=True, exist_ok=True)
     stem = folder / f"{slug}-{document['date'][:10]}"
     stem.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")

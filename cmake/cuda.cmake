@@ -20,15 +20,14 @@ set(_cuda_host_files csrc/core/plan.cpp csrc/kernels/activation.cpp csrc/kernels
 
 if(PYSEQ_CUDA STREQUAL "EMULATE")
   set(_cuda_target pyseq_cuda_emulation)
-  list(REMOVE_ITEM _cuda_files ${_cuda_root}/gemm.cu)
+  list(REMOVE_ITEM _cuda_files ${_cuda_root}/gemm.cu ${_cuda_root}/cudnn_library.cu)
   set_source_files_properties(${_cuda_files} PROPERTIES LANGUAGE CXX)
   file(GLOB files CONFIGURE_DEPENDS ${_cuda_root}/emulation/*.cpp)
   list(APPEND _cuda_files ${files})
 else()
   set(_cuda_target pyseq_cuda)
-  # All GPUs that CUDA 13 knows, and PTX for later ones.
-  set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90-real 90-virtual
-      CACHE STRING "GPUs to compile for")
+  # Code for 7.5, for 8.0 (which 8.6 and 8.9 run too) and 9.0, and PTX for what follows.
+  set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 90 CACHE STRING "GPUs to compile for")
   set(CMAKE_CUDA_STANDARD 20)
   enable_language(CUDA)
   find_package(Python REQUIRED COMPONENTS Interpreter)
@@ -50,10 +49,12 @@ if(PYSEQ_CUDA STREQUAL "EMULATE")
 else()
   target_include_directories(${_cuda_target} SYSTEM PRIVATE ${PYSEQ_CUBLAS_INCLUDE})
   target_compile_options(${_cuda_target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--extended-lambda>)
-  target_link_libraries(${_cuda_target} PRIVATE ${PYSEQ_CUBLAS_LIBRARY})
-  # Beside the wheels of nvidia-cublas, in any site-packages folder.
+  target_link_libraries(${_cuda_target} PRIVATE ${PYSEQ_CUBLAS_LIBRARY} ${CMAKE_DL_LIBS})
+  # Beside the wheels of nvidia-cublas and nvidia-cudnn-cu13, in any site-packages folder. cuDNN is
+  # looked for when the first convolution is planned.
+  set(_wheels "$ORIGIN;$ORIGIN/../nvidia/cu13/lib;$ORIGIN/../nvidia/cudnn/lib")
   set_target_properties(${_cuda_target} PROPERTIES CUDA_RUNTIME_LIBRARY Static
-    BUILD_RPATH "$ORIGIN;$ORIGIN/../nvidia/cu13/lib" INSTALL_RPATH "$ORIGIN;$ORIGIN/../nvidia/cu13/lib")
+    BUILD_RPATH "${_wheels}" INSTALL_RPATH "${_wheels}")
 endif()
 # The core is linked into who loads this: nothing may be looked up there.
 target_link_options(${_cuda_target} PRIVATE -Wl,--no-undefined)

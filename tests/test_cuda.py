@@ -4,7 +4,10 @@ Needs a GPU and the module (`-DPYSEQ_CUDA=ON`), or the module that runs its kern
 (`-DPYSEQ_CUDA=EMULATE` and `PYSEQ_CUDA_EMULATION=1`).
 """
 
+import ctypes
 import itertools
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +30,19 @@ pytestmark = [
 def _on_the_cpu_afterwards():
     yield
     pyseq.config.set_device("cpu")
+
+
+emulated = pytest.mark.skipif(
+    not os.environ.get("PYSEQ_CUDA_EMULATION"), reason="needs a device whose memory can be limited"
+)
+
+
+def used_megabytes():
+    """What the emulated device holds now."""
+    library = Path(_core.__file__).with_name("libpyseq_cuda_emulation.so")
+    function = ctypes.CDLL(str(library)).pyseq_emulated_bytes
+    function.restype = ctypes.c_size_t
+    return function() >> 20
 
 
 def close(ours, theirs, tolerance=1e-4):
@@ -101,6 +117,7 @@ def losses():
         ).split():
             yield kind, {}, x, y
         yield "huber", {"delta": 0.3}, x, y
+        yield "value", {}, x, y
         for kind in ("hinge", "squared_hinge"):
             yield kind, {}, x, bits
             yield kind, {}, x, 2 * bits - 1
@@ -146,8 +163,6 @@ def test_loss(kind, attrs, pred, target):
 
 
 def test_every_loss_is_compared():
-    from pathlib import Path
-
     folder = Path(__file__).resolve().parents[1] / "csrc" / "losses"
     if not folder.is_dir():
         pytest.skip("needs the source tree")
@@ -266,6 +281,19 @@ def test_masks_and_weights_reach_losses_and_metrics():
         ]
 
     close(*on_both(run), 1e-3)
+
+
+def test_metrics_in_python_see_the_predictions_of_the_step():
+    """The step uses the memory of its output again once the loss is known."""
+    x, y, _ = data()
+
+    def run():
+        model = mlp()
+        model.compile(optimizers.SGD(0.1), "categorical_crossentropy", metrics=[pyseq.metrics.F1Score()])
+        history = model.fit(x, y, batch_size=16, epochs=4, verbose=0)
+        return [np.array(history.history["f1_score"])]
+
+    close(*on_both(run))
 
 
 def test_a_mask_for_each_pixel():
@@ -389,9 +417,59 @@ def test_too_large_is_an_error_and_the_model_stays():
         model = mlp()
         y = model.predict(x, verbose=0)
         huge = pyseq.Sequential([pyseq.Input((7,)), layers.RepeatVector(2**38)])
-        with pytest.raises((ValueError, MemoryError), match="memory|room"):
+        with pytest.raises(MemoryError, match="MB of device memory.*smaller batch_size"):
             huge.predict(x, verbose=0)
         close([model.predict(x, verbose=0)], [y])
+
+
+@emulated
+@pytest.mark.parametrize("megabytes", [40, 90, 130])
+def test_training_goes_on_after_a_batch_that_was_too_large(monkeypatch, megabytes):
+    """Memory runs out at different points: the session, the step, its buffers."""
+    x, y, _ = data(2000)
+
+    def fit(model, batch_size):
+        pyseq.utils.set_random_seed(1)
+        model.fit(x[:200], y[:200], batch_size=batch_size, epochs=2, shuffle=False, verbose=0)
+
+    def make():
+        pyseq.utils.set_random_seed(0)
+        model = pyseq.Sequential(
+            [pyseq.Input((7,)), layers.RepeatVector(2500), layers.Cropping1D((0, 2499)), layers.Flatten(), layers.Dense(3)]
+        )
+        model.compile("adam", "mse")
+        return model
+
+    with pyseq.device("cuda"):
+        wanted = make()
+        fit(wanted, 20)
+        model = make()
+        monkeypatch.setenv("PYSEQ_CUDA_EMULATION_MEMORY", str(used_megabytes() + megabytes))
+        with pytest.raises(MemoryError, match="got .* MB free; use a smaller batch_size"):
+            model.fit(x, y, batch_size=2000, verbose=0)
+        monkeypatch.setenv("PYSEQ_CUDA_EMULATION_MEMORY", "4000")
+        model.set_weights(make().get_weights())
+        fit(model, 20)
+        for a, b in zip(model.get_weights(), wanted.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@emulated
+def test_arrays_that_stay_give_way_to_the_step(monkeypatch):
+    """`fit` keeps the data set on the device only as long as the step has room beside it."""
+    x, y = np.ones((5000, 500, 1), "float32"), np.ones((5000, 1), "float32")  # 10 MB
+    with pyseq.device("cuda"):
+        model = pyseq.Sequential(
+            [
+                pyseq.Input((500, 1)),
+                layers.UpSampling1D(20),  # 20 MB for a batch
+                layers.Cropping1D((0, 9999)),
+                layers.Dense(1),
+            ]
+        )
+        model.compile("sgd", "mse")
+        monkeypatch.setenv("PYSEQ_CUDA_EMULATION_MEMORY", str(used_megabytes() + 58))
+        model.fit(x, y, batch_size=500, epochs=1, verbose=0)
 
 
 def test_unknown_devices():

@@ -4,6 +4,10 @@ that reach every tile, both ways through time and more than one block of the sor
 Needs what test_cuda.py needs.
 """
 
+import ctypes
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -57,8 +61,25 @@ CONVOLUTIONS = [
 ]
 
 
-@pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
-def test_convolution(rng, case):
+# What cuDNN may take: 8 channels or more in each group, with and without padding that differs at the
+# two ends of an axis ("same" with strides, even kernels, causal).
+CUDNN_CONVOLUTIONS = [
+    (2, (7, 6), 8, 8, (3, 3), (1, 1), (1, 1), ((1, 1), (1, 1)), 1, "linear"),
+    (3, (9, 8), 12, 40, (3, 2), (1, 1), (2, 2), ((2, 2), (1, 1)), 1, "gelu"),
+    (2, (9, 9), 16, 24, (3, 3), (3, 2), (1, 1), ((0, 0), (0, 0)), 2, "relu"),
+    (2, (11,), 8, 70, (3,), (2,), (1,), ((1, 1),), 1, "relu"),
+    (2, (5, 6, 4), 8, 9, (2, 3, 1), (1, 2, 1), (1, 1, 1), ((0, 0), (1, 1), (0, 0)), 1, "tanh"),
+]
+PADDED_CONVOLUTIONS = [
+    (2, (8, 10), 8, 12, (3, 3), (2, 2), (1, 1), ((0, 1), (0, 1)), 1, "relu"),
+    (2, (8, 7), 8, 8, (2, 4), (1, 1), (1, 1), ((0, 1), (1, 2)), 1, "linear"),
+    (2, (12,), 8, 33, (3,), (1,), (2,), ((4, 0),), 1, "gelu"),
+    (2, (6, 6), 16, 16, (3, 3), (1, 2), (1, 1), ((1, 1), (0, 1)), 2, "relu"),
+    (2, (4, 6, 4), 9, 8, (3, 3, 3), (2, 1, 2), (1, 1, 1), ((0, 1), (1, 1), (0, 1)), 1, "relu"),
+]
+
+
+def check_convolution(rng, case, kinds=("conv", "depthwise_conv", "conv_transpose")):
     rows, spatial, channels, filters, kernel, strides, dilations, pads, groups, activation = case
     out = [
         (n + sum(p) - (k - 1) * d - 1) // s + 1
@@ -75,9 +96,10 @@ def test_convolution(rng, case):
     w = 0.3 * rng.normal(size=(*kernel, channels // groups, filters))
     bias = rng.normal(size=filters)
     check(rng, "conv", [x], [w, bias], {**attrs, "groups": groups}, [(*out, filters)])
-    w = 0.3 * rng.normal(size=(*kernel, channels, 2))
-    bias = rng.normal(size=2 * channels)
-    check(rng, "depthwise_conv", [x], [w, bias], attrs, [(*out, 2 * channels)])
+    if "depthwise_conv" in kinds:
+        w = 0.3 * rng.normal(size=(*kernel, channels, 2))
+        bias = rng.normal(size=2 * channels)
+        check(rng, "depthwise_conv", [x], [w, bias], attrs, [(*out, 2 * channels)])
     attrs = {
         "strides": list(strides),
         "dilations": list(dilations),
@@ -89,6 +111,56 @@ def test_convolution(rng, case):
     w = 0.3 * rng.normal(size=(*kernel, channels, filters))
     bias = rng.normal(size=channels)
     check(rng, "conv_transpose", [x], [w, bias], attrs, [(*spatial, channels)])
+
+
+@pytest.fixture
+def cudnn_calls():
+    """How many convolutions the emulated cuDNN did so far; None where the real one does them."""
+    if not os.environ.get("PYSEQ_CUDA_EMULATION") or os.environ.get("PYSEQ_CUDNN") == "0":
+        return lambda: None
+    library = Path(_core.__file__).with_name("libpyseq_cuda_emulation.so")
+    return ctypes.CDLL(str(library)).pyseq_emulated_cudnn_calls
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
+def test_convolution(rng, case):
+    check_convolution(rng, case)
+
+
+# A forward pass and two gradients, of a convolution and of a transposed one.
+@pytest.mark.parametrize("case", CUDNN_CONVOLUTIONS, ids=str)
+def test_convolution_by_cudnn(rng, case, cudnn_calls):
+    before = cudnn_calls()
+    check_convolution(rng, case, ["conv", "conv_transpose"])
+    assert before is None or cudnn_calls() == before + 6
+
+
+@pytest.mark.parametrize("case", PADDED_CONVOLUTIONS, ids=str)
+@pytest.mark.parametrize("precision", ["highest", "high", "medium"])
+def test_convolution_with_padding_that_cudnn_lacks(rng, case, precision, cudnn_calls):
+    """With tensor cores, zeros in the kernel make up for it; without, own kernels do."""
+    before = cudnn_calls()
+    if before is None and precision != "highest":
+        pytest.skip("TF32 is coarser than this comparison")
+    pyseq.config.set_float32_matmul_precision(precision)
+    try:
+        check_convolution(rng, case, ["conv", "conv_transpose"])
+    finally:
+        pyseq.config.set_float32_matmul_precision("highest")
+    assert before is None or cudnn_calls() == before + (0 if precision == "highest" else 6)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_packed_weights_follow_the_variables(rng, transposed):
+    """Inference keeps weights in cuDNN's order; they are made anew when somebody writes them."""
+    kind = pyseq.layers.Conv2DTranspose if transposed else pyseq.layers.Conv2D
+    model = pyseq.Sequential([pyseq.Input((6, 6, 8)), kind(16, 3, padding="same")])
+    x = np.float32(rng.normal(size=(3, 6, 6, 8)))
+    for _ in range(2):
+        wanted = model.predict(x, verbose=0)
+        with pyseq.device("cuda"):
+            np.testing.assert_allclose(model.predict(x, verbose=0), wanted, atol=1e-4)
+        model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
 
 
 @pytest.mark.parametrize("mode", ["max", "average"])
@@ -158,3 +230,41 @@ def test_recurrent(rng, kind, gates, units, reset_after, masked):
 def test_embedding_gradient(rng, rows, ids, size, width):
     x = rng.integers(0, size, (rows, ids))
     check(rng, "embedding", [x], [rng.normal(size=(size, width))], {}, [(ids, width)])
+
+
+@pytest.mark.parametrize(
+    "kind, shape, params, attrs, out",
+    [
+        ("reduce", (8, 40), [], {"function": "max", "axes": [0]}, (40,)),
+        ("reduce", (8, 40), [], {"function": "mean", "axes": [0]}, (40,)),
+        ("reduce", (40, 8), [], {"function": "sum", "axes": [1]}, (40,)),
+        ("reduce", (2, 70), [], {"function": "sum", "axes": [1]}, (2,)),
+        ("reduce", (2, 70), [], {"function": "max", "axes": [1]}, (2,)),
+        ("reduce", (2, 70), [], {"function": "min", "axes": [1]}, (2,)),
+        ("reduce", (2, 70), [], {"function": "prod", "axes": [1]}, (2,)),
+        ("reduce", (40, 8), [], {"function": "prod", "axes": [0, 1], "batch": True}, ()),
+        ("reduce", (5, 40, 3), [], {"function": "argmin", "axes": [1]}, (5, 3)),
+        ("reduce", (50, 6), [], {"function": "sum", "axes": [0], "batch": True}, (6,)),
+        ("binary", (50, 6), [(6,)], {"function": "multiply"}, (50, 6)),
+        ("binary", (50, 6), [(50, 1)], {"function": "divide", "swap": True}, (50, 6)),
+        ("binary", (1,), [(40, 3)], {"function": "multiply"}, (40, 3)),
+        ("variable", (1,), [(30, 7)], {}, (30, 7)),
+        ("scan", (300,), [], {"function": "cumprod", "axis": 0}, (300,)),
+        ("scan", (40, 30), [], {"function": "cumsum", "axis": 0, "reverse": True}, (40, 30)),
+        ("gather", (9, 12), [], {"axis": 0, "indices": [8, 0, 0, 3]}, (4, 12)),
+        ("add_loss", (50, 6), [], {"scale": 0.1}, (50, 6)),
+    ],
+    ids=str,
+)
+def test_traced(rng, kind, shape, params, attrs, out):
+    """Rows enough for several blocks, chunks and threads of their own; small shapes are in
+    test_traced_ops.py."""
+    x = rng.uniform(0.97, 1.03, (300, *shape))
+    check(rng, kind, [x], [rng.uniform(0.5, 1.5, p) for p in params], attrs, [out])
+
+
+@pytest.mark.parametrize("b", [(4, 30, 9), (1, 30, 9)], ids=str)
+def test_matmul_of_many(rng, b):
+    a, b = rng.normal(size=(70, 4, 20, 30)), rng.normal(size=(70, *b))
+    check(rng, "matmul", [a, b], [], {}, [(4, 20, 9)])
+    check(rng, "matmul", [b, a], [], {"transpose_a": True, "transpose_b": True}, [(4, 9, 20)])

@@ -23,8 +23,9 @@ class Jax:
         import jax
         import jax.numpy as jnp
 
-        if os.environ.get("BENCH_PRECISION", "highest") == "highest":
-            jax.config.update("jax_default_matmul_precision", "highest")
+        names = {"highest": "highest", "high": "tensorfloat32", "medium": "bfloat16"}
+        precision = names[os.environ.get("BENCH_PRECISION", "highest")]
+        jax.config.update("jax_default_matmul_precision", precision)
 
     def build(self, workload):
         self.workload = workload

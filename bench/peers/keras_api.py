@@ -25,6 +25,11 @@ class KerasApi:
             tf.config.threading.set_intra_op_parallelism_threads(self.threads)
             tf.config.threading.set_inter_op_parallelism_threads(self.threads)
         self.api = importlib.import_module(self.module)
+        if self.module == "pyseq":  # which imports its parts when they are used
+            for part in ("Sequential", "layers", "optimizers", "losses", "metrics"):
+                getattr(self.api, part)
+        if self.module == "pyseq" and os.environ.get("BENCH_DEVICE", "cpu") != "cpu":
+            self.api.config.set_float32_matmul_precision(os.environ["BENCH_PRECISION"])
         if self.module == "keras" and os.environ["KERAS_BACKEND"] == "torch":
             import torch
 

@@ -120,6 +120,4 @@ std::vector<DeviceInfo> list_devices() {
   return all;
 }
 
-std::string missing_devices() { return module().missing; }
-
 }  // namespace pyseq

@@ -1,7 +1,7 @@
 #pragma once
 // What the module of a GPU offers to the core: memory, streams, and the parts of a training step that
 // the core itself does on the host. Every function with a Stream only enqueues, unless it says that
-// it waits. Memory errors throw pyseq::Error and leave everything as it was.
+// it waits. A lack of memory throws pyseq::OutOfMemory and leaves everything as it was.
 #include <cstddef>
 #include <cstdint>
 
@@ -118,9 +118,11 @@ struct DeviceTable {
   const char* description;
   std::size_t (*free_bytes)();
 
+  // Before the calling thread enqueues anything.
+  void (*enter)();
   void* (*allocate)(std::size_t bytes);
   void (*release)(void*);
-  Stream* (*open)();
+  Stream* (*open)(bool copies_only);  // for upload and download alone
   void (*close)(Stream*);
   // Host memory may be used again when it returns.
   void (*upload)(Stream*, void* to, const void* from, std::size_t bytes);
@@ -143,6 +145,9 @@ struct DeviceTable {
 
   // A named range in the profilers' timelines, around the enqueueing of one op; null ends it.
   void (*range)(const char* name);
+  // The device's microseconds for what is enqueued between the two; the second waits.
+  void (*start_clock)(Stream*);
+  double (*stop_clock)(Stream*);
 
   // Everything enqueued between the two becomes one graph, and is not run. Null: cannot be captured.
   void (*begin_capture)(Stream*);

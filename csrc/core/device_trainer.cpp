@@ -82,7 +82,8 @@ bool same(const std::vector<DeviceSegment>& a, const std::vector<DeviceSegment>&
          (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(DeviceSegment)) == 0);
 }
 
-using StepKey = std::tuple<std::int64_t, const void*, const void*, const void*, const void*, const void*>;
+using StepKey =
+    std::tuple<std::int64_t, const void*, const void*, const void*, const void*, const void*, const void*, int>;
 
 struct Step {
   int runs = 0;
@@ -97,6 +98,7 @@ struct DeviceRun {
   std::map<StepKey, Step> steps;
   Buffer totals;  // doubles: loss, then (total, count) of the loss and each metric; ints: skip
   Buffer rates, order, chunk[2];
+  Buffer predictions;  // of one batch: the step itself uses the memory of its output again
   HostBuffer staging[2];
   std::vector<std::unique_ptr<Group>> groups;
   // Arrays that stay: what the caller holds, and the copies.
@@ -110,6 +112,7 @@ struct DeviceRun {
         rates(d),
         order(d),
         chunk{Buffer(d), Buffer(d)},
+        predictions(d),
         staging{HostBuffer(d), HostBuffer(d)},
         held(d) {}
   ~DeviceRun() { forget(); }
@@ -158,6 +161,11 @@ class DeviceSteps {
     return std::min(r_.batch_size, r_.end - r_.begin - batch * r_.batch_size);
   }
   double seconds() const { return std::chrono::duration<double>(Clock::now() - started_).count(); }
+  std::size_t prediction_bytes(std::int64_t n) const {
+    const Dims& shape = program_.spec().slots[program_.spec().outputs[0]];
+    return r_.predictions ? static_cast<std::size_t>(elements(shape) * n) * s_.real : 0;
+  }
+  std::byte* predictions() const { return r_.predictions ? run_.predictions.data() : nullptr; }
   void step(const Source& source, std::int64_t batch);
   void enqueue(const Source& source, std::int64_t n);
   const float* gather(const Rows& rows, const void* from, const std::int64_t* order, std::int64_t n,
@@ -214,11 +222,11 @@ void DeviceSteps::bind_parameters() {
     }
     std::unique_ptr<Group>& known = run_.groups[o];
     if (known && same(known->segments, fresh->segments) && known->average == fresh->average) continue;
+    const std::size_t segments = round_up(fresh->segments.size() * sizeof(DeviceSegment));
+    const std::size_t pieces = round_up(fresh->pieces.size() * sizeof(DevicePiece));
+    fresh->memory.reserve(segments + pieces + fresh->segments.size() * sizeof(double));
     run_.forget();
     known = std::move(fresh);
-    const std::size_t segments = round_up(known->segments.size() * sizeof(DeviceSegment));
-    const std::size_t pieces = round_up(known->pieces.size() * sizeof(DevicePiece));
-    known->memory.reserve(segments + pieces + known->segments.size() * sizeof(double));
     device_.upload(stream_, known->memory.data(), known->segments.data(),
                    known->segments.size() * sizeof(DeviceSegment));
     device_.upload(stream_, known->memory.data() + segments, known->pieces.data(),
@@ -251,6 +259,7 @@ std::int64_t DeviceSteps::run(std::vector<Total>& totals) {
     if (run_.rates.reserve(bytes)) run_.forget();
     device_.upload(stream_, run_.rates.data(), r_.learning_rates, bytes);
   }
+  if (r_.predictions && run_.predictions.reserve(prediction_bytes(rows_of(0)))) run_.forget();
   const std::int64_t done = is_held() ? run_held(batches) : run_streamed(batches);
   std::vector<double> values(2 + 2 * s_.metrics.size());
   device_.download(stream_, values.data(), total(0), values.size() * sizeof(double));
@@ -346,7 +355,8 @@ std::int64_t DeviceSteps::run_streamed(std::int64_t batches) {
 void DeviceSteps::step(const Source& source, std::int64_t batch) {
   const std::int64_t n = rows_of(batch);
   const std::byte* first = run_.rates.data();
-  Step& known = run_.steps[{n, source.x, source.y, source.weights, source.order, first}];
+  Step& known = run_.steps[{n, source.x, source.y, source.weights, source.order, first, predictions(),
+                            matmul_precision()}];
   if (!known.graph && known.capturable && known.runs > 0 && !s_.profiling) {
     device_.begin_capture(stream_);
     enqueue(source, n);
@@ -357,11 +367,8 @@ void DeviceSteps::step(const Source& source, std::int64_t batch) {
   else enqueue(source, n);
   ++known.runs;
   if (!r_.predictions) return;
-  const int output = program_.spec().outputs[0];
-  const std::size_t bytes = static_cast<std::size_t>(elements(program_.spec().slots[output])) * s_.real;
-  device_.download(stream_,
-                   static_cast<char*>(r_.predictions) + static_cast<std::size_t>(batch * r_.batch_size) * bytes,
-                   s_.executor->slot(output), static_cast<std::size_t>(n) * bytes);
+  device_.download(stream_, static_cast<char*>(r_.predictions) + prediction_bytes(batch * r_.batch_size),
+                   predictions(), prediction_bytes(n));
 }
 
 const float* DeviceSteps::gather(const Rows& rows, const void* from, const std::int64_t* order,
@@ -375,7 +382,10 @@ void DeviceSteps::enqueue(const Source& source, std::int64_t n) {
   const void* x = gather(r_.x, source.x, source.order, n, s_.x);
   const float* y = gather(r_.y, source.y, source.order, n, s_.y);
   const float* weights = gather(r_.weights, source.weights, source.order, n, s_.weights);
-  s_.executor->forward(nullptr, n, &x, s_.trains, 0);
+  const void* const inputs[] = {x, y};
+  s_.executor->forward(nullptr, n, inputs, s_.trains, 0);
+  if (r_.predictions)
+    device_.copy(stream_, predictions(), s_.executor->slot(program_.spec().outputs[0]), prediction_bytes(n));
   for (std::size_t i = 0; i < s_.metrics.size() && y; ++i)
     evaluate(s_.metrics[i], n, y, weights, false, total(i + 1), total(i + 1) + 1);
   if (s_.loss.def && y) evaluate(s_.loss, n, y, weights, true, loss(), nullptr);
@@ -536,7 +546,7 @@ bool Trainer::hold(const Rows& x, const Rows& y, const Rows& weights, std::int64
     if (bytes > device->free_bytes() / 2) return false;
     run.held.reserve(bytes);
   }
-  Stream* stream = device->open();
+  Stream* stream = device->open(true);
   try {
     std::byte* at = run.held.data();
     for (const Rows* r : {&x, &y, &weights}) {

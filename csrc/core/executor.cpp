@@ -63,7 +63,7 @@ Executor::Executor(const Program& program, const std::vector<VariablePtr>& varia
   plan_ops();
   find_gradients();
   share_forward_memory();
-  if (device_) stream_ = device_->open();
+  if (device_) stream_ = device_->open(false);
   try {
     lay_out();
     bind();
@@ -417,7 +417,7 @@ void Executor::call(Node& node, Pool* pool, bool backward) {
   node.run.pool = pool;
   if (device_) {
     device_->range(node.spec->name.c_str());
-    if (profile_) device_->wait(stream_);
+    if (profile_) device_->start_clock(stream_);
   }
   const auto started = profile_ ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
   if (!backward) {
@@ -444,14 +444,12 @@ void Executor::call(Node& node, Pool* pool, bool backward) {
     const Index size = node.state.inputs[0].size() * node.run.n;
     add(pool, node.dy[0], node.input_sum[0], size);
   }
-  if (device_) {
-    if (profile_) device_->wait(stream_);
-    device_->range(nullptr);
-  }
   if (profile_) {
     const std::size_t at = node.run.op + (backward ? nodes_.size() : 0);
-    microseconds_[at] += std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - started).count();
+    const std::chrono::duration<double, std::micro> host = std::chrono::steady_clock::now() - started;
+    microseconds_[at] += device_ ? device_->stop_clock(stream_) : host.count();
   }
+  if (device_) device_->range(nullptr);
 }
 
 void Executor::add(Pool* pool, const void* src, void* dst, Index n) {
@@ -493,6 +491,7 @@ void Executor::bind_variables() {
 }
 
 void Executor::begin(Pool* pool, bool updates) {
+  if (device_) device_->enter();
   bind_variables();
   pack(pool);
   if (!device_) return;
@@ -541,6 +540,19 @@ double Executor::added_loss() const {
   double sum = 0;
   for (const Node& node : nodes_) sum += node.loss;
   return sum;
+}
+
+std::vector<double> Executor::flops() const {
+  std::vector<double> result(2 * nodes_.size());
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const double fold = static_cast<double>(nodes_[i].spec->fold);
+    const double forward = nodes_[i].state.forward_flops, backward = nodes_[i].state.backward_flops;
+    // A product's backward is two products, unless nobody wants the gradient of its input.
+    const bool half = backward == 2 * forward && !nodes_[i].dx.empty() && !nodes_[i].dx[0];
+    result[i] = forward * fold;
+    result[nodes_.size() + i] = (half ? forward : backward) * fold;
+  }
+  return result;
 }
 
 void Executor::profile(bool on) {

@@ -61,6 +61,8 @@ class Executor {
 
   void profile(bool on);
   const std::vector<double>& microseconds() const { return microseconds_; }
+  // Of one row in the same order, as ops declare them.
+  std::vector<double> flops() const;
 
  private:
   struct Node;

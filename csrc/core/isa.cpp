@@ -1,6 +1,8 @@
 #include "core/isa.h"
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -120,6 +122,18 @@ std::vector<std::string> built_isas() {
   std::vector<std::string> r;
   for (const KernelTable* t : kTables) r.emplace_back(t->isa);
   return r;
+}
+
+double peak_flops() {
+  using Clock = std::chrono::steady_clock;
+  const KernelTable& table = kernel_table("");
+  double best = 0;
+  for (int i = 0; i < 20; ++i) {
+    const auto start = Clock::now();
+    const double done = table.multiply_adds(20000);
+    best = std::max(best, done / std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  return best;
 }
 
 std::string current_isa() { return kernel_table("").isa; }

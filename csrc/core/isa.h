@@ -32,6 +32,8 @@ struct KernelTable {
                     const int* axes, int axis_count, const Shape&, void* w);
   // False if this level multiplies matrices wrongly on this CPU; asked once, before it is chosen.
   bool (*self_test)();
+  // Operations on registers alone, for the clock; returns how many.
+  double (*multiply_adds)(Index steps);
   const DeviceTable* device;  // null: the host
 };
 

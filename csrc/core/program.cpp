@@ -80,15 +80,23 @@ Program::Program(ProgramSpec spec, std::vector<HostFunction> host, const char* i
   check(spec_, *table_, host_.size());
 }
 
+Program::Program(ProgramSpec spec, std::vector<HostFunction> host, const Device& device)
+    : Program(std::move(spec), std::move(host),
+              is_device_name(device.name().c_str()) ? device.name().c_str() : "") {}
+
 Program::~Program() = default;
 
 const char* Program::isa() const { return table_->isa; }
 
-std::string Program::dump(std::int64_t n) const {
+std::string Program::dump(std::int64_t n, const std::vector<double>& microseconds) const {
+  const bool timed = !microseconds.empty();
+  if (timed && microseconds.size() != 2 * spec_.ops.size())
+    throw Error("Program.dump: expected the times of " + std::to_string(spec_.ops.size()) +
+                " ops, forward and backward, got " + std::to_string(microseconds.size()));
   std::string out = "program for " + std::string(isa()) + ", batches of " + std::to_string(n) + "\n";
   char line[256];
-  std::snprintf(line, sizeof line, "%3s  %-20s %-24s %-18s %12s %12s\n", "op", "kind", "layer",
-                "output", "bytes", "flops");
+  std::snprintf(line, sizeof line, "%3s  %-20s %-24s %-18s %12s %12s%s\n", "op", "kind", "layer",
+                "output", "bytes", "flops", timed ? "   forward us  backward us" : "");
   out += line;
   for (std::size_t j = 0; j < spec_.ops.size(); ++j) {
     const OpSpec& op = spec_.ops[j];
@@ -105,9 +113,14 @@ std::string Program::dump(std::int64_t n) const {
       flops = state.forward_flops * static_cast<double>(op.fold * n);
       if (state.alias) bytes = 0;
     }
-    std::snprintf(line, sizeof line, "%3zu  %-20s %-24s %-18s %12.0f %12.0f\n", j, op.kind.c_str(),
+    std::snprintf(line, sizeof line, "%3zu  %-20s %-24s %-18s %12.0f %12.0f", j, op.kind.c_str(),
                   op.name.c_str(), shape.c_str(), bytes, flops);
     out += line;
+    if (timed) {
+      std::snprintf(line, sizeof line, " %12.1f %12.1f", microseconds[j], microseconds[spec_.ops.size() + j]);
+      out += line;
+    }
+    out += '\n';
   }
   return out;
 }

@@ -6,12 +6,22 @@
 
 #include "core/executor.h"
 #include "core/pace.h"
+#include "pyseq/model.h"
 
 namespace pyseq {
 
 Session::Session(ProgramPtr program, std::vector<VariablePtr> variables)
+    : Session(std::move(program), std::move(variables), 1) {}
+
+Session::Session(const Model& model, std::int64_t n, const Device& device)
+    : Session(std::make_shared<Program>(model.program().spec(), model.program().host(), device),
+              model.variables(), n) {}
+
+Session::Session(ProgramPtr program, std::vector<VariablePtr> variables, std::int64_t n)
     : program_(std::move(program)), variables_(std::move(variables)), pace_(std::make_unique<Pace>()) {
+  if (n < 1) throw Error("Session: expected room for 1 row or more, got " + std::to_string(n));
   ExecutorOptions options;
+  options.max_rows = n;
   idle_.push_back(std::make_unique<Executor>(*program_, variables_, options));
 }
 
@@ -69,7 +79,8 @@ void Session::run(std::int64_t n, const void* const* inputs, void* const* output
     // Above this a time slice more or less does not count.
     constexpr double kShort = 1e9;
     const double work = executor->work(n);
-    int threads = std::min(threads_for(work), executor->workers());
+    // Twice, for a try: the pace takes back a team that does not pay.
+    int threads = std::min(threads_for(2 * work), executor->workers());
     const bool paced = threads > 1 && work < kShort;
     if (paced) {
       const std::lock_guard<std::mutex> lock(mutex_);

@@ -46,7 +46,7 @@ struct Scratch {
 // Memory of a device for one call.
 class Workbench {
  public:
-  explicit Workbench(const DeviceTable& device) : device_(device), stream_(device.open()) {}
+  explicit Workbench(const DeviceTable& device) : device_(device), stream_(device.open(false)) {}
   ~Workbench() { device_.close(stream_); }
   Workbench(const Workbench&) = delete;
   Workbench& operator=(const Workbench&) = delete;

@@ -89,7 +89,8 @@ void Trainer::State::prepare(const Program& program, std::int64_t rows, std::int
     total += round_up(static_cast<std::size_t>(size) * real);
     return at;
   };
-  const std::size_t x_at = book(rows * x_size), y_at = book(rows * y_size),
+  // A device's executor has room for the inputs.
+  const std::size_t x_at = book(table->device ? 0 : rows * x_size), y_at = book(rows * y_size),
                     w_at = book(rows * std::max<std::int64_t>(weight_row, 1)),
                     s_at = book(rows * max_loss_rows), v_at = book(rows * max_loss_rows);
   std::size_t scratch = 0;
@@ -106,7 +107,7 @@ void Trainer::State::prepare(const Program& program, std::int64_t rows, std::int
   arena.reset();
   arena = std::make_unique<Arena>(total + scratch, table->device);
   std::byte* base = arena->data();
-  x = base + x_at;
+  x = table->device ? executor->input(0) : base + x_at;
   y = base + y_at;
   weights = base + w_at;
   scale = base + s_at;
@@ -138,6 +139,10 @@ Trainer::Trainer(ProgramPtr program, std::vector<VariablePtr> variables, Trainer
   const ProgramSpec& ps = program_->spec();
   s.x_size = elements(ps.slots[ps.inputs[0]]);
   s.y_size = elements(s.spec.target);
+  if (ps.inputs.size() > 2 ||
+      (ps.inputs.size() == 2 && elements(ps.slots[ps.inputs[1]]) != s.y_size))
+    throw Error("Trainer: expected a program with one input, or with the targets of " +
+                std::to_string(s.y_size) + " numbers per sample as a second one");
   if (!s.spec.loss.kind.empty()) {
     s.loss.slot = s.spec.loss.slot;
     s.loss.mask = s.spec.loss.mask;
@@ -181,11 +186,28 @@ std::int64_t Trainer::run(const BatchRun& r) {
   if (r.y.data && r.y.row != s.y_size)
     throw Error("Trainer: expected rows of " + std::to_string(s.y_size) + " targets, got " +
                 std::to_string(r.y.row));
+  if (!r.y.data && program_->spec().inputs.size() == 2)
+    throw Error("Trainer: expected targets, which the program reads, got none");
   const std::int64_t n_max = std::min(r.batch_size, rows);
   const std::int64_t weight_row = r.weights.data ? r.weights.row : 0;
   if (!s.executor || s.executor->max_rows() < n_max || s.executor->workers() < num_threads() ||
-      s.weight_row < weight_row)
-    s.prepare(*program_, std::max(n_max, s.executor ? s.executor->max_rows() : 0), weight_row);
+      s.weight_row < weight_row) {
+    const std::int64_t room = std::max(n_max, s.executor ? s.executor->max_rows() : 0);
+    const auto prepare = [&] {
+      try {
+        s.prepare(*program_, room, weight_row);
+      } catch (...) {
+        s.executor.reset();  // a smaller batch may fit
+        throw;
+      }
+    };
+    try {
+      prepare();
+    } catch (const OutOfMemory&) {
+      release();  // what `hold` keeps on the device may be in the way
+      prepare();
+    }
+  }
   s.weight_row = weight_row;
   if (s.table->device) return s.run_on_device(*program_, r, totals_);
   const int threads = std::min(threads_for(s.executor->work(n_max)), s.executor->workers());
@@ -199,7 +221,8 @@ std::int64_t Trainer::run(const BatchRun& r) {
     const void* y = s.gather(pool, r.y, r.order, begin, n, s.y);
     const void* w = s.gather(pool, r.weights, r.order, begin, n, s.weights);
     const std::uint64_t step = r.step + static_cast<std::uint64_t>(done);
-    s.executor->forward(pool, n, &x, s.trains, step);
+    const void* const inputs[] = {x, y};
+    s.executor->forward(pool, n, inputs, s.trains, step);
     error = s.executor->take_error();
     if (error) return;
     if (r.predictions)
@@ -254,6 +277,10 @@ std::size_t Trainer::bytes() const {
 void Trainer::profile(bool on) {
   state_->profiling = on;
   if (state_->executor) state_->executor->profile(on);
+}
+
+std::vector<double> Trainer::profile_flops() const {
+  return state_->executor ? state_->executor->flops() : std::vector<double>();
 }
 
 std::vector<double> Trainer::profile_microseconds() const {

@@ -44,8 +44,7 @@ DType dtype_from(const std::string& name) {
 struct Variable::DeviceCopy {
   const DeviceTable* device;
   void* data;
-  std::uint64_t version;  // of the host's content that it holds
-  std::mutex mutex;
+  std::uint64_t version;  // of the variable's content that it holds
 
   explicit DeviceCopy(const DeviceTable& d, std::size_t bytes)
       : device(&d), data(d.allocate(bytes)), version(0) {}
@@ -57,7 +56,7 @@ namespace {
 // Copies between host and device on a stream of their own.
 class Transfer {
  public:
-  explicit Transfer(const DeviceTable& device) : device_(device), stream_(device.open()) {}
+  explicit Transfer(const DeviceTable& device) : device_(device), stream_(device.open(true)) {}
   ~Transfer() { device_.close(stream_); }
   void in(void* to, const void* from, std::size_t n) {
     device_.upload(stream_, to, from, n);
@@ -94,9 +93,13 @@ Variable::~Variable() {
 
 void Variable::fetch() const {
   if (!host_is_old_.load(std::memory_order_acquire)) return;
-  const std::lock_guard<std::mutex> lock(device_->mutex);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  fetch_locked();
+}
+
+void Variable::fetch_locked() const {
   if (!host_is_old_.load(std::memory_order_relaxed)) return;
-  Transfer(*device_->device).out(data_, device_->data, bytes());
+  Transfer(*newest_->device).out(data_, newest_->data, bytes());
   host_is_old_.store(false, std::memory_order_release);
 }
 
@@ -114,22 +117,24 @@ const void* Variable::data() const {
 void Variable::changed() { version_.fetch_add(1, std::memory_order_relaxed); }
 
 void* Variable::on_device(const DeviceTable& device, bool writes) {
-  if (device_ && device_->device != &device) {
-    fetch();
-    device_.reset();
-  }
-  if (!device_) device_ = std::make_unique<DeviceCopy>(device, bytes());
-  const std::lock_guard<std::mutex> lock(device_->mutex);
-  if (!host_is_old_.load(std::memory_order_relaxed) && device_->version != version()) {
-    device_->version = version();
-    Transfer(device).in(device_->data, data_, bytes());
+  const std::lock_guard<std::mutex> lock(mutex_);
+  DeviceCopy* copy = nullptr;
+  for (const auto& known : copies_)
+    if (known->device == &device) copy = known.get();
+  if (!copy) copy = copies_.emplace_back(std::make_unique<DeviceCopy>(device, bytes())).get();
+  if (newest_ != copy) fetch_locked();
+  if (!host_is_old_.load(std::memory_order_relaxed) && copy->version != version()) {
+    const std::uint64_t now = version();
+    Transfer(device).in(copy->data, data_, bytes());
+    copy->version = now;
   }
   if (writes) {
     changed();
-    device_->version = version();
+    copy->version = version();
+    newest_ = copy;
     host_is_old_.store(true, std::memory_order_release);
   }
-  return device_->data;
+  return copy->data;
 }
 
 }  // namespace pyseq

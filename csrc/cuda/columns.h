@@ -21,8 +21,9 @@ inline ColumnGrid column_grid(Index segments, Index rows, Index cols) {
   while (g.width < cols && g.width * g.groups < kThreads) g.width *= 2;
   while (g.groups < rows && g.width * g.groups < kThreads) g.groups *= 2;
   g.tiles = (cols + g.width - 1) / g.width;
-  const Index base = segments * g.tiles, most = rows / (g.groups * 4);
-  if (base > 0 && base * 2 <= kColumnBlocks && most > 1) {
+  // A second launch pays once a thread has dozens of rows.
+  const Index base = segments * g.tiles, most = rows / (g.groups * 16);
+  if (base > 0 && base * 2 <= kColumnBlocks && most >= 4) {
     g.chunks = kColumnBlocks / base < most ? kColumnBlocks / base : most;
     g.per_chunk = (rows + g.chunks - 1) / g.chunks;
     g.chunks = (rows + g.per_chunk - 1) / g.per_chunk;
@@ -119,6 +120,14 @@ struct Sums {
     for (int k = 0; k < K; ++k) v[k] += o.v[k];
   }
 };
+
+// out[c] = sum over rows of x (rows, cols); scratch: column_scratch<Sums<1>>() floats.
+inline void sum_rows(Stream* stream, const float* x, Index rows, Index cols, float* out, float* scratch) {
+  reduce_columns<Sums<1>>(
+      stream, 1, rows, cols, scratch,
+      [=] __device__(Sums<1> & state, Index row, Index j) { state.v[0] += x[row * cols + j]; },
+      [=] __device__(Index, Index j, const Sums<1>& state) { out[j] = state.v[0]; });
+}
 
 // Count, mean and sum of squared distances from it. Elements are taken relative to the first one, so
 // that a large mean costs no digits; merged as Chan, Golub & LeVeque, 1979.

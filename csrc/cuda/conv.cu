@@ -3,6 +3,7 @@
 #include "cuda/conv.h"
 
 #include "cuda/conv_tile.h"
+#include "cuda/divide.h"
 
 namespace pyseq::cuda {
 namespace {
@@ -285,15 +286,16 @@ void run(Stream* stream, Pass& p) {
   }
 }
 
-// A product of matrices: every pixel on its own.
-bool pointwise(const ConvShape& s) {
-  bool p = s.groups == 1;
-  for (const ConvAxis& a : s.axis) p = p && a.kernel == 1 && a.stride == 1 && a.pad == 0 && a.in == a.out;
-  return p;
+bool by_cudnn(Stream* stream, const ConvShape& s, bool back, Index n, const float* x, const float* w,
+              const ConvFilters& filters, float* z) {
+  if (!filters.at) return false;
+  if (filters.packed) w = nullptr;
+  return back ? cudnn_data_gradient(stream, s, n, x, w, filters.at, z)
+              : cudnn_forward(stream, s, n, x, w, filters.at, z);
 }
 
 void pass(Stream* stream, const ConvShape& s, bool back, Index n, const float* x, const float* w,
-          const ConvTarget& to) {
+          const ConvTarget& to, const ConvFilters& filters) {
   const Activation act = to.act ? *to.act : Activation{};
   const Index size = n * (back ? s.in_pixels() * s.channels : s.out_pixels() * s.filters);
   if (size <= 0) return;
@@ -311,6 +313,16 @@ void pass(Stream* stream, const ConvShape& s, bool back, Index n, const float* x
     g.bias = to.bias;
     if (relu) g.act = act;
     gemm(stream, g);
+  } else if (by_cudnn(stream, s, back, n, x, w, filters, z)) {
+    const float* const bias = to.bias;
+    if (!bias && act.kind == kLinear && z == y) return;
+    const Divider channels(back ? s.channels : s.filters);
+    for_each(stream, size, [=] __device__(Index i) {
+      const float v = bias ? z[i] + bias[i - channels.quotient(i) * channels.d] : z[i];
+      z[i] = v;
+      y[i] = activate(act, v);
+    });
+    return;
   } else {
     Pass p{s, n, x, w, to.bias, z, relu, false, 0, 0, {1, 1, 1}};
     if (back) run<true>(stream, p);
@@ -323,13 +335,13 @@ void pass(Stream* stream, const ConvShape& s, bool back, Index n, const float* x
 }  // namespace
 
 void conv_forward(Stream* stream, const ConvShape& s, Index n, const float* x, const float* w,
-                  const ConvTarget& y) {
-  pass(stream, s, false, n, x, w, y);
+                  const ConvTarget& y, const ConvFilters& filters) {
+  pass(stream, s, false, n, x, w, y, filters);
 }
 
 void conv_data_gradient(Stream* stream, const ConvShape& s, Index n, const float* y, const float* w,
-                        const ConvTarget& x) {
-  pass(stream, s, true, n, y, w, x);
+                        const ConvTarget& x, const ConvFilters& filters) {
+  pass(stream, s, true, n, y, w, x, filters);
 }
 
 }  // namespace pyseq::cuda

@@ -2,27 +2,36 @@
 // The three passes of a convolution, channels last, all pointers in device memory. Shapes, groups and
 // dilations as kernels/conv.h describes them; the same bits in every run.
 #include "cuda/columns.h"
-#include "cuda/gemm.h"
-#include "kernels/conv.h"
+#include "cuda/cudnn_conv.h"
 
 namespace pyseq::cuda {
 
+// A product of matrices: every pixel on its own.
+inline bool pointwise(const ConvShape& s) {
+  bool p = s.groups == 1;
+  for (const ConvAxis& a : s.axis) p = p && a.kernel == 1 && a.stride == 1 && a.pad == 0 && a.in == a.out;
+  return p;
+}
+
+// Weights in cuDNN's order: room for conv_filter_size floats, already filled or not. Without them, and
+// where cuDNN does not serve, own kernels do the work.
+struct ConvFilters {
+  float* at = nullptr;
+  bool packed = false;
+};
+inline Index conv_filter_size(const ConvShape& s) { return pointwise(s) ? 0 : cudnn_filter_size(s); }
+inline void conv_pack(Stream* stream, const ConvShape& s, const float* w, float* filters) {
+  cudnn_pack(stream, s, w, filters);
+}
+
 void conv_forward(Stream* stream, const ConvShape& s, Index n, const float* x, const float* w,
-                  const ConvTarget& y);
+                  const ConvTarget& y, const ConvFilters& filters = {});
 // y (N, oD, oH, oW, F) -> x (N, D, H, W, C): the transpose of conv_forward in x.
 void conv_data_gradient(Stream* stream, const ConvShape& s, Index n, const float* y, const float* w,
-                        const ConvTarget& x);
+                        const ConvTarget& x, const ConvFilters& filters = {});
 // scratch: what kernels/conv.h's conv_weight_gradient_scratch(s).fixed says.
 void conv_weight_gradient(Stream* stream, const ConvShape& s, Index n, const float* x, const float* dy,
                           float* dw, float* scratch);
-
-// out[c] = sum over rows of x (rows, cols); scratch: column_scratch<Sums<1>>() floats.
-inline void sum_rows(Stream* stream, const float* x, Index rows, Index cols, float* out, float* scratch) {
-  reduce_columns<Sums<1>>(
-      stream, 1, rows, cols, scratch,
-      [=] __device__(Sums<1> & state, Index row, Index j) { state.v[0] += x[row * cols + j]; },
-      [=] __device__(Index, Index j, const Sums<1>& state) { out[j] = state.v[0]; });
-}
 
 // to = from * act'(v): the gradient before the activation.
 inline void before_activation(Stream* stream, const Activation& activation, const float* v, const float* from,

@@ -161,19 +161,15 @@ void launch(Stream* stream, Pass p, Index chunks, bool wide_x, bool wide_y) {
   else for_blocks(stream, blocks, kTileThreads, T::kShared, Kernel<T, 1, 1>{p});
 }
 
-bool pointwise(const ConvShape& s) {
-  bool p = s.groups == 1;
-  for (const ConvAxis& a : s.axis) p = p && a.kernel == 1 && a.stride == 1 && a.pad == 0 && a.in == a.out;
-  return p;
-}
-
 bool aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; }
 
 }  // namespace
 
 ConvScratch conv_weight_gradient_scratch(const ConvShape& s) {
-  const Index chunks = most_chunks(s);
-  return {pointwise(s) || chunks == 1 ? 0 : chunks * s.depth() * s.filters, 0};
+  if (pointwise(s)) return {};
+  const Index chunks = most_chunks(s), filters = cudnn_filter_size(s);
+  const Index parts = chunks == 1 ? 0 : chunks * s.depth() * s.filters;
+  return {parts > filters ? parts : filters, 0};
 }
 
 void conv_weight_gradient(Stream* stream, const ConvShape& s, Index n, const float* x, const float* dy,
@@ -186,6 +182,7 @@ void conv_weight_gradient(Stream* stream, const ConvShape& s, Index n, const flo
     g.c = dw, g.ldc = s.filters;
     return gemm(stream, g);
   }
+  if (cudnn_weight_gradient(stream, s, n, x, dy, dw, scratch)) return;
   Pass p;
   p.s = s;
   for (int k = 0; k < 3; ++k) p.out[k] = Divider(s.axis[k].out);

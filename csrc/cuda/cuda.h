@@ -18,16 +18,22 @@ struct cublasLtContext;
 
 namespace pyseq {
 
+namespace cuda {
+struct Convolutions;
+}
+
 struct Stream {
   cudaStream_t handle = nullptr;
   int device = 0;
   cublasLtContext* blas = nullptr;
-  void* workspace = nullptr;  // of cuBLAS, and of sums between its calls (total.h)
+  cuda::Convolutions* convolutions = nullptr;  // of cuDNN
+  void* workspace = nullptr;  // of the libraries, and of sums between their calls (total.h)
   std::size_t workspace_bytes = 0;
   StepState* state = nullptr;  // device memory
   // Copies ahead of the kernels, through two buffers.
   cudaStream_t copies = nullptr;
   cudaEvent_t filled[2] = {}, used[2] = {};
+  cudaEvent_t clock[2] = {};
   // The first failure of a kernel or library call since the last wait; ops cannot throw.
   cudaError_t failed = cudaSuccess;
   const char* failed_where = nullptr;
@@ -108,6 +114,7 @@ void for_each(Stream* s, Index n, F f) {
   s->handle->enqueue([=] {
     for (Index i = 0; i < n; ++i) f(i);
   });
+  s->note(cudaPeekAtLastError(), "for_each");
 #else
   constexpr Index kMost = 132 * 64;  // enough blocks to fill any GPU; the rest by looping
   const Index blocks = (n + kThreads - 1) / kThreads;
@@ -128,6 +135,7 @@ void for_blocks(Stream* s, Index blocks, int threads, int shared, F f) {
         f(b, Block{thread, threads, memory});
       });
   });
+  s->note(cudaPeekAtLastError(), "for_blocks");
 #else
   constexpr Index kMost = 1 << 20;
   blocks_kernel<<<static_cast<unsigned>(blocks < kMost ? blocks : kMost), static_cast<unsigned>(threads),

@@ -6,7 +6,7 @@
 #include <map>
 #include <tuple>
 
-#include "cuda/precision.h"
+#include "cuda/libraries.h"
 
 namespace pyseq::cuda {
 namespace {
@@ -104,11 +104,19 @@ void choose(Stream* s, Product& p, const Gemm& g, const Batch& batch, const Oper
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, static_cast<std::uint32_t>(align[2]));
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, static_cast<std::uint32_t>(align[2]));
   cublasLtMatmulHeuristicResult_t best{};
-  int found = 0;
-  const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
-      products(s).handle, p.desc, p.a, p.b, p.c, p.c, preference, 1, &best, &found);
+  const auto ask = [&] {
+    int found = 0;
+    const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
+        products(s).handle, p.desc, p.a, p.b, p.c, p.c, preference, 1, &best, &found);
+    p.usable = status == CUBLAS_STATUS_SUCCESS && found == 1 && best.state == CUBLAS_STATUS_SUCCESS;
+  };
+  ask();
+  if (!p.usable && compute_type() != CUBLAS_COMPUTE_32F) {  // GPUs before 8.0 have no other
+    const cublasComputeType_t exact = CUBLAS_COMPUTE_32F;
+    cublasLtMatmulDescSetAttribute(p.desc, CUBLASLT_MATMUL_DESC_COMPUTE_TYPE, &exact, sizeof exact);
+    ask();
+  }
   cublasLtMatmulPreferenceDestroy(preference);
-  p.usable = status == CUBLAS_STATUS_SUCCESS && found == 1 && best.state == CUBLAS_STATUS_SUCCESS;
   p.algo = best.algo;
 }
 

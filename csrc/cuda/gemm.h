@@ -11,7 +11,4 @@ struct Batch {
 };
 void gemm(Stream* s, const Gemm& g, const Batch& batch = {});
 
-// out[j] = sum over i of x[i * ld + j].
-void column_sum(Stream* s, const float* x, Index ld, Index rows, Index cols, float* out);
-
 }  // namespace pyseq::cuda

@@ -5,6 +5,7 @@ namespace pyseq::cuda {
 
 void describe(int device, char* to, std::size_t size);
 void range(const char* name);
+void start_clock(Stream* s);
 void begin_capture(Stream* s);
 DeviceGraph* end_capture(Stream* s);
 void launch(Stream* s, DeviceGraph* graph);

@@ -6,7 +6,7 @@
 #include "core/isa.h"
 #include "cuda/cuda.h"
 #include "cuda/graph.h"
-#include "cuda/precision.h"
+#include "cuda/libraries.h"
 #include "cuda/step.h"
 
 namespace pyseq::cuda {
@@ -49,9 +49,15 @@ constexpr int count(T (&)[N]) {
 constexpr int kMaxDevices = 16;
 constexpr std::size_t kWorkspace = std::size_t{32} << 20;
 
+std::string megabytes(std::size_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f MB", static_cast<double>(bytes) / (1 << 20));
+  return text;
+}
+
 template <int kDevice>
 struct On {
-  // The runtime keeps a current device for each thread: every entry from the core sets it.
+  // The runtime keeps a current device for each thread.
   static void enter() { check(cudaSetDevice(kDevice), "choosing the device"); }
 
   static std::size_t free_bytes() {
@@ -64,19 +70,22 @@ struct On {
     enter();
     void* p = nullptr;
     const cudaError_t e = cudaMalloc(&p, bytes);
-    if (e == cudaErrorMemoryAllocation)
-      throw Error("cuda:" + std::to_string(kDevice) + ": expected room for " + std::to_string(bytes >> 20) +
-                  " MB of device memory, got " + std::to_string(free_bytes() >> 20) +
-                  " MB free; use a smaller batch or model");
+    if (e == cudaErrorMemoryAllocation) {
+      cudaGetLastError();  // the next launch would report it again
+      throw OutOfMemory("cuda:" + std::to_string(kDevice) + ": expected room for " + megabytes(bytes) +
+                        " of device memory, got " + megabytes(free_bytes()) +
+                        " free; use a smaller batch_size, or delete models that are not needed");
+    }
     check(e, "allocating memory");
     return p;
   }
-  static Stream* open() {
+  static Stream* open(bool copies_only) {
     enter();
     auto* s = new Stream;
     s->device = kDevice;
     try {
       check(cudaStreamCreate(&s->handle), "making a stream");
+      if (copies_only) return s;
       s->state = static_cast<StepState*>(allocate(sizeof(StepState)));
       check(cudaMemsetAsync(s->state, 0, sizeof(StepState), s->handle), "memset");
       s->workspace = allocate(kWorkspace);
@@ -85,6 +94,7 @@ struct On {
       for (int i = 0; i < 2; ++i) {
         check(cudaEventCreateWithFlags(&s->filled[i], cudaEventDisableTiming), "making an event");
         check(cudaEventCreateWithFlags(&s->used[i], cudaEventDisableTiming), "making an event");
+        check(cudaEventCreate(&s->clock[i]), "making an event");
       }
       open_blas(s);
     } catch (...) {
@@ -95,12 +105,14 @@ struct On {
   }
   static void close(Stream* s) {
     cudaSetDevice(kDevice);
+    close_convolutions(s);
     close_blas(s);
     if (s->state) cudaFree(s->state);
     if (s->workspace) cudaFree(s->workspace);
     for (int i = 0; i < 2; ++i) {
       if (s->filled[i]) cudaEventDestroy(s->filled[i]);
       if (s->used[i]) cudaEventDestroy(s->used[i]);
+      if (s->clock[i]) cudaEventDestroy(s->clock[i]);
     }
     if (s->copies) cudaStreamDestroy(s->copies);
     if (s->handle) cudaStreamDestroy(s->handle);
@@ -109,8 +121,10 @@ struct On {
   static void* allocate_host(std::size_t bytes) {
     enter();
     void* p = nullptr;
-    check(cudaMallocHost(&p, bytes), "allocating memory of the host");
-    return p;
+    if (cudaMallocHost(&p, bytes) == cudaSuccess) return p;
+    cudaGetLastError();
+    throw OutOfMemory("cuda:" + std::to_string(kDevice) + ": expected " + megabytes(bytes) +
+                      " of pinned memory of the host, got none; use a smaller batch_size");
   }
   static void begin_capture(Stream* s) {
     enter();
@@ -163,13 +177,14 @@ const KernelTable* table() {
   static char name[16], description[64];
   static DeviceTable device{};
   static KernelTable kernels{};
-  if (!kernels.isa) {
+  static const bool made = [] {
     std::snprintf(name, sizeof name, "cuda:%d", kDevice);
     describe(kDevice, description, sizeof description);
     using D = On<kDevice>;
     device.name = name;
     device.description = description;
     device.free_bytes = D::free_bytes;
+    device.enter = D::enter;
     device.allocate = D::allocate;
     device.release = release;
     device.open = D::open;
@@ -186,6 +201,14 @@ const KernelTable* table() {
     device.wait = wait;
     device.state = state;
     device.range = range;
+    device.start_clock = start_clock;
+    device.stop_clock = [](Stream* s) {
+      s->note(cudaEventRecord(s->clock[1], s->handle), "event");
+      wait(s);
+      float milliseconds = 0;
+      s->note(cudaEventElapsedTime(&milliseconds, s->clock[0], s->clock[1]), "event");
+      return 1e3 * static_cast<double>(milliseconds);
+    };
     device.begin_capture = D::begin_capture;
     device.end_capture = end_capture;
     device.launch = D::launch;
@@ -211,7 +234,9 @@ const KernelTable* table() {
     kernels.loss_count = count(losses);
     kernels.device = &device;
     kernels.isa = name;
-  }
+    return true;
+  }();
+  static_cast<void>(made);
   return &kernels;
 }
 
@@ -227,8 +252,11 @@ const KernelTable* table_of(int device, std::integer_sequence<int, kDevices...>)
 int matmul_precision() { return core_precision ? core_precision() : 3; }
 
 void check(cudaError_t e, const char* what) {
-  if (e != cudaSuccess)
-    throw Error(std::string("cuda: ") + what + " failed: " + cudaGetErrorString(e));
+  if (e == cudaSuccess) return;
+  cudaGetLastError();
+  const std::string message = std::string("cuda: ") + what + " failed: " + cudaGetErrorString(e);
+  if (e == cudaErrorMemoryAllocation) throw OutOfMemory(message + "; use a smaller batch_size");
+  throw Error(message);
 }
 
 }  // namespace pyseq::cuda

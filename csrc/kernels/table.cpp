@@ -3,6 +3,7 @@
 #include "kernels/constraint.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
+#include "kernels/peak.h"
 #include "kernels/penalty.h"
 #include "kernels/real.h"
 
@@ -89,6 +90,6 @@ extern const KernelTable table;
 const KernelTable table{PYSEQ_TEXT(PYSEQ_NS), sizeof(real),     ops,      count(ops),
                         losses,               count(losses),    optimizers, count(optimizers),
                         add,                  blend,            sum_squares, all_finite,
-                        penalty,              constrain,        self_test,  nullptr};
+                        penalty,              constrain,        self_test,  multiply_adds, nullptr};
 
 }  // namespace pyseq::PYSEQ_NS

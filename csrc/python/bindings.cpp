@@ -408,6 +408,8 @@ PYBIND11_MODULE(_core, m) {
   py::register_exception_translator([](std::exception_ptr p) {
     try {
       if (p) std::rethrow_exception(p);
+    } catch (const OutOfMemory& e) {
+      PyErr_SetString(PyExc_MemoryError, e.what());
     } catch (const Error& e) {
       PyErr_SetString(PyExc_ValueError, e.what());
     }
@@ -428,7 +430,7 @@ PYBIND11_MODULE(_core, m) {
 
   py::class_<Program, std::shared_ptr<Program>>(m, "Program")
       .def(py::init(&make_program), py::arg("spec"), py::arg("callbacks") = py::list())
-      .def("dump", &Program::dump, py::arg("rows") = 1)
+      .def("dump", &Program::dump, py::arg("rows") = 1, py::arg("microseconds") = std::vector<double>())
       .def_property_readonly("isa", &Program::isa);
 
   py::class_<Session>(m, "Session")
@@ -464,6 +466,7 @@ PYBIND11_MODULE(_core, m) {
       .def("reset_totals", &Trainer::reset_totals)
       .def("profile", &Trainer::profile)
       .def("profile_microseconds", &Trainer::profile_microseconds)
+      .def("profile_flops", &Trainer::profile_flops)
       .def_property_readonly("bytes", &Trainer::bytes);
 
   m.def("export_model", [](const std::shared_ptr<Program>& program, const std::vector<VariablePtr>& variables,
@@ -506,9 +509,9 @@ PYBIND11_MODULE(_core, m) {
     for (const DeviceInfo& d : list_devices()) r.emplace_back(d.name, d.description);
     return r;
   });
-  m.def("missing_devices", &missing_devices);
   m.def("set_num_threads", &set_num_threads);
   m.def("num_threads", &num_threads);
+  m.def("peak_flops", &peak_flops);
   m.def("set_matmul_precision", &set_matmul_precision);
   m.def("matmul_precision", &matmul_precision_name);
   m.def("available_isas", &available_isas);

@@ -687,52 +687,15 @@ class Model(Layer, metaclass=_ModelType):
         )
 
     def profile(self, x, y=None, batch_size=32, steps=20):
-        """Train (with y) or evaluate on copies of the first batches and return time per op.
+        """Time each op of a training step (with `y`) or of evaluation, on the first batch.
 
-        The model's weights and the optimizer's state are restored afterwards. Returns a list of
-        dicts with keys op, layer, forward_us, backward_us: microseconds of one step.
+        Weights and the optimizer's state are restored afterwards. Returns a list of dicts, which
+        prints as a table, with microseconds of one step, GFLOP/s and the share of what the
+        machine's cores can do at most; `pyseq.training.profile` has the details.
         """
-        self._check_compiled("profile")
-        mode = "train" if y is not None else "test"
-        saved = self.get_weights()
-        data = self._array_data(x, y, None, batch_size, False, None, "profile", None)
-        self._build_for(data.x.shape)
-        y_shape = data.y.shape[1:] if data.y is not None else None
-        program = self._step_program(mode, data.x.shape[1:], y_shape, batch_size)
-        state = [v.numpy() for v in self.optimizer.variables]
-        arrays = (data.x, program.prepare_targets(data.y), None)
-        totals = loop.Totals(self)
-        end = min(data.rows, batch_size)
+        from pyseq.training.profile import profile
 
-        def step():
-            loop.run_batches(self, program, arrays, None, 0, end, batch_size, 1, totals, 1e9)
-
-        step()
-        program.trainer.profile(True)
-        started = time.perf_counter()
-        for _ in range(steps):
-            step()
-        total = (time.perf_counter() - started) / steps * 1e6
-        times = np.array(program.trainer.profile_microseconds()) / steps
-        program.trainer.profile(False)
-        self.set_weights(saved)
-        for variable, value in zip(self.optimizer.variables, state):
-            variable.assign(value)
-        ops = program.graph.ops
-        rows = [
-            {
-                "op": op["kind"],
-                "layer": op["name"],
-                "forward_us": times[i],
-                "backward_us": times[len(ops) + i],
-            }
-            for i, op in enumerate(ops)
-        ]
-        rest = total - float(times.sum())
-        rows.append(
-            {"op": "(loss, optimizer, data)", "layer": "", "forward_us": rest, "backward_us": 0.0}
-        )
-        return rows
+        return profile(self, x, y, batch_size, steps)
 
     # --- saving
 

@@ -1,6 +1,6 @@
 #include "cuda/gemm.h"
 
-#include "cuda/precision.h"
+#include "cuda/libraries.h"
 
 namespace pyseq::cuda {
 

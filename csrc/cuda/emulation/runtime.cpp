@@ -2,10 +2,14 @@
 
 #include <ucontext.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <utility>
 
 namespace pyseq::cuda::emulation {
 namespace {
@@ -93,8 +97,7 @@ float max(int thread, int threads, float v) {
   running->exchange[static_cast<std::size_t>(thread)] = static_cast<double>(v);
   barrier();
   double top = running->exchange[0];
-  for (int t = 1; t < threads; ++t)
-    top = std::fmax(top, running->exchange[static_cast<std::size_t>(t)]);
+  for (int t = 1; t < threads; ++t) top = std::fmax(top, running->exchange[static_cast<std::size_t>(t)]);
   barrier();
   return static_cast<float>(top);
 }
@@ -102,24 +105,89 @@ float max(int thread, int threads, float v) {
 }  // namespace pyseq::cuda::emulation
 
 const char* cudaGetErrorString(cudaError_t e) { return e == cudaSuccess ? "no error" : "out of memory"; }
-cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
-cudaError_t cudaSetDevice(int) { return cudaSuccess; }
+namespace {
+
+thread_local cudaError_t last_error = cudaSuccess;
+thread_local int current_device = 0;
+
+// What is allocated on each device, for PYSEQ_CUDA_EMULATION_MEMORY, the megabytes that each one has.
+constexpr int kMostDevices = 16;
+std::mutex memory_mutex;
+std::map<void*, std::pair<int, std::size_t>> allocated;
+std::size_t in_use[kMostDevices] = {};
+
+std::size_t capacity() {
+  const char* megabytes = std::getenv("PYSEQ_CUDA_EMULATION_MEMORY");
+  return (megabytes ? static_cast<std::size_t>(std::atoll(megabytes)) : std::size_t{1} << 20) << 20;
+}
+
+cudaError_t fail(cudaError_t e) { return last_error = e; }
+
+}  // namespace
+
+void pyseq::cuda::emulation::check_device(int device) {
+  if (device == current_device) return;
+  std::fprintf(stderr, "emulated GPU: work for device %d while device %d is current\n", device,
+               current_device);
+  std::abort();
+}
+
+// For tests: what the first device holds.
+extern "C" __attribute__((visibility("default"))) std::size_t pyseq_emulated_bytes() {
+  const std::lock_guard<std::mutex> lock(memory_mutex);
+  return in_use[0];
+}
+
+cudaError_t cudaGetLastError() { return std::exchange(last_error, cudaSuccess); }
+cudaError_t cudaPeekAtLastError() { return last_error; }
+
+// PYSEQ_CUDA_EMULATION=2: two devices.
+cudaError_t cudaGetDeviceCount(int* count) {
+  const char* number = std::getenv("PYSEQ_CUDA_EMULATION");
+  const int n = number ? std::atoi(number) : 1;
+  return *count = n < 1 ? 1 : n > kMostDevices ? kMostDevices : n, cudaSuccess;
+}
+cudaError_t cudaSetDevice(int device) { return current_device = device, cudaSuccess; }
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
-  *free = *total = std::size_t{1} << 32;
+  const std::lock_guard<std::mutex> lock(memory_mutex);
+  const std::size_t used = in_use[current_device];
+  *total = capacity();
+  *free = *total > used ? *total - used : 0;
   return cudaSuccess;
 }
 cudaError_t cudaMalloc(void** p, std::size_t bytes) {
-  if (bytes > std::size_t{1} << 40) return cudaErrorMemoryAllocation;
+  const std::lock_guard<std::mutex> lock(memory_mutex);
+  std::size_t& used = in_use[current_device];
+  if (bytes > capacity() || used > capacity() - bytes) return fail(cudaErrorMemoryAllocation);
   *p = std::aligned_alloc(256, (bytes + 256) / 256 * 256);
+  if (!*p) return fail(cudaErrorMemoryAllocation);
   // What was never written is not a number: kernels must not count on zeros.
-  if (*p) std::memset(*p, 0xff, (bytes + 256) / 256 * 256);
-  return *p ? cudaSuccess : cudaErrorMemoryAllocation;
+  std::memset(*p, 0xff, (bytes + 256) / 256 * 256);
+  used += bytes;
+  allocated[*p] = {current_device, bytes};
+  return cudaSuccess;
 }
-cudaError_t cudaFree(void* p) { return std::free(p), cudaSuccess; }
-cudaError_t cudaMallocHost(void** p, std::size_t bytes) { return cudaMalloc(p, bytes); }
-cudaError_t cudaFreeHost(void* p) { return cudaFree(p); }
+cudaError_t cudaFree(void* p) {
+  const std::lock_guard<std::mutex> lock(memory_mutex);
+  if (const auto at = allocated.find(p); at != allocated.end()) {
+    in_use[at->second.first] -= at->second.second;
+    allocated.erase(at);
+  }
+  std::free(p);
+  return cudaSuccess;
+}
+cudaError_t cudaMallocHost(void** p, std::size_t bytes) {
+  *p = std::aligned_alloc(256, (bytes + 256) / 256 * 256);
+  return *p ? cudaSuccess : fail(cudaErrorMemoryAllocation);
+}
+cudaError_t cudaFreeHost(void* p) { return std::free(p), cudaSuccess; }
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t) {
+  const std::chrono::duration<double> now = std::chrono::steady_clock::now().time_since_epoch();
+  return *e = now.count(), cudaSuccess;
+}
 cudaError_t cudaStreamCreate(cudaStream_t* s) {
   *s = new pyseq::cuda::emulation::Stream;
+  (*s)->device = current_device;
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t s) {

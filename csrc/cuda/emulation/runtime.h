@@ -23,9 +23,14 @@ namespace pyseq::cuda::emulation {
 
 using Work = std::vector<std::function<void()>>;
 
+// Aborts unless it is the calling thread's current one.
+void check_device(int device);
+
 struct Stream {
+  int device = 0;
   Work* capture = nullptr;
   void enqueue(std::function<void()> work) {
+    check_device(device);
     if (capture) capture->push_back(std::move(work));
     else work();
   }
@@ -42,13 +47,15 @@ float max(int thread, int threads, float v);
 }  // namespace pyseq::cuda::emulation
 
 using cudaStream_t = pyseq::cuda::emulation::Stream*;
-using cudaEvent_t = int*;
+using cudaEvent_t = double*;  // seconds
 using cudaGraph_t = pyseq::cuda::emulation::Work*;
 using cudaGraphExec_t = pyseq::cuda::emulation::Work*;
 
 const char* cudaGetErrorString(cudaError_t e);
 cudaError_t cudaGetDeviceCount(int* count);
 cudaError_t cudaSetDevice(int device);
+cudaError_t cudaGetLastError();
+cudaError_t cudaPeekAtLastError();
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total);
 cudaError_t cudaMalloc(void** p, std::size_t bytes);
 cudaError_t cudaFree(void* p);
@@ -58,9 +65,15 @@ cudaError_t cudaStreamCreate(cudaStream_t* s);
 cudaError_t cudaStreamDestroy(cudaStream_t s);
 cudaError_t cudaStreamSynchronize(cudaStream_t s);
 inline constexpr unsigned cudaEventDisableTiming = 2;
-inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) { return *e = nullptr, cudaSuccess; }
-inline cudaError_t cudaEventDestroy(cudaEvent_t) { return cudaSuccess; }
-inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
+inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) {
+  return *e = new double(0), cudaSuccess;
+}
+inline cudaError_t cudaEventCreate(cudaEvent_t* e) { return cudaEventCreateWithFlags(e, 0); }
+inline cudaError_t cudaEventDestroy(cudaEvent_t e) { return delete e, cudaSuccess; }
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t);
+inline cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
+  return *milliseconds = static_cast<float>((*to - *from) * 1e3), cudaSuccess;
+}
 inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
 inline cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,

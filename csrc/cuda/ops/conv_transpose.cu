@@ -7,7 +7,7 @@ namespace {
 struct Config {
   ConvShape shape;
   Activation act;
-  bool bias, keep_z;
+  bool bias, keep_z, trains, packed;
   int dz, parts;  // scratch
 };
 
@@ -34,14 +34,30 @@ void plan(Plan& p) {
   for (int i = 4 - x.rank; i < 3; ++i) y.push(c.shape.axis[i].in);
   y.push(c.shape.channels);
   p.output(y);
-  c.keep_z = p.training() && !activation_backward_uses_y(c.act);
-  if (!p.training()) return;
+  c.trains = p.training();
+  c.keep_z = c.trains && !activation_backward_uses_y(c.act);
+  if (!c.trains) {
+    const Index filters = conv_filter_size(c.shape);
+    c.packed = filters > 0;
+    if (c.packed) p.pack(filters);
+    return;
+  }
   p.backward_reads_input(0);
   if (c.keep_z) p.keep(y.size());
   else if (c.act.kind != kLinear) p.backward_reads_output(0);
   if (c.act.kind != kLinear) c.dz = p.scratch(y.size());
   const Index sums = column_scratch<Sums<1>>(), weights = conv_weight_gradient_scratch(c.shape).fixed;
   c.parts = p.scratch(0, sums > weights ? sums : weights);
+}
+
+void pack(const Run& r) noexcept { conv_pack(r.stream, r.config<Config>().shape, r.param(0), r.packed()); }
+
+// Training plans book room for the weights' gradient, which is as large.
+ConvFilters filters(const Run& r, const Config& c) {
+  if (c.packed) return {r.packed(), true};
+  float* room = nullptr;
+  if (c.trains) room = r.scratch(c.parts);
+  return {room, false};
 }
 
 void forward(const Run& r) noexcept {
@@ -51,7 +67,7 @@ void forward(const Run& r) noexcept {
   if (c.keep_z) y.z = r.kept();
   if (c.bias) y.bias = r.param(1);
   y.act = &c.act;
-  conv_data_gradient(r.stream, c.shape, r.n, r.x(), r.param(0), y);
+  conv_data_gradient(r.stream, c.shape, r.n, r.x(), r.param(0), y, filters(r, c));
 }
 
 void backward(const Run& r) noexcept {
@@ -69,13 +85,13 @@ void backward(const Run& r) noexcept {
   if (r.dx()) {
     ConvTarget dx;
     dx.y = r.dx();
-    conv_forward(r.stream, c.shape, r.n, dz, r.param(0), dx);
+    conv_forward(r.stream, c.shape, r.n, dz, r.param(0), dx, filters(r, c));
   }
 }
 
 }  // namespace
 
 extern const OpDef op_conv_transpose;
-const OpDef op_conv_transpose{"conv_transpose", plan, forward, backward};
+const OpDef op_conv_transpose{"conv_transpose", plan, forward, backward, pack};
 
 }  // namespace pyseq::cuda

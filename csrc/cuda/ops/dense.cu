@@ -1,3 +1,4 @@
+#include "cuda/columns.h"
 #include "cuda/gemm.h"
 
 namespace pyseq::cuda {
@@ -7,7 +8,7 @@ struct Config {
   Index rows, inputs, units;  // rows of one sample
   bool bias, keep_z;
   Activation act;
-  int dz;  // scratch
+  int dz, sums;  // scratch
 };
 
 void plan(Plan& p) {
@@ -28,6 +29,7 @@ void plan(Plan& p) {
   if (c.keep_z) p.keep(c.rows * c.units);
   else if (!linear) p.backward_reads_output(0);
   if (!linear) c.dz = p.scratch(c.rows * c.units);
+  if (c.bias) c.sums = p.scratch(0, column_scratch<Sums<1>>());
 }
 
 void forward(const Run& r) noexcept {
@@ -71,7 +73,7 @@ void backward(const Run& r) noexcept {
     g.c = r.dparam(0), g.ldc = c.units;
     gemm(r.stream, g);
   }
-  if (c.bias && r.dparam(1)) column_sum(r.stream, dz, c.units, rows, c.units, r.dparam(1));
+  if (c.bias && r.dparam(1)) sum_rows(r.stream, dz, rows, c.units, r.dparam(1), r.scratch(c.sums));
   if (r.dx()) {  // dx = dz Wᵀ
     Gemm g;
     g.m = rows, g.n = c.inputs, g.k = c.units;

@@ -1,5 +1,6 @@
 #pragma once
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace pyseq {
@@ -14,16 +15,31 @@ int num_threads();
 void set_matmul_precision(const std::string& name);
 std::string matmul_precision_name();
 
-// Where programs made from now on run: "cpu", "cuda" (the first GPU), "cuda:1", ... PYSEQ_DEVICE gives
-// the first value. Throws Error, saying what is missing, if there is no such device.
+// Where a program runs. Whether there is such a device shows when a program is made for it.
+class Device {
+ public:
+  static Device cpu() { return Device("cpu"); }
+  static Device cuda(int index = 0) { return Device("cuda:" + std::to_string(index)); }
+  const std::string& name() const { return name_; }
+
+ private:
+  explicit Device(std::string name) : name_(std::move(name)) {}
+  std::string name_;
+};
+
+// Where programs made from now on run unless told otherwise: "cpu", "cuda" (the first GPU), "cuda:1",
+// ... PYSEQ_DEVICE gives the first value. Throws Error, saying what is missing, if there is no such
+// device.
 void set_device(const std::string& name);
 std::string current_device();
 struct DeviceInfo {
   std::string name, description;
 };
 std::vector<DeviceInfo> list_devices();
-// Why list_devices has no GPU, or "".
-std::string missing_devices();
+
+// Floating point operations a second of one core on registers alone, the best of a few short tries:
+// what kernels are measured against.
+double peak_flops();
 
 // Levels built into this library that this CPU can run, best last: "base", "avx2", ...
 std::vector<std::string> available_isas();

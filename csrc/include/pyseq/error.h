@@ -9,4 +9,10 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// A device has no memory left for what was asked of it; the model stays as it was.
+class OutOfMemory : public Error {
+ public:
+  using Error::Error;
+};
+
 }  // namespace pyseq

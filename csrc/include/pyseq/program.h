@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "pyseq/config.h"
 #include "pyseq/variable.h"
 
 namespace pyseq {
@@ -49,13 +50,15 @@ using HostFunction = std::function<void(std::int64_t n, const void* x, void* y)>
 class Program {
  public:
   explicit Program(ProgramSpec spec, std::vector<HostFunction> host = {}, const char* isa = nullptr);
+  Program(ProgramSpec spec, std::vector<HostFunction> host, const Device& device);
   ~Program();
 
   const ProgramSpec& spec() const { return spec_; }
   const std::vector<HostFunction>& host() const { return host_; }
   const char* isa() const;
-  // One line for each op: kind, name, shapes, bytes, flops for a batch of n rows.
-  std::string dump(std::int64_t n) const;
+  // One line for each op: kind, name, shapes, bytes, flops for a batch of n rows; with what
+  // Trainer::profile_microseconds gave, also the times of its forward and backward.
+  std::string dump(std::int64_t n, const std::vector<double>& microseconds = {}) const;
 
   const KernelTable& table() const { return *table_; }
 

@@ -8,6 +8,7 @@
 namespace pyseq {
 
 class Executor;
+class Model;
 class Pace;
 
 // Inference: a Program and its variables. `run` may be called from any number of threads at once;
@@ -15,6 +16,9 @@ class Pace;
 class Session {
  public:
   Session(ProgramPtr program, std::vector<VariablePtr> variables);
+  // The model's program on that device, with memory for calls of up to n rows from the start; the
+  // variables stay shared.
+  Session(const Model& model, std::int64_t n, const Device& device);
   ~Session();
 
   // inputs[i]: n rows of the program's dtype; outputs[i]: room for n rows.
@@ -31,6 +35,8 @@ class Session {
   std::size_t slot_bytes(int slot, std::int64_t n) const;
   void run_on_device(Executor& executor, std::int64_t n, const void* const* inputs, bool training,
                      std::uint64_t step);
+
+  Session(ProgramPtr program, std::vector<VariablePtr> variables, std::int64_t n);
 
   ProgramPtr program_;
   std::vector<VariablePtr> variables_;

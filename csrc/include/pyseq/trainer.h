@@ -67,7 +67,7 @@ struct OptimizerSpec {
 
 struct TrainerSpec {
   LossSpec loss;  // kind "" for no loss
-  Dims target;    // per-sample shape of the targets
+  Dims target;    // per-sample shape of the targets; a program's second input, if any, reads them
   std::vector<MetricSpec> metrics;
   std::vector<OptimizerSpec> optimizers;  // empty: evaluation only
   std::vector<ParameterSpec> parameters;
@@ -122,6 +122,7 @@ class Trainer {
   // Microseconds spent in each op since profiling was switched on: forward, then backward.
   void profile(bool on);
   std::vector<double> profile_microseconds() const;
+  std::vector<double> profile_flops() const;  // of one row
 
   struct State;
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@ const char* name_of(DType dtype);
 DType dtype_from(const std::string& name);  // throws Error
 
 // A named tensor with its own 64-byte aligned storage; shared by every Program that uses it. A
-// program on a GPU works on a copy there; each side sees what the other wrote last.
+// program on a GPU works on a copy there; each device and the host see what was written last.
 class Variable {
  public:
   Variable(std::vector<std::int64_t> shape, DType dtype);  // zeros
@@ -39,12 +40,13 @@ class Variable {
   // Differs whenever the variable was written: kernels keep packed copies of weights.
   std::uint64_t version() const { return version_.load(std::memory_order_relaxed); }
 
-  // The copy on a GPU, up to date; `writes`: the host's is old from now on.
+  // The copy on a GPU, up to date; `writes`: all others are old from now on.
   void* on_device(const DeviceTable& device, bool writes);
 
  private:
   struct DeviceCopy;
   void fetch() const;
+  void fetch_locked() const;
 
   std::vector<std::int64_t> shape_;
   std::int64_t size_;
@@ -52,7 +54,9 @@ class Variable {
   void* data_;
   std::shared_ptr<void> owner_;
   std::atomic<std::uint64_t> version_{1};
-  std::unique_ptr<DeviceCopy> device_;
+  std::vector<std::unique_ptr<DeviceCopy>> copies_;
+  const DeviceCopy* newest_ = nullptr;  // what the host lacks while it is old
+  mutable std::mutex mutex_;            // of the copies and host_is_old_
   mutable std::atomic<bool> host_is_old_{false};
 };
 

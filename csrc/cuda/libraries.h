@@ -1,4 +1,5 @@
 #pragma once
+// What streams hold of CUDA's libraries.
 #include "cuda/cuda.h"
 
 namespace pyseq::cuda {
@@ -8,5 +9,7 @@ int matmul_precision();
 
 void open_blas(Stream* s);
 void close_blas(Stream* s);
+// cuDNN starts with the first convolution.
+void close_convolutions(Stream* s);
 
 }  // namespace pyseq::cuda

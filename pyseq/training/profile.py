@@ -1,0 +1,99 @@
+"""Where the time of a step goes, op by op."""
+
+from __future__ import annotations
+
+import time
+
+from pyseq import _core, config
+from pyseq.training import loop
+
+_REST = "(loss, optimizer, data)"
+
+
+class Profile(list):
+    """Dicts with these keys, one for each op in the order of the program; prints as a table.
+
+    Attributes of a row:
+        op, layer: kind of the op, name of its layer.
+        forward_us, backward_us: microseconds of one step.
+        gflops: 1e9 floating point operations a second, forward and backward together. Operations
+            are those of the plain algorithm: Winograd's convolution does fewer.
+        share: of what the threads in use can do on registers alone; None on a GPU. Small for ops
+            that only move data.
+    """
+
+    def __str__(self):
+        head = ("op", "layer", "forward, us", "backward, us", "GFLOP/s", "of peak")
+        rows = [head]
+        for r in self:
+            share = "" if r["share"] is None else f"{r['share']:.0%}"
+            times = (f"{r['forward_us']:,.1f}", f"{r['backward_us']:,.1f}")
+            rows.append((r["op"], r["layer"], *times, f"{r['gflops']:,.1f}", share))
+        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+        lines = []
+        for row in rows:
+            cells = [row[i].ljust(widths[i]) for i in (0, 1)]
+            cells += [row[i].rjust(widths[i]) for i in range(2, len(head))]
+            lines.append("  ".join(cells).rstrip())
+        return "\n".join(lines)
+
+
+def profile(model, x, y=None, batch_size=32, steps=20):
+    """Run `steps` steps on the first batch and return a `Profile`.
+
+    Args:
+        model: a compiled model; its weights and optimizer state are restored.
+        x, y: arrays; with `y` the steps train.
+        batch_size: rows of a step.
+        steps: steps that are averaged.
+    """
+    model._check_compiled("profile")
+    mode = "train" if y is not None else "test"
+    data = model._array_data(x, y, None, batch_size, False, None, "profile", None)
+    model._build_for(data.x.shape)
+    y_shape = data.y.shape[1:] if data.y is not None else None
+    program = model._step_program(mode, data.x.shape[1:], y_shape, batch_size)
+    saved = [(v, v.numpy()) for v in (*model.weights, *model.optimizer.variables)]
+    arrays = (data.x, program.prepare_targets(data.y), None)
+    totals = loop.Totals(model)
+    rows = min(data.rows, batch_size)
+
+    def step():
+        loop.run_batches(model, program, arrays, None, 0, rows, batch_size, 1, totals, 1e9)
+
+    trainer = program.trainer
+    try:
+        step()
+        trainer.profile(True)
+        started = time.perf_counter()
+        for _ in range(steps):
+            step()
+        total = (time.perf_counter() - started) / steps * 1e6
+        times = [t / steps for t in trainer.profile_microseconds()]
+        work = [f * rows for f in trainer.profile_flops()]
+    finally:
+        trainer.profile(False)
+        for variable, value in saved:
+            variable.assign(value)
+    on_host = config.current_device() == "cpu"
+    peak = _core.peak_flops() * _core.num_threads() / 1e9 if on_host else None
+    ops, result = program.graph.ops, Profile()
+    for i, op in enumerate(ops):
+        forward, backward = times[i], times[len(ops) + i]
+        done = work[i] + (work[len(ops) + i] if backward else 0.0)
+        gflops = done / (forward + backward) / 1e3 if forward + backward else 0.0
+        result.append(_row(op["kind"], op["name"], forward, backward, gflops, peak))
+    result.append(_row(_REST, "", total - sum(times), 0.0, 0.0, None))
+    return result
+
+
+def _row(op, layer, forward, backward, gflops, peak):
+    share = None if peak is None else gflops / peak
+    return {
+        "op": op,
+        "layer": layer,
+        "forward_us": forward,
+        "backward_us": backward,
+        "gflops": gflops,
+        "share": share,
+    }
