@@ -6,11 +6,12 @@ compiled twin of a built-in.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
 
-from pyseq import backend
+from pyseq import arrays, backend
 from pyseq.saving import registration
 from pyseq.saving.serialization import deserialize_keras_object, serialize_keras_object
 
@@ -34,15 +35,25 @@ CORE_NAME: dict[str, str] = {}
 
 def _builtin(*aliases):
     def decorate(fn):
-        registration.builtin("activations", aliases=aliases)(fn)
+        @functools.wraps(fn)
+        def function(x, *args, **kwargs):
+            if arrays.is_traced(x):
+                from pyseq.tracing import activation
+
+                x = arrays.traced(x)
+                whole = None if args or kwargs else activation(x, function)
+                return fn(x, *args, **kwargs) if whole is None else whole
+            return fn(x, *args, **kwargs)
+
+        registration.builtin("activations", aliases=aliases)(function)
         CORE_NAME[fn.__name__] = fn.__name__
-        return fn
+        return function
 
     return decorate
 
 
 def _floats(x):
-    x = np.asarray(x)
+    x = arrays.as_array(x)
     if x.dtype.kind == "f":
         return x
     return x.astype(backend.compute_dtype(None))
@@ -240,6 +251,10 @@ def gelu(x, approximate=False):
     if approximate:
         inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
         return (0.5 * x * (1 + np.tanh(inner))).astype(x.dtype)
+    if arrays.is_traced(x):
+        from pyseq.ops import erf as traced_erf
+
+        return 0.5 * x * (1 + traced_erf(x * math.sqrt(0.5)))
     erf = np.asarray(_erf(x * math.sqrt(0.5)), dtype=np.float64)
     return np.asarray(0.5 * x * (1 + erf), dtype=x.dtype)
 

@@ -135,3 +135,12 @@ def clear_session(free_memory=True):
 
     reset_uids()
     random.reset_global_seed_generator()
+
+
+def __getattr__(name):
+    if not name.startswith("_"):
+        from pyseq import legacy_backend  # only scripts of Keras 2 need it
+
+        if (found := getattr(legacy_backend, name, None)) is not None:
+            return found
+    raise AttributeError(f"module 'pyseq.backend' has no attribute {name!r}")

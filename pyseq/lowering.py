@@ -61,6 +61,19 @@ class Graph:
         self.inputs.append(value)
         return value
 
+    def mark(self):
+        """Where the program ends now, for `rewind`."""
+        lengths = (len(self.shapes), len(self.ops), len(self.variables), len(self.callbacks))
+        return (*lengths, len(self.inputs))
+
+    def rewind(self, mark):
+        """Take back what was appended since `mark`."""
+        shapes, ops, variables, callbacks, inputs = mark
+        for variable in self.variables[variables:]:
+            del self._index[id(variable)]
+        del self.shapes[shapes:], self.ops[ops:], self.variables[variables:]
+        del self.callbacks[callbacks:], self.inputs[inputs:]
+
     def _variable(self, variable):
         index = self._index.get(id(variable))
         if index is None:

@@ -1,6 +1,7 @@
 """Array functions under the names of `keras.ops`, on NumPy arrays.
 
-They serve metrics, callbacks, Lambda layers and data preparation; they carry no gradient.
+In the `call` of a user's layer, in losses, Lambda functions and regularizers they also take the
+symbolic tensors of a program, which trains through them (`pyseq.tracing`).
 
 >>> from pyseq import ops
 >>> ops.relu(ops.array([-1.0, 2.0])).tolist()
@@ -13,7 +14,7 @@ import builtins
 
 import numpy as np
 
-from pyseq import activations, config
+from pyseq import activations, arrays, config
 
 # Same name, same meaning in NumPy.
 _NUMPY = (
@@ -42,6 +43,8 @@ _ACTIVATIONS = (
 
 def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
     """Return `x` as an array; Python numbers become `floatx()` or int32, as in Keras."""
+    if arrays.is_traced(x):
+        return arrays.as_array(x, dtype)
     if dtype is None and not hasattr(x, "dtype") and not hasattr(x, "__array__"):
         array = np.asarray(x)
         # Arrays within lists keep their dtype.
@@ -112,7 +115,7 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
 def slice(inputs, start_indices, shape):
     """Return the part of `inputs` of `shape` that begins at `start_indices`."""
     ends = np.add(start_indices, shape)
-    return np.asarray(inputs)[tuple(map(builtins.slice, start_indices, ends))]
+    return arrays.as_array(inputs)[tuple(map(builtins.slice, start_indices, ends))]
 
 
 def slice_update(inputs, start_indices, updates):
@@ -125,11 +128,14 @@ def slice_update(inputs, start_indices, updates):
 
 def unstack(x, num=None, axis=0):
     """Return the parts of `x` along `axis` as a list."""
-    return list(np.moveaxis(np.asarray(x), axis, 0))
+    return list(np.moveaxis(arrays.as_array(x), axis, 0))
 
 
 def divide_no_nan(x1, x2):
     """Return x1 / x2, and 0 where x2 is 0."""
+    if arrays.is_traced(x1) or arrays.is_traced(x2):
+        zero = np.equal(x2, 0)
+        return np.where(zero, 0.0, np.divide(x1, np.where(zero, 1.0, x2)))
     return np.divide(x1, x2, out=np.zeros(np.broadcast(x1, x2).shape), where=np.not_equal(x2, 0))
 
 
@@ -139,28 +145,33 @@ def convert_to_numpy(x):
 
 
 def is_tensor(x):
-    """True for arrays."""
-    return isinstance(x, np.ndarray)
+    """True for arrays and for the tensors of a trace."""
+    return isinstance(x, np.ndarray) or arrays.is_traced(x)
 
 
 def cast(x, dtype):
     """Return `x` in another dtype."""
-    return np.asarray(x).astype(dtype)
+    return arrays.as_array(x).astype(dtype)
 
 
 def shape(x):
-    """Return the shape of `x`."""
+    """Return the shape of `x`; the batch of a tensor in a trace is a tensor itself."""
+    x = arrays.traced(x)
     return np.shape(x)
 
 
 def stop_gradient(x):
-    """Return `x`: arrays carry no gradient."""
+    """Return `x`; while training nothing before it gets a gradient through it."""
+    if arrays.is_traced(x):
+        from pyseq.tracing.functions import unary
+
+        return unary(arrays.trace.get(), x, "stop_gradient")
     return x
 
 
 def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
     """Return one-hot rows of integer `x`; ids out of range give rows of zeros."""
-    x = np.asarray(x).astype("int64")
+    x = arrays.as_array(x).astype("int64")
     hot = (x[..., None] == np.arange(num_classes)).astype(dtype or "float32")
     return np.moveaxis(hot, -1, axis)
 
@@ -177,7 +188,7 @@ def rsqrt(x):
 
 def logsumexp(x, axis=None, keepdims=False):
     """Return log(sum(exp(x))), safe for large x."""
-    x = np.asarray(x)
+    x = arrays.as_array(x)
     top = np.max(x, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
     total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
@@ -186,7 +197,7 @@ def logsumexp(x, axis=None, keepdims=False):
 
 def top_k(x, k, sorted=True):
     """Return the k largest values of the last axis and their indices, largest first."""
-    x = np.asarray(x)
+    x = arrays.as_array(x)
     indices = np.argsort(-x, axis=-1, kind="stable")[..., :k]
     return np.take_along_axis(x, indices, axis=-1), indices.astype("int32")
 
@@ -200,14 +211,14 @@ def in_top_k(targets, predictions, k):
 
 def normalize(x, axis=-1, order=2, epsilon=None):
     """Return x divided by its norm along `axis`."""
-    x = np.asarray(x)
+    x = arrays.as_array(x)
     size = np.linalg.norm(x, ord=order, axis=axis, keepdims=True)
     return x / np.maximum(size, 1e-12 if epsilon is None else epsilon)
 
 
 def moments(x, axes, keepdims=False, synchronized=False):
     """Return mean and variance over `axes`."""
-    x = np.asarray(x)
+    x = arrays.as_array(x)
     axes = tuple(axes) if isinstance(axes, (list, tuple)) else axes
     return np.mean(x, axis=axes, keepdims=keepdims), np.var(x, axis=axes, keepdims=keepdims)
 
@@ -224,6 +235,10 @@ def amin(x, axis=None, keepdims=False):
 
 def erf(x):
     """Return the error function."""
+    if arrays.is_traced(x):
+        from pyseq.tracing.functions import unary
+
+        return unary(arrays.trace.get(), x, "erf")
     import math
 
     return np.vectorize(math.erf, otypes=[np.result_type(x, np.float32)])(x)

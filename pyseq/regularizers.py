@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from pyseq.arrays import as_array
 from pyseq.saving.registration import builtin
 from pyseq.saving.serialization import (
     construct,
@@ -31,7 +32,7 @@ def _factor(value, where, default=None):
 
 
 def _as_floats(x):
-    x = np.asarray(x)
+    x = as_array(x)
     return x if x.dtype.kind == "f" else x.astype(np.float32)
 
 

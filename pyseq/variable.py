@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import _core
+from pyseq import _core, arrays
 
 
 class Variable:
@@ -116,8 +116,14 @@ class Variable:
             return self.value
         return np.array(self.value, dtype=dtype)
 
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        return getattr(ufunc, method)(*map(_plain, inputs), **kwargs)
+
+    def __array_function__(self, function, types, args, kwargs):
+        return function(*map(_plain, args), **{k: _plain(v) for k, v in kwargs.items()})
+
     def __getitem__(self, key):
-        return self.value[key]
+        return (arrays.traced(self) if arrays.is_traced(self) else self.value)[key]
 
     def __len__(self):
         return len(self._view)
@@ -136,6 +142,8 @@ class Variable:
 
     def _binary(name):
         def method(self, other):
+            if arrays.is_traced(self):
+                return getattr(arrays.traced(self), name)(other)
             return getattr(self.value, name)(np.asarray(other))
 
         return method
@@ -172,3 +180,12 @@ class Variable:
         return self is not other if isinstance(other, Variable) else self.value != other
 
     __hash__ = object.__hash__
+
+
+def _plain(x):
+    """Variables, in lists too, as what NumPy computes with: tensors in a trace, else arrays."""
+    if isinstance(x, Variable):
+        return arrays.traced(x) if arrays.is_traced(x) else x.value
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(_plain, x)) if type(x) in (list, tuple) else x
+    return x

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import warnings
 
 import numpy as np
 
-from pyseq import constraints, dtype_policies, initializers, lowering, naming, regularizers
+from pyseq import arrays, constraints, dtype_policies, initializers, lowering, naming, regularizers
 from pyseq.saving import limits
 from pyseq.saving.registration import to_snake_case
 from pyseq.variable import Variable
@@ -20,8 +21,9 @@ class Layer:
 
     A layer is configured by its constructor, creates weights in `build(input_shape)`, infers
     shapes in `compute_output_shape(input_shape)` and appends its ops to a program in
-    `lower(graph, x)`. A user's subclass that defines `call(inputs)` on NumPy arrays instead of
-    `lower` can be used for inference.
+    `lower(graph, x)`. A user's subclass defines `call(inputs)` instead: with operators, functions of
+    `pyseq.ops` or NumPy and other layers it becomes part of the program and trains; other Python
+    code runs as it is, without a gradient.
 
     Args:
         activity_regularizer: regularizer of the output, divided by the number of rows.
@@ -310,7 +312,26 @@ class Layer:
     def compute_output_shape(self, input_shape):
         if type(self).call is Layer.call:
             return tuple(input_shape)
+        from pyseq import tracing
+
+        if None not in input_shape[1:]:
+            try:
+                shape = tuple(input_shape)
+                return tracing.output_shape(self.call, shape, self.compute_dtype, self.name)
+            except Exception:  # code that only works on arrays
+                pass
+        return self._trial_shape(input_shape)
+
+    def _trial_shape(self, input_shape):
         return trial_output_shape(self.name, self.call, input_shape, self.compute_dtype)
+
+    def add_loss(self, loss):
+        """Add a tensor to the loss, from within `call`; its elements are summed."""
+        from pyseq import tracing
+
+        trace = tracing.active(loss)
+        if trace is not None and trace.graph.losses:
+            tracing.add_loss(trace.tensor(loss), self.name)
 
     def compute_mask(self, inputs, previous_mask=None):
         return previous_mask if self.mask_policy == "pass" else None
@@ -348,14 +369,23 @@ class Layer:
                 f"{self.name}: expected a layer that defines `lower(graph, x)` or `call(inputs)`, "
                 f"got {type(self).__name__} with neither"
             )
-        if g.training:
+        from pyseq import tracing
+
+        try:
+            return tracing.lower_call(self, g, x)
+        except Exception as problem:
+            self.check_host(g, problem)
+            shape = self._trial_shape((g.batch_size, *x.shape))[1:]
+            y = g.host(lambda a: np.asarray(self.call(a)), x, shape, self.name)
+            return self.out(y, x)
+
+    def check_host(self, g, problem):
+        """Raise a ValueError where Python code that could not be traced would need a gradient."""
+        if g.training and any(v.trainable for v in (*g.variables, *self.trainable_weights)):
             raise ValueError(
-                f"{self.name}: expected a built-in layer in training, got the Python function "
-                f"{type(self).__name__}.call, which has no gradient here; use it for inference, "
-                "or build the layer from built-in ones"
-            )
-        shape = tuple(self.compute_output_shape((g.batch_size, *x.shape)))[1:]
-        return self.out(g.host(lambda a: np.asarray(self.call(a)), x, shape, self.name), x)
+                f"{self.name}: expected code that can be traced, because weights in it or before it "
+                f"train; {problem}"
+            ) from problem
 
     def call(self, inputs, training=None):
         """The layer's own output for an array; a subclass may override it with NumPy code."""
@@ -382,13 +412,19 @@ class Layer:
                 return not self._as_built_in
         return False
 
+    def _reads_mask(self):
+        if not self._runs_call():
+            return False
+        overrides = type(self).compute_mask is not Layer.compute_mask
+        return overrides or "mask" in inspect.signature(self.call).parameters
+
     def emit(self, g, x, activity=True):
         """Check the input, build if needed, lower, and add the activity regularizer."""
         shape = (g.batch_size, *x.shape)
         self.check_input(shape)
         if not self.built:
             self.build(shape)
-        if x.mask is not None and self.mask_policy == "drop":
+        if x.mask is not None and self.mask_policy == "drop" and not self._reads_mask():
             warnings.warn(
                 f"{self.name}: the mask of its input ends here, because {type(self).__name__} "
                 "does not use masks",
@@ -433,6 +469,11 @@ class Layer:
 
         if isinstance(inputs, core.KerasTensor):
             return inputs.through(self)
+        trace = arrays.trace.get()
+        if trace is not None and trace.takes(inputs):
+            from pyseq import tracing
+
+            return tracing.call_layer(self, trace.tensor(inputs), training, mask)
         if len(args) == 1 and mask is None and isinstance(args[0], np.ndarray):
             mask, args = args[0], ()
         if args or kwargs:

@@ -261,7 +261,7 @@ def lower_activation(g, x, activation, name):
         return g.op("activation", x, x.shape, name=name, **attrs).with_mask(x.mask)
     core = activations.core(activation)
     if core is None:
-        return _host_activation(g, x, activation, name)
+        return _traced_activation(g, x, activation, name)
     if core[0] == "glu":
         return lower_glu(g, x, name)
     kind, extra = _ACTIVATION_OPS[core[0]]
@@ -287,14 +287,17 @@ def activation_output_shape(activation, shape):
     return tuple(shape)
 
 
-def _host_activation(g, x, activation, name):
-    if g.training:
-        raise ValueError(
-            f"{name}: expected a built-in activation in training, got the Python function "
-            f"{getattr(activation, '__name__', activation)}, which has no gradient here; use one "
-            "of pyseq.activations"
-        )
-    return g.host(activation, x, x.shape, name).with_mask(x.mask)
+def _traced_activation(g, x, activation, name):
+    from pyseq import tracing
+
+    try:
+        return tracing.lower_function(g, activation, x, name).with_mask(x.mask)
+    except Exception as problem:
+        if g.training:
+            raise ValueError(
+                f"{name}: expected an activation that can be traced, to train through it; {problem}"
+            ) from problem
+        return g.host(activation, x, x.shape, name).with_mask(x.mask)
 
 
 @builtin("layers")
@@ -427,8 +430,7 @@ class Activation(Layer):
     """An activation function as a layer.
 
     Args:
-        activation: name or function of `pyseq.activations`, or a function of arrays (inference
-            only).
+        activation: name or function of `pyseq.activations`, or a function of one tensor.
 
     >>> Activation("relu")(np.array([[-1.0, 2.0]])).tolist()
     [[0.0, 2.0]]

@@ -6,6 +6,7 @@ import inspect
 
 import numpy as np
 
+from pyseq import tracing
 from pyseq.layers.base import Layer, trial_output_shape
 from pyseq.saving import serialization
 from pyseq.saving.registration import builtin
@@ -13,17 +14,17 @@ from pyseq.saving.registration import builtin
 
 @builtin("layers")
 class Lambda(Layer):
-    """A Python function of NumPy arrays as a layer.
+    """A Python function as a layer.
 
     Args:
-        function: maps an array `(n, ...)` to an array `(n, ...)`; may take `mask` and `training`.
+        function: maps a tensor `(n, ...)` to a tensor `(n, ...)`; may take `mask` and `training`.
         output_shape: shape of one output sample, or a function of the input shape; found by a
             trial call when None.
         mask: mask to pass on, or a function `(inputs, mask) -> mask`.
         arguments: further keyword arguments of `function`.
 
-    No gradient flows through it: a model trains only the layers after its last Lambda. Anonymous
-    functions cannot be saved.
+    Functions of operators, `pyseq.ops` and NumPy become part of the program; other Python code runs
+    as it is, without a gradient for the layers before it. Anonymous functions cannot be saved.
 
     >>> Lambda(lambda x: x * 2)(np.ones((1, 2))).tolist()
     [[2.0, 2.0]]
@@ -48,9 +49,17 @@ class Lambda(Layer):
             return tuple(self._output_shape(tuple(input_shape)))
         if self._output_shape is not None:
             return (input_shape[0], *np.atleast_1d(np.array(self._output_shape, object)).tolist())
-        return trial_output_shape(
-            self.name, lambda x: self._run(x, False), input_shape, self.compute_dtype
-        )
+
+        def function(x):
+            return self._run(x, False)
+
+        if None not in input_shape[1:]:
+            try:
+                shape = tuple(input_shape)
+                return tracing.output_shape(function, shape, self.compute_dtype, self.name)
+            except Exception:  # code that only works on arrays
+                pass
+        return trial_output_shape(self.name, function, input_shape, self.compute_dtype)
 
     def _run(self, x, training):
         extra = dict(self.arguments)
@@ -61,9 +70,13 @@ class Lambda(Layer):
         return self.function(x, **extra)
 
     def lower(self, g, x):
-        shape = self.compute_output_shape((None, *x.shape))[1:]
         training = g.training
-        y = g.host(lambda a: np.asarray(self._run(a, training)), x, shape, self.name)
+        try:
+            y = tracing.lower_function(g, lambda a: self._run(a, training), x, self.name)
+        except Exception as problem:
+            self.check_host(g, problem)
+            shape = self.compute_output_shape((None, *x.shape))[1:]
+            y = g.host(lambda a: np.asarray(self._run(a, training)), x, shape, self.name)
         return y.with_mask(x.mask if self.mask is not None else None)
 
     def get_config(self):

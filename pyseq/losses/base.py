@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import config, dtype_policies, naming
+from pyseq.arrays import as_array, is_traced, traced
 from pyseq.saving.registration import builtin, builtin_name, to_snake_case
 from pyseq.saving.serialization import (
     construct,
@@ -31,14 +32,15 @@ def standardize_reduction(reduction):
 
 def as_floats(x, dtype=None):
     """Return `x` as a float array: of `dtype`, else its own float dtype, else `floatx()`."""
+    x = traced(x)
     if dtype is None:
-        dtype = x.dtype if isinstance(x, (np.ndarray, np.generic)) else None
+        dtype = x.dtype if isinstance(x, (np.ndarray, np.generic)) or is_traced(x) else None
         if dtype is None and hasattr(x, "__array__"):
             x = np.asarray(x)
             dtype = x.dtype
         if dtype is None or dtype.kind != "f":
             dtype = dtype_policies.get(config.floatx()).compute_dtype
-    return np.asarray(x, dtype=dtype)
+    return as_array(x, dtype)
 
 
 def squeeze_or_expand_to_same_rank(x1, x2, expand_rank_1=True):
@@ -72,7 +74,7 @@ def arrays(y_true, y_pred, where, same_rank=True):
     y_true = as_floats(y_true, y_pred.dtype)
     if same_rank:
         y_true, y_pred = squeeze_or_expand_to_same_rank(y_true, y_pred)
-    if y_true.shape != y_pred.shape:
+    if y_true.shape != y_pred.shape and not is_traced(y_pred):
         _check_broadcast(y_true.shape, y_pred.shape, where)
     return y_true, y_pred
 
@@ -102,7 +104,7 @@ def divide_no_nan(a, b):
     >>> divide_no_nan(np.array([1.0, 1.0]), np.array([2.0, 0.0])).tolist()
     [0.5, 0.0]
     """
-    a, b = np.asarray(a), np.asarray(b)
+    a, b = as_array(a), as_array(b)
     zero = b == 0
     return np.where(zero, 0, a / np.where(zero, 1, b)).astype(np.result_type(a, b), copy=False)
 
@@ -205,8 +207,8 @@ class Loss:
             sample_weight: weights of the rows, or None.
             mask: 0 or False for rows that do not count, or None.
         """
-        y_pred = np.asarray(y_pred, dtype=self._dtype)
-        y_true = np.asarray(y_true, dtype=self._dtype)
+        y_pred = as_array(y_pred, self._dtype)
+        y_true = as_array(y_true, self._dtype)
         values = self.call(y_true, y_pred)
         own = self.result_mask(y_true, y_pred, values)
         if own is not None:
@@ -289,7 +291,7 @@ class LossFunctionWrapper(Loss):
         self._fn_kwargs = kwargs
 
     def call(self, y_true, y_pred):
-        y_true, y_pred = squeeze_or_expand_to_same_rank(np.asarray(y_true), np.asarray(y_pred))
+        y_true, y_pred = squeeze_or_expand_to_same_rank(as_array(y_true), as_array(y_pred))
         return self.fn(y_true, y_pred, **self._fn_kwargs)
 
     def result_mask(self, y_true, y_pred, values):

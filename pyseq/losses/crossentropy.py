@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 
+from pyseq.arrays import as_array
 from pyseq import config
 from pyseq.losses.base import (
     BuiltinLoss,
@@ -183,13 +184,13 @@ def categorical_focal_crossentropy(
     y_true, y_pred = _categorical(y_true, y_pred, label_smoothing, where)
     p = _softmax(y_pred, axis) if from_logits else y_pred
     p = _clip(p / np.sum(p, axis=axis, keepdims=True))
-    weight = np.power(1 - p, p.dtype.type(gamma)) * np.asarray(alpha, dtype=p.dtype)
+    weight = np.power(1 - p, p.dtype.type(gamma)) * as_array(alpha, dtype=p.dtype)
     return np.sum(weight * (-y_true * np.log(p)), axis=axis)
 
 
 def _labels(y_true, y_pred, axis, where):
     """Return integer labels shaped as the predictions without their class axis."""
-    labels = np.asarray(y_true)
+    labels = as_array(y_true)
     if labels.ndim == y_pred.ndim and labels.ndim and labels.shape[axis] == 1:
         labels = np.squeeze(labels, axis=axis)
     shape = list(y_pred.shape)
@@ -240,7 +241,7 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
 def _counted_rows(y_true, y_pred, values, ignore_class=None, axis=-1, **arguments):
     if ignore_class is None:
         return None
-    return (np.asarray(y_true) != ignore_class).reshape(values.shape)
+    return (as_array(y_true) != ignore_class).reshape(values.shape)
 
 
 sparse_categorical_crossentropy.result_mask = _counted_rows
@@ -262,7 +263,7 @@ def categorical_generalized_cross_entropy(y_true, y_pred, q):
     [1.0]
     """
     y_pred = as_floats(y_pred)
-    labels = np.asarray(y_true).astype(np.int64)
+    labels = as_array(y_true).astype(np.int64)
     if labels.shape != y_pred.shape[:-1]:
         labels = _labels(labels, y_pred, -1, "categorical_generalized_cross_entropy")
     known = (labels >= 0) & (labels < y_pred.shape[-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pyseq.arrays import as_array
 from pyseq import config
 from pyseq.losses.base import BuiltinLoss, as_floats, check_same_shape, loss_function
 from pyseq.saving.registration import builtin
@@ -33,7 +34,7 @@ def ctc(y_true, y_pred):
     [0.6931]
     """
     y_pred = as_floats(y_pred)
-    labels = np.asarray(y_true).astype(np.int64)
+    labels = as_array(y_true).astype(np.int64)
     if labels.ndim != 2 or y_pred.ndim != 3 or labels.shape[0] != y_pred.shape[0]:
         raise ValueError(
             f"ctc: expected labels (N, L) and logits (N, T, K), got {labels.shape} and "
@@ -162,8 +163,8 @@ def circle(
     """
     y_pred = as_floats(y_pred)
     references = y_pred if ref_embeddings is None else as_floats(ref_embeddings, y_pred.dtype)
-    labels = np.asarray(y_true).astype(np.int32).reshape(-1, 1)
-    keys = labels if ref_labels is None else np.asarray(ref_labels).astype(np.int32).reshape(-1, 1)
+    labels = as_array(y_true).astype(np.int32).reshape(-1, 1)
+    keys = labels if ref_labels is None else as_array(ref_labels).astype(np.int32).reshape(-1, 1)
     if y_pred.ndim != 2 or len(labels) != len(y_pred):
         raise ValueError(
             f"circle: expected classes (N,) and embeddings (N, D), got {np.shape(y_true)} and "

@@ -42,6 +42,8 @@ def target_shape(model, kind, y_shape, output_shape, where="fit"):
     if len(y_shape) == len(output_shape) + 1 and y_shape[-1] == 1:
         if y_shape[:-1] == output_shape:
             return output_shape
+    if kind == "value":  # a user's loss knows what it compares
+        return y_shape
     if kind in CATEGORICAL and (y_shape in ((), (1,)) or y_shape[:-1] == output_shape[:-1]):
         if y_shape in ((), (1,)) and output_shape[-1] > 1:
             raise ValueError(

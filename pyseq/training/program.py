@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from pyseq import _core, lowering
+from pyseq import _core, lowering, tracing
 from pyseq.saving.registration import builtin_name
 from pyseq.training import checks
 
@@ -35,7 +35,8 @@ class StepProgram:
         if y_shape is not None:
             model._compiled_loss.build((None, *y_shape), (None, *output.shape))
             loss = model._compiled_loss.loss
-        self.kind, self.attrs = (None, {}) if loss is None else _lower_loss(loss)
+        lowered = loss.lower() if loss is not None else None
+        self.kind, self.attrs = (None, {}) if loss is None else lowered or ("value", {})
         self.target = ()
         if y_shape is not None:
             self.target = checks.target_shape(model, self.kind, y_shape, output.shape, where)
@@ -47,8 +48,12 @@ class StepProgram:
             "optimizers": [],
             "parameters": [],
         }
+        self._trace_penalties(model)
         if loss is not None and y_shape is not None:
-            value, attrs = lowering.logits_of(graph, output, self.kind, self.attrs)
+            if self.kind == "value":
+                value, attrs = tracing.loss_value(graph, loss, self.target, output, loss.name), {}
+            else:
+                value, attrs = lowering.logits_of(graph, output, self.kind, self.attrs)
             spec["loss"] = {
                 "kind": self.kind,
                 "attrs": {k: lowering._plain(v) for k, v in attrs.items() if v is not None},
@@ -75,6 +80,12 @@ class StepProgram:
         self.program = graph.program(output)
         self.totals = None  # whose sums the trainer holds
         self.trainer = _core.Trainer(self.program, [v._storage for v in graph.variables], spec)
+
+    def _trace_penalties(self, model):
+        known = {id(v) for v in self.graph.variables}
+        for variable in model.trainable_weights:
+            if id(variable) in known and _lower_regularizer(variable) is None:
+                tracing.lower_penalty(self.graph, variable.regularizer, variable)
 
     def _split_metrics(self, model, spec, output, mask):
         compiled = model._compiled_metrics
@@ -114,18 +125,18 @@ class StepProgram:
             for key in ("average", "accumulator"):
                 if entry.get(key) is not None:
                     entry[key] = entry[key]._storage
-            if variable.regularizer is not None:
-                entry["penalty"] = _lower_part(variable.regularizer, variable, "regularizer")
+            if penalty := _lower_regularizer(variable):
+                entry["penalty"] = penalty
             if variable.constraint is not None:
-                entry["constraint"] = _lower_part(variable.constraint, variable, "constraint")
+                entry["constraint"] = _lower_constraint(variable)
             spec["parameters"].append(entry)
 
     def _add_penalties(self, model, spec):
         """Weight regularizers belong to the loss of an evaluation too."""
         index = {id(v): i for i, v in enumerate(self.graph.variables)}
         for variable in model.trainable_weights:
-            if variable.regularizer is not None and id(variable) in index:
-                penalty = _lower_part(variable.regularizer, variable, "regularizer")
+            penalty = _lower_regularizer(variable)
+            if penalty and id(variable) in index:
                 spec["parameters"].append(
                     {"variable": index[id(variable)], "slots": [], "penalty": penalty}
                 )
@@ -173,22 +184,20 @@ def _metric_kind(kind):
     return "sparse_categorical_crossentropy" if kind.startswith("sparse_") else kind
 
 
-def _lower_loss(loss):
-    lowered = loss.lower() if hasattr(loss, "lower") else None
-    if lowered is None:
-        raise ValueError(
-            f"compile: expected a built-in loss for training, got {loss!r}, a Python function "
-            "without a gradient here; use it as a metric, or choose one of pyseq.losses"
-        )
-    return lowered
+def _lower_regularizer(variable):
+    """Description of a weight's regularizer, {} where it has none, None for a user's own."""
+    if variable.regularizer is None:
+        return {}
+    return variable.regularizer.lower() if hasattr(variable.regularizer, "lower") else None
 
 
-def _lower_part(part, variable, what):
+def _lower_constraint(variable):
+    part = variable.constraint
     lowered = part.lower() if hasattr(part, "lower") else None
     if lowered is None:
         raise ValueError(
-            f"{variable.path}: expected a built-in {what}, got {part!r}, a Python class that the "
-            f"core cannot run; choose one of pyseq.{what}s"
+            f"{variable.path}: expected a built-in constraint, got {part!r}, a Python class that the "
+            "core cannot run; choose one of pyseq.constraints"
         )
     if "axis" in lowered:
         lowered = dict(lowered, axis=[a % variable.ndim for a in lowered["axis"]])

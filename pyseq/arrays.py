@@ -1,0 +1,30 @@
+"""`as_array`: `np.asarray` for code that also runs on the symbolic tensors of a trace."""
+
+from __future__ import annotations
+
+import contextvars
+
+import numpy as np
+
+# The trace whose user code is being called, or None; see `pyseq.tracing`.
+trace = contextvars.ContextVar("pyseq_trace", default=None)
+
+
+def traced(x):
+    """The tensor of the running trace that `x` (a tensor or a weight) is, else `x` itself."""
+    active = trace.get()
+    return active.tensor(x) if active is not None and active.takes(x) else x
+
+
+def is_traced(x):
+    """True for symbolic tensors of the running trace, and for weights during it."""
+    active = trace.get()
+    return active is not None and active.takes(x)
+
+
+def as_array(x, dtype=None):
+    """Return `x` as an array; a symbolic tensor stays one, a weight becomes one in a trace."""
+    if is_traced(x):
+        x = traced(x)
+        return x if dtype is None else x.astype(dtype)
+    return np.asarray(x, dtype=dtype)

@@ -1,0 +1,140 @@
+"""User code as ops of a program: it is called once, with symbolic tensors.
+
+Functions of `pyseq.ops`, NumPy's functions and operators on such tensors, weights and built-in
+layers append ops to a `lowering.Graph`. What user code made of them then trains, is saved and runs
+in C++ like a built-in layer.
+"""
+
+from __future__ import annotations
+
+import inspect
+
+from pyseq import arrays, lowering
+from pyseq.tracing.tensor import Tensor, Trace, TraceError, as_value
+
+__all__ = ["Tensor", "Trace", "TraceError"]
+
+
+def parameters_of(function):
+    """Names of the parameters of a function; empty where Python does not know them."""
+    try:
+        return set(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return set()
+
+
+def run(graph, function, values, name):
+    """Trace `function(*tensors)` of values of `graph`; returns a `Tensor`.
+
+    What the function appended is taken back if it fails.
+    """
+    trace = Trace(graph, values[0], name)
+    before = graph.mark()
+    try:
+        with trace:
+            return trace.tensor(function(*(trace.input(v) for v in values)))
+    except BaseException:
+        graph.rewind(before)
+        raise
+
+
+def lower_function(graph, function, x, name):
+    """Lower a function of one tensor; returns a value of the graph."""
+    y = as_value(run(graph, function, [x], name))
+    return y.with_mask(None)
+
+
+def lower_call(layer, graph, x):
+    """Lower `layer.call` of a user's class."""
+    takes = parameters_of(layer.call)
+
+    def call(tensor):
+        extra = {"training": graph.training} if "training" in takes else {}
+        mask = None if x.mask is None else tensor.trace.input(x.mask, "bool")
+        if "mask" in takes:
+            extra["mask"] = mask
+        y = layer.call(tensor, **extra)
+        if type(layer).compute_mask is not _compute_mask():
+            masks.append(layer.compute_mask(tensor, mask))
+        return y
+
+    masks = []
+    y = as_value(run(graph, call, [x], layer.name))
+    if masks:
+        return y.with_mask(None if masks[0] is None else as_value(masks[0]))
+    return layer.out(y, x)
+
+
+def _compute_mask():
+    from pyseq.layers.base import Layer
+
+    return Layer.compute_mask
+
+
+def output_shape(function, input_shape, dtype, name):
+    """Shape that a function of one tensor gives for an input shape, both with the batch."""
+    graph = lowering.Graph(tuple(input_shape[1:]), dtype=dtype)
+    y = run(graph, function, [graph.input], name)
+    return (input_shape[0], *as_value(y).shape)
+
+
+def activation(x, function):
+    """A built-in activation with its default arguments as one op, or None where it has none."""
+    from pyseq.layers.core import fused_activation
+    from pyseq.tracing import functions
+
+    attrs = fused_activation(function)
+    if attrs is not None:
+        return functions.activate(x, attrs["activation"], attrs.get("activation_args") or ())
+    if function.__name__ in ("softmax", "log_softmax"):
+        return functions.softmax(x, log=function.__name__ == "log_softmax")
+    return None
+
+
+def call_layer(layer, x, training=None, mask=None):
+    """`layer(x)` within user code."""
+    trace = x.trace
+    graph, value = trace.graph, as_value(x)
+    if mask is not None:
+        value = value.with_mask(as_value(trace.tensor(mask)))
+    was = graph.training
+    graph.training = was if training is None else bool(training)
+    try:
+        y = layer.emit(graph, value)
+    finally:
+        graph.training = was
+    if isinstance(y, (list, tuple)):
+        return [trace.input(part) for part in y]
+    return trace.input(y)
+
+
+def loss_value(graph, loss, target_shape, output, name):
+    """Lower a user's loss of (y_true, y_pred); returns a value: a number for each row of the loss."""
+    target = graph.add_input(target_shape)
+
+    def call(y_pred, y_true):
+        return loss.call(y_true, y_pred)
+
+    y = run(graph, call, [output, target], name)
+    return y.value
+
+
+def add_loss(x, name, scale=1.0):
+    """Add a tensor, its sum over everything, to the loss of the program."""
+    once = not x.batched
+    attrs = {"once": once, "scale": scale}
+    x.trace.graph.op("add_loss", x.value, x.inner, name=name, **attrs)
+
+
+def lower_penalty(graph, regularizer, variable):
+    """Add a user's regularizer of a weight to the loss of the program."""
+    trace = Trace(graph, graph.input, variable.path)
+    with trace:
+        penalty = trace.tensor(regularizer(trace.tensor(variable)))
+    add_loss(penalty, variable.path)
+
+
+def active(x):
+    """The running trace if `x` is a tensor or variable that belongs in it, else None."""
+    trace = arrays.trace.get()
+    return trace if trace is not None and trace.takes(x) else None
