@@ -41,11 +41,15 @@ def summarise(result):
 
 
 def best_peer(summaries, metric, subject):
-    """Name and value of the best of the others, or None."""
+    """Name and value of the best of the others, or None.
+
+    Memory is compared with peers that train as well: gradients and activations need room.
+    """
+    trained = metric.key == "peak_rss_mb" and "step_us" in summaries.get(subject, ())
     found = [
         (summary[metric.key]["median"], name)
         for name, summary in summaries.items()
-        if name != subject and metric.key in summary
+        if name != subject and metric.key in summary and ("step_us" in summary or not trained)
     ]
     if not found:
         return None
@@ -72,12 +76,39 @@ def rows_of(results, subject="pyseq"):
             if not entry or not peer:
                 cells.append("")
                 continue
-            ratio = entry["median"] / peer[1]
-            if not metric.more_is_better:
-                ratio = 1 / ratio if ratio else float("inf")
-            cells.append(f"{ratio:.2f}x ({peer[0]})")
+            cells.append(f"{ratio(metric, entry, peer):.2f}x ({peer[0]})")
         rows.append([*cells, ""])
     return rows
+
+
+def ratio(metric, entry, peer):
+    """How many times as good as the best peer."""
+    value = entry["median"] / peer[1]
+    if metric.more_is_better:
+        return value
+    return 1 / value if value else float("inf")
+
+
+OVERVIEW = ["workload", *(metric.title for metric in METRICS[:4])]
+
+
+def overview(workloads, subject="pyseq"):
+    """Ratios to the best peer, a row a workload, then their geometric means."""
+    rows, seen = [], [[] for _ in METRICS[:4]]
+    for name, results in workloads.items():
+        summaries = {peer: summarise(r) for peer, r in results.items() if "rounds" in r}
+        cells = [name]
+        for metric, column in zip(METRICS, seen):
+            entry = summaries.get(subject, {}).get(metric.key)
+            peer = best_peer(summaries, metric, subject)
+            if not entry or not peer:
+                cells.append("")
+                continue
+            column.append(ratio(metric, entry, peer))
+            cells.append(f"{column[-1]:.2f}x ({peer[0]})")
+        rows.append(cells)
+    means = [f"{statistics.geometric_mean(c):.2f}x" if c else "" for c in seen]
+    return [*rows, ["geometric mean", *means]]
 
 
 def _cell(metric, entry):
@@ -92,15 +123,19 @@ def not_run(results):
     return {name: result["not_run"] for name, result in results.items() if "not_run" in result}
 
 
-def print_workload(console, name, results):
+def print_table(console, title, header, rows, bold):
     from rich.table import Table
 
-    table = Table(title=name, header_style="bold")
-    for index, title in enumerate(HEADER):
-        table.add_column(title, justify="right" if index else "left", overflow="fold")
-    for row in rows_of(results):
-        table.add_row(*row, style="bold" if row[0].startswith("pyseq") else None)
+    table = Table(title=title, header_style="bold")
+    for index, column in enumerate(header):
+        table.add_column(column, justify="right" if index else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row, style="bold" if row[0].startswith(bold) else None)
     console.print(table)
+
+
+def print_workload(console, name, results):
+    print_table(console, name, HEADER, rows_of(results), "pyseq")
     for peer, reason in not_run(results).items():
         console.print(f"  not run: {peer}: {reason}", style="dim", highlight=False)
 
@@ -115,7 +150,10 @@ def markdown(document):
     )
     versions = ", ".join(f"{name} {text}" for name, text in sorted(document["versions"].items()))
     name = machine.get("gpu", machine["cpu"])
-    lines = [f"# {name}, {document['date']}", "", about, "", f"Versions: {versions}."]
+    lines = [f"# {name}, {document['date']}", "", about, "", f"Versions: {versions}.", ""]
+    lines += ["pyseq against the best of the peers:", "", "| " + " | ".join(OVERVIEW) + " |"]
+    lines.append("|---|" + "---:|" * (len(OVERVIEW) - 1))
+    lines += ["| " + " | ".join(row) + " |" for row in overview(document["workloads"])]
     for name, results in document["workloads"].items():
         lines += ["", f"## {name}", "", "| " + " | ".join(HEADER) + " |"]
         lines.append("|---|" + "---:|" * (len(HEADER) - 1))
