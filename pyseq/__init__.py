@@ -55,8 +55,8 @@ _NAMES = {
 }
 
 
-# Rounds that an idle thread of the core waits before it sleeps, about 0.2 ms. GNU OpenMP's default is
-# some milliseconds, which a process that answers a few times a second would pay at every answer.
+# Rounds that an idle thread of the core waits before it sleeps, about 0.2 ms. GNU OpenMP's default
+# is some milliseconds, which a process with a few answers a second would pay at each of them.
 _SPIN_COUNT = "20000"
 
 

@@ -12,11 +12,11 @@ from pyseq.variable import Variable
 
 # The same name and arguments in pyseq.ops.
 _SAME = frozenset(
-    "abs all any arange argmax argmin clip concatenate cos cumprod cumsum equal exp eye "
-    "greater greater_equal less less_equal log logsumexp max maximum mean min minimum ndim not_equal "
-    "ones ones_like prod reshape round shape sign sin sqrt square squeeze stack std stop_gradient sum "
-    "tile transpose var zeros zeros_like cast one_hot elu hard_sigmoid relu sigmoid softmax softplus "
-    "softsign tanh".split()
+    "abs all any arange argmax argmin cast clip concatenate cos cumprod cumsum elu equal exp eye "
+    "greater greater_equal hard_sigmoid less less_equal log logsumexp max maximum mean min minimum "
+    "ndim not_equal one_hot ones ones_like prod relu reshape round shape sigmoid sign sin softmax "
+    "softplus softsign sqrt square squeeze stack std stop_gradient sum tanh tile transpose var "
+    "zeros zeros_like".split()
 )
 
 

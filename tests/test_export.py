@@ -54,7 +54,7 @@ def test_what_cannot_be_exported(tmp_path):
         small_model().export(tmp_path / "m", format="tf_saved_model")
     with pytest.raises(ValueError, match="built"):
         pyseq.Sequential([layers.Dense(2)]).export(tmp_path / "m.pyseq")
-    host = pyseq.Sequential([pyseq.Input((3,)), layers.Lambda(lambda x: x * 2)])
+    host = pyseq.Sequential([pyseq.Input((3,)), layers.Lambda(lambda x: np.sort(x))])
     with pytest.raises(ValueError, match="Python function"):
         host.export(tmp_path / "m.pyseq")
 

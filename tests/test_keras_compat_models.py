@@ -154,8 +154,9 @@ def test_shapes_of_a_custom_layer_come_from_its_call():
     assert model.predict(rows, verbose=0).shape == (6, 2)
     np.testing.assert_allclose(Affine(1)(rows)[:, 0], rows.sum(axis=1), rtol=1e-5, atol=1e-5)
     model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="Affine.call, which has no gradient"):
-        model.fit(rows, targets, verbose=0)
+    before = model.layers[0].w.numpy()
+    losses = model.fit(rows, targets, epochs=3, verbose=0).history["loss"]
+    assert losses[2] < losses[0] and np.any(model.layers[0].w.numpy() != before)
 
 
 def test_a_subclass_may_override_call_of_a_built_in_layer():
@@ -173,8 +174,8 @@ def test_a_subclass_may_override_call_of_a_built_in_layer():
         layer.kernel.assign(plain.kernel)
     model = pyseq.Sequential([pyseq.Input((4,)), layer])
     model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="Doubled.call"):
-        model.fit(rows, plain(rows), verbose=0)
+    losses = model.fit(rows, plain(rows), epochs=3, verbose=0).history["loss"]
+    assert losses[2] < losses[0]
 
 
 def test_masks_by_position():

@@ -21,9 +21,9 @@ class Layer:
 
     A layer is configured by its constructor, creates weights in `build(input_shape)`, infers
     shapes in `compute_output_shape(input_shape)` and appends its ops to a program in
-    `lower(graph, x)`. A user's subclass defines `call(inputs)` instead: with operators, functions of
-    `pyseq.ops` or NumPy and other layers it becomes part of the program and trains; other Python
-    code runs as it is, without a gradient.
+    `lower(graph, x)`. A user's subclass defines `call(inputs)` instead: with operators, functions
+    of `pyseq.ops` or NumPy and other layers it becomes part of the program and trains; other
+    Python code runs as it is, without a gradient.
 
     Args:
         activity_regularizer: regularizer of the output, divided by the number of rows.
@@ -372,7 +372,7 @@ class Layer:
         from pyseq import tracing
 
         try:
-            return tracing.lower_call(self, g, x)
+            return tracing.lower_call(self, g, x, self._makes_mask())
         except Exception as problem:
             self.check_host(g, problem)
             shape = self._trial_shape((g.batch_size, *x.shape))[1:]
@@ -383,12 +383,20 @@ class Layer:
         """Raise a ValueError where Python code that could not be traced would need a gradient."""
         if g.training and any(v.trainable for v in (*g.variables, *self.trainable_weights)):
             raise ValueError(
-                f"{self.name}: expected code that can be traced, because weights in it or before it "
-                f"train; {problem}"
+                f"{self.name}: expected code that can be traced, because weights in it or before "
+                f"it train; {problem}"
             ) from problem
 
     def call(self, inputs, training=None):
-        """The layer's own output for an array; a subclass may override it with NumPy code."""
+        """The layer's own output for an array or tensor; a subclass may override it."""
+        if arrays.is_traced(inputs):
+            from pyseq import tracing
+
+            self._as_built_in = True
+            try:
+                return tracing.call_layer(self, arrays.traced(inputs), training)
+            finally:
+                self._as_built_in = False
         key = ("call", np.shape(inputs), bool(training), lowering.state_key(self))
         runner = self._runners.get(key)
         if runner is None:
@@ -415,8 +423,10 @@ class Layer:
     def _reads_mask(self):
         if not self._runs_call():
             return False
-        overrides = type(self).compute_mask is not Layer.compute_mask
-        return overrides or "mask" in inspect.signature(self.call).parameters
+        return self._makes_mask() or "mask" in inspect.signature(self.call).parameters
+
+    def _makes_mask(self):
+        return type(self).compute_mask is not Layer.compute_mask
 
     def emit(self, g, x, activity=True):
         """Check the input, build if needed, lower, and add the activity regularizer."""

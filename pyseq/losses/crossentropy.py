@@ -9,8 +9,8 @@ import warnings
 
 import numpy as np
 
-from pyseq.arrays import as_array
 from pyseq import config
+from pyseq.arrays import as_array
 from pyseq.losses.base import (
     BuiltinLoss,
     as_floats,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq.arrays import as_array
 from pyseq import config
+from pyseq.arrays import as_array
 from pyseq.losses.base import BuiltinLoss, as_floats, check_same_shape, loss_function
 from pyseq.saving.registration import builtin
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 import inspect
 
 from pyseq import arrays, lowering
-from pyseq.tracing.tensor import Tensor, Trace, TraceError, as_value
-
-__all__ = ["Tensor", "Trace", "TraceError"]
+from pyseq.tracing.tensor import Trace, as_value
 
 
 def parameters_of(function):
@@ -44,8 +42,8 @@ def lower_function(graph, function, x, name):
     return y.with_mask(None)
 
 
-def lower_call(layer, graph, x):
-    """Lower `layer.call` of a user's class."""
+def lower_call(layer, graph, x, own_mask):
+    """Lower `layer.call` of a user's class; `own_mask`: the class defines `compute_mask` too."""
     takes = parameters_of(layer.call)
 
     def call(tensor):
@@ -54,7 +52,7 @@ def lower_call(layer, graph, x):
         if "mask" in takes:
             extra["mask"] = mask
         y = layer.call(tensor, **extra)
-        if type(layer).compute_mask is not _compute_mask():
+        if own_mask:
             masks.append(layer.compute_mask(tensor, mask))
         return y
 
@@ -63,12 +61,6 @@ def lower_call(layer, graph, x):
     if masks:
         return y.with_mask(None if masks[0] is None else as_value(masks[0]))
     return layer.out(y, x)
-
-
-def _compute_mask():
-    from pyseq.layers.base import Layer
-
-    return Layer.compute_mask
 
 
 def output_shape(function, input_shape, dtype, name):
@@ -109,7 +101,7 @@ def call_layer(layer, x, training=None, mask=None):
 
 
 def loss_value(graph, loss, target_shape, output, name):
-    """Lower a user's loss of (y_true, y_pred); returns a value: a number for each row of the loss."""
+    """Lower a user's loss of (y_true, y_pred) to a value: a number for each row of the loss."""
     target = graph.add_input(target_shape)
 
     def call(y_pred, y_true):

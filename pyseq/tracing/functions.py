@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -31,7 +32,9 @@ _BINARY = {
     "float_power": "power",
     **{
         name: name
-        for name in "add subtract multiply divide power maximum minimum floor_divide arctan2".split()
+        for name in (
+            "add subtract multiply divide power maximum minimum floor_divide arctan2"
+        ).split()
     },
 }
 _LOGIC = {
@@ -41,7 +44,8 @@ _LOGIC = {
     **{
         name: name
         for name in (
-            "equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor"
+            "equal not_equal less less_equal greater greater_equal "
+            "logical_and logical_or logical_xor"
         ).split()
     },
 }
@@ -87,7 +91,9 @@ def activate(x, name, arguments=()):
 
 def softmax(x, axis=-1, log=False):
     axes = [shaping.inner_axis(x, a) for a in shaping.axes_of(x, axis)]
-    return x.trace.op("softmax", x.value, x.inner, x.batched, x.dtype, lead=x.lead, axes=axes, log=log)
+    return x.trace.op(
+        "softmax", x.value, x.inner, x.batched, x.dtype, lead=x.lead, axes=axes, log=log
+    )
 
 
 _COMPOSED = {
@@ -147,7 +153,9 @@ def reduce(x, function, axis=None, keepdims=False, dtype=None):
 def _reduction(function, result=None):
     def call(trace, x, axis=None, dtype=None, out=None, keepdims=False, **kwargs):
         x = trace.tensor(x)
-        kind = result or (x.dtype if x.is_float or function in ("max", "min") else np.dtype("int32"))
+        kind = result or (
+            x.dtype if x.is_float or function in ("max", "min") else np.dtype("int32")
+        )
         if function == "mean":
             kind = x.dtype if x.is_float else trace.dtype
         return reduce(x, function, axis, bool(keepdims), kind)
@@ -257,7 +265,7 @@ def _split(trace, x, sections, axis=0):
     cuts = [0, *sections, size]
     index = [slice(None)] * x.ndim
     parts = []
-    for begin, end in zip(cuts, cuts[1:]):
+    for begin, end in itertools.pairwise(cuts):
         index[axis] = slice(begin, end)
         parts.append(x[tuple(index)])
     return parts
@@ -325,7 +333,13 @@ def embed(trace, table, ids):
         raise trace.error(f"expected a table of rank 2 to take rows of, got {table.inner}")
     inner = (*ids.inner, size)
     return trace.op(
-        "embedding", ids.value, inner, ids.batched, table.dtype, lead=ids.lead, weights=[table.param]
+        "embedding",
+        ids.value,
+        inner,
+        ids.batched,
+        table.dtype,
+        lead=ids.lead,
+        weights=[table.param],
     )
 
 

@@ -19,13 +19,13 @@ def matmul(trace, a, b):
         return np.squeeze(matmul(trace, a[None], b), axis=-2)
     if b._value is None and b.ndim == 2 and len(a.inner) >= 1:
         return _dense(trace, a, b)
-    if a.batched and a.ndim == 2 or b.batched and b.ndim == 2:
+    if (a.batched and a.ndim == 2) or (b.batched and b.ndim == 2):
         raise trace.error(
             f"expected a product within each row of the batch, got shapes {a.shape} and {b.shape}"
         )
     _match(trace, a, b, a.shape[-1], b.shape[-2])
     batched = a.batched or b.batched
-    lefts, rights = a.inner[: -2], b.inner[: -2]
+    lefts, rights = a.inner[:-2], b.inner[:-2]
     if a.batched != b.batched and max(a.ndim, b.ndim) == (b if a.batched else a).ndim:
         raise trace.error(f"expected one batch, got shapes {a.shape} and {b.shape}")
     inner = (*np.broadcast_shapes(lefts, rights), a.inner[-2], b.inner[-1])
@@ -36,7 +36,7 @@ def matmul(trace, a, b):
 def _match(trace, a, b, left, right):
     if left != right:
         raise ValueError(
-            f"{trace.name}: expected a product of matching sizes, got shapes {a.shape} and {b.shape}"
+            f"{trace.name}: expected matching sizes, got shapes {a.shape} and {b.shape}"
         )
 
 
@@ -74,8 +74,8 @@ def tensordot(trace, a, b, axes=2):
     first, second = letters[: a.ndim], letters[a.ndim :]
     for i, j in zip(left, right, strict=True):
         second[j] = first[i]
-    result = [l for i, l in enumerate(first) if i not in left]
-    result += [l for j, l in enumerate(second) if j not in right]
+    result = [letter for i, letter in enumerate(first) if i not in left]
+    result += [letter for j, letter in enumerate(second) if j not in right]
     return einsum(trace, f"{''.join(first)},{''.join(second)}->{''.join(result)}", a, b)
 
 
@@ -88,7 +88,9 @@ def einsum(trace, subscripts, *tensors, **_):
     given, arrow, result = subscripts.partition("->")
     terms = given.split(",")
     if not arrow:
-        result = "".join(sorted(l for l in set(given) - {","} if given.count(l) == 1))
+        result = "".join(
+            sorted(letter for letter in set(given) - {","} if given.count(letter) == 1)
+        )
     if len(terms) != len(tensors) or any(len(set(t)) != len(t) for t in terms):
         raise trace.error(f"expected one term for each tensor, got {subscripts!r}")
     for term, t in zip(terms, tensors):
@@ -97,17 +99,17 @@ def einsum(trace, subscripts, *tensors, **_):
     kept = set(result)
     for i, (term, t) in enumerate(zip(terms, tensors)):
         others = kept.union(*(terms[j] for j in range(len(terms)) if j != i))
-        gone = [l for l in term if l not in others]
+        gone = [letter for letter in term if letter not in others]
         if gone:
-            tensors[i] = np.sum(t, axis=tuple(term.index(l) for l in gone))
-            terms[i] = "".join(l for l in term if l in others)
+            tensors[i] = np.sum(t, axis=tuple(term.index(letter) for letter in gone))
+            terms[i] = "".join(letter for letter in term if letter in others)
     if len(tensors) == 1:
         return _ordered(tensors[0], terms[0], result)
     return _product(trace, terms, tensors, result)
 
 
 def _ordered(x, term, result):
-    return np.transpose(x, [term.index(l) for l in result]) if term != result else x
+    return np.transpose(x, [term.index(letter) for letter in result]) if term != result else x
 
 
 def _product(trace, terms, tensors, result):
@@ -116,20 +118,20 @@ def _product(trace, terms, tensors, result):
         (p, q), (a, b) = (q, p), (b, a)
     sizes = {**dict(zip(q, b.shape)), **dict(zip(p, a.shape))}
     rows = p[0] if a.batched else ""
-    if rows and (b.batched and q[0] != rows or rows not in result):
+    if rows and ((b.batched and q[0] != rows) or rows not in result):
         raise trace.error(f"expected the batch to stay apart, got {p},{q}->{result}")
-    shared = [l for l in p if l in q and l in result and l != rows]
-    summed = [l for l in p if l in q and l not in result]
-    only_a = [l for l in p if l not in q and l != rows]
-    only_b = [l for l in q if l not in p and l != rows]
+    shared = [letter for letter in p if letter in q and letter in result and letter != rows]
+    summed = [letter for letter in p if letter in q and letter not in result]
+    only_a = [letter for letter in p if letter not in q and letter != rows]
+    only_b = [letter for letter in q if letter not in p and letter != rows]
     both = rows if b.batched else ""
 
     def size(letters):
-        return math.prod(sizes[l] for l in letters)
+        return math.prod(sizes[letter] for letter in letters)
 
     front = [-1] if rows else []
-    left = np.transpose(a, [p.index(l) for l in [*rows, *shared, *only_a, *summed]])
-    right = np.transpose(b, [q.index(l) for l in [*both, *shared, *summed, *only_b]])
+    left = np.transpose(a, [p.index(letter) for letter in [*rows, *shared, *only_a, *summed]])
+    right = np.transpose(b, [q.index(letter) for letter in [*both, *shared, *summed, *only_b]])
     wide = [size(shared)] if shared else []
     left = np.reshape(left, [*front, *wide, size(only_a), size(summed)])
     if b._value is None and right is b and not shared and len(summed) == 1 and len(only_b) == 1:
@@ -138,5 +140,5 @@ def _product(trace, terms, tensors, result):
         right = np.reshape(right, [*([-1] if both else []), *wide, size(summed), size(only_b)])
         y = matmul(trace, left, right)
     order = [*rows, *shared, *only_a, *only_b]
-    y = np.reshape(y, [*front, *(sizes[l] for l in order if l != rows)])
+    y = np.reshape(y, [*front, *(sizes[letter] for letter in order if letter != rows)])
     return _ordered(y, "".join(order), result)

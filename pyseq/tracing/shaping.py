@@ -44,7 +44,7 @@ def with_inner(x, inner, batched=None, lead=None):
 
 
 def align(trace, tensors, what):
-    """Operands whose values broadcast against each other; (operands, inner shape, batched, lead)."""
+    """Operands whose values broadcast: (operands, inner shape, batched, lead)."""
     rank = max(t.ndim for t in tensors)
     some = [t for t in tensors if t.batched]
     lead = some[0].lead if some else 0

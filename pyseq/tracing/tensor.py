@@ -98,7 +98,9 @@ class Tensor:
         if self._value is None:
             graph, trace = self.trace.graph, self.trace
             shape, weights = self.param.shape, [self.param]
-            self._value = graph.op("variable", trace.anchor, shape, weights=weights, name=trace.name)
+            self._value = graph.op(
+                "variable", trace.anchor, shape, weights=weights, name=trace.name
+            )
         return self._value
 
     @property

@@ -196,8 +196,8 @@ def _lower_constraint(variable):
     lowered = part.lower() if hasattr(part, "lower") else None
     if lowered is None:
         raise ValueError(
-            f"{variable.path}: expected a built-in constraint, got {part!r}, a Python class that the "
-            "core cannot run; choose one of pyseq.constraints"
+            f"{variable.path}: expected a built-in constraint, got {part!r}, a Python class that "
+            "the core cannot run; choose one of pyseq.constraints"
         )
     if "axis" in lowered:
         lowered = dict(lowered, axis=[a % variable.ndim for a in lowered["axis"]])
