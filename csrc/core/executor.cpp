@@ -411,6 +411,41 @@ void Executor::bind() {
     node.run.op = static_cast<std::uint32_t>(j);
   }
   bind_variables();
+  find_placeable();
+}
+
+// Values of one buffer follow each other in place, so all of them move together. Outputs that are an
+// input, or that share a buffer, stay.
+void Executor::find_placeable() {
+  const std::vector<int>& outputs = program_.spec().outputs;
+  placeable_.resize(outputs.size());
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const int b = buffer_[outputs[i]];
+    const auto shares = [&](int s) { return buffer_[s] == b; };
+    if (device_ || options_.backward || b < 0 || external_[b] >= 0 ||
+        std::count_if(outputs.begin(), outputs.end(), shares) > 1)
+      continue;
+    Placeable& p = placeable_[i];
+    p.own = slot_pointer_[outputs[i]];
+    for (std::size_t s = 0; s < buffer_.size(); ++s)
+      if (buffer_[s] == b) p.names.push_back(&slot_pointer_[s]);
+    for (Node& node : nodes_) {
+      const OpSpec& op = *node.spec;
+      for (std::size_t k = 0; k < op.inputs.size(); ++k)
+        if (buffer_[op.inputs[k]] == b) p.names.push_back(&node.x[k]);
+      for (std::size_t k = 0; k < op.outputs.size(); ++k)
+        if (buffer_[op.outputs[k]] == b) p.names.push_back(&node.y[k]);
+    }
+  }
+}
+
+bool Executor::place_output(std::size_t i, void* to) {
+  const Placeable& p = placeable_[i];
+  if (p.names.empty()) return false;
+  if (!to) to = p.own;
+  if (*p.names[0] != to)
+    for (void** name : p.names) *name = to;
+  return true;
 }
 
 void Executor::call(Node& node, Pool* pool, bool backward) {

@@ -50,6 +50,9 @@ class Executor {
   // On a GPU: room for program input i.
   void* input(int i) const { return inputs_[i]; }
   void* slot(int s) const { return slot_pointer_[s]; }
+  // On the host: lets the next forwards write program output i to memory of the caller's, or to
+  // this executor's again if that is null. False, and nothing done, where it cannot.
+  bool place_output(std::size_t i, void* to);
   void* gradient_of_slot(int s) const { return slot_gradient_[s]; }
   // Gradient of variable v, or null.
   void* gradient(int v) const { return variable_gradient_[v]; }
@@ -79,6 +82,7 @@ class Executor {
   void add(Pool* pool, const void* src, void* dst, Index n);
   void pack(Pool* pool);
   void bind_variables();
+  void find_placeable();
 
   const Program& program_;
   const KernelTable& table_;
@@ -104,6 +108,12 @@ class Executor {
   std::uint64_t packed_version_ = 0;  // of all variables that packing ops read
   double* device_losses_ = nullptr;
   std::vector<void*> slot_pointer_, slot_gradient_, variable_gradient_;
+  // Where each program output's memory is named, and where it is when the caller gives none.
+  struct Placeable {
+    std::vector<void**> names;
+    void* own = nullptr;
+  };
+  std::vector<Placeable> placeable_;
   double work_per_row_ = 0, work_by_rows_ = 0;  // by_rows: of ops that one row keeps on one thread
   double work_per_call_ = 0;
   std::exception_ptr error_;

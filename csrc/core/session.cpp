@@ -68,6 +68,31 @@ void Session::run_on_device(Executor& executor, std::int64_t n, const void* cons
   executor.end();
 }
 
+namespace {
+
+// Small outputs are copied: an arena's memory is aligned, a caller's need not be.
+constexpr std::size_t kPlaced = 65536;
+
+bool overlap(const void* a, std::size_t a_bytes, const void* b, std::size_t b_bytes) {
+  const auto x = reinterpret_cast<std::uintptr_t>(a), y = reinterpret_cast<std::uintptr_t>(b);
+  return x < y + b_bytes && y < x + a_bytes;
+}
+
+}  // namespace
+
+// Lets large outputs be written where the caller wants them.
+void Session::place_outputs(Executor& executor, std::int64_t n, const void* const* inputs,
+                            void* const* outputs) const {
+  const ProgramSpec& spec = program_->spec();
+  for (std::size_t i = 0; i < spec.outputs.size(); ++i) {
+    const std::size_t bytes = slot_bytes(spec.outputs[i], n);
+    bool place = bytes >= kPlaced;
+    for (std::size_t k = 0; place && k < spec.inputs.size(); ++k)
+      place = !overlap(outputs[i], bytes, inputs[k], slot_bytes(spec.inputs[k], n));
+    executor.place_output(i, place ? outputs[i] : nullptr);
+  }
+}
+
 void Session::run(std::int64_t n, const void* const* inputs, void* const* outputs, bool training,
                   std::uint64_t step) {
   if (n < 0) throw Error("Session: expected 0 rows or more, got " + std::to_string(n));
@@ -86,6 +111,7 @@ void Session::run(std::int64_t n, const void* const* inputs, void* const* output
       const std::lock_guard<std::mutex> lock(mutex_);
       if (!pace_->team(n)) threads = 1;
     }
+    place_outputs(*executor, n, inputs, outputs);
     const auto started = std::chrono::steady_clock::now();
     with_team(threads, [&](Pool* pool) {
       executor->begin(pool, false);
@@ -104,7 +130,7 @@ void Session::run(std::int64_t n, const void* const* inputs, void* const* output
     const int s = spec.outputs[i];
     if (const DeviceTable* device = program_->table().device)
       device->download(executor->stream(), outputs[i], executor->slot(s), slot_bytes(s, n));
-    else
+    else if (executor->slot(s) != outputs[i])
       std::memcpy(outputs[i], executor->slot(s), slot_bytes(s, n));
   }
   {

@@ -154,6 +154,38 @@ void test_concurrent_sessions() {
   CHECK(wrong == 0);
 }
 
+// Large outputs are written where the caller wants them, also over their own input.
+void test_large_outputs() {
+  ProgramSpec spec;
+  spec.slots = {{64}, {64}, {64}};
+  for (int i = 0; i < 2; ++i) {
+    OpSpec op;
+    op.kind = op.name = "activation";
+    op.inputs = {i};
+    op.outputs = {i + 1};
+    op.attributes = {{"activation", std::string(i ? "relu" : "softsign")}};
+    spec.ops.push_back(op);
+  }
+  spec.inputs = {0};
+  spec.outputs = {2};
+  Session session(std::make_shared<Program>(spec), {});
+  constexpr std::int64_t rows = 1024;
+  std::vector<float> x(rows * 64), y(x.size() + 1, -7), few(64);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 97) - 48;
+  const void* in = x.data();
+  void* out = y.data();
+  session.run(rows, &in, &out);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    CHECK(std::fabs(y[i] - (x[i] > 0 ? x[i] / (1 + x[i]) : 0)) < 1e-6f);
+  CHECK(y.back() == -7);
+  void* one = few.data();
+  session.run(1, &in, &one);
+  CHECK(std::equal(few.begin(), few.end(), y.begin()));
+  out = x.data();
+  session.run(rows, &in, &out);
+  CHECK(std::equal(x.begin(), x.end(), y.begin()));
+}
+
 void test_errors() {
   ProgramSpec spec = mlp(false);
   spec.ops[0].kind = "no_such_op";
@@ -220,6 +252,7 @@ int main() {
   test_no_allocation();
   test_thread_counts();
   test_concurrent_sessions();
+  test_large_outputs();
   test_errors();
   test_model_files();
   return report("core_test");

@@ -33,6 +33,8 @@ class Session {
  private:
   std::unique_ptr<Executor> take(std::int64_t n);
   std::size_t slot_bytes(int slot, std::int64_t n) const;
+  void place_outputs(Executor& executor, std::int64_t n, const void* const* inputs,
+                     void* const* outputs) const;
   void run_on_device(Executor& executor, std::int64_t n, const void* const* inputs, bool training,
                      std::uint64_t step);
 
