@@ -1,5 +1,6 @@
 // The core alone: sessions, training, no allocation in a step, the same bits at any thread count,
 // model files good and hostile.
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdio>
