@@ -316,8 +316,7 @@ class Layer:
 
         if None not in input_shape[1:]:
             try:
-                shape = tuple(input_shape)
-                return tracing.output_shape(self.call, shape, self.compute_dtype, self.name)
+                return tracing.layer_output_shape(self, tuple(input_shape))
             except Exception:  # code that only works on arrays
                 pass
         return self._trial_shape(input_shape)

@@ -70,6 +70,15 @@ def output_shape(function, input_shape, dtype, name):
     return (input_shape[0], *as_value(y).shape)
 
 
+def layer_output_shape(layer, input_shape):
+    """Shape of what `layer.call` of a user's class gives, with a mask where it takes one."""
+    graph = lowering.Graph(tuple(input_shape[1:]), dtype=layer.compute_dtype)
+    x = graph.input
+    if "mask" in parameters_of(layer.call) and len(input_shape) > 1:
+        x = x.with_mask(graph.add_input((input_shape[1],)))
+    return (input_shape[0], *lower_call(layer, graph, x, False).shape)
+
+
 def activation(x, function):
     """A built-in activation with its default arguments as one op, or None where it has none."""
     from pyseq.layers.core import fused_activation
