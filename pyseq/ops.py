@@ -18,26 +18,24 @@ from pyseq import activations, arrays, config
 
 # Same name, same meaning in NumPy.
 _NUMPY = (
-    "abs absolute add all allclose any append arccos arccosh arcsin arcsinh arctan arctan2 "
-    "arctanh argmax argmin argsort average bincount bitwise_and bitwise_not bitwise_or "
-    "bitwise_xor broadcast_to ceil clip concatenate conjugate copy corrcoef correlate cos cosh "
-    "count_nonzero cross cumprod cumsum deg2rad diag diagonal diff digitize divide dot einsum "
-    "equal exp exp2 expand_dims expm1 flip fliplr flipud floor floor_divide fmax fmin full_like "
-    "gcd greater greater_equal histogram hstack hypot imag inner isclose isfinite isin isinf "
-    "isnan kron lcm less less_equal log log10 log1p log2 logaddexp logical_and logical_not "
-    "logical_or logical_xor logspace matmul max maximum mean median meshgrid min minimum mod "
-    "moveaxis multiply nan_to_num nanmax nanmean nanmin nanstd nansum nanvar ndim negative "
-    "nonzero not_equal ones_like outer pad percentile power prod quantile rad2deg ravel real "
-    "reciprocal repeat reshape roll rot90 round searchsorted select sign signbit sin sinh size "
-    "sort split sqrt square squeeze stack std subtract sum swapaxes take take_along_axis tan tanh "
-    "tensordot tile trace transpose tril triu true_divide trunc unique vander var vdot vectorize "
-    "vstack where zeros_like"
+    "abs absolute add allclose append arccos arccosh arcsin arcsinh arctan arctan2 arctanh argsort "
+    "average bincount bitwise_and bitwise_not bitwise_or bitwise_xor broadcast_to ceil concatenate "
+    "conjugate copy corrcoef correlate cos cosh count_nonzero cross cumprod cumsum deg2rad diag "
+    "diagonal diff digitize divide dot einsum equal exp exp2 expand_dims expm1 flip fliplr flipud "
+    "floor floor_divide fmax fmin full_like gcd greater greater_equal histogram hstack hypot imag "
+    "inner isclose isfinite isin isinf isnan kron lcm less less_equal log log10 log1p log2 "
+    "logaddexp logical_and logical_not logical_or logical_xor logspace matmul maximum meshgrid "
+    "minimum mod moveaxis multiply nan_to_num ndim negative nonzero not_equal ones_like outer "
+    "percentile power quantile rad2deg ravel real reciprocal repeat roll rot90 round searchsorted "
+    "select sign signbit sin sinh size sort split sqrt square squeeze stack subtract swapaxes take "
+    "take_along_axis tan tanh tensordot trace transpose tril triu true_divide trunc unique vander "
+    "vdot vectorize vstack zeros_like"
 ).split()
 # Same name and meaning in pyseq.activations.
 _ACTIVATIONS = (
-    "celu elu gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu "
-    "log_sigmoid log_softmax relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign "
-    "sparse_plus sparse_sigmoid sparsemax squareplus swish tanh_shrink threshold"
+    "celu elu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu log_sigmoid "
+    "log_softmax relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus "
+    "sparse_sigmoid sparsemax squareplus swish tanh_shrink threshold"
 ).split()
 
 
@@ -128,7 +126,12 @@ def slice_update(inputs, start_indices, updates):
 
 def unstack(x, num=None, axis=0):
     """Return the parts of `x` along `axis` as a list."""
-    return list(np.moveaxis(arrays.as_array(x), axis, 0))
+    x = arrays.as_array(x)
+    axis %= x.ndim
+    if arrays.is_traced(x):
+        before = (builtins.slice(None),) * axis
+        return [x[(*before, i)] for i in range(x.known(x.shape[axis], "a batch to unstack"))]
+    return list(np.moveaxis(x, axis, 0))
 
 
 def divide_no_nan(x1, x2):
@@ -179,6 +182,81 @@ def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
 def norm(x, ord=None, axis=None, keepdims=False):
     """Return the vector or matrix norm."""
     return np.linalg.norm(x, ord=ord, axis=axis, keepdims=keepdims)
+
+
+def gelu(x, approximate=True):
+    """Return `activations.gelu`; as in Keras, this name approximates it by default."""
+    return activations.gelu(x, approximate)
+
+
+def clip(x, x_min, x_max):
+    """Return `x` between two bounds."""
+    return np.clip(x, x_min, x_max)
+
+
+def where(condition, x1=None, x2=None):
+    """Return elements of `x1` where the condition holds, else of `x2`."""
+    return np.where(condition) if x1 is None and x2 is None else np.where(condition, x1, x2)
+
+
+def reshape(x, newshape):
+    """Return `x` in another shape of the same size."""
+    return np.reshape(x, newshape)
+
+
+def tile(x, repeats):
+    """Return `x` repeated along each axis."""
+    return np.tile(x, repeats)
+
+
+def pad(x, pad_width, mode="constant", constant_values=None):
+    """Return `x` with values before and behind it along each axis."""
+    given = {} if constant_values is None else {"constant_values": constant_values}
+    return np.pad(x, pad_width, mode, **given)
+
+
+def _reduction(name):
+    def reduction(x, axis=None, keepdims=False, **arguments):
+        axis = tuple(axis) if isinstance(axis, list) else axis
+        return getattr(np, name)(x, axis=axis, keepdims=keepdims, **arguments)
+
+    reduction.__name__ = reduction.__qualname__ = name
+    reduction.__doc__ = f"Return `numpy.{name}`, whose third argument is `keepdims` in Keras."
+    return reduction
+
+
+for _name in (
+    "sum mean max min prod std var any all argmax argmin median nanmax nanmean nanmin nanstd "
+    "nansum nanvar"
+).split():
+    globals()[_name] = _reduction(_name)
+
+
+def binary_crossentropy(target, output, from_logits=False):
+    """Return the cross-entropy of each element."""
+    target, output = arrays.as_array(target), arrays.as_array(output)
+    if from_logits:
+        positive = np.maximum(output, 0)
+        return positive - output * target + np.log1p(np.exp(-np.abs(output)))
+    small = 1e-7
+    output = np.clip(output, small, 1 - small)
+    return -(target * np.log(output) + (1 - target) * np.log(1 - output))
+
+
+def categorical_crossentropy(target, output, from_logits=False, axis=-1):
+    """Return the cross-entropy of distributions along `axis`."""
+    from pyseq import losses
+
+    return losses.categorical_crossentropy(target, output, from_logits=from_logits, axis=axis)
+
+
+def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
+    """Return the cross-entropy of class ids and distributions along `axis`."""
+    from pyseq import losses
+
+    return losses.sparse_categorical_crossentropy(
+        target, output, from_logits=from_logits, axis=axis
+    )
 
 
 def rsqrt(x):

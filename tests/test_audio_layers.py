@@ -150,15 +150,6 @@ def test_odd_fft_lengths_warn():
         layers.STFTSpectrogram(frame_length=100, fft_length=100)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["add", "average", "concatenate", "dot", "maximum", "minimum", "multiply", "subtract"],
-)
-def test_functions_of_several_inputs_explain_themselves(name):
-    with pytest.raises(ValueError, match="straight line"):
-        getattr(layers, name)([np.zeros(2), np.zeros(2)])
-
-
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_models_with_window_values_go_to_keras_and_back(sound, keras, tmp_path):
     path = str(tmp_path / "model.keras")

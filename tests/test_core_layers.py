@@ -252,15 +252,38 @@ def test_plain_numpy_after_trainable_layers_does_not_train():
         model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract",
-     "Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention",
-     "HashedCrossing"],
-)
-def test_layers_of_several_inputs(name):
-    with pytest.raises(ValueError, match="straight line"):
-        getattr(layers, name)()
+MERGES = {
+    "Add": {},
+    "Average": {},
+    "Concatenate": {"axis": 1},
+    "Dot": {"axes": (2, 1), "normalize": True},
+    "Maximum": {},
+    "Minimum": {},
+    "Multiply": {},
+    "Subtract": {},
+}
+
+
+@pytest.mark.parametrize("name", MERGES)
+def test_merging_layers_on_arrays_and_in_a_sequential(name, keras, rng):
+    xs = [rng.normal(size=(3, 4, 4)).astype("float32") for _ in range(2)]
+    got = [
+        getattr(layers, name)(**MERGES[name])(xs),
+        getattr(layers, name.lower())(xs, **MERGES[name]),
+    ]
+    want = np.asarray(getattr(keras.layers, name)(**MERGES[name])(xs).detach().cpu())
+    for y in got:
+        np.testing.assert_allclose(y, want, rtol=1e-5, atol=1e-6)
+    layer = getattr(layers, name)(**MERGES[name])
+    again = type(layer).from_config(layer.get_config())
+    np.testing.assert_array_equal(again(xs), got[0])
+    for make in (
+        lambda: pyseq.Sequential([pyseq.Input((4, 4)), layer]),
+        lambda: layer(pyseq.Input((4, 4))),
+        lambda: getattr(layers, name.lower())([pyseq.Input((4, 4))] * 2, **MERGES[name]),
+    ):
+        with pytest.raises(ValueError, match="straight line"):
+            make()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from layer_cases import CASES
 
+import pyseq
 from pyseq import layers
 from pyseq.layers import merging
 
@@ -23,6 +24,8 @@ def state_of(name, cases):
     cls = getattr(layers, name, None)
     if cls is None:
         return "missing"
+    if issubclass(cls, merging._Merge):
+        return "within a layer of one's own; refused in a Sequential with an explanation"
     if issubclass(cls, (merging._ManyInputs, merging._OtherBackend)):
         return "refused with an explanation: it needs several inputs or another framework"
     if not cases:
@@ -71,4 +74,4 @@ def test_layers_of_several_inputs_explain_themselves(name):
     if not (isinstance(cls, type) and issubclass(cls, (merging._ManyInputs, merging._OtherBackend))):
         return
     with pytest.raises(ValueError, match="Sequential|straight line|framework"):
-        cls()
+        pyseq.Sequential([pyseq.Input((2,)), cls(**({"axes": 1} if name == "Dot" else {}))])

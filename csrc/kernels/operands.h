@@ -49,10 +49,11 @@ PYSEQ_INLINE Operands make_operands(const Plan& p, int count, const Shape* shape
   Index stride[kMaxOperands][kMaxRank] = {};
   for (int k = 0; k < count; ++k) {
     Index step = 1;
-    for (int i = y.rank, j = shapes[k].rank; j > 0;) {
-      --i, --j;
-      stride[k][i] = shapes[k].dim[j] == 1 ? 0 : step;
-      step *= shapes[k].dim[j];
+    for (int i = y.rank; i-- > 0;) {
+      const int j = i - (y.rank - shapes[k].rank);
+      const Index d = j < 0 ? 1 : shapes[k].dim[j];
+      stride[k][i] = d == 1 ? 0 : step;
+      step *= d;
     }
     o.of[k].size = step;
     o.of[k].sample = shared[k] ? 0 : step;

@@ -60,7 +60,7 @@ class ReLU(Layer):
             activation="relu",
             activation_args=arguments,
         )
-        return self.out(y, x)
+        return self.pass_mask(y, x)
 
     def get_config(self):
         return {
@@ -97,7 +97,7 @@ class LeakyReLU(Layer):
             activation="leaky_relu",
             activation_args=[self.negative_slope],
         )
-        return self.out(y, x)
+        return self.pass_mask(y, x)
 
     def get_config(self):
         return {**super().get_config(), "negative_slope": self.negative_slope}
@@ -127,7 +127,7 @@ class ELU(Layer):
             activation="elu",
             activation_args=[self.alpha],
         )
-        return self.out(y, x)
+        return self.pass_mask(y, x)
 
     def get_config(self):
         return {**super().get_config(), "alpha": self.alpha}
@@ -191,7 +191,7 @@ class PReLU(Layer):
         self.input_spec = InputSpec(ndim=len(input_shape), axes=axes)
 
     def lower(self, g, x):
-        return self.out(g.op("prelu", x, x.shape, weights=[self.alpha], name=self.name), x)
+        return self.pass_mask(g.op("prelu", x, x.shape, weights=[self.alpha], name=self.name), x)
 
     def get_config(self):
         return {
@@ -227,13 +227,13 @@ class Softmax(Layer):
             )
         if axes[-1] - axes[0] == len(axes) - 1:
             y = g.op("softmax", x, x.shape, name=self.name, axes=[a - 1 for a in axes])
-            return self.out(y, x)
+            return self.pass_mask(y, x)
         last = AxesLast(g, x, axes, self.name)
         inner = last.enter(x)
         rank = len(x.shape)
         tail = list(range(rank - len(axes), rank))
         y = g.op("softmax", inner, inner.shape, name=self.name, axes=tail)
-        return self.out(last.leave(y), x)
+        return self.pass_mask(last.leave(y), x)
 
     def get_config(self):
         return {**super().get_config(), "axis": self.axis}

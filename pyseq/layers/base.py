@@ -376,7 +376,7 @@ class Layer:
             self.check_host(g, problem)
             shape = self._trial_shape((g.batch_size, *x.shape))[1:]
             y = g.host(lambda a: np.asarray(self.call(a)), x, shape, self.name)
-            return self.out(y, x)
+            return self.pass_mask(y, x)
 
     def check_host(self, g, problem):
         """Raise a ValueError where Python code that could not be traced would need a gradient."""
@@ -447,6 +447,11 @@ class Layer:
     def _regularize_activity(self, g, y):
         if isinstance(y, (list, tuple)):
             return type(y)([self._regularize_activity(g, y[0]), *y[1:]])
+        if not hasattr(self.activity_regularizer, "lower"):
+            from pyseq import tracing
+
+            tracing.lower_activity(g, self.activity_regularizer, y, self.name)
+            return y
         description = self.activity_regularizer.lower()
         if y.fold > 1:
             # One loss for each time step, divided by the rows of the batch alone.
@@ -456,7 +461,7 @@ class Layer:
         out = g.op("activity_regularizer", y, y.shape, name=self.name, **description)
         return out.with_mask(y.mask)
 
-    def out(self, y, x):
+    def pass_mask(self, y, x):
         """Give `y` the mask of `x` if this layer passes masks."""
         return y.with_mask(x.mask if self.mask_policy == "pass" else None)
 
@@ -479,7 +484,7 @@ class Layer:
         if isinstance(inputs, core.KerasTensor):
             return inputs.through(self)
         trace = arrays.trace.get()
-        if trace is not None and trace.takes(inputs):
+        if trace is not None and (trace.takes(inputs) or isinstance(inputs, np.ndarray)):
             from pyseq import tracing
 
             return tracing.call_layer(self, trace.tensor(inputs), training, mask)

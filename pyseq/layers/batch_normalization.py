@@ -161,7 +161,7 @@ class BatchNormalization(Affine):
             batch_statistics=batch,
             **attrs,
         )
-        return self.out(last.leave(y), x)
+        return self.pass_mask(last.leave(y), x)
 
     def _mask(self, g, x, axis):
         """The mask of each row of channels, or of each element where rows hold several steps."""

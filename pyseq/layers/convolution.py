@@ -194,7 +194,7 @@ class _Conv(_ConvBase):
         attrs = self._window_attrs(lengths)
         weights = [self.kernel, self.bias]
         y = self._lower_op(g, x_last, "conv", shape, weights, groups=self.groups, **attrs)
-        return self.out(y, x)
+        return self.pass_mask(y, x)
 
     def get_config(self):
         return {

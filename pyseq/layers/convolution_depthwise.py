@@ -59,7 +59,7 @@ class _Depthwise(_ConvBase):
         shape = (*self._windows(lengths), x_last.shape[-1] * self.depth_multiplier)
         attrs = self._window_attrs(lengths)
         y = self._lower_op(g, x_last, "depthwise_conv", shape, [self.kernel, self.bias], **attrs)
-        return self.out(y, x)
+        return self.pass_mask(y, x)
 
     def get_config(self):
         return {
@@ -229,7 +229,7 @@ class _Separable(_ConvBase):
             pads_begin=none,
             pads_end=none,
         )
-        return self.out(y, x)
+        return self.pass_mask(y, x)
 
     def get_config(self):
         return {

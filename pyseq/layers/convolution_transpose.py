@@ -101,7 +101,7 @@ class _ConvTranspose(_ConvBase):
             pads=[cut for _, cut in axes],
             output=spatial,
         )
-        return self.out(y, x)
+        return self.pass_mask(y, x)
 
     def get_config(self):
         return {

@@ -393,7 +393,7 @@ class Dense(Layer):
         )
         if fused is None:
             y = lower_activation(g, y, self.activation, self.name)
-        return self.out(y, x)
+        return self.pass_mask(y, x)
 
     def get_config(self):
         return {
@@ -446,7 +446,7 @@ class Activation(Layer):
         return activation_output_shape(self.activation, input_shape)
 
     def lower(self, g, x):
-        return self.out(lower_activation(g, x, self.activation, self.name), x)
+        return self.pass_mask(lower_activation(g, x, self.activation, self.name), x)
 
     def get_config(self):
         return {**super().get_config(), "activation": activations.serialize(self.activation)}

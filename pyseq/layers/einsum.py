@@ -215,7 +215,7 @@ class EinsumDense(Layer):
         )
         if self.bias is not None:
             y = g.op("add_bias", y, y.shape, weights=[self.bias], name=self.name)
-        return self.out(lower_activation(g, y, self.activation, self.name), x)
+        return self.pass_mask(lower_activation(g, y, self.activation, self.name), x)
 
     def get_config(self):
         return {

@@ -1,7 +1,15 @@
-"""Layers of Keras that cannot stand in a straight line: their names, and errors that say so."""
+"""Layers of Keras that cannot stand in a straight line.
+
+Merging ones serve within users' layers, the others are errors that say so.
+"""
 
 from __future__ import annotations
 
+import functools
+
+import numpy as np
+
+from pyseq.arrays import as_array
 from pyseq.layers.base import Layer
 from pyseq.saving.registration import builtin
 
@@ -10,10 +18,31 @@ class _ManyInputs(Layer):
     _instead = "use a library with a functional API, such as Keras, for models that branch"
 
     def __init__(self, *args, **kwargs):
-        raise ValueError(
-            f"{type(self).__name__}: expected a layer with one input and one output, got one of "
-            f"several inputs; a Sequential is a straight line of layers: {self._instead}"
+        raise ValueError(self._refusal())
+
+    @classmethod
+    def _refusal(cls):
+        return (
+            f"{cls.__name__}: expected a layer with one input and one output, got one of several "
+            f"inputs; a Sequential is a straight line of layers: {cls._instead}"
         )
+
+
+class _Merge(_ManyInputs):
+    """A layer that only the `call` of a user's layer can use, on a list of tensors or arrays."""
+
+    def __init__(self, **kwargs):
+        Layer.__init__(self, **kwargs)
+
+    def check_place(self):
+        raise ValueError(self._refusal())
+
+    def __call__(self, inputs, **kwargs):
+        from pyseq.layers.core import KerasTensor
+
+        if not isinstance(inputs, (list, tuple)) or any(isinstance(x, KerasTensor) for x in inputs):
+            raise ValueError(self._refusal())
+        return self._merge([as_array(x) for x in inputs])
 
 
 class _OtherBackend(Layer):
@@ -25,43 +54,86 @@ class _OtherBackend(Layer):
 
 
 @builtin("layers")
-class Add(_ManyInputs):
-    """Sum of several inputs. Not for a Sequential: creating it raises a ValueError."""
+class Add(_Merge):
+    """Sum of several tensors within a user's layer; it cannot stand in a Sequential."""
+
+    def _merge(self, xs):
+        return functools.reduce(np.add, xs)
 
 
 @builtin("layers")
-class Average(_ManyInputs):
-    """Mean of several inputs. Not for a Sequential: creating it raises a ValueError."""
+class Average(_Merge):
+    """Mean of several tensors within a user's layer; it cannot stand in a Sequential."""
+
+    def _merge(self, xs):
+        return functools.reduce(np.add, xs) / len(xs)
 
 
 @builtin("layers")
-class Concatenate(_ManyInputs):
-    """Several inputs side by side. Not for a Sequential: creating it raises a ValueError."""
+class Concatenate(_Merge):
+    """Several tensors side by side within a user's layer; it cannot stand in a Sequential."""
+
+    def __init__(self, axis=-1, **kwargs):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def _merge(self, xs):
+        return np.concatenate(xs, axis=self.axis)
+
+    def get_config(self):
+        return {**super().get_config(), "axis": self.axis}
 
 
 @builtin("layers")
-class Dot(_ManyInputs):
-    """Product of two inputs. Not for a Sequential: creating it raises a ValueError."""
+class Dot(_Merge):
+    """Products of the rows of two tensors within a user's layer, not in a Sequential."""
+
+    def __init__(self, axes, normalize=False, **kwargs):
+        super().__init__(**kwargs)
+        self.axes, self.normalize = axes, normalize
+
+    def _merge(self, xs):
+        from pyseq import legacy_backend
+
+        axes = (self.axes, self.axes) if isinstance(self.axes, int) else tuple(self.axes)
+        if self.normalize:
+            xs = [legacy_backend.l2_normalize(x, a) for x, a in zip(xs, axes, strict=True)]
+        return legacy_backend.batch_dot(*xs, axes=axes)
+
+    def get_config(self):
+        return {**super().get_config(), "axes": self.axes, "normalize": self.normalize}
 
 
 @builtin("layers")
-class Maximum(_ManyInputs):
-    """Maximum of several inputs. Not for a Sequential: creating it raises a ValueError."""
+class Maximum(_Merge):
+    """Maximum of several tensors within a user's layer; it cannot stand in a Sequential."""
+
+    def _merge(self, xs):
+        return functools.reduce(np.maximum, xs)
 
 
 @builtin("layers")
-class Minimum(_ManyInputs):
-    """Minimum of several inputs. Not for a Sequential: creating it raises a ValueError."""
+class Minimum(_Merge):
+    """Minimum of several tensors within a user's layer; it cannot stand in a Sequential."""
+
+    def _merge(self, xs):
+        return functools.reduce(np.minimum, xs)
 
 
 @builtin("layers")
-class Multiply(_ManyInputs):
-    """Product of several inputs. Not for a Sequential: creating it raises a ValueError."""
+class Multiply(_Merge):
+    """Product of several tensors within a user's layer; it cannot stand in a Sequential."""
+
+    def _merge(self, xs):
+        return functools.reduce(np.multiply, xs)
 
 
 @builtin("layers")
-class Subtract(_ManyInputs):
-    """Difference of two inputs. Not for a Sequential: creating it raises a ValueError."""
+class Subtract(_Merge):
+    """Difference of two tensors within a user's layer; it cannot stand in a Sequential."""
+
+    def _merge(self, xs):
+        return np.subtract(*xs)
 
 
 class _Attends(_ManyInputs):
@@ -118,20 +190,20 @@ class TFSMLayer(_OtherBackend):
     """A TensorFlow SavedModel. Creating it raises a ValueError."""
 
 
-def _merge(cls):
-    def merge(*args, **kwargs):
-        return cls(*args, **kwargs)
+def _function(cls):
+    def merge(inputs, **kwargs):
+        return cls(**kwargs)(inputs)
 
     merge.__name__ = merge.__qualname__ = cls.__name__.lower()
-    merge.__doc__ = f"The functional form of `{cls.__name__}`: raises a ValueError."
+    merge.__doc__ = f"The functional form of `{cls.__name__}`."
     return merge
 
 
-add = _merge(Add)
-average = _merge(Average)
-concatenate = _merge(Concatenate)
-dot = _merge(Dot)
-maximum = _merge(Maximum)
-minimum = _merge(Minimum)
-multiply = _merge(Multiply)
-subtract = _merge(Subtract)
+add = _function(Add)
+average = _function(Average)
+concatenate = _function(Concatenate)
+dot = _function(Dot)
+maximum = _function(Maximum)
+minimum = _function(Minimum)
+multiply = _function(Multiply)
+subtract = _function(Subtract)

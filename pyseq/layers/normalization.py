@@ -170,7 +170,7 @@ class LayerNormalization(Affine):
             epsilon=float(self.epsilon),
             rms_scaling=self.rms_scaling,
         )
-        return self.out(last.leave(y), x)
+        return self.pass_mask(last.leave(y), x)
 
     def get_config(self):
         return {
@@ -224,7 +224,7 @@ class RMSNormalization(Layer):
             axes=len(axes),
             epsilon=float(self.epsilon),
         )
-        return self.out(last.leave(y), x)
+        return self.pass_mask(last.leave(y), x)
 
     def get_config(self):
         return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}
@@ -253,7 +253,7 @@ class UnitNormalization(Layer):
         last = AxesLast(g, x, axes, self.name)
         inner = last.enter(x)
         y = g.op("unit_norm", inner, inner.shape, name=self.name, axes=len(axes))
-        return self.out(last.leave(y), x)
+        return self.pass_mask(last.leave(y), x)
 
     def get_config(self):
         return {**super().get_config(), "axis": self.axis}
@@ -347,7 +347,7 @@ class GroupNormalization(Affine):
             center=self.center,
             epsilon=float(self.epsilon),
         )
-        return self.out(last.leave(y), x)
+        return self.pass_mask(last.leave(y), x)
 
     def get_config(self):
         return {

@@ -54,7 +54,7 @@ class _Pooling(SpatialMixin, Layer):
             pads_begin=[b for b, _ in pads],
             pads_end=[e for _, e in pads],
         )
-        return self.out(self._from_last(g, y), x)
+        return self.pass_mask(self._from_last(g, y), x)
 
     def get_config(self):
         return {
@@ -125,7 +125,7 @@ class _AdaptivePooling(SpatialMixin, Layer):
             output_size=self.output_size,
             mode=self._mode,
         )
-        return self.out(self._from_last(g, y), x)
+        return self.pass_mask(self._from_last(g, y), x)
 
     def get_config(self):
         return {

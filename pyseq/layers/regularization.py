@@ -57,7 +57,7 @@ class _Dropout(_Random):
 
     def lower(self, g, x):
         if not g.training or self.rate == 0:
-            return self.out(x, x)
+            return self.pass_mask(x, x)
         attrs = {}
         noise = self._noise_shape((g.batch_size, *x.shape))
         if noise is not None:
@@ -74,7 +74,7 @@ class _Dropout(_Random):
             alpha=self._alpha,
             **attrs,
         )
-        return self.out(y, x)
+        return self.pass_mask(y, x)
 
 
 @builtin("layers")
@@ -258,12 +258,12 @@ class GaussianDropout(_Random):
 
     def lower(self, g, x):
         if not g.training or self.rate == 0:
-            return self.out(x, x)
+            return self.pass_mask(x, x)
         stddev = math.sqrt(self.rate / (1 - self.rate))
         y = g.op(
             "gaussian_dropout", x, x.shape, name=self.name, stddev=stddev, seed=self.op_seed()
         )
-        return self.out(y, x)
+        return self.pass_mask(y, x)
 
     def get_config(self):
         return {**super().get_config(), "rate": self.rate, "seed": self._seed_config()}
@@ -290,7 +290,7 @@ class GaussianNoise(_Random):
 
     def lower(self, g, x):
         if not g.training or self.stddev == 0:
-            return self.out(x, x)
+            return self.pass_mask(x, x)
         y = g.op(
             "gaussian_noise",
             x,
@@ -299,7 +299,7 @@ class GaussianNoise(_Random):
             stddev=float(self.stddev),
             seed=self.op_seed(),
         )
-        return self.out(y, x)
+        return self.pass_mask(y, x)
 
     def get_config(self):
         return {**super().get_config(), "stddev": self.stddev, "seed": self._seed_config()}
@@ -322,7 +322,7 @@ class ActivityRegularization(Layer):
         self.l2 = l2
 
     def lower(self, g, x):
-        return self.out(x, x)
+        return self.pass_mask(x, x)
 
     def get_config(self):
         config = super().get_config()

@@ -37,7 +37,7 @@ class Flatten(Layer):
         if self.data_format == "channels_first" and len(x.shape) > 1:
             x = lower_permute(g, x, [*range(1, len(x.shape)), 0], self.name)
         if len(x.shape) == 1:
-            return self.out(x, x)
+            return self.pass_mask(x, x)
         return g.op("reshape", x, (math.prod(x.shape),), name=self.name)
 
     def get_config(self):
@@ -136,7 +136,7 @@ class Reshape(Layer):
 
     def lower(self, g, x):
         shape = self.compute_output_shape((None, *x.shape))[1:]
-        return self.out(g.op("reshape", x, shape, name=self.name), x)
+        return self.pass_mask(g.op("reshape", x, shape, name=self.name), x)
 
     def get_config(self):
         return {**super().get_config(), "target_shape": self.target_shape}
@@ -169,7 +169,7 @@ class Permute(Layer):
         return (input_shape[0], *(input_shape[d] for d in self.dims))
 
     def lower(self, g, x):
-        return self.out(lower_permute(g, x, [d - 1 for d in self.dims], self.name), x)
+        return self.pass_mask(lower_permute(g, x, [d - 1 for d in self.dims], self.name), x)
 
     def get_config(self):
         return {**super().get_config(), "dims": self.dims}
@@ -199,7 +199,7 @@ class RepeatVector(Layer):
 
     def lower(self, g, x):
         y = g.op("repeat_vector", x, (self.n, *x.shape), name=self.name, n=self.n)
-        return self.out(y, x)
+        return self.pass_mask(y, x)
 
     def get_config(self):
         return {**super().get_config(), "n": self.n}

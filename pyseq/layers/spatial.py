@@ -45,7 +45,7 @@ class _UpSampling(SpatialMixin, Layer):
             y = g.op("upsample", x_last, shape, name=self.name, size=self._sizes())
         else:
             y = lower_resize(g, x_last, spatial, self.interpolation, name=self.name)
-        return self.out(self._from_last(g, y), x)
+        return self.pass_mask(self._from_last(g, y), x)
 
 
 @builtin("layers")
@@ -157,7 +157,7 @@ class _Framed(SpatialMixin, Layer):
 
     def _lower(self, g, x, kind):
         shape = self.compute_output_shape((None, *x.shape))[1:]
-        return self.out(g.op(kind, x, shape, name=self.name, **self._attrs()), x)
+        return self.pass_mask(g.op(kind, x, shape, name=self.name, **self._attrs()), x)
 
 
 class _ZeroPadding(_Framed):

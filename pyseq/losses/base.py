@@ -167,6 +167,9 @@ def reduce_weighted_values(
     total = values.sum(dtype=values.dtype)
     if reduction == "sum":
         return total
+    if is_traced(values):
+        weighted = reduction == "mean_with_sample_weight" and sample_weight is not None
+        return divide_no_nan(total, sample_weight.sum()) if weighted else values.mean()
     if reduction == "mean_with_sample_weight" and sample_weight is not None:
         return divide_no_nan(total, sample_weight.sum(dtype=values.dtype))[()]
     return divide_no_nan(total, values.dtype.type(values.size))[()]

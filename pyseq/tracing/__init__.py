@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import inspect
 
+import numpy as np
+
 from pyseq import arrays, lowering
-from pyseq.tracing.tensor import Trace, as_value
+from pyseq.tracing.tensor import Tensor, Trace, as_value
 
 
 def parameters_of(function):
@@ -60,7 +62,7 @@ def lower_call(layer, graph, x, own_mask):
     y = as_value(run(graph, call, [x], layer.name))
     if masks:
         return y.with_mask(None if masks[0] is None else as_value(masks[0]))
-    return layer.out(y, x)
+    return layer.pass_mask(y, x)
 
 
 def output_shape(function, input_shape, dtype, name):
@@ -93,9 +95,15 @@ def activation(x, function):
 
 
 def call_layer(layer, x, training=None, mask=None):
-    """`layer(x)` within user code."""
+    """`layer(x)` within user code; the first axis of a tensor without a batch is one to it."""
     trace = x.trace
-    graph, value = trace.graph, as_value(x)
+    graph = trace.graph
+    if x.batched:
+        value = as_value(x)
+    elif x.ndim:
+        value = graph.fold(x.value, x.shape[0])
+    else:
+        raise trace.error(f"expected a tensor (n, ...) for {layer.name}, got a number")
     if mask is not None:
         value = value.with_mask(as_value(trace.tensor(mask)))
     was = graph.training
@@ -104,6 +112,8 @@ def call_layer(layer, x, training=None, mask=None):
         y = layer.emit(graph, value)
     finally:
         graph.training = was
+    if not x.batched:
+        return Tensor(trace, graph.unfold(y, x.shape[0]), False, trace.dtype)
     if isinstance(y, (list, tuple)):
         return [trace.input(part) for part in y]
     return trace.input(y)
@@ -133,6 +143,17 @@ def lower_penalty(graph, regularizer, variable):
     with trace:
         penalty = trace.tensor(regularizer(trace.tensor(variable)))
     add_loss(penalty, variable.path)
+
+
+def lower_activity(graph, regularizer, y, name):
+    """Add a user's regularizer of an output, divided by the rows of the batch, to the loss."""
+    from pyseq.tracing import functions
+
+    trace = Trace(graph, y, name)
+    with trace:
+        penalty = trace.tensor(regularizer(trace.input(y)))
+        penalty = np.sum(penalty) / functions.rows(trace)
+    add_loss(penalty, name)
 
 
 def active(x):

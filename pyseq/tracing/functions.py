@@ -150,8 +150,15 @@ def reduce(x, function, axis=None, keepdims=False, dtype=None):
     return shaping.with_inner(y, [*x.inner[:lead], *shape[1:]] if batched else shape)
 
 
+def _expect_none(trace, function, arguments):
+    given = {k: v for k, v in arguments.items() if v is not None and v is not np._NoValue}
+    if given:
+        raise trace.error(f"expected no further arguments of {function}, got {sorted(given)}")
+
+
 def _reduction(function, result=None):
-    def call(trace, x, axis=None, dtype=None, out=None, keepdims=False, **kwargs):
+    def call(trace, x, axis=None, dtype=None, out=None, keepdims=False, **more):
+        _expect_none(trace, function, more)
         x = trace.tensor(x)
         kind = result or (
             x.dtype if x.is_float or function in ("max", "min") else np.dtype("int32")
@@ -189,8 +196,8 @@ def _variance(trace, x, axis=None, dtype=None, out=None, ddof=0, keepdims=False,
     return np.mean(np.square(centered), axis=axis, keepdims=bool(keepdims))
 
 
-def _deviation(trace, x, **kwargs):
-    return np.sqrt(_variance(trace, x, **kwargs))
+def _deviation(trace, x, *args, **kwargs):
+    return np.sqrt(_variance(trace, x, *args, **kwargs))
 
 
 def _scan(function):
@@ -220,7 +227,8 @@ def where(trace, condition, a=None, b=None):
     return trace.op("select", inputs, inner, batched, dtype, lead=lead, **attrs)
 
 
-def clip(trace, x, a_min=None, a_max=None, out=None, min=None, max=None, **_):
+def clip(trace, x, a_min=None, a_max=None, out=None, min=None, max=None, **more):
+    _expect_none(trace, "clip", more)
     low, high = (a_min if min is None else min), (a_max if max is None else max)
     x = trace.tensor(x)
     x = x if low is None else np.maximum(x, low)

@@ -12,6 +12,11 @@ def matmul(trace, a, b):
     a, b = trace.tensor(a), trace.tensor(b)
     if a.ndim == 0 or b.ndim == 0:
         raise ValueError(f"{trace.name}: expected matrices, got shapes {a.shape} and {b.shape}")
+    if a.ndim == 1 and b.ndim == 1:
+        return np.sum(a * b)
+    if a.batched and a.ndim == 2 and b.ndim == 2 and not b.batched and b._value is not None:
+        row = matmul(trace, np.expand_dims(a, 1), b)
+        return np.squeeze(row, 1)
     if b.ndim == 1 and not b.batched:
         _match(trace, a, b, a.shape[-1], b.shape[0])
         return np.sum(a * b, axis=-1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from pyseq import arrays, lowering, optimizers
 from pyseq import config as global_config
-from pyseq import lowering, optimizers
 from pyseq.layers.base import Layer
 from pyseq.layers.core import KerasTensor
 from pyseq.saving import serialization
@@ -226,7 +226,7 @@ class Model(Layer, metaclass=_ModelType):
             y = quick[1](inputs)
             if y is not None:
                 return y
-        if not isinstance(inputs, KerasTensor):
+        if not isinstance(inputs, KerasTensor) and arrays.trace.get() is None:
             if isinstance(inputs, (list, tuple, dict)) and len(inputs) == 1:
                 inputs = unwrap(inputs, f"{self.name}: inputs")
             inputs = self._fit_input_rank(np.asarray(inputs))
@@ -418,18 +418,16 @@ class Model(Layer, metaclass=_ModelType):
             raise ValueError(f"{self.name}.fit: expected a loss, got none; pass `loss=` to compile")
 
     def _split(self, x, y, sample_weight, validation_split):
-        arrays = []
+        parts = []
         for name, a in (("x", x), ("y", y), ("sample_weight", sample_weight)):
-            arrays.append(
-                None if a is None else to_array(unwrap(a, f"fit: {name}"), f"fit: {name}")
-            )
-        lengths = {len(a) for a in arrays if a is not None}
+            parts.append(None if a is None else to_array(unwrap(a, f"fit: {name}"), f"fit: {name}"))
+        lengths = {len(a) for a in parts if a is not None}
         if len(lengths) > 1:
             raise ValueError(
                 "fit: Data cardinality is ambiguous: expected as many rows in x, y and "
                 f"sample_weight, got {sorted(lengths)}"
             )
-        (x, y, sample_weight), validation = split_validation(arrays, validation_split)
+        (x, y, sample_weight), validation = split_validation(parts, validation_split)
         return x, y, sample_weight, tuple(v for v in validation if v is not None)
 
     def _validation(self, data, batch_size, steps):
@@ -623,9 +621,9 @@ class Model(Layer, metaclass=_ModelType):
         self._check_targets(program, data.y, mode)
         self.reset_metrics()
         totals = loop.Totals(self)
-        arrays = (data.x, program.prepare_targets(data.y), program.prepare_weights(data.weights))
+        rows = (data.x, program.prepare_targets(data.y), program.prepare_weights(data.weights))
         loop.run_batches(
-            self, program, arrays, None, 0, data.rows, data.rows, 1, totals, float("inf")
+            self, program, rows, None, 0, data.rows, data.rows, 1, totals, float("inf")
         )
         return totals.results()
 

@@ -178,7 +178,7 @@ class STFTSpectrogram(SpatialMixin, Layer):
         else:
             y = lower_permute(g, y, [1, 0, 2], self.name)
             y = g.op("reshape", y, (frames, channels * bins), name=self.name)
-        return self.out(y, x)
+        return self.pass_mask(y, x)
 
     def _lower_mode(self, g, signal, samples):
         begin, end = window_pads(samples, self.frame_length, self._frame_step, 1, self.padding)

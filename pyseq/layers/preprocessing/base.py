@@ -42,7 +42,7 @@ class _NumPyLayer(Layer):
         shape = self.compute_output_shape((None, *x.shape))[1:]
         training = g.training
         y = g.host(lambda a: np.asarray(self.apply(a, training)), x, shape, self.name)
-        return self.out(y, x)
+        return self.pass_mask(y, x)
 
 
 def batches_of(data, steps=None):

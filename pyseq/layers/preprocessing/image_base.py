@@ -108,7 +108,7 @@ class _ImageLayer(_NumPyLayer):
         if g.training or self._always:
             return super().lower(g, x)
         # Without a call of Python: a model with augmentation in front can be exported.
-        return self.out(x, x)
+        return self.pass_mask(x, x)
 
     def _check_sample(self, shape):
         if len(shape) != 3:

@@ -34,7 +34,7 @@ class _Sized(_ImageLayer):
             return super().lower(g, x)
         first = self.data_format == "channels_first"
         y = self._lower_last(g, lower_permute(g, x, (1, 2, 0), self.name) if first else x)
-        return self.out(lower_permute(g, y, (2, 0, 1), self.name) if first else y, x)
+        return self.pass_mask(lower_permute(g, y, (2, 0, 1), self.name) if first else y, x)
 
     def _lower_last(self, g, x):
         """Append the ops for images with the channels last."""

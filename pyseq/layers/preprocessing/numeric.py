@@ -62,7 +62,7 @@ class Rescaling(Layer):
         if scale.ndim and config.image_data_format() == "channels_first":
             scale = scale.reshape(scale.shape + (1,) * (3 - scale.ndim))
         y, _ = _lower_affine(g, x, self.name, 0.0, scale, self.offset)
-        return self.out(y, x)
+        return self.pass_mask(y, x)
 
     def get_config(self):
         return {
@@ -228,7 +228,7 @@ class Normalization(Layer):
         y, variables = _lower_affine(g, x, self.name, *self._affine())
         if self.input_mean is None:
             self._lowered.append((variables, x.shape))
-        return self.out(y, x)
+        return self.pass_mask(y, x)
 
     def set_weights(self, weights):
         super().set_weights(weights)

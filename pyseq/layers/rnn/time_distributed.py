@@ -59,11 +59,11 @@ class TimeDistributed(Layer):
         self.compute_output_shape((g.batch_size, *x.shape))
         steps = x.shape[0]
         if self._couples_rows(g.training):
-            return self.out(self._lower_each(g, x, steps), x)
+            return self.pass_mask(self._lower_each(g, x, steps), x)
         inner = g.fold(x.with_mask(None), steps)
         if x.mask is not None and len(x.mask.shape) > 1 and self.layer.supports_masking:
             inner = inner.with_mask(g.fold(x.mask, steps))
-        return self.out(g.unfold(self._inner(g, inner).with_mask(None), steps), x)
+        return self.pass_mask(g.unfold(self._inner(g, inner).with_mask(None), steps), x)
 
     def _inner(self, g, x):
         # Keras runs the inner layer's `call`: its own activity regularizer does not count there.
