@@ -180,7 +180,7 @@ def test_warnings_about_outputs_that_cannot_learn(model, y, words):
 
 
 def test_layers_with_two_inputs_name_the_alternative():
-    for name in ("Concatenate", "Add", "MultiHeadAttention", "Attention"):
+    for name in ("Concatenate", "Add", "Attention"):
         with pytest.raises(ValueError, match="Sequential"):
             pyseq.Sequential([pyseq.Input((3,)), getattr(layers, name)()])
 

@@ -1,6 +1,6 @@
 """docs/layers.md: every layer of Keras and its state here, written anew by this test's `table`.
 
-    PYSEQ_UPDATE_DOCS=1 pytest tests/test_layer_table.py
+PYSEQ_UPDATE_DOCS=1 pytest tests/test_layer_table.py
 """
 
 import collections
@@ -24,9 +24,9 @@ def state_of(name, cases):
     cls = getattr(layers, name, None)
     if cls is None:
         return "missing"
-    if issubclass(cls, merging._Merge):
+    if issubclass(cls, merging.ManyInputs):
         return "within a layer of one's own; refused in a Sequential with an explanation"
-    if issubclass(cls, (merging._ManyInputs, merging._OtherBackend)):
+    if issubclass(cls, (merging._Refused, merging._OtherBackend)):
         return "refused with an explanation: it needs several inputs or another framework"
     if not cases:
         return "yes, with tests of its own"
@@ -68,10 +68,23 @@ def test_table_is_current(keras):
     assert DOCUMENT.read_text() == text, "run PYSEQ_UPDATE_DOCS=1 pytest tests/test_layer_table.py"
 
 
-@pytest.mark.parametrize("name", sorted(n for n in dir(merging) if n[0].isupper()))
+REFUSED = merging.ManyInputs, merging._Refused, merging._OtherBackend
+ARGUMENTS = {
+    "Dot": {"axes": 1},
+    "MultiHeadAttention": {"num_heads": 1, "key_dim": 2},
+    "GroupQueryAttention": {"num_query_heads": 1, "num_key_value_heads": 1, "head_dim": 2},
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        n
+        for n in layers.__all__
+        if inspect.isclass(c := getattr(layers, n)) and issubclass(c, REFUSED)
+    ],
+)
 def test_layers_of_several_inputs_explain_themselves(name):
-    cls = getattr(merging, name)
-    if not (isinstance(cls, type) and issubclass(cls, (merging._ManyInputs, merging._OtherBackend))):
-        return
     with pytest.raises(ValueError, match="Sequential|straight line|framework"):
-        pyseq.Sequential([pyseq.Input((2,)), cls(**({"axes": 1} if name == "Dot" else {}))])
+        layer = getattr(layers, name)(**ARGUMENTS.get(name, {}))
+        pyseq.Sequential([pyseq.Input((2, 3)), layer])

@@ -1,368 +1,78 @@
-"""All layers, with the names of `keras.layers`."""
+"""All layers, with the names of `keras.layers`; each module is imported when first asked for."""
 
-from pyseq.layers.activation_layers import ELU, LeakyReLU, PReLU, ReLU, Softmax
-from pyseq.layers.base import InputSpec, Layer
-from pyseq.layers.batch_normalization import BatchNormalization
-from pyseq.layers.convolution import (
-    Conv1D,
-    Conv2D,
-    Conv3D,
-    Convolution1D,
-    Convolution2D,
-    Convolution3D,
-)
-from pyseq.layers.convolution_depthwise import (
-    DepthwiseConv1D,
-    DepthwiseConv2D,
-    SeparableConv1D,
-    SeparableConv2D,
-    SeparableConvolution1D,
-    SeparableConvolution2D,
-)
-from pyseq.layers.convolution_transpose import (
-    Conv1DTranspose,
-    Conv2DTranspose,
-    Conv3DTranspose,
-    Convolution1DTranspose,
-    Convolution2DTranspose,
-    Convolution3DTranspose,
-)
-from pyseq.layers.core import Activation, Dense, Identity, Input, InputLayer
-from pyseq.layers.einsum import EinsumDense
-from pyseq.layers.embedding import Embedding, Masking, ReversibleEmbedding
-from pyseq.layers.lambda_layer import Lambda
-from pyseq.layers.merging import (
-    Add,
-    AdditiveAttention,
-    Attention,
-    Average,
-    Concatenate,
-    Dot,
-    FlaxLayer,
-    GroupQueryAttention,
-    HashedCrossing,
-    JaxLayer,
-    Maximum,
-    Minimum,
-    MultiHeadAttention,
-    Multiply,
-    Subtract,
-    TFSMLayer,
-    TorchModuleWrapper,
-    add,
-    average,
-    concatenate,
-    dot,
-    maximum,
-    minimum,
-    multiply,
-    subtract,
-)
-from pyseq.layers.normalization import (
-    GroupNormalization,
-    LayerNormalization,
-    RMSNormalization,
-    UnitNormalization,
-)
-from pyseq.layers.pooling import (
-    AdaptiveAveragePooling1D,
-    AdaptiveAveragePooling2D,
-    AdaptiveAveragePooling3D,
-    AdaptiveMaxPooling1D,
-    AdaptiveMaxPooling2D,
-    AdaptiveMaxPooling3D,
-    AveragePooling1D,
-    AveragePooling2D,
-    AveragePooling3D,
-    AvgPool1D,
-    AvgPool2D,
-    AvgPool3D,
-    GlobalAveragePooling1D,
-    GlobalAveragePooling2D,
-    GlobalAveragePooling3D,
-    GlobalAvgPool1D,
-    GlobalAvgPool2D,
-    GlobalAvgPool3D,
-    GlobalMaxPool1D,
-    GlobalMaxPool2D,
-    GlobalMaxPool3D,
-    GlobalMaxPooling1D,
-    GlobalMaxPooling2D,
-    GlobalMaxPooling3D,
-    MaxPool1D,
-    MaxPool2D,
-    MaxPool3D,
-    MaxPooling1D,
-    MaxPooling2D,
-    MaxPooling3D,
-)
-from pyseq.layers.preprocessing.audio import MelSpectrogram, STFTSpectrogram
-from pyseq.layers.preprocessing.hashing import Hashing
-from pyseq.layers.preprocessing.image_color import (
-    RandomBrightness,
-    RandomColorDegeneration,
-    RandomColorJitter,
-    RandomContrast,
-    RandomGrayscale,
-    RandomHue,
-    RandomInvert,
-    RandomPosterization,
-    RandomSaturation,
-    RandomSharpness,
-    Solarization,
-)
-from pyseq.layers.preprocessing.image_effects import (
-    RandomElasticTransform,
-    RandomErasing,
-    RandomGaussianBlur,
-)
-from pyseq.layers.preprocessing.image_geometry import (
-    RandomFlip,
-    RandomPerspective,
-    RandomRotation,
-    RandomShear,
-    RandomTranslation,
-    RandomZoom,
-)
-from pyseq.layers.preprocessing.image_histogram import (
-    AutoContrast,
-    ContrastLimitedAdaptiveHistogramEqualization,
-    Equalization,
-)
-from pyseq.layers.preprocessing.image_mix import (
-    AugMix,
-    CutMix,
-    MaxNumBoundingBoxes,
-    MixUp,
-    Pipeline,
-    RandAugment,
-)
-from pyseq.layers.preprocessing.image_size import CenterCrop, RandomCrop, Resizing
-from pyseq.layers.preprocessing.lookup import IntegerLookup, StringLookup
-from pyseq.layers.preprocessing.numeric import (
-    CategoryEncoding,
-    Discretization,
-    Normalization,
-    Rescaling,
-)
-from pyseq.layers.preprocessing.text import TextVectorization
-from pyseq.layers.regularization import (
-    ActivityRegularization,
-    AlphaDropout,
-    Dropout,
-    GaussianDropout,
-    GaussianNoise,
-    SpatialDropout1D,
-    SpatialDropout2D,
-    SpatialDropout3D,
-)
-from pyseq.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
-from pyseq.layers.rnn import (
-    GRU,
-    LSTM,
-    RNN,
-    Bidirectional,
-    ConvLSTM1D,
-    ConvLSTM2D,
-    ConvLSTM3D,
-    GRUCell,
-    LSTMCell,
-    SimpleRNN,
-    SimpleRNNCell,
-    StackedRNNCells,
-    TimeDistributed,
-)
-from pyseq.layers.spatial import (
-    Cropping1D,
-    Cropping2D,
-    Cropping3D,
-    UpSampling1D,
-    UpSampling2D,
-    UpSampling3D,
-    ZeroPadding1D,
-    ZeroPadding2D,
-    ZeroPadding3D,
-)
-from pyseq.layers.wrapper import SpectralNormalization, Wrapper
+from pyseq import lazy
 from pyseq.saving.serialization import deserialize_keras_object, serialize_keras_object
 
-__all__ = [
-    "ELU",
-    "GRU",
-    "LSTM",
-    "RNN",
-    "Activation",
-    "ActivityRegularization",
-    "AdaptiveAveragePooling1D",
-    "AdaptiveAveragePooling2D",
-    "AdaptiveAveragePooling3D",
-    "AdaptiveMaxPooling1D",
-    "AdaptiveMaxPooling2D",
-    "AdaptiveMaxPooling3D",
-    "Add",
-    "AdditiveAttention",
-    "AlphaDropout",
-    "Attention",
-    "AugMix",
-    "AutoContrast",
-    "Average",
-    "AveragePooling1D",
-    "AveragePooling2D",
-    "AveragePooling3D",
-    "AvgPool1D",
-    "AvgPool2D",
-    "AvgPool3D",
-    "BatchNormalization",
-    "Bidirectional",
-    "CategoryEncoding",
-    "CenterCrop",
-    "Concatenate",
-    "ContrastLimitedAdaptiveHistogramEqualization",
-    "Conv1D",
-    "Conv1DTranspose",
-    "Conv2D",
-    "Conv2DTranspose",
-    "Conv3D",
-    "Conv3DTranspose",
-    "ConvLSTM1D",
-    "ConvLSTM2D",
-    "ConvLSTM3D",
-    "Convolution1D",
-    "Convolution1DTranspose",
-    "Convolution2D",
-    "Convolution2DTranspose",
-    "Convolution3D",
-    "Convolution3DTranspose",
-    "Cropping1D",
-    "Cropping2D",
-    "Cropping3D",
-    "CutMix",
-    "Dense",
-    "DepthwiseConv1D",
-    "DepthwiseConv2D",
-    "Discretization",
-    "Dot",
-    "Dropout",
-    "EinsumDense",
-    "Embedding",
-    "Equalization",
-    "Flatten",
-    "FlaxLayer",
-    "GRUCell",
-    "GaussianDropout",
-    "GaussianNoise",
-    "GlobalAveragePooling1D",
-    "GlobalAveragePooling2D",
-    "GlobalAveragePooling3D",
-    "GlobalAvgPool1D",
-    "GlobalAvgPool2D",
-    "GlobalAvgPool3D",
-    "GlobalMaxPool1D",
-    "GlobalMaxPool2D",
-    "GlobalMaxPool3D",
-    "GlobalMaxPooling1D",
-    "GlobalMaxPooling2D",
-    "GlobalMaxPooling3D",
-    "GroupNormalization",
-    "GroupQueryAttention",
-    "HashedCrossing",
-    "Hashing",
-    "Identity",
-    "Input",
-    "InputLayer",
-    "InputSpec",
-    "IntegerLookup",
-    "JaxLayer",
-    "LSTMCell",
-    "Lambda",
-    "Layer",
-    "LayerNormalization",
-    "LeakyReLU",
-    "Masking",
-    "MaxNumBoundingBoxes",
-    "MaxPool1D",
-    "MaxPool2D",
-    "MaxPool3D",
-    "MaxPooling1D",
-    "MaxPooling2D",
-    "MaxPooling3D",
-    "Maximum",
-    "MelSpectrogram",
-    "Minimum",
-    "MixUp",
-    "MultiHeadAttention",
-    "Multiply",
-    "Normalization",
-    "PReLU",
-    "Permute",
-    "Pipeline",
-    "RMSNormalization",
-    "RandAugment",
-    "RandomBrightness",
-    "RandomColorDegeneration",
-    "RandomColorJitter",
-    "RandomContrast",
-    "RandomCrop",
-    "RandomElasticTransform",
-    "RandomErasing",
-    "RandomFlip",
-    "RandomGaussianBlur",
-    "RandomGrayscale",
-    "RandomHue",
-    "RandomInvert",
-    "RandomPerspective",
-    "RandomPosterization",
-    "RandomRotation",
-    "RandomSaturation",
-    "RandomSharpness",
-    "RandomShear",
-    "RandomTranslation",
-    "RandomZoom",
-    "ReLU",
-    "RepeatVector",
-    "Rescaling",
-    "Reshape",
-    "Resizing",
-    "ReversibleEmbedding",
-    "STFTSpectrogram",
-    "SeparableConv1D",
-    "SeparableConv2D",
-    "SeparableConvolution1D",
-    "SeparableConvolution2D",
-    "SimpleRNN",
-    "SimpleRNNCell",
-    "Softmax",
-    "Solarization",
-    "SpatialDropout1D",
-    "SpatialDropout2D",
-    "SpatialDropout3D",
-    "SpectralNormalization",
-    "StackedRNNCells",
-    "StringLookup",
-    "Subtract",
-    "TFSMLayer",
-    "TextVectorization",
-    "TimeDistributed",
-    "TorchModuleWrapper",
-    "UnitNormalization",
-    "UpSampling1D",
-    "UpSampling2D",
-    "UpSampling3D",
-    "Wrapper",
-    "ZeroPadding1D",
-    "ZeroPadding2D",
-    "ZeroPadding3D",
-    "add",
-    "average",
-    "concatenate",
-    "deserialize",
-    "dot",
-    "maximum",
-    "minimum",
-    "multiply",
-    "serialize",
-    "subtract",
-]
+_MODULES = {
+    "activation_layers": "ELU LeakyReLU PReLU ReLU Softmax",
+    "attention": "AdditiveAttention Attention",
+    "base": "InputSpec Layer",
+    "batch_normalization": "BatchNormalization",
+    "convolution": "Conv1D Conv2D Conv3D Convolution1D Convolution2D Convolution3D",
+    "convolution_depthwise": (
+        "DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D SeparableConvolution1D "
+        "SeparableConvolution2D"
+    ),
+    "convolution_transpose": (
+        "Conv1DTranspose Conv2DTranspose Conv3DTranspose Convolution1DTranspose "
+        "Convolution2DTranspose Convolution3DTranspose"
+    ),
+    "core": "Activation Dense Identity Input InputLayer",
+    "einsum": "EinsumDense",
+    "embedding": "Embedding Masking ReversibleEmbedding",
+    "lambda_layer": "Lambda",
+    "merging": (
+        "Add Average Concatenate Dot FlaxLayer HashedCrossing JaxLayer Maximum Minimum Multiply "
+        "Subtract TFSMLayer TorchModuleWrapper add average concatenate dot maximum minimum "
+        "multiply subtract"
+    ),
+    "multi_head_attention": "GroupQueryAttention MultiHeadAttention",
+    "normalization": "GroupNormalization LayerNormalization RMSNormalization UnitNormalization",
+    "pooling": (
+        "AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D "
+        "AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D AveragePooling1D "
+        "AveragePooling2D AveragePooling3D AvgPool1D AvgPool2D AvgPool3D GlobalAveragePooling1D "
+        "GlobalAveragePooling2D GlobalAveragePooling3D GlobalAvgPool1D GlobalAvgPool2D "
+        "GlobalAvgPool3D GlobalMaxPool1D GlobalMaxPool2D GlobalMaxPool3D GlobalMaxPooling1D "
+        "GlobalMaxPooling2D GlobalMaxPooling3D MaxPool1D MaxPool2D MaxPool3D MaxPooling1D "
+        "MaxPooling2D MaxPooling3D"
+    ),
+    "preprocessing.audio": "MelSpectrogram STFTSpectrogram",
+    "preprocessing.hashing": "Hashing",
+    "preprocessing.image_color": (
+        "RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast "
+        "RandomGrayscale RandomHue RandomInvert RandomPosterization RandomSaturation "
+        "RandomSharpness Solarization"
+    ),
+    "preprocessing.image_effects": "RandomElasticTransform RandomErasing RandomGaussianBlur",
+    "preprocessing.image_geometry": (
+        "RandomFlip RandomPerspective RandomRotation RandomShear RandomTranslation RandomZoom"
+    ),
+    "preprocessing.image_histogram": (
+        "AutoContrast ContrastLimitedAdaptiveHistogramEqualization Equalization"
+    ),
+    "preprocessing.image_mix": "AugMix CutMix MaxNumBoundingBoxes MixUp Pipeline RandAugment",
+    "preprocessing.image_size": "CenterCrop RandomCrop Resizing",
+    "preprocessing.lookup": "IntegerLookup StringLookup",
+    "preprocessing.numeric": "CategoryEncoding Discretization Normalization Rescaling",
+    "preprocessing.text": "TextVectorization",
+    "regularization": (
+        "ActivityRegularization AlphaDropout Dropout GaussianDropout GaussianNoise "
+        "SpatialDropout1D SpatialDropout2D SpatialDropout3D"
+    ),
+    "reshaping": "Flatten Permute RepeatVector Reshape",
+    "rnn": (
+        "Bidirectional ConvLSTM1D ConvLSTM2D ConvLSTM3D GRU GRUCell LSTM LSTMCell RNN SimpleRNN "
+        "SimpleRNNCell StackedRNNCells TimeDistributed"
+    ),
+    "spatial": (
+        "Cropping1D Cropping2D Cropping3D UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D "
+        "ZeroPadding2D ZeroPadding3D"
+    ),
+    "wrapper": "SpectralNormalization Wrapper",
+}
+
+__getattr__, __dir__, __all__ = lazy.package(__name__, _MODULES, ("deserialize", "serialize"))
 
 
 def serialize(layer):

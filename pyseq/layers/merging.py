@@ -14,35 +14,48 @@ from pyseq.layers.base import Layer
 from pyseq.saving.registration import builtin
 
 
-class _ManyInputs(Layer):
-    _instead = "use a library with a functional API, such as Keras, for models that branch"
-
-    def __init__(self, *args, **kwargs):
-        raise ValueError(self._refusal())
+class ManyInputs(Layer):
+    """A layer of several inputs: for arrays, and for tensors within a user's layer."""
 
     @classmethod
-    def _refusal(cls):
+    def refusal(cls):
         return (
             f"{cls.__name__}: expected a layer with one input and one output, got one of several "
-            f"inputs; a Sequential is a straight line of layers: {cls._instead}"
+            "inputs; a Sequential is a straight line of layers: use it in the `call` of a layer of "
+            "your own, or a library with a functional API, such as Keras, for models that branch"
         )
 
-
-class _Merge(_ManyInputs):
-    """A layer that only the `call` of a user's layer can use, on a list of tensors or arrays."""
-
-    def __init__(self, **kwargs):
-        Layer.__init__(self, **kwargs)
-
     def check_place(self):
-        raise ValueError(self._refusal())
+        raise ValueError(self.refusal())
 
-    def __call__(self, inputs, **kwargs):
+    def run(self, inputs, kwargs, apart=False):
+        """Build and call the layer; `apart`: inputs are arguments of their own, not a list."""
         from pyseq.layers.core import KerasTensor
 
-        if not isinstance(inputs, (list, tuple)) or any(isinstance(x, KerasTensor) for x in inputs):
-            raise ValueError(self._refusal())
-        return self._merge([as_array(x) for x in inputs])
+        if any(isinstance(x, KerasTensor) for x in inputs):
+            raise ValueError(self.refusal())
+        inputs = [as_array(x) for x in inputs]
+        if not self.built:
+            shapes = [tuple(x.shape) for x in inputs]
+            self.build(*shapes) if apart else self.build(shapes)
+        return self.call(*inputs, **kwargs) if apart else self.call(inputs, **kwargs)
+
+
+class _Merge(ManyInputs):
+    """One output for a list of inputs."""
+
+    def __call__(self, inputs, **kwargs):
+        if not isinstance(inputs, (list, tuple)):
+            raise ValueError(self.refusal())
+        return self.run(inputs, {})
+
+
+class _Refused(Layer):
+    def __init__(self, *args, **kwargs):
+        raise ValueError(
+            f"{type(self).__name__}: expected a layer with one input and one output, got one of "
+            f"several inputs; a Sequential is a straight line of layers: {self._instead}"
+        )
 
 
 class _OtherBackend(Layer):
@@ -57,7 +70,7 @@ class _OtherBackend(Layer):
 class Add(_Merge):
     """Sum of several tensors within a user's layer; it cannot stand in a Sequential."""
 
-    def _merge(self, xs):
+    def call(self, xs):
         return functools.reduce(np.add, xs)
 
 
@@ -65,7 +78,7 @@ class Add(_Merge):
 class Average(_Merge):
     """Mean of several tensors within a user's layer; it cannot stand in a Sequential."""
 
-    def _merge(self, xs):
+    def call(self, xs):
         return functools.reduce(np.add, xs) / len(xs)
 
 
@@ -77,7 +90,7 @@ class Concatenate(_Merge):
         super().__init__(**kwargs)
         self.axis = axis
 
-    def _merge(self, xs):
+    def call(self, xs):
         return np.concatenate(xs, axis=self.axis)
 
     def get_config(self):
@@ -92,7 +105,7 @@ class Dot(_Merge):
         super().__init__(**kwargs)
         self.axes, self.normalize = axes, normalize
 
-    def _merge(self, xs):
+    def call(self, xs):
         from pyseq import legacy_backend
 
         axes = (self.axes, self.axes) if isinstance(self.axes, int) else tuple(self.axes)
@@ -108,7 +121,7 @@ class Dot(_Merge):
 class Maximum(_Merge):
     """Maximum of several tensors within a user's layer; it cannot stand in a Sequential."""
 
-    def _merge(self, xs):
+    def call(self, xs):
         return functools.reduce(np.maximum, xs)
 
 
@@ -116,7 +129,7 @@ class Maximum(_Merge):
 class Minimum(_Merge):
     """Minimum of several tensors within a user's layer; it cannot stand in a Sequential."""
 
-    def _merge(self, xs):
+    def call(self, xs):
         return functools.reduce(np.minimum, xs)
 
 
@@ -124,7 +137,7 @@ class Minimum(_Merge):
 class Multiply(_Merge):
     """Product of several tensors within a user's layer; it cannot stand in a Sequential."""
 
-    def _merge(self, xs):
+    def call(self, xs):
         return functools.reduce(np.multiply, xs)
 
 
@@ -132,39 +145,12 @@ class Multiply(_Merge):
 class Subtract(_Merge):
     """Difference of two tensors within a user's layer; it cannot stand in a Sequential."""
 
-    def _merge(self, xs):
+    def call(self, xs):
         return np.subtract(*xs)
 
 
-class _Attends(_ManyInputs):
-    _instead = (
-        "use recurrent layers or Conv1D for sequences here, or a library with a functional API, "
-        "such as Keras, for attention"
-    )
-
-
 @builtin("layers")
-class Attention(_Attends):
-    """Dot-product attention. Not for a Sequential: creating it raises a ValueError."""
-
-
-@builtin("layers")
-class AdditiveAttention(_Attends):
-    """Additive attention. Not for a Sequential: creating it raises a ValueError."""
-
-
-@builtin("layers")
-class MultiHeadAttention(_Attends):
-    """Multi-head attention. Not for a Sequential: creating it raises a ValueError."""
-
-
-@builtin("layers", aliases=("GroupedQueryAttention",))
-class GroupQueryAttention(_Attends):
-    """Grouped-query attention. Not for a Sequential: creating it raises a ValueError."""
-
-
-@builtin("layers")
-class HashedCrossing(_ManyInputs):
+class HashedCrossing(_Refused):
     """Hash of several features. Not for a Sequential: creating it raises a ValueError."""
 
     _instead = "cross the features in NumPy before the model and use Hashing for one feature"

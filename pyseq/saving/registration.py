@@ -2,7 +2,7 @@
 
 Two tables exist. The *built-in* table maps `(module, name)` pairs such as
 `("keras.layers", "Dense")` to the classes and functions of pyseq; it is filled by the
-`builtin` decorator while pyseq is imported and never by a file. The *custom* table maps
+`builtin` decorator while modules of pyseq are imported and never by a file. The *custom* table maps
 names such as `"my_package>MyLayer"` to user objects; it is filled by
 `register_keras_serializable` and `custom_object_scope`.
 """
@@ -10,9 +10,12 @@ names such as `"my_package>MyLayer"` to user objects; it is filled by
 from __future__ import annotations
 
 import contextvars
+import functools
 import inspect
 import re
 import types
+
+from pyseq import lazy
 
 _BUILTINS: dict[tuple[str, str], object] = {}
 _BUILTIN_NAMES: dict[object, tuple[str, str]] = {}
@@ -93,16 +96,29 @@ def lookup_builtin(family, name):
     >>> lookup_builtin("initializers", "zeros").__name__
     'Zeros'
     """
-    return _BUILTINS.get((_join(family), name))
+    found = _BUILTINS.get((_join(family), name))
+    if found is None and family == "layers":
+        _load_layers()
+        found = _BUILTINS.get((_join(family), name))
+    return found
+
+
+@functools.cache
+def _load_layers():
+    """Import all layers: each enters the table when its module is imported."""
+    lazy.load("pyseq.layers")
 
 
 def builtins_named(name):
     """Return every `(module, object)` pair whose built-in name or alias is `name`."""
+    _load_layers()
     return list(_BUILTINS_BY_NAME.get(name, ()))
 
 
 def builtin_objects(family):
     """Return `{name: object}` for the canonical names and aliases of one family."""
+    if family == "layers":
+        _load_layers()
     module = _join(family)
     return {key: obj for (mod, key), obj in _BUILTINS.items() if mod == module}
 
