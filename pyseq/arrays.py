@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 
 import numpy as np
@@ -20,6 +21,16 @@ def is_traced(x):
     """True for symbolic tensors of the running trace, and for weights during it."""
     active = trace.get()
     return active is not None and active.takes(x)
+
+
+@contextlib.contextmanager
+def no_trace():
+    """Code that makes arrays even while users' code is traced: the initializers of weights."""
+    token = trace.set(None)
+    try:
+        yield
+    finally:
+        trace.reset(token)
 
 
 def as_array(x, dtype=None):

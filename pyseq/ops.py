@@ -65,12 +65,12 @@ array = convert_to_tensor
 
 def zeros(shape, dtype=None):
     """Return an array of zeros, of `floatx()` by default."""
-    return np.zeros(shape, dtype or config.floatx())
+    return full(shape, 0, dtype or config.floatx())
 
 
 def ones(shape, dtype=None):
     """Return an array of ones, of `floatx()` by default."""
-    return np.ones(shape, dtype or config.floatx())
+    return full(shape, 1, dtype or config.floatx())
 
 
 def empty(shape, dtype=None):
@@ -80,7 +80,14 @@ def empty(shape, dtype=None):
 
 def full(shape, fill_value, dtype=None):
     """Return an array filled with one value."""
-    return np.full(shape, fill_value, dtype or convert_to_tensor(fill_value).dtype)
+    dtype = dtype or convert_to_tensor(fill_value).dtype
+    trace = arrays.trace.get()
+    if trace is not None:
+        from pyseq.tracing import making
+
+        if making.begins_with_batch(shape):
+            return making.filled(trace, shape, fill_value, dtype)
+    return np.full(shape, fill_value, dtype)
 
 
 def eye(N, M=None, k=0, dtype=None):

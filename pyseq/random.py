@@ -14,7 +14,7 @@ import threading
 
 import numpy as np
 
-from pyseq import backend, naming
+from pyseq import arrays, backend, naming
 from pyseq.saving.registration import builtin
 from pyseq.saving.serialization import construct
 
@@ -136,7 +136,19 @@ def draw_seed(seed):
 
 
 def _generator(seed):
+    trace = arrays.trace.get()
+    if trace is not None:
+        raise trace.error(
+            "expected random.normal, uniform, randint or dropout, got another distribution",
+            "make its numbers of theirs",
+        )
     return np.random.default_rng(seed_state(seed))
+
+
+def _making():
+    from pyseq.tracing import making
+
+    return making
 
 
 def _float_dtype(dtype, where):
@@ -153,12 +165,16 @@ def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
     (2, 3)
     """
     dtype = _float_dtype(dtype, "random.normal")
+    if arrays.trace.get() is not None:
+        return _making().normal(arrays.trace.get(), shape, mean, stddev, seed)
     return _generator(seed).normal(mean, stddev, tuple(shape)).astype(dtype)
 
 
 def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
     """Return numbers distributed uniformly over `[minval, maxval)`."""
     dtype = _float_dtype(dtype, "random.uniform")
+    if arrays.trace.get() is not None:
+        return _making().uniform(arrays.trace.get(), shape, minval, maxval, seed)
     return _generator(seed).uniform(minval, maxval, tuple(shape)).astype(dtype)
 
 
@@ -169,6 +185,8 @@ def randint(shape, minval, maxval, dtype="int32", seed=None):
         raise ValueError(
             f"random.randint: expected an integer dtype, got {dtype!r}; pass dtype='int32'"
         )
+    if arrays.trace.get() is not None:
+        return _making().randint(arrays.trace.get(), shape, minval, maxval, seed)
     return _generator(seed).integers(int(minval), int(maxval), tuple(shape), dtype=name)
 
 
@@ -200,6 +218,8 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
     """
     if not 0 <= rate <= 1:
         raise ValueError(f"random.dropout: expected rate in [0, 1], got {rate}")
+    if arrays.is_traced(inputs):
+        return _making().dropout(arrays.trace.get(), arrays.traced(inputs), rate, noise_shape, seed)
     inputs = np.asarray(inputs)
     if rate == 0:
         return inputs

@@ -16,6 +16,7 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
         ("forecast", lambda error: error < 0.6),
         ("sentiment", lambda accuracy: accuracy >= 0.95),
         ("autoencoder", lambda error: error < 0.25),
+        ("transformer", lambda accuracy: accuracy >= 0.95),
     ],
 )
 def test_example(name, good, tmp_path, monkeypatch, capsys):

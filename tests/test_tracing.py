@@ -343,3 +343,47 @@ def test_constants_and_variables_follow(rng):
     np.testing.assert_allclose(model.predict(x, verbose=0), 2 * x)
     rate.assign(3.0)
     np.testing.assert_allclose(model.predict(x, verbose=0), 3 * x)
+
+
+# What is drawn for n rows, a target, and the mean squared difference from it.
+DRAWN = {
+    "normal": (lambda n: pyseq.random.normal((n, 4), mean=1.0, stddev=2.0), 1.0, 4.0),
+    "uniform": (lambda n: pyseq.random.uniform((n, 4), -1.0, 2.0), 0.5, 0.75),
+    "randint": (lambda n: ops.cast(pyseq.random.randint((n, 4), 0, 10), "float32"), 4.5, 8.25),
+    "dropout": (lambda n: pyseq.random.dropout(ops.ones((n, 4)), 0.5), 0.0, 2.0),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_random_numbers_in_users_layers(name):
+    draw, target, expected = DRAWN[name]
+
+    class Noise(layers.Layer):
+        def call(self, x, training=False):
+            return draw(ops.shape(x)[0]) + 0 * x if training else x
+
+    pyseq.utils.set_random_seed(2)
+    model = pyseq.Sequential([pyseq.Input((4,)), layers.Dense(4), Noise()])
+    model.compile(pyseq.optimizers.SGD(0.0), "mse")
+    x, y = np.zeros((4096, 4)), np.full((4096, 4), target)
+    seen = [model.train_on_batch(x, y) for _ in range(3)]
+    assert len(set(seen)) == 3
+    assert np.mean(seen) == pytest.approx(expected, rel=0.05)
+
+
+def test_random_numbers_are_drawn_in_predict_too(rng):
+    noise = layers.Lambda(lambda x: x + pyseq.random.normal(ops.shape(x), 0.0, 0.01))
+    model = pyseq.Sequential([pyseq.Input((4,)), layers.Dense(3), noise, layers.Dense(3)])
+    model.compile("adam", "mse")
+    x = rng.normal(size=(64, 4))
+    losses = model.fit(x, x[:, :3], epochs=9, verbose=0).history["loss"]
+    assert losses[8] < losses[0]
+    a, b = (model.predict(x, verbose=0) for _ in range(2))
+    assert not np.array_equal(a, b)
+
+
+def test_other_random_numbers_say_what_serves():
+    with pytest.raises(ValueError, match="expected random.normal, uniform, randint or dropout"):
+        trains(layers.Lambda(lambda x: x * pyseq.random.gamma((3,), 1.0)))
+    with pytest.raises(ValueError, match="begin the shape with ops.shape"):
+        trains(layers.Lambda(lambda x: x * pyseq.random.normal((3,))))

@@ -274,6 +274,33 @@ def layer_that_holds_a_list_of_layers(api):
 
 
 @case
+def tokens_and_constants_for_each_row(api):
+    """As in a vision transformer."""
+    ops = api.ops
+
+    class Tokens(api.layers.Layer):
+        def build(self, shape):
+            self.token = self.add_weight(shape=(1, 1, shape[-1]), initializer="ones", name="t")
+
+        def call(self, x):
+            batch = ops.shape(x)[0]
+            return ops.concatenate(
+                [
+                    ops.broadcast_to(self.token, (batch, 1, 4)),
+                    ops.tile(self.token * 2.0, [batch, 1, 1]),
+                    ops.repeat(ops.square(self.token), batch, axis=0),
+                    ops.zeros((batch, 1, 4)),
+                    x * ops.ones((batch, 1, 4)),
+                    ops.full((batch, 1, 4), 0.5),
+                ],
+                axis=1,
+            )
+
+    layers = [api.layers.Dense(4), Tokens(), api.layers.Flatten(), api.layers.Dense(1)]
+    return layers, "mse", normal(3, 4), normal(1, seed=5)
+
+
+@case
 def time_distributed_layer(api):
     class Gate(api.layers.Layer):
         def build(self, shape):

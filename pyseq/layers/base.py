@@ -174,7 +174,8 @@ class Layer:
             limits.take(shape, dtype, f"{self.name}/{name}")
             value = np.zeros(shape, dtype)
         else:
-            value = np.asarray(initializer(shape, dtype=dtype))
+            with arrays.no_trace():
+                value = np.asarray(initializer(shape, dtype=dtype))
         if value.shape != shape:
             raise ValueError(
                 f"{self.name}: expected the initializer of `{name}` to return shape {shape}, got "

@@ -296,10 +296,17 @@ def _roll(trace, x, shift, axis=None):
     return np.concatenate([x[tuple(before)], x[tuple(after)]], axis=axis) if cut else x
 
 
+def _is_for_each_row(x, axis, count):
+    """True where the one entry along the first axis of an unbatched `x` is meant for each row."""
+    return isinstance(count, Tensor) and axis == 0 and not x.batched and x.shape[0] == 1
+
+
 def _repeat(trace, x, repeats, axis=None):
     x = trace.tensor(x)
     if axis is None:
         raise trace.error("expected repeat with an axis")
+    if _is_for_each_row(x, axis, repeats):
+        return _broadcast_to(trace, x, (None, *x.shape[1:]))
     size = x.known(x.shape[axis], "a repeat of rows")
     return shaping.take(x, np.repeat(np.arange(size), repeats), axis)
 
@@ -309,7 +316,9 @@ def _tile(trace, x, reps):
     reps = tuple(reps) if isinstance(reps, (tuple, list)) else (reps,)
     reps = (1,) * (x.ndim - len(reps)) + reps
     for axis, count in enumerate(reps[-x.ndim :]):
-        if count != 1:
+        if _is_for_each_row(x, axis, count):
+            x = _broadcast_to(trace, x, (None, *x.shape[1:]))
+        elif count != 1:
             size = x.known(x.shape[axis], "a tile of the batch")
             x = shaping.take(x, np.tile(np.arange(size), count), axis)
     return x

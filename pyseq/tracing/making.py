@@ -1,0 +1,66 @@
+"""Tensors that code under tracing makes of nothing: constants and random numbers for each row."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from pyseq import random
+from pyseq.tracing.tensor import Tensor
+
+
+def begins_with_batch(shape):
+    """True for shapes such as `(None, 3)` and `(ops.shape(x)[0], 3)`."""
+    return (
+        isinstance(shape, (tuple, list))
+        and bool(shape)
+        and (shape[0] is None or isinstance(shape[0], Tensor))
+    )
+
+
+def filled(trace, shape, value, dtype):
+    """An array of one value whose shape begins with the batch."""
+    row = trace.tensor(np.full([int(d) for d in shape[1:]], value, dtype))
+    return Tensor(trace, row.value, True, row.dtype)
+
+
+def normal(trace, shape, mean, stddev, seed):
+    """Other numbers in each step and row; the ops that draw them do so in training only."""
+    _check_drawn(trace, shape)
+    zeros = filled(trace, shape, 0.0, trace.dtype)
+    attrs = {"stddev": 1.0, "seed": random.draw_seed(seed)}
+    return trace.op("gaussian_noise", [zeros.value], zeros.inner, True, trace.dtype, **attrs) * (
+        stddev
+    ) + mean
+
+
+def uniform(trace, shape, low, high, seed):
+    """Where normal numbers lie in their distribution is distributed uniformly."""
+    from pyseq import ops
+
+    share = 0.5 + 0.5 * ops.erf(normal(trace, shape, 0.0, math.sqrt(0.5), seed))
+    return low + (high - low) * share
+
+
+def randint(trace, shape, low, high, seed):
+    drawn = np.floor(uniform(trace, shape, float(low), float(high), seed))
+    return np.minimum(drawn, float(high) - 1).astype("int32")
+
+
+def dropout(trace, x, rate, noise_shape, seed):
+    from pyseq.layers.regularization import Dropout
+    from pyseq.tracing import call_layer
+
+    _check_drawn(trace, x.shape)
+    return call_layer(Dropout(rate, noise_shape, seed), x, True)
+
+
+def _check_drawn(trace, shape):
+    if not trace.graph.training:
+        raise trace.error("expected random numbers in training only")
+    if not begins_with_batch(tuple(shape)):
+        raise trace.error(
+            f"expected random numbers for each row of the batch, got shape {tuple(shape)}",
+            "begin the shape with ops.shape(x)[0]",
+        )
