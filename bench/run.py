@@ -258,10 +258,11 @@ def main():
             document["workloads"][name] = results
             for result in results.values():
                 document["versions"].update(result.get("versions", {}))
+            if not options.no_save:  # a run that is ended early keeps what it has measured
+                stem = save(document, options.output)
     rows = report.overview(document["workloads"])
     report.print_table(console, "pyseq / best peer", report.OVERVIEW, rows, "geometric")
     if not options.no_save:
-        stem = save(document, options.output)
         console.print(f"Wrote {stem}.json and .md", highlight=False)
 
 

@@ -40,7 +40,7 @@ _NAMES = {
     "Sequential": "pyseq.sequential",
     "Model": "pyseq.training.model",
     "Layer": "pyseq.layers.base",
-    "InputSpec": "pyseq.layers.base",
+    "InputSpec": "pyseq.layers.shapes",
     "Input": "pyseq.layers.core",
     "KerasTensor": "pyseq.layers.core",
     "Variable": "pyseq.variable",

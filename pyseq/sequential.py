@@ -54,6 +54,10 @@ class Sequential(Model):
     def layers(self, _):
         raise AttributeError("`Sequential.layers` cannot be set; use `add` and `pop`")
 
+    @property
+    def output_layer(self):
+        return self.layers[-1] if self.layers else None
+
     def add(self, layer, rebuild=True):
         """Append a layer; builds it at once if the input shape is known."""
         layer = self._as_layer(layer)
@@ -193,22 +197,6 @@ class Sequential(Model):
 
     # --- shapes
 
-    def _known(self, what, value):
-        if value is None:
-            raise AttributeError(
-                f"{self.name}.{what}: expected a built model, got one that has not seen its input "
-                "shape; put `Input(shape)` first or call `build(input_shape)`"
-            )
-        return value
-
-    @property
-    def input_shape(self):
-        return self._known("input_shape", self._input_batch_shape)
-
-    @property
-    def output_shape(self):
-        return self._known("output_shape", self._output_batch_shape)
-
     @property
     def inputs(self):
         return [self.input]
@@ -259,11 +247,6 @@ class Sequential(Model):
         elif model.layers and shape:
             model.build(tuple(shape))
         return model
-
-    def to_json(self, **kwargs):
-        """The architecture, without weights, as a JSON string."""
-        return json.dumps(serialization.serialize_keras_object(self), **kwargs)
-
 
 class FeatureExtractor(Sequential):
     """The outputs of several layers of a model, for inference: `Model(inputs, [a, b])`.

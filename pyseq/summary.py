@@ -33,6 +33,11 @@ def _shape(layer, known):
 
 
 def _output_shapes(model, shape, into):
+    if model.output_layer is None:  # `call` says what the layers get: what they were built for
+        for layer in model._flatten() if shape and None not in shape[1:] else ():
+            if layer is not model and layer.built and layer._build_input_shape:
+                into[id(layer)] = layer.compute_output_shape(layer._build_input_shape)
+        return
     for layer in model.layers:
         if shape is None:
             into[id(layer)] = None

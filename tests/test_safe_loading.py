@@ -162,11 +162,11 @@ def test_pickles_are_refused(tmp_path, path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_only_a_sequential_is_returned(members, path):
+def test_only_a_model_is_returned(members, path):
     write_zip(path, members, config__json=json.dumps(
         {"module": "keras.layers", "class_name": "Dense", "config": {"units": 3},
          "registered_name": None}))  # fmt: skip
-    refuse(path, "expected a Sequential model, got Dense")
+    refuse(path, "expected a model, got Dense")
     write_zip(path, change_config(members, lambda c: c.update(class_name="Functional")))
     refuse(path, "expected a Sequential model, got a Functional one")
 
@@ -427,7 +427,7 @@ def test_json_limits(members, path):
         (b"{", "expected JSON"),
         (b"\xff\xfe", "expected UTF-8"),
         (b'{"class_name": "A", "class_name": "B"}', r"every key once, got \['class_name'\]"),
-        (b'{"class_name": "Sequential"}', "expected a Sequential model, got dict"),
+        (b'{"class_name": "Sequential"}', "expected a model, got dict"),
     ):
         write_zip(path, members, config__json=data)
         refuse(path, message)

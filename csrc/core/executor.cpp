@@ -106,7 +106,10 @@ void Executor::plan_ops() {
     }
     node.state.reads_input.resize(op.inputs.size());
     node.state.reads_output.resize(op.outputs.size());
+    whole_batch_ = whole_batch_ || node.host || node.state.whole_batch || node.state.adds_loss ||
+                   !node.state.written_params.empty();
     if (!node.state.alias) {
+      moved_.push_back(moved * static_cast<double>(real_));
       const double fold = static_cast<double>(op.fold);
       double& work = node.state.by_rows && op.fold == 1 ? work_by_rows_ : work_per_row_;
       work += node.state.forward_flops * fold + 2 * moved;
@@ -114,9 +117,37 @@ void Executor::plan_ops() {
       // Variables pass through memory once a call, each element in the time of a few operations.
       double elements_read = 0;
       for (const int v : op.params) elements_read += static_cast<double>(elements(spec.variables[v].shape));
+      variable_bytes_ += elements_read * static_cast<double>(real_);
       work_per_call_ += std::min(4 * elements_read, 2 * node.state.forward_flops * fold);
     }
   }
+}
+
+std::int64_t Executor::rows_at_once(std::int64_t n) const {
+  // What a few cores hold close to them. Not asked of the machine: where a batch is cut may change
+  // last bits, and they are to be the same for any number of threads.
+  constexpr double kCaches = 4 << 20;
+  constexpr std::int64_t kLeastRows = 8;
+  constexpr double kGain = 0.4;  // of the bytes of a whole batch: more than that does not show
+  if (device_ || whole_batch_ || moved_.empty()) return n;
+  const double most = *std::max_element(moved_.begin(), moved_.end());
+  if (static_cast<double>(n) * most <= 2 * kCaches) return n;
+  // Bytes from and to memory: values that do not stay, and the variables, once for each piece.
+  const auto cost = [&](std::int64_t rows, std::int64_t pieces) {
+    double bytes = static_cast<double>(pieces) * variable_bytes_;
+    for (const double moved : moved_)
+      if (moved * static_cast<double>(rows) > kCaches) bytes += moved * static_cast<double>(n);
+    return bytes;
+  };
+  std::int64_t best = n;
+  double least = kGain * cost(n, 1);
+  for (std::int64_t pieces = 2; n / pieces >= kLeastRows; ++pieces) {
+    const std::int64_t rows = (n + pieces - 1) / pieces;
+    const double bytes = cost(rows, pieces);
+    if (bytes < least) best = rows, least = bytes;
+    if (static_cast<double>(rows) * most <= kCaches) break;
+  }
+  return best;
 }
 
 // Which values and variables want a gradient, and which ops run backward for it.

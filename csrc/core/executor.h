@@ -37,6 +37,10 @@ class Executor {
     return (work_per_row_ + (n > 1 ? work_by_rows_ : 0)) * static_cast<double>(n) + work_per_call_;
   }
 
+  // Rows of an inference of n rows to run at once, so that values stay in the caches from one op to
+  // the next; n where that does not pay or an op wants the whole batch.
+  std::int64_t rows_at_once(std::int64_t n) const;
+
   // Before the first and after the last forward of a call: variables are brought here and weights
   // packed; what ops wrote is made known. `updates`: trainable variables will be written.
   void begin(Pool* pool, bool updates);
@@ -116,6 +120,9 @@ class Executor {
   std::vector<Placeable> placeable_;
   double work_per_row_ = 0, work_by_rows_ = 0;  // by_rows: of ops that one row keeps on one thread
   double work_per_call_ = 0;
+  std::vector<double> moved_;  // bytes of one row that each op reads and writes
+  double variable_bytes_ = 0;
+  bool whole_batch_ = false;
   std::exception_ptr error_;
   bool profile_ = false;
   std::vector<double> microseconds_;

@@ -82,6 +82,8 @@ class Plan {
   void flops(double forward_per_row, double backward_per_row);
   // The op is parallel over rows alone: for a single row a second thread would only wait.
   void parallel_by_rows();
+  // The op needs all rows of a batch in one call, or is much faster so: inference is not cut.
+  void whole_batch();
 
   [[noreturn]] void fail(const char* format, ...) const __attribute__((format(printf, 2, 3)));
 

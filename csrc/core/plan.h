@@ -28,6 +28,7 @@ struct PlanState {
   std::vector<bool> reads_input, reads_output;
   std::vector<int> written_params;
   bool in_place = false, alias = false, adds_loss = false, by_rows = false;
+  bool whole_batch = false;
   double forward_flops = 0, backward_flops = 0;
   std::unique_ptr<std::byte[]> config;
 };

@@ -20,14 +20,12 @@ Session::Session(const Model& model, std::int64_t n, const Device& device)
 Session::Session(ProgramPtr program, std::vector<VariablePtr> variables, std::int64_t n)
     : program_(std::move(program)), variables_(std::move(variables)), pace_(std::make_unique<Pace>()) {
   if (n < 1) throw Error("Session: expected room for 1 row or more, got " + std::to_string(n));
-  ExecutorOptions options;
-  options.max_rows = n;
-  idle_.push_back(std::make_unique<Executor>(*program_, variables_, options));
+  idle_.push_back(take(n, false));
 }
 
 Session::~Session() = default;
 
-std::unique_ptr<Executor> Session::take(std::int64_t n) {
+std::unique_ptr<Executor> Session::take(std::int64_t n, bool whole) {
   std::unique_ptr<Executor> executor;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -36,9 +34,11 @@ std::unique_ptr<Executor> Session::take(std::int64_t n) {
       idle_.pop_back();
     }
   }
-  if (!executor || executor->max_rows() < n || executor->workers() < num_threads()) {
-    ExecutorOptions options;
-    options.max_rows = executor ? std::max(n, executor->max_rows()) : n;
+  ExecutorOptions options;
+  if (!executor) executor = std::make_unique<Executor>(*program_, variables_, options);
+  const std::int64_t rows = whole ? n : executor->rows_at_once(n);
+  if (executor->max_rows() < rows || executor->workers() < num_threads()) {
+    options.max_rows = std::max(rows, executor->max_rows());
     executor.reset();
     executor = std::make_unique<Executor>(*program_, variables_, options);
   }
@@ -51,8 +51,8 @@ std::size_t Session::slot_bytes(int slot, std::int64_t n) const {
   return bytes;
 }
 
-void Session::run_on_device(Executor& executor, std::int64_t n, const void* const* inputs, bool training,
-                            std::uint64_t step) {
+void Session::run_on_device(Executor& executor, std::int64_t n, const void* const* inputs,
+                            void* const* outputs, bool training, std::uint64_t step) const {
   const DeviceTable& device = *program_->table().device;
   const std::vector<int>& slots = program_->spec().inputs;
   executor.begin(nullptr, false);
@@ -66,6 +66,9 @@ void Session::run_on_device(Executor& executor, std::int64_t n, const void* cons
   device.upload(executor.stream(), device.state(executor.stream()), &state, sizeof state);
   executor.forward(nullptr, n, in.data(), training, step);
   executor.end();
+  const std::vector<int>& results = program_->spec().outputs;
+  for (std::size_t i = 0; i < results.size(); ++i)
+    device.download(executor.stream(), outputs[i], executor.slot(results[i]), slot_bytes(results[i], n));
 }
 
 namespace {
@@ -80,16 +83,65 @@ bool overlap(const void* a, std::size_t a_bytes, const void* b, std::size_t b_by
 
 }  // namespace
 
-// Lets large outputs be written where the caller wants them.
-void Session::place_outputs(Executor& executor, std::int64_t n, const void* const* inputs,
-                            void* const* outputs) const {
+bool Session::overlapping(std::int64_t n, const void* const* inputs, void* const* outputs) const {
   const ProgramSpec& spec = program_->spec();
-  for (std::size_t i = 0; i < spec.outputs.size(); ++i) {
-    const std::size_t bytes = slot_bytes(spec.outputs[i], n);
-    bool place = bytes >= kPlaced;
-    for (std::size_t k = 0; place && k < spec.inputs.size(); ++k)
-      place = !overlap(outputs[i], bytes, inputs[k], slot_bytes(spec.inputs[k], n));
+  for (std::size_t i = 0; i < spec.outputs.size(); ++i)
+    for (std::size_t k = 0; k < spec.inputs.size(); ++k)
+      if (overlap(outputs[i], slot_bytes(spec.outputs[i], n), inputs[k], slot_bytes(spec.inputs[k], n)))
+        return true;
+  return false;
+}
+
+// All of these rows at once. Large outputs are written where the caller wants them, unless that is
+// where inputs are.
+void Session::run_rows(Executor& executor, Pool* pool, std::int64_t n, const void* const* inputs,
+                       void* const* outputs, bool apart, bool training, std::uint64_t step) const {
+  const std::vector<int>& slots = program_->spec().outputs;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const bool place = apart && slot_bytes(slots[i], n) >= kPlaced;
     executor.place_output(i, place ? outputs[i] : nullptr);
+  }
+  executor.forward(pool, n, inputs, training, step);
+  for (std::size_t i = 0; i < slots.size(); ++i)
+    if (const void* from = executor.slot(slots[i]); from != outputs[i])
+      std::memcpy(outputs[i], from, slot_bytes(slots[i], n));
+}
+
+void Session::run_on_host(Executor& executor, std::int64_t n, const void* const* inputs,
+                          void* const* outputs, bool training, std::uint64_t step) {
+  // Above this a time slice more or less does not count.
+  constexpr double kShort = 1e9;
+  const double work = executor.work(n);
+  // Twice, for a try: the pace takes back a team that does not pay.
+  int threads = std::min(threads_for(2 * work), executor.workers());
+  const bool paced = threads > 1 && work < kShort;
+  if (paced) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!pace_->team(n)) threads = 1;
+  }
+  const ProgramSpec& spec = program_->spec();
+  const bool apart = !overlapping(n, inputs, outputs);
+  const std::int64_t most = training || !apart ? n : executor.rows_at_once(n);
+  const auto started = std::chrono::steady_clock::now();
+  with_team(threads, [&](Pool* pool) {
+    executor.begin(pool, false);
+    if (most >= n) run_rows(executor, pool, n, inputs, outputs, apart, training, step);
+    std::vector<const void*> in(most < n ? spec.inputs.size() : 0);
+    std::vector<void*> out(most < n ? spec.outputs.size() : 0);
+    for (std::int64_t at = 0; most < n && at < n; at += most) {
+      for (std::size_t i = 0; i < in.size(); ++i)
+        in[i] = static_cast<const std::byte*>(inputs[i]) + slot_bytes(spec.inputs[i], at);
+      for (std::size_t i = 0; i < out.size(); ++i)
+        out[i] = static_cast<std::byte*>(outputs[i]) + slot_bytes(spec.outputs[i], at);
+      const std::int64_t rows = std::min(most, n - at);
+      run_rows(executor, pool, rows, in.data(), out.data(), apart, training, step);
+    }
+    executor.end();
+  });
+  if (paced) {
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    pace_->took(n, threads > 1, took.count());
   }
 }
 
@@ -97,42 +149,12 @@ void Session::run(std::int64_t n, const void* const* inputs, void* const* output
                   std::uint64_t step) {
   if (n < 0) throw Error("Session: expected 0 rows or more, got " + std::to_string(n));
   if (n == 0) return;
-  std::unique_ptr<Executor> executor = take(n);
-  if (program_->table().device) {
-    run_on_device(*executor, n, inputs, training, step);
-  } else {
-    // Above this a time slice more or less does not count.
-    constexpr double kShort = 1e9;
-    const double work = executor->work(n);
-    // Twice, for a try: the pace takes back a team that does not pay.
-    int threads = std::min(threads_for(2 * work), executor->workers());
-    const bool paced = threads > 1 && work < kShort;
-    if (paced) {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      if (!pace_->team(n)) threads = 1;
-    }
-    place_outputs(*executor, n, inputs, outputs);
-    const auto started = std::chrono::steady_clock::now();
-    with_team(threads, [&](Pool* pool) {
-      executor->begin(pool, false);
-      executor->forward(pool, n, inputs, training, step);
-      executor->end();
-    });
-    if (paced) {
-      const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
-      const std::lock_guard<std::mutex> lock(mutex_);
-      pace_->took(n, threads > 1, took.count());
-    }
-  }
+  std::unique_ptr<Executor> executor = take(n, training || overlapping(n, inputs, outputs));
+  if (program_->table().device)
+    run_on_device(*executor, n, inputs, outputs, training, step);
+  else
+    run_on_host(*executor, n, inputs, outputs, training, step);
   const std::exception_ptr error = executor->take_error();
-  const ProgramSpec& spec = program_->spec();
-  for (std::size_t i = 0; !error && i < spec.outputs.size(); ++i) {
-    const int s = spec.outputs[i];
-    if (const DeviceTable* device = program_->table().device)
-      device->download(executor->stream(), outputs[i], executor->slot(s), slot_bytes(s, n));
-    else if (executor->slot(s) != outputs[i])
-      std::memcpy(outputs[i], executor->slot(s), slot_bytes(s, n));
-  }
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     idle_.push_back(std::move(executor));

@@ -181,6 +181,7 @@ void rnn_plan(Plan& p, const RnnCell& cell) {
   const double flops = 2.0 * static_cast<double>(c.t * c.w * (c.i + c.u));
   p.flops(flops, 2 * flops);
   if (c.team == 1) p.parallel_by_rows();
+  p.whole_batch();  // one pass over the recurrent weights for all rows
 }
 
 }  // namespace pyseq::PYSEQ_NS

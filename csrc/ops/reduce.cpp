@@ -24,6 +24,7 @@ void plan(Plan& p) {
   c.function = function_of<Reducer>(p, kReducerNames, kReducerCount);
   const Shape x = p.input(0);
   const bool batch = p.flag("batch");
+  if (batch) p.whole_batch();
   Index axes[kMaxRank];
   const int count = p.integers("axes", axes, kMaxRank);
   bool reduced[kMaxRank] = {};

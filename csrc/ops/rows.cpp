@@ -12,6 +12,7 @@ struct Config {
 void plan(Plan& p) {
   p.config<Config>().size = p.input(0).size();
   p.output(Shape{});
+  p.whole_batch();
   p.flops(1, 1);
 }
 

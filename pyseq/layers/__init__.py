@@ -6,7 +6,7 @@ from pyseq.saving.serialization import deserialize_keras_object, serialize_keras
 _MODULES = {
     "activation_layers": "ELU LeakyReLU PReLU ReLU Softmax",
     "attention": "AdditiveAttention Attention",
-    "base": "InputSpec Layer",
+    "base": "Layer",
     "batch_normalization": "BatchNormalization",
     "convolution": "Conv1D Conv2D Conv3D Convolution1D Convolution2D Convolution3D",
     "convolution_depthwise": (
@@ -65,6 +65,7 @@ _MODULES = {
         "Bidirectional ConvLSTM1D ConvLSTM2D ConvLSTM3D GRU GRUCell LSTM LSTMCell RNN SimpleRNN "
         "SimpleRNNCell StackedRNNCells TimeDistributed"
     ),
+    "shapes": "InputSpec",
     "spatial": (
         "Cropping1D Cropping2D Cropping3D UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D "
         "ZeroPadding2D ZeroPadding3D"

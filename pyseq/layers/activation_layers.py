@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from pyseq import constraints, initializers, regularizers
-from pyseq.layers.base import InputSpec, Layer
+from pyseq.layers.base import Layer
 from pyseq.layers.reshaping import AxesLast, positive_axes
+from pyseq.layers.shapes import InputSpec
 from pyseq.saving.registration import builtin
 
 

@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 
 from pyseq import arrays, constraints, dtype_policies, initializers, lowering, naming, regularizers
+from pyseq.layers.shapes import trial_output_shape
 from pyseq.saving import limits
 from pyseq.saving.registration import to_snake_case
 from pyseq.variable import Variable
@@ -38,6 +39,12 @@ class Layer:
 
     # Whether the rows of a batch act on each other: None, "training" or "always".
     row_coupling = None
+
+    def __new__(cls, *args, **kwargs):
+        layer = super().__new__(cls)
+        if cls._config_is_captured():
+            object.__setattr__(layer, "_arguments", (args, kwargs))
+        return layer
 
     def __init__(
         self,
@@ -105,11 +112,8 @@ class Layer:
 
     def __setattr__(self, key, value):
         if isinstance(value, Layer) and key != "_parent":
+            self._children()  # lists that have grown come before it
             self._track(value)
-        elif isinstance(value, (list, tuple)) and value and not key.startswith("_"):
-            for item in value:
-                if isinstance(item, Layer):
-                    self._track(item)
         elif key in ("built", "_trainable") and self.__dict__.get(key) is not value:
             lowering.touch()
         object.__setattr__(self, key, value)
@@ -117,6 +121,14 @@ class Layer:
     def _track(self, layer):
         if all(layer is not known for known in self._layers):
             self._layers.append(layer)
+
+    def _children(self):
+        """The layers within this one: attributes, and items of lists and dicts in attributes."""
+        for key, value in vars(self).items():
+            if isinstance(value, (list, tuple, dict)) and not key.startswith("_"):
+                for layer in layers_in(value):
+                    self._track(layer)
+        return self._layers
 
     # --- dtype
 
@@ -202,7 +214,7 @@ class Layer:
         self._trainable = bool(value)
         for variable in self._trainable_variables:
             variable.trainable = self._trainable
-        for layer in self._layers:
+        for layer in self._children():
             layer.trainable = value
 
     def _own_variables(self):
@@ -216,7 +228,7 @@ class Layer:
             if id(layer) not in seen:
                 seen.add(id(layer))
                 result.append(layer)
-                for child in layer._layers:
+                for child in layer._children():
                     visit(child)
 
         visit(self)
@@ -315,12 +327,10 @@ class Layer:
             return tuple(input_shape)
         from pyseq import tracing
 
-        if None not in input_shape[1:]:
-            try:
-                return tracing.layer_output_shape(self, tuple(input_shape))
-            except Exception:  # code that only works on arrays
-                pass
-        return self._trial_shape(input_shape)
+        try:
+            return tracing.layer_output_shape(self, tuple(input_shape))
+        except Exception:  # code that only works on arrays
+            return self._trial_shape(input_shape)
 
     def _trial_shape(self, input_shape):
         return trial_output_shape(self.name, self.call, input_shape, self.compute_dtype)
@@ -533,8 +543,17 @@ class Layer:
 
     # --- configuration
 
+    @classmethod
+    def _config_is_captured(cls):
+        """True for a user's class with a constructor of its own and no `get_config`."""
+        built_in = (getattr(cls.__init__, "__module__", None) or "").startswith("pyseq.")
+        return cls.get_config is Layer.get_config and not built_in
+
     def get_config(self):
-        """Return the constructor arguments as plain data."""
+        """Return the constructor arguments as plain data.
+
+        Those of a user's class without a `get_config` of its own are what it was called with.
+        """
         config = {
             "name": self.name,
             "trainable": self.trainable,
@@ -542,33 +561,32 @@ class Layer:
         }
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        if self._config_is_captured():
+            from pyseq.saving import arguments
+
+            return arguments.captured(self, config)
         return config
 
     @classmethod
     def from_config(cls, config):
         """Create a layer from what `get_config` returned."""
+        if cls._config_is_captured():
+            from pyseq.saving import arguments
+
+            config = arguments.restored(config)
         return cls(**config)
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
-def trial_output_shape(where, function, input_shape, dtype):
-    """The shape that a Python function of arrays gives its output, found by calling it."""
-    unknown = [i for i, d in enumerate(input_shape) if d is None]
-    shapes = []
-    # Two trial sizes tell the dimensions that follow the input from those that are fixed.
-    for size in (2, 3):
-        trial = np.zeros([size if i in unknown else d for i, d in enumerate(input_shape)], dtype)
-        with np.errstate(all="ignore"):
-            shapes.append(np.shape(function(trial)))
-    if len(shapes[0]) != len(shapes[1]) or not shapes[0]:
-        raise ValueError(
-            f"{where}: expected a function that returns arrays (n, ...), got shapes {shapes[0]} "
-            f"and {shapes[1]}; pass `output_shape`"
-        )
-    found = tuple(a if a == b else None for a, b in zip(*shapes, strict=True))
-    return (input_shape[0], *found[1:])
+def layers_in(value):
+    """The layers in a list, tuple or dict, and in those within it."""
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, Layer):
+            yield item
+        elif isinstance(item, (list, tuple, dict)):
+            yield from layers_in(item)
 
 
 def _recording_build(build):
@@ -588,76 +606,3 @@ def _recording_build(build):
 
 # Subclasses without a `build` of their own record their input shape too.
 Layer.build = _recording_build(Layer.build)
-
-
-class InputSpec:
-    """What a layer expects of its input: rank, fixed dimensions.
-
-    Args:
-        ndim, min_ndim, max_ndim: number of dimensions, the batch included.
-        axes: `{axis: size}` that must match.
-        shape: full shape, None where free.
-    """
-
-    def __init__(
-        self,
-        dtype=None,
-        shape=None,
-        ndim=None,
-        max_ndim=None,
-        min_ndim=None,
-        axes=None,
-        allow_last_axis_squeeze=False,
-        name=None,
-        optional=False,
-    ):
-        self.dtype = dtype
-        self.shape = None if shape is None else tuple(shape)
-        self.ndim = len(self.shape) if self.shape is not None else ndim
-        self.max_ndim = max_ndim
-        self.min_ndim = min_ndim
-        self.axes = dict(axes or {})
-        self.allow_last_axis_squeeze = allow_last_axis_squeeze
-        self.name = name
-        self.optional = optional
-        # What to do about a wrong rank; layers give a better hint.
-        self.hint = ""
-
-    def with_hint(self, hint):
-        self.hint = hint
-        return self
-
-    def check(self, where, shape):
-        """Raise a ValueError that starts with `where` if `shape` does not fit."""
-        rank = len(shape)
-        hint = f"; {self.hint}" if self.hint else ""
-        if self.ndim is not None and rank != self.ndim:
-            raise ValueError(
-                f"{where}: expected an input of {self.ndim} dimensions (the batch included), got "
-                f"shape {tuple(shape)}{hint}"
-            )
-        if self.min_ndim is not None and rank < self.min_ndim:
-            raise ValueError(
-                f"{where}: expected an input of at least {self.min_ndim} dimensions (the batch "
-                f"included), got shape {tuple(shape)}{hint}"
-            )
-        if self.max_ndim is not None and rank > self.max_ndim:
-            raise ValueError(
-                f"{where}: expected an input of at most {self.max_ndim} dimensions (the batch "
-                f"included), got shape {tuple(shape)}{hint}"
-            )
-        for axis, size in self.axes.items():
-            if size is not None and shape[int(axis)] not in (size, None):
-                raise ValueError(
-                    f"{where}: expected size {size} along axis {axis} of the input, got shape "
-                    f"{tuple(shape)}; the layer was built for another input"
-                )
-        for axis, size in enumerate(self.shape or ()):
-            if size is not None and shape[axis] not in (size, None):
-                raise ValueError(
-                    f"{where}: expected an input of shape {self.shape}, got {tuple(shape)}"
-                )
-
-    def __repr__(self):
-        parts = [f"{k}={v}" for k, v in vars(self).items() if v and k != "hint"]
-        return f"InputSpec({', '.join(parts)})"

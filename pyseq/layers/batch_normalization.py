@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from pyseq import initializers
-from pyseq.layers.base import InputSpec
 from pyseq.layers.normalization import Affine, known_sizes
 from pyseq.layers.reshaping import AxesLast, lower_permute, positive_axes
+from pyseq.layers.shapes import InputSpec
 from pyseq.saving.registration import builtin
 
 

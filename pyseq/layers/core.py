@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import activations, backend, constraints, initializers, regularizers
-from pyseq.layers.base import InputSpec, Layer
+from pyseq.layers.base import Layer
+from pyseq.layers.shapes import InputSpec
 from pyseq.saving.registration import builtin
 
 # Activations that mix elements have ops of their own.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 from pyseq import activations, constraints, initializers, regularizers
-from pyseq.layers.base import InputSpec, Layer
+from pyseq.layers.base import Layer
 from pyseq.layers.core import (
     activation_output_shape,
     lower_activation,
     reject_options,
 )
+from pyseq.layers.shapes import InputSpec
 from pyseq.saving.registration import builtin
 
 

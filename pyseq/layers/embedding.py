@@ -7,8 +7,9 @@ import warnings
 import numpy as np
 
 from pyseq import constraints, initializers, regularizers
-from pyseq.layers.base import InputSpec, Layer
+from pyseq.layers.base import Layer
 from pyseq.layers.core import positive_int, reject_options
+from pyseq.layers.shapes import InputSpec
 from pyseq.saving import serialization
 from pyseq.saving.registration import builtin
 

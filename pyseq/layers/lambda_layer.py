@@ -7,7 +7,8 @@ import inspect
 import numpy as np
 
 from pyseq import tracing
-from pyseq.layers.base import Layer, trial_output_shape
+from pyseq.layers.base import Layer
+from pyseq.layers.shapes import trial_output_shape
 from pyseq.saving import serialization
 from pyseq.saving.registration import builtin
 

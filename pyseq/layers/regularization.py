@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from pyseq import config, random
-from pyseq.layers.base import InputSpec, Layer
+from pyseq.layers.base import Layer
+from pyseq.layers.shapes import InputSpec
 from pyseq.regularizers import L1L2
 from pyseq.saving.registration import builtin
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from pyseq import config
-from pyseq.layers.base import InputSpec, Layer
+from pyseq.layers.base import Layer
 from pyseq.layers.core import positive_int
+from pyseq.layers.shapes import InputSpec
 from pyseq.saving.registration import builtin
 
 

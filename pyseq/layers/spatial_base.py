@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pyseq import config
-from pyseq.layers.base import InputSpec
 from pyseq.layers.reshaping import lower_permute
+from pyseq.layers.shapes import InputSpec
 
 _AXES = {1: "steps", 2: "height, width", 3: "depth, height, width"}
 

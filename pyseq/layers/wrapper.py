@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pyseq import initializers
-from pyseq.layers.base import InputSpec, Layer
+from pyseq.layers.base import Layer
 from pyseq.layers.core import positive_int
+from pyseq.layers.shapes import InputSpec
 from pyseq.saving import serialization
 from pyseq.saving.registration import builtin
 

@@ -170,8 +170,8 @@ def load(source, where, custom_objects=None, compile=True, finite=True):
 
 
 def model_from_config(config, custom_objects, where):
-    """Return the model that a configuration describes; anything but a Sequential is refused."""
-    from pyseq.sequential import Sequential
+    """Return the model that a configuration describes; what is no model is refused."""
+    from pyseq.training.model import Model
 
     if config.get("class_name") == "Functional":
         raise ValueError(
@@ -186,9 +186,9 @@ def model_from_config(config, custom_objects, where):
         )
     with serialization.object_sharing_scope():
         model = serialization.deserialize_keras_object(config, custom_objects)
-    if not isinstance(model, Sequential):
+    if not isinstance(model, Model):
         raise ValueError(
-            f"{where}: expected a Sequential model, got {type(model).__name__}; the file holds "
+            f"{where}: expected a model, got {type(model).__name__}; the file holds "
             "another object"
         )
     return model

@@ -16,7 +16,8 @@ def entries(model):
     """Return `(path, object)` for the model and everything below it, each object once.
 
     A `Sequential` has its layers under `layers/<snake_case class>[_k]`; other objects appear under
-    the name of the attribute that holds them, public attributes first, in alphabetical order.
+    the name of the attribute that holds them, public attributes first, in alphabetical order;
+    `layers` is one such attribute of the models of users.
     """
     found, seen = [], set()
     _visit(model, "", found, seen)
@@ -51,6 +52,7 @@ def _visit_value(value, path, found, seen):
 
 def _children(obj):
     from pyseq.sequential import Sequential
+    from pyseq.training.model import Model
 
     if isinstance(obj, Optimizer):
         for name in ("inner_optimizer", "optimizers"):
@@ -60,10 +62,13 @@ def _children(obj):
         return
     if isinstance(obj, Sequential):
         yield "layers", obj.layers
+    children = dict(vars(obj))
+    if isinstance(obj, Model):  # a layer is found under the name that sorts first
+        children["layers"] = obj.layers
     # "~" sorts behind letters.
-    for name in sorted(vars(obj), key=lambda n: f"~{n}" if n.startswith("_") else n):
+    for name in sorted(children, key=lambda n: f"~{n}" if n.startswith("_") else n):
         if name not in _PRIVATE and not name.startswith("__"):
-            yield name, vars(obj)[name]
+            yield name, children[name]
 
 
 def own_variables(obj):

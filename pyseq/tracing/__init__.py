@@ -72,13 +72,26 @@ def output_shape(function, input_shape, dtype, name):
     return (input_shape[0], *as_value(y).shape)
 
 
+# Lengths to try for a free dimension; they differ from each other after any usual strides too.
+_TRIAL_LENGTHS = (224, 352)
+
+
 def layer_output_shape(layer, input_shape):
     """Shape of what `layer.call` of a user's class gives, with a mask where it takes one."""
-    graph = lowering.Graph(tuple(input_shape[1:]), dtype=layer.compute_dtype)
-    x = graph.input
-    if "mask" in parameters_of(layer.call) and len(input_shape) > 1:
-        x = x.with_mask(graph.add_input((input_shape[1],)))
-    return (input_shape[0], *lower_call(layer, graph, x, False).shape)
+    from pyseq.layers.shapes import same_sizes
+
+    def output_of(shape):
+        graph = lowering.Graph(shape, dtype=layer.compute_dtype)
+        x = graph.input
+        if "mask" in parameters_of(layer.call) and shape:
+            x = x.with_mask(graph.add_input((shape[0],)))
+        return lower_call(layer, graph, x, False).shape
+
+    inner = input_shape[1:]
+    if None not in inner:
+        return (input_shape[0], *output_of(inner))
+    a, b = (output_of(tuple(n if d is None else d for d in inner)) for n in _TRIAL_LENGTHS)
+    return (input_shape[0], *same_sizes(a, b))
 
 
 def activation(x, function):

@@ -18,7 +18,7 @@ def target_shape(model, kind, y_shape, output_shape, where="fit"):
     Both shapes are per sample. Raises a ValueError that says how to mend a model whose output does
     not match its targets.
     """
-    last = model.layers[-1].name
+    last = (model.output_layer or model).name
     y_shape, output_shape = tuple(y_shape), tuple(output_shape)
     if kind in SPARSE or kind == "categorical_generalized_cross_entropy":
         want = output_shape[:-1]
@@ -96,7 +96,9 @@ def check_labels(kind, attrs, y, classes, where="fit"):
 
 def check_output_activation(model, kind, attrs, output_shape):
     """Warn about an output layer that cannot learn the task with this loss."""
-    layer = model.layers[-1]
+    layer = model.output_layer
+    if layer is None:
+        return
     activation = getattr(getattr(layer, "activation", None), "__name__", None)
     if activation is None and type(layer).__name__ == "Softmax":
         activation = "softmax"

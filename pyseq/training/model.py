@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
 from pyseq import arrays, lowering, optimizers
 from pyseq import config as global_config
 from pyseq.layers.base import Layer
-from pyseq.layers.core import KerasTensor
+from pyseq.layers.core import InputLayer, KerasTensor
 from pyseq.saving import serialization
 from pyseq.saving.registration import builtin
-from pyseq.training import checks, loop
+from pyseq.training import checks, inputs, loop, predicting
 from pyseq.training.compile_metrics import CompiledLoss, CompiledMetrics
 from pyseq.training.data import (
-    ArrayData,
-    StreamData,
-    class_weights,
     fit_rank,
     is_array,
-    split_validation,
     to_array,
     unwrap,
 )
 from pyseq.training.program import StepProgram
-
-# Rows that `predict` runs at once where no callback watches the batches.
-_PREDICT_ROWS = 256
 
 
 class _ModelType(type):
@@ -43,9 +38,17 @@ class Model(Layer, metaclass=_ModelType):
 
     `Model(inputs, outputs)` makes a `Sequential` of the layers between two symbolic tensors, such
     as `model.input` and `model.get_layer(name).output`; the layers are shared.
+
+    A subclass defines `call(inputs)`, with its layers as attributes: like a layer's, the code is
+    called once with symbolic tensors and becomes part of the compiled step.
     """
 
     def __init__(self, *args, trainable=True, name=None, **kwargs):
+        if args or "inputs" in kwargs or "outputs" in kwargs:
+            raise TypeError(
+                f"{type(self).__name__}: expected a subclass of Model that defines `call`, got "
+                "symbolic inputs and outputs; use Model(inputs, outputs) itself or Sequential"
+            )
         super().__init__(trainable=trainable, name=name, **kwargs)
         self._input_batch_shape = None
         self._output_batch_shape = None
@@ -71,6 +74,40 @@ class Model(Layer, metaclass=_ModelType):
 
     def __getstate__(self):
         return dict(super().__getstate__(), _programs={}, _predictors={}, _quick=None)
+
+    # --- layers and shapes
+
+    @property
+    def layers(self):
+        """The layers in order, without the InputLayer."""
+        return [layer for layer in self._children() if not isinstance(layer, InputLayer)]
+
+    @property
+    def output_layer(self):
+        """The layer whose output is the model's; None where `call` decides that."""
+        return None
+
+    def build(self, input_shape):
+        """Build the layers that `call` uses for `input_shape`, the batch included."""
+        self._input_batch_shape = tuple(input_shape)
+        self._output_batch_shape = self.compute_output_shape(self._input_batch_shape)
+        self.built = True
+
+    def _known(self, what, value):
+        if value is None:
+            raise AttributeError(
+                f"{self.name}.{what}: expected a built model, got one that has not seen its input "
+                "shape; put `Input(shape)` first or call `build(input_shape)`"
+            )
+        return value
+
+    @property
+    def input_shape(self):
+        return self._known("input_shape", self._input_batch_shape)
+
+    @property
+    def output_shape(self):
+        return self._known("output_shape", self._output_batch_shape)
 
     # --- compile
 
@@ -218,6 +255,8 @@ class Model(Layer, metaclass=_ModelType):
             return
         if self._legacy_input_shape is None:
             self.build((None, *shape[1:]) if not self._stateful() else tuple(shape))
+            if self._input_batch_shape is None:  # a subclass has a `build` of its own
+                Model.build(self, (None, *shape[1:]))
 
     def __call__(self, inputs, *args, **kwargs):
         """Run the model on an array `(n, ...)`; returns a NumPy array (or a list of them)."""
@@ -259,52 +298,6 @@ class Model(Layer, metaclass=_ModelType):
             return
         if program.kind is not None and program.output_shape:
             checks.check_labels(program.kind, program.attrs, y, program.output_shape[-1], where)
-
-    # --- data
-
-    def _array_data(self, x, y, sample_weight, batch_size, shuffle, steps, where, class_weight):
-        x = to_array(unwrap(x, f"{where}: x"), f"{where}: x")
-        x = self._fit_input_rank(x)
-        if y is not None:
-            y = to_array(unwrap(y, f"{where}: y"), f"{where}: y")
-        if sample_weight is not None:
-            sample_weight = to_array(
-                unwrap(sample_weight, f"{where}: sample_weight"), f"{where}: sample_weight"
-            )
-        if class_weight is not None:
-            if y is None:
-                raise ValueError(f"{where}: expected targets for class_weight, got none")
-            sample_weight = class_weights(y, class_weight, sample_weight, where)
-        if batch_size is None and self._stateful() and self._input_batch_shape:
-            batch_size = self._input_batch_shape[0]
-        return ArrayData(x, y, sample_weight, batch_size, shuffle, steps, where)
-
-    def _epochs(self, x, y, sample_weight, batch_size, shuffle, steps, where, class_weight=None):
-        """Arrays or a stream of batches, built and checked, ready to run epoch after epoch."""
-        if x is None:
-            raise ValueError(f"{where}: expected x, got None")
-        rows = (
-            is_array(x)
-            or isinstance(x, (list, dict))
-            or (isinstance(x, tuple) and not hasattr(x, "__next__"))
-        )
-        if not rows:
-            if y is not None or sample_weight is not None:
-                raise ValueError(
-                    f"{where}: expected y and sample_weight only with arrays, got them beside a "
-                    f"{type(x).__name__}; let it yield (x, y, sample_weight)"
-                )
-            if not (hasattr(x, "__iter__") or hasattr(x, "__getitem__")):
-                raise TypeError(
-                    f"{where}: expected an array, a generator or a dataset, got {type(x).__name__}"
-                )
-            stream = StreamData(x, shuffle, where, class_weight)
-            return loop.StreamEpochs(stream, _limited(steps, stream.batches))
-        data = self._array_data(
-            x, y, sample_weight, batch_size, shuffle, steps, where, class_weight
-        )
-        self._build_for(data.x.shape)
-        return loop.ArrayEpochs(data, _limited(steps, data.batches))
 
     # --- fit
 
@@ -356,11 +349,11 @@ class Model(Layer, metaclass=_ModelType):
                 raise ValueError(
                     "fit: expected arrays for validation_split, got a stream; pass validation_data"
                 )
-            x, y, sample_weight, validation_data = self._split(
+            x, y, sample_weight, validation_data = inputs.split(
                 x, y, sample_weight, validation_split
             )
-        source = self._epochs(
-            x, y, sample_weight, batch_size, shuffle, steps_per_epoch, "fit", class_weight
+        source = inputs.open_data(
+            self, x, y, sample_weight, batch_size, shuffle, steps_per_epoch, "fit", class_weight
         )
         self._check_first(source, "train")
         limit = global_config.max_epochs()
@@ -417,25 +410,12 @@ class Model(Layer, metaclass=_ModelType):
         if not any(layer.activity_regularizer for layer in self._flatten()) and not self.losses:
             raise ValueError(f"{self.name}.fit: expected a loss, got none; pass `loss=` to compile")
 
-    def _split(self, x, y, sample_weight, validation_split):
-        parts = []
-        for name, a in (("x", x), ("y", y), ("sample_weight", sample_weight)):
-            parts.append(None if a is None else to_array(unwrap(a, f"fit: {name}"), f"fit: {name}"))
-        lengths = {len(a) for a in parts if a is not None}
-        if len(lengths) > 1:
-            raise ValueError(
-                "fit: Data cardinality is ambiguous: expected as many rows in x, y and "
-                f"sample_weight, got {sorted(lengths)}"
-            )
-        (x, y, sample_weight), validation = split_validation(parts, validation_split)
-        return x, y, sample_weight, tuple(v for v in validation if v is not None)
-
     def _validation(self, data, batch_size, steps):
         if isinstance(data, (tuple, list)) and len(data) in (2, 3):
             x, y, w = (*data, None)[:3]
-            source = self._epochs(x, y, w, batch_size, False, steps, "evaluate")
+            source = inputs.open_data(self, x, y, w, batch_size, False, steps, "evaluate")
         else:
-            source = self._epochs(data, None, None, batch_size, False, steps, "evaluate")
+            source = inputs.open_data(self, data, None, None, batch_size, False, steps, "evaluate")
         self._check_first(source, "test")
         return source
 
@@ -490,7 +470,7 @@ class Model(Layer, metaclass=_ModelType):
         if kwargs:
             raise ValueError(f"evaluate: got unknown arguments {sorted(kwargs)}")
         self._check_compiled("evaluate")
-        source = self._epochs(x, y, sample_weight, batch_size, False, steps, "evaluate")
+        source = inputs.open_data(self, x, y, sample_weight, batch_size, False, steps, "evaluate")
         self._check_first(source, "test")
         verbose = 1 if verbose == "auto" else int(verbose)
         callback_list = CallbackList(
@@ -520,14 +500,14 @@ class Model(Layer, metaclass=_ModelType):
         if callbacks is None and verbose == 0 and steps is None and type(x) is np.ndarray:
             quick = self._quick
             if quick is not None and quick[0] == lowering.version():
-                y = quick[1](x, _PREDICT_ROWS)
+                y = quick[1](x, predicting.ROWS)
                 if y is not None:
                     return y
-            return self._predict_array(x, batch_size)
+            return predicting.array(self, x, batch_size)
         from pyseq.callbacks import CallbackList
 
         verbose = 1 if verbose == "auto" else int(verbose)
-        source = self._epochs(x, None, None, batch_size, False, steps, "predict")
+        source = inputs.open_data(self, x, None, None, batch_size, False, steps, "predict")
         callback_list = CallbackList(
             callbacks,
             add_progbar=verbose != 0,
@@ -540,10 +520,10 @@ class Model(Layer, metaclass=_ModelType):
         callback_list.on_predict_begin()
         self.stop_predicting = False
         outputs, done = [], 0
-        for rows, batches in self._predict_batches(source, per_batch):
+        for rows, batches in predicting.batches(self, source, per_batch):
             if per_batch:
                 callback_list.batch_begin("predict", done)
-            output = self._predict_rows(rows)
+            output = predicting.rows(self, rows)
             outputs.append(output)
             done += batches
             if per_batch:
@@ -553,49 +533,7 @@ class Model(Layer, metaclass=_ModelType):
             if self.stop_predicting:
                 break
         callback_list.on_predict_end()
-        return _concatenate(outputs)
-
-    def _predict_batches(self, source, per_batch):
-        if isinstance(source, loop.StreamEpochs):
-            for i, (x, _, _) in enumerate(source.data.epoch()):
-                if source.steps is not None and i >= source.steps:
-                    return
-                x = self._fit_input_rank(x)
-                self._build_for(x.shape)
-                yield x, 1
-            return
-        x, size = source.data.x, source.data.batch_size
-        left = source.batches
-        if per_batch:
-            batches = self.steps_per_execution
-        else:
-            batches = 1 if self._stateful() else max(1, _PREDICT_ROWS // size)
-        for begin in range(0, min(len(x), left * size), batches * size):
-            rows = x[begin : min(begin + batches * size, left * size)]
-            yield rows, -(-len(rows) // size)
-
-    def _predict_rows(self, x):
-        runner = self._predictor(x.shape[1:], len(x))
-        if not runner.many and not self._stateful():
-            self._quick = (lowering.version(), runner.session.answer, runner)
-        if x.dtype != runner.dtype or not x.flags.c_contiguous:
-            x = np.ascontiguousarray(x, runner.dtype)
-        return runner([x])
-
-    def _predict_array(self, x, batch_size):
-        if x.dtype.kind not in "fiub" or x.ndim == 0:
-            x = to_array(x, "predict: x")
-        x = self._fit_input_rank(x)
-        self._build_for(x.shape)
-        if len(x) == 0:
-            raise ValueError("predict: expected at least one row, got an empty array")
-        if self._stateful():
-            size = batch_size or self._input_batch_shape[0] or 32
-        else:
-            size = max(int(batch_size or 32), _PREDICT_ROWS)
-        if len(x) <= size:
-            return self._predict_rows(x)
-        return _concatenate([self._predict_rows(x[i : i + size]) for i in range(0, len(x), size)])
+        return predicting.concatenate(outputs)
 
     # --- single batches
 
@@ -609,11 +547,11 @@ class Model(Layer, metaclass=_ModelType):
         x = to_array(unwrap(x, "predict_on_batch: x"), "predict_on_batch: x")
         x = self._fit_input_rank(x)
         self._build_for(x.shape)
-        return self._predict_rows(x)
+        return predicting.rows(self, x)
 
     def _one_batch(self, x, y, sample_weight, class_weight, mode, where):
         self._check_compiled(where)
-        data = self._array_data(x, y, sample_weight, len(x), False, None, where, class_weight)
+        data = inputs.rows_of(self, x, y, sample_weight, len(x), False, None, where, class_weight)
         data.batch_size = data.rows
         self._build_for(data.x.shape)
         y_shape = data.y.shape[1:] if data.y is not None else None
@@ -695,6 +633,10 @@ class Model(Layer, metaclass=_ModelType):
 
     # --- saving
 
+    def to_json(self, **kwargs):
+        """The architecture, without weights, as a JSON string."""
+        return json.dumps(serialization.serialize_keras_object(self), **kwargs)
+
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
         """Write architecture, weights and compile state to a `.keras` (or legacy `.h5`) file."""
         from pyseq.saving import saving_api
@@ -737,14 +679,6 @@ def _serialize(value):
     return serialization.serialize_keras_object(value)
 
 
-def _limited(steps, batches):
-    """Steps of an epoch under `config.set_max_steps_per_epoch`; None for all of the data."""
-    limit = global_config.max_steps_per_epoch()
-    if limit is None:
-        return steps
-    return min(n for n in (steps, batches, limit) if n is not None)
-
-
 def _validates(epoch, validation_freq):
     if isinstance(validation_freq, int):
         if validation_freq < 1:
@@ -756,11 +690,3 @@ def _validates(epoch, validation_freq):
 def _as_list(logs):
     values = list(logs.values())
     return values[0] if len(values) == 1 else values
-
-
-def _concatenate(outputs):
-    if not outputs:
-        raise ValueError("predict: expected at least one batch, got none")
-    if isinstance(outputs[0], list):
-        return [np.concatenate(parts) for parts in zip(*outputs)]
-    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)

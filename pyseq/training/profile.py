@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from pyseq import _core, config
-from pyseq.training import loop
+from pyseq.training import inputs, loop
 
 _REST = "(loss, optimizer, data)"
 
@@ -49,7 +49,7 @@ def profile(model, x, y=None, batch_size=32, steps=20):
     """
     model._check_compiled("profile")
     mode = "train" if y is not None else "test"
-    data = model._array_data(x, y, None, batch_size, False, None, "profile", None)
+    data = inputs.rows_of(model, x, y, None, batch_size, False, None, "profile", None)
     model._build_for(data.x.shape)
     y_shape = data.y.shape[1:] if data.y is not None else None
     program = model._step_program(mode, data.x.shape[1:], y_shape, batch_size)

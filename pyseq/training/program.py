@@ -26,8 +26,8 @@ class StepProgram:
         graph, output = lowering.lower(model, x_shape, training, batch_size, losses=True)
         if isinstance(output, (list, tuple)):
             raise ValueError(
-                f"{model.layers[-1].name}: expected one output to train on, got {len(output)}; set "
-                "return_state=False"
+                f"{(model.output_layer or model).name}: expected one output to train on, got "
+                f"{len(output)}; set return_state=False"
             )
         self.graph = graph
         self.output_shape = output.shape

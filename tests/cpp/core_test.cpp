@@ -155,8 +155,9 @@ void test_concurrent_sessions() {
   CHECK(wrong == 0);
 }
 
-// Large outputs are written where the caller wants them, also over their own input.
-void test_large_outputs() {
+// Large outputs are written where the caller wants them, also over their own input; large batches
+// are cut, so that memory is needed for a part of them alone.
+void test_large_outputs(std::int64_t rows, bool cut) {
   ProgramSpec spec;
   spec.slots = {{64}, {64}, {64}};
   for (int i = 0; i < 2; ++i) {
@@ -170,7 +171,6 @@ void test_large_outputs() {
   spec.inputs = {0};
   spec.outputs = {2};
   Session session(std::make_shared<Program>(spec), {});
-  constexpr std::int64_t rows = 1024;
   std::vector<float> x(rows * 64), y(x.size() + 1, -7), few(64);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 97) - 48;
   const void* in = x.data();
@@ -179,6 +179,7 @@ void test_large_outputs() {
   for (std::size_t i = 0; i < x.size(); ++i)
     CHECK(std::fabs(y[i] - (x[i] > 0 ? x[i] / (1 + x[i]) : 0)) < 1e-6f);
   CHECK(y.back() == -7);
+  CHECK((session.bytes() < x.size() * sizeof(float) / 2) == cut);
   void* one = few.data();
   session.run(1, &in, &one);
   CHECK(std::equal(few.begin(), few.end(), y.begin()));
@@ -253,7 +254,8 @@ int main() {
   test_no_allocation();
   test_thread_counts();
   test_concurrent_sessions();
-  test_large_outputs();
+  test_large_outputs(1024, false);
+  test_large_outputs(50001, true);
   test_errors();
   test_model_files();
   return report("core_test");

@@ -10,6 +10,7 @@ namespace pyseq {
 class Executor;
 class Model;
 class Pace;
+class Pool;
 
 // Inference: a Program and its variables. `run` may be called from any number of threads at once;
 // each concurrent call uses an arena of its own, kept for later calls.
@@ -31,12 +32,15 @@ class Session {
   std::size_t bytes() const;
 
  private:
-  std::unique_ptr<Executor> take(std::int64_t n);
+  std::unique_ptr<Executor> take(std::int64_t n, bool whole);
   std::size_t slot_bytes(int slot, std::int64_t n) const;
-  void place_outputs(Executor& executor, std::int64_t n, const void* const* inputs,
-                     void* const* outputs) const;
-  void run_on_device(Executor& executor, std::int64_t n, const void* const* inputs, bool training,
-                     std::uint64_t step);
+  bool overlapping(std::int64_t n, const void* const* inputs, void* const* outputs) const;
+  void run_rows(Executor& executor, Pool* pool, std::int64_t n, const void* const* inputs,
+                void* const* outputs, bool apart, bool training, std::uint64_t step) const;
+  void run_on_host(Executor& executor, std::int64_t n, const void* const* inputs,
+                   void* const* outputs, bool training, std::uint64_t step);
+  void run_on_device(Executor& executor, std::int64_t n, const void* const* inputs,
+                     void* const* outputs, bool training, std::uint64_t step) const;
 
   Session(ProgramPtr program, std::vector<VariablePtr> variables, std::int64_t n);
 

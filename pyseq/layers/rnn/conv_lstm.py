@@ -6,9 +6,9 @@ import numpy as np
 
 from pyseq import config as global_config
 from pyseq import random
-from pyseq.layers.base import InputSpec
 from pyseq.layers.rnn.base import CellLayer
 from pyseq.layers.rnn.cell import Cell, core_activation, forget_bias
+from pyseq.layers.shapes import InputSpec
 from pyseq.saving.registration import builtin
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pyseq.layers.base import InputSpec
 from pyseq.layers.rnn.base import CellLayer, check_use_cudnn
 from pyseq.layers.rnn.cells import GRUCell, LSTMCell, SimpleRNNCell
+from pyseq.layers.shapes import InputSpec
 from pyseq.saving.registration import builtin
 
 

@@ -1,0 +1,100 @@
+"""Shapes of layers: what one expects of its input, and what Python code gives."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class InputSpec:
+    """What a layer expects of its input: rank, fixed dimensions.
+
+    Args:
+        ndim, min_ndim, max_ndim: number of dimensions, the batch included.
+        axes: `{axis: size}` that must match.
+        shape: full shape, None where free.
+    """
+
+    def __init__(
+        self,
+        dtype=None,
+        shape=None,
+        ndim=None,
+        max_ndim=None,
+        min_ndim=None,
+        axes=None,
+        allow_last_axis_squeeze=False,
+        name=None,
+        optional=False,
+    ):
+        self.dtype = dtype
+        self.shape = None if shape is None else tuple(shape)
+        self.ndim = len(self.shape) if self.shape is not None else ndim
+        self.max_ndim = max_ndim
+        self.min_ndim = min_ndim
+        self.axes = dict(axes or {})
+        self.allow_last_axis_squeeze = allow_last_axis_squeeze
+        self.name = name
+        self.optional = optional
+        # What to do about a wrong rank; layers give a better hint.
+        self.hint = ""
+
+    def with_hint(self, hint):
+        self.hint = hint
+        return self
+
+    def check(self, where, shape):
+        """Raise a ValueError that starts with `where` if `shape` does not fit."""
+        rank = len(shape)
+        hint = f"; {self.hint}" if self.hint else ""
+        if self.ndim is not None and rank != self.ndim:
+            raise ValueError(
+                f"{where}: expected an input of {self.ndim} dimensions (the batch included), got "
+                f"shape {tuple(shape)}{hint}"
+            )
+        if self.min_ndim is not None and rank < self.min_ndim:
+            raise ValueError(
+                f"{where}: expected an input of at least {self.min_ndim} dimensions (the batch "
+                f"included), got shape {tuple(shape)}{hint}"
+            )
+        if self.max_ndim is not None and rank > self.max_ndim:
+            raise ValueError(
+                f"{where}: expected an input of at most {self.max_ndim} dimensions (the batch "
+                f"included), got shape {tuple(shape)}{hint}"
+            )
+        for axis, size in self.axes.items():
+            if size is not None and shape[int(axis)] not in (size, None):
+                raise ValueError(
+                    f"{where}: expected size {size} along axis {axis} of the input, got shape "
+                    f"{tuple(shape)}; the layer was built for another input"
+                )
+        for axis, size in enumerate(self.shape or ()):
+            if size is not None and shape[axis] not in (size, None):
+                raise ValueError(
+                    f"{where}: expected an input of shape {self.shape}, got {tuple(shape)}"
+                )
+
+    def __repr__(self):
+        parts = [f"{k}={v}" for k, v in vars(self).items() if v and k != "hint"]
+        return f"InputSpec({', '.join(parts)})"
+
+
+def trial_output_shape(where, function, input_shape, dtype):
+    """The shape that a Python function of arrays gives its output, found by calling it."""
+    unknown = [i for i, d in enumerate(input_shape) if d is None]
+    shapes = []
+    # Two trial sizes tell the dimensions that follow the input from those that are fixed.
+    for size in (2, 3):
+        trial = np.zeros([size if i in unknown else d for i, d in enumerate(input_shape)], dtype)
+        with np.errstate(all="ignore"):
+            shapes.append(np.shape(function(trial)))
+    if len(shapes[0]) != len(shapes[1]) or not shapes[0]:
+        raise ValueError(
+            f"{where}: expected a function that returns arrays (n, ...), got shapes {shapes[0]} "
+            f"and {shapes[1]}; pass `output_shape`"
+        )
+    return (input_shape[0], *same_sizes(*shapes)[1:])
+
+
+def same_sizes(a, b):
+    """The shape that two have in common, None where they differ."""
+    return tuple(m if m == n else None for m, n in zip(a, b, strict=True))

@@ -1,0 +1,69 @@
+"""Running a model on rows: which of them at once, and the short way for the next call."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyseq import lowering
+from pyseq.training import loop
+from pyseq.training.data import to_array
+
+# Rows that `predict` runs at once where no callback watches the batches.
+ROWS = 256
+
+
+def batches(model, source, per_batch):
+    """Yield `(rows, batches)`: what to run at once, and how many batches that is."""
+    if isinstance(source, loop.StreamEpochs):
+        for i, (x, _, _) in enumerate(source.data.epoch()):
+            if source.steps is not None and i >= source.steps:
+                return
+            x = model._fit_input_rank(x)
+            model._build_for(x.shape)
+            yield x, 1
+        return
+    x, size = source.data.x, source.data.batch_size
+    left = source.batches
+    if per_batch:
+        together = model.steps_per_execution
+    else:
+        together = 1 if model._stateful() else max(1, ROWS // size)
+    for begin in range(0, min(len(x), left * size), together * size):
+        chunk = x[begin : min(begin + together * size, left * size)]
+        yield chunk, -(-len(chunk) // size)
+
+
+def rows(model, x):
+    """Outputs for rows of the right rank, all at once."""
+    runner = model._predictor(x.shape[1:], len(x))
+    if not runner.many and not model._stateful():
+        model._quick = (lowering.version(), runner.session.answer, runner)
+    if x.dtype != runner.dtype or not x.flags.c_contiguous:
+        x = np.ascontiguousarray(x, runner.dtype)
+    return runner([x])
+
+
+def array(model, x, batch_size):
+    """Outputs for an array of any number of rows."""
+    if x.dtype.kind not in "fiub" or x.ndim == 0:
+        x = to_array(x, "predict: x")
+    x = model._fit_input_rank(x)
+    model._build_for(x.shape)
+    if len(x) == 0:
+        raise ValueError("predict: expected at least one row, got an empty array")
+    if model._stateful():
+        size = batch_size or model._input_batch_shape[0] or 32
+    else:
+        size = max(int(batch_size or 32), ROWS)
+    if len(x) <= size:
+        return rows(model, x)
+    return concatenate([rows(model, x[i : i + size]) for i in range(0, len(x), size)])
+
+
+def concatenate(outputs):
+    """One array (or one for each output of the model) of the outputs of all chunks."""
+    if not outputs:
+        raise ValueError("predict: expected at least one batch, got none")
+    if isinstance(outputs[0], list):
+        return [np.concatenate(parts) for parts in zip(*outputs)]
+    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
