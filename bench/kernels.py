@@ -11,6 +11,7 @@ The figures are GFLOP/s of the multiplications that the layer needs, or GB/s whe
 """
 
 import argparse
+import datetime
 import importlib
 import json
 import os
@@ -25,6 +26,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import report
 from worker import seconds_per_call
 
 HERE = Path(__file__).resolve().parent
@@ -281,6 +283,8 @@ def parse_options():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.3, help="for each figure (0.3)")
+    parser.add_argument("--output", type=Path, default=HERE / "results", help="folder of results")
+    parser.add_argument("--no-save", action="store_true", help="write no file")
     parser.add_argument("--side", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -293,26 +297,42 @@ def main():
         print(json.dumps(measure(options.side, options.only, options.threads, options.seconds)))
         return
     from rich.console import Console
+    from rich.table import Table
 
     console = Console(width=None if sys.stdout.isatty() else 160)
     sys.path.append(str(HERE.parent))  # a pyseq built in place counts as installed
     best = peak(options.threads)
-    if best:
-        console.print(f"peak, {options.threads} threads: {best[0]} GFLOP/s, {best[1]} GB/s")
-    else:
-        console.print("peak: not measured, no C compiler")
     sides = [side for side in ("pyseq", "torch") if find_spec(side)]
     rounds = [{side: run_side(side, options) for side in sides} for _ in range(options.rounds)]
-    console.print(table(rounds, sides, best))
+    head = ("kernel", "pass", "unit", *sides, "pyseq / torch", "% of peak")
+    rows = list(table_rows(rounds, sides, best))
+    said = "not measured, no C compiler" if best is None else "{} GFLOP/s, {} GB/s".format(*best)
+    console.print(f"peak, {options.threads} threads: {said}")
+    table = Table(header_style="bold")
+    for title in head:
+        table.add_column(title, justify="left" if title in ("kernel", "pass", "unit") else "right")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    if options.no_save:
+        return
+    cpu, date = report.cpu_model(), datetime.datetime.now().isoformat(timespec="seconds")
+    lines = [
+        f"# Kernels on {cpu}, {date}",
+        "",
+        f"{options.threads} threads, {options.rounds} rounds of {options.seconds} s a figure, "
+        f"medians; peak: {said}.",
+        "",
+        "| " + " | ".join(head) + " |",
+        "|---|---|---|" + "---:|" * (len(head) - 3),
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
+    path = report.file_stem(options.output, f"{cpu} kernels", date).with_suffix(".md")
+    path.write_text("\n".join(lines) + "\n")
+    console.print(f"Wrote {path}", highlight=False)
 
 
-def table(rounds, sides, best):
-    from rich.table import Table
-
-    out = Table(header_style="bold")
-    for title in ("kernel", "pass", "unit", *sides, "pyseq / torch", "% of peak"):
-        numeric = title not in ("kernel", "pass", "unit")
-        out.add_column(title, justify="right" if numeric else "left")
+def table_rows(rounds, sides, best):
     for kernel in KERNELS:
         steps = {step for side in sides for step in rounds[0][side].get(kernel.name, {})}
         for step in sorted(steps, key=lambda s: (s.startswith("bare"), s)):
@@ -326,8 +346,7 @@ def table(rounds, sides, best):
             ratio = f"{seen['pyseq'] / seen['torch']:.2f}" if both else ""
             top = best and best[0 if kernel.unit == "GFLOP/s" else 1]
             share = f"{seen['pyseq'] / top:.0%}" if top and "pyseq" in seen else ""
-            out.add_row(kernel.name, step, kernel.unit, *cells, ratio, share)
-    return out
+            yield kernel.name, step, kernel.unit, *cells, ratio, share
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """Tables of results, for the terminal and for a Markdown file."""
 
+import platform
+import re
 import statistics
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -167,3 +170,20 @@ def markdown(document):
             reasons = "; ".join(f"{peer} ({reason})" for peer, reason in skipped.items())
             lines += ["", f"Not run: {reasons}."]
     return "\n".join(lines) + "\n"
+
+
+def cpu_model():
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def file_stem(folder, name, date):
+    """Path of a file of results, without its ending; makes the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return folder / f"{slug}-{date[:10]}"

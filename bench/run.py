@@ -173,16 +173,6 @@ def run_workload(workload, options, folder, say):
     return results
 
 
-def cpu_model():
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
 def gpu_model():
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     try:
@@ -219,9 +209,7 @@ def parse_options():
 def save(document, folder):
     machine = document["machine"]
     name = " ".join([machine["gpu"], machine["precision"]]) if "gpu" in machine else machine["cpu"]
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = folder / f"{slug}-{document['date'][:10]}"
+    stem = report.file_stem(folder, name, document["date"])
     stem.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
     stem.with_suffix(".md").write_text(report.markdown(document))
     return stem
@@ -237,7 +225,7 @@ def main():
     document = {
         "date": datetime.datetime.now().isoformat(timespec="seconds"),
         "machine": {
-            "cpu": cpu_model(),
+            "cpu": report.cpu_model(),
             "cores": os.cpu_count(),
             "load": os.getloadavg()[0],
             "system": platform.platform(),
