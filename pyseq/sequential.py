@@ -313,8 +313,8 @@ def straight_model(inputs, outputs, name=None, trainable=True):
     if len(starts) != 1 or any(t.path != longest.path[: len(t.path)] for t in ends):
         raise ValueError(
             f"{where}: expected one input and one line of layers, got {len(starts)} inputs and "
-            f"outputs of {[t.name for t in ends]}; pyseq models are straight lines: use "
-            "Sequential([...])"
+            f"outputs of {[t.name for t in ends]}; layers stand in one line here: "
+            "use Sequential([...]) or, for lines that meet, a subclass of Model with a `call`"
         )
     begin = starts[0].path
     if longest.path[: len(begin)] != begin or len(longest.path) == len(begin):

@@ -211,3 +211,13 @@ def test_an_own_training_step_is_refused():
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match="train_step"):
         model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
+
+
+def test_operators_on_symbolic_tensors_name_the_alternative():
+    x = pyseq.Input((3,))
+    a, b = layers.Dense(2)(x), layers.Dense(2)(x)
+    for code in (lambda: a + b, lambda: 2 * a, lambda: a[:, 0], lambda: -a, lambda: a @ b):
+        with pytest.raises(TypeError, match="layers.Lambda or.*layer or Model of your own"):
+            code()
+    with pytest.raises(ValueError, match="a subclass of Model with a `call`"):
+        pyseq.Model(x, [a, b])

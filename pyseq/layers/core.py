@@ -60,6 +60,17 @@ class KerasTensor:
             "layers take it: put the function into layers.Lambda"
         )
 
+    def _arithmetic(self, *_):
+        raise TypeError(
+            f"{self.name}: expected a layer to take a symbolic tensor, got an operator on one of "
+            f"shape {self.shape}; write it in layers.Lambda or, where lines of layers meet, in the "
+            "`call` of a layer or Model of your own"
+        )
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _arithmetic
+    __truediv__ = __rtruediv__ = __matmul__ = __rmatmul__ = __pow__ = __rpow__ = _arithmetic
+    __neg__ = __abs__ = __getitem__ = _arithmetic
+
     def __repr__(self):
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 

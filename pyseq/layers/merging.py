@@ -21,8 +21,9 @@ class ManyInputs(Layer):
     def refusal(cls):
         return (
             f"{cls.__name__}: expected a layer with one input and one output, got one of several "
-            "inputs; a Sequential is a straight line of layers: use it in the `call` of a layer of "
-            "your own, or a library with a functional API, such as Keras, for models that branch"
+            "inputs; a Sequential is a straight line of layers: use it in the `call` of a layer or "
+            "Model of your own, or a library with a functional API, such as Keras, for models that "
+            "branch"
         )
 
     def check_place(self):
