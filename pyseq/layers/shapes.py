@@ -86,7 +86,13 @@ def trial_output_shape(where, function, input_shape, dtype):
     for size in (2, 3):
         trial = np.zeros([size if i in unknown else d for i, d in enumerate(input_shape)], dtype)
         with np.errstate(all="ignore"):
-            shapes.append(np.shape(function(trial)))
+            y = function(trial)
+        if isinstance(y, (list, tuple, dict)):
+            raise ValueError(
+                f"{where}: expected one array as output, got a {type(y).__name__} of {len(y)}; a "
+                "model is trained on one output"
+            )
+        shapes.append(np.shape(y))
     if len(shapes[0]) != len(shapes[1]) or not shapes[0]:
         raise ValueError(
             f"{where}: expected a function that returns arrays (n, ...), got shapes {shapes[0]} "

@@ -32,7 +32,10 @@ def run(graph, function, values, name):
     before = graph.mark()
     try:
         with trace:
-            return trace.tensor(function(*(trace.input(v) for v in values)))
+            y = function(*(trace.input(v) for v in values))
+            if isinstance(y, (tuple, dict)):
+                raise trace.error(f"expected one tensor, got a {type(y).__name__} of {len(y)}")
+            return trace.tensor(y)
     except BaseException:
         graph.rewind(before)
         raise
