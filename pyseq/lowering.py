@@ -191,6 +191,16 @@ def lower(layer, input_shape, training, batch_size=None, mask_shape=None, losses
     return graph, layer.emit(graph, x)
 
 
+def is_compiled(part):
+    """True for a regularizer or constraint that the core knows, False for a user's own or None."""
+    for cls in type(part).__mro__:
+        if "lower" in vars(cls):
+            return True
+        if "__call__" in vars(cls):
+            return False
+    return False
+
+
 class Runner:
     """A lowered layer that answers calls: one program, its variables, one session."""
 

@@ -8,6 +8,7 @@ import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
+import pyseq
 from pyseq import config, constraints, regularizers
 
 REGULARIZERS = [
@@ -163,3 +164,51 @@ def test_orthogonal_handles_zero_rows_and_single_rows():
 def test_errors(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+def own_parts(api):
+    """A constraint, a constraint made of a built-in one, and a regularizer made of one."""
+
+    class Clip(api.constraints.Constraint):
+        def __init__(self, limit):
+            self.limit = limit
+
+        def __call__(self, w):
+            return api.ops.clip(w, -self.limit, self.limit)
+
+    class Shifted(api.constraints.NonNeg):
+        def __call__(self, w):
+            return super().__call__(w) + 0.01
+
+    class Doubled(api.regularizers.L2):
+        def __call__(self, x):
+            return 2 * super().__call__(x)
+
+    return Clip(0.05), Shifted(), Doubled(0.1)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:keras", "ignore:__array__")
+def test_own_constraints_train_as_in_keras():
+    keras = pytest.importorskip("keras")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(48, 5)).astype("float32"), rng.normal(size=(48, 2)).astype("float32")
+    start, after = None, []
+    for api in (keras, pyseq):
+        clip, shifted, doubled = own_parts(api)
+        dense = api.layers.Dense
+        model = api.Sequential(
+            [
+                api.Input((5,)),
+                dense(4, kernel_constraint=clip, kernel_regularizer=doubled),
+                dense(2, kernel_constraint=shifted, activity_regularizer=doubled),
+            ]
+        )
+        start = start or model.get_weights()
+        model.set_weights(start)
+        model.compile(api.optimizers.SGD(0.1), "mse")
+        history = model.fit(x, y, batch_size=16, epochs=3, shuffle=False, verbose=0)
+        after.append([history.history["loss"], *model.get_weights()])
+        assert np.abs(model.get_weights()[0]).max() <= 0.05
+        assert model.get_weights()[2].min() >= 0.0099
+    for theirs, ours in zip(*after, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)

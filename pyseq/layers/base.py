@@ -458,7 +458,7 @@ class Layer:
     def _regularize_activity(self, g, y):
         if isinstance(y, (list, tuple)):
             return type(y)([self._regularize_activity(g, y[0]), *y[1:]])
-        if not hasattr(self.activity_regularizer, "lower"):
+        if not lowering.is_compiled(self.activity_regularizer):
             from pyseq import tracing
 
             tracing.lower_activity(g, self.activity_regularizer, y, self.name)

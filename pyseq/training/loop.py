@@ -75,6 +75,8 @@ def run_batches(model, program, data, order, begin, end, batch_size, limit, tota
         iteration = optimizer.raw_iterations
         if optimizer.has_schedule:
             count = min(count, 256)
+        if program.host_constraints:
+            count = 1
         rates = optimizer.learning_rates(iteration, count)
     else:
         iteration, rates = 0, np.empty(0)
@@ -103,6 +105,7 @@ def run_batches(model, program, data, order, begin, end, batch_size, limit, tota
     if program.training:
         model._random_step += done
         optimizer.advance(done)
+        program.constrain()
     if predictions is not None:
         _update_python_metrics(program, data, order, begin, end, batch_size, done, predictions)
     totals.collect(program)

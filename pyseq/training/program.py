@@ -63,6 +63,7 @@ class StepProgram:
                 "weight": model._compiled_loss.weight,
             }
         self.core_metrics, self.python_metrics = [], []
+        self.host_constraints = []  # variables whose constraint is a user's function
         if y_shape is not None:
             self._split_metrics(model, spec, output, mask)
         if training:
@@ -127,8 +128,10 @@ class StepProgram:
                     entry[key] = entry[key]._storage
             if penalty := _lower_regularizer(variable):
                 entry["penalty"] = penalty
-            if variable.constraint is not None:
+            if lowering.is_compiled(variable.constraint):
                 entry["constraint"] = _lower_constraint(variable)
+            elif variable.constraint is not None:
+                self.host_constraints.append(variable)
             spec["parameters"].append(entry)
 
     def _add_penalties(self, model, spec):
@@ -140,6 +143,11 @@ class StepProgram:
                 spec["parameters"].append(
                     {"variable": index[id(variable)], "slots": [], "penalty": penalty}
                 )
+
+    def constrain(self):
+        """Apply the constraints that are functions of users, after a step."""
+        for variable in self.host_constraints:
+            variable.assign(np.asarray(variable.constraint(variable.value)))
 
     def split_predictions(self, predictions):
         """(outputs, mask or None) from rows of what the program put out."""
@@ -188,17 +196,11 @@ def _lower_regularizer(variable):
     """Description of a weight's regularizer, {} where it has none, None for a user's own."""
     if variable.regularizer is None:
         return {}
-    return variable.regularizer.lower() if hasattr(variable.regularizer, "lower") else None
+    return variable.regularizer.lower() if lowering.is_compiled(variable.regularizer) else None
 
 
 def _lower_constraint(variable):
-    part = variable.constraint
-    lowered = part.lower() if hasattr(part, "lower") else None
-    if lowered is None:
-        raise ValueError(
-            f"{variable.path}: expected a built-in constraint, got {part!r}, a Python class that "
-            "the core cannot run; choose one of pyseq.constraints"
-        )
+    lowered = variable.constraint.lower()
     if "axis" in lowered:
         lowered = dict(lowered, axis=[a % variable.ndim for a in lowered["axis"]])
     return lowered
