@@ -61,14 +61,144 @@ def test_cells_in_python_inside_wrappers_and_models(rng):
     model = pyseq.Sequential([pyseq.Input((5, 2)), steps.layer, layers.Dense(1)])
     assert model.predict(x[:, 0], verbose=0).shape == (4, 1)
     model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="got PlainCell: steps in Python have no gradient here"):
-        model.train_on_batch(x[:, 0], np.zeros((4, 1)))
+    before = model.get_weights()
+    model.train_on_batch(x[:, 0], np.ones((4, 1)))
+    assert all((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
     steps.layer.trainable = False
     model.compile("sgd", "mse")
     before = model.get_weights()
     model.train_on_batch(x[:, 0], np.ones((4, 1)))
     changed = [not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)]
     assert changed == [False] * (len(before) - 2) + [True, True]
+
+
+def test_cells_that_cannot_be_traced_do_not_train(rng):
+    class SortingCell(PlainCell):
+        def call(self, inputs, states):
+            output = np.sort(np.asarray(inputs @ self.kernel.value), axis=-1)
+            return output, [output]
+
+    layer = layers.RNN(SortingCell(3))
+    model = pyseq.Sequential([pyseq.Input((5, 2)), layer, layers.Dense(1)])
+    x = rng.normal(size=(4, 5, 2)).astype("float32")
+    assert model.predict(x, verbose=0).shape == (4, 1)
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="or code that can be traced in training, got SortingCell"):
+        model.train_on_batch(x, np.zeros((4, 1)))
+    layer.trainable = False
+    model.compile("sgd", "mse")
+    model.train_on_batch(x, np.zeros((4, 1)))
+
+
+def own_cells(api):
+    """Cells of users of a library."""
+
+    class Linear(api.layers.Layer):
+        def __init__(self, units, **kwargs):
+            super().__init__(**kwargs)
+            self.units = self.state_size = units
+
+        def build(self, input_shape):
+            shape = (input_shape[-1], self.units)
+            self.kernel = self.add_weight(shape=shape, initializer="uniform", name="kernel")
+            square = (self.units, self.units)
+            self.recurrent_kernel = self.add_weight(shape=square, name="recurrent_kernel")
+
+        def call(self, inputs, states):
+            h = api.ops.matmul(inputs, self.kernel)
+            output = h + api.ops.matmul(states[0], self.recurrent_kernel)
+            return output, [output]
+
+    class Normalized(api.layers.Layer):
+        def __init__(self, units, **kwargs):
+            super().__init__(**kwargs)
+            self.units, self.state_size = units, [units, units]
+            self.gates = api.layers.Dense(2 * units)
+            self.norm = api.layers.LayerNormalization()
+
+        def build(self, input_shape):
+            self.gates.build((input_shape[0], input_shape[-1] + self.units))
+            self.norm.build((input_shape[0], self.units))
+
+        def call(self, inputs, states, training=False):
+            h, c = states
+            z = self.gates(api.ops.concatenate([inputs, h], axis=-1))
+            a, b = api.ops.split(z, 2, axis=-1)
+            c = api.ops.sigmoid(a) * c + api.ops.tanh(b)
+            h = api.ops.tanh(self.norm(c))
+            return h, [h, c]
+
+    class Scaled(api.layers.Layer):
+        def __init__(self, inner, **kwargs):
+            super().__init__(**kwargs)
+            self.inner = inner
+            self.state_size, self.output_size = inner.state_size, inner.units
+
+        def build(self, input_shape):
+            self.inner.build(input_shape)
+
+        def call(self, inputs, states, training=False):
+            output, states = self.inner(inputs, states, training=training)
+            return 2.0 * output, states
+
+    return Linear, Normalized, Scaled
+
+
+OWN = {
+    "linear": lambda k, linear, normalized, scaled: [k.RNN(linear(5))],
+    "stacked": lambda k, linear, normalized, scaled: [
+        k.RNN([linear(5), k.LSTMCell(4), k.GRUCell(3)], return_sequences=True),
+        k.RNN(normalized(4), go_backwards=True),
+    ],
+    "masked": lambda k, linear, normalized, scaled: [
+        k.Masking(),
+        k.RNN(normalized(4), return_sequences=True),
+        k.RNN(linear(3), zero_output_for_mask=True),
+    ],
+    "lstm": lambda k, linear, normalized, scaled: [k.RNN(scaled(k.LSTMCell(4)))],
+    "gru": lambda k, linear, normalized, scaled: [k.RNN(scaled(k.GRUCell(4)))],
+    "gru_before": lambda k, linear, normalized, scaled: [
+        k.RNN(scaled(k.GRUCell(4, reset_after=False, use_bias=False)))
+    ],
+    "simple": lambda k, linear, normalized, scaled: [k.RNN(scaled(k.SimpleRNNCell(4)))],
+    "softmax": lambda k, linear, normalized, scaled: [k.LSTM(4, activation="softmax")],
+    "wrapped": lambda k, linear, normalized, scaled: [
+        k.Reshape((7, 3, 1)),
+        k.TimeDistributed(k.RNN(linear(2))),
+        k.Flatten(),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_own_cells_train_as_in_keras(keras, rng, name):
+    x = rng.normal(size=(24, 7, 3)).astype("float32")
+    x[3:9, 5:] = 0
+    y = rng.normal(size=(24, 2)).astype("float32")
+    start, after = None, []
+    for api in (keras, pyseq):
+        stack = OWN[name](api.layers, *own_cells(api))
+        model = api.Sequential([api.Input((7, 3)), *stack, api.layers.Dense(2)])
+        numbers = np.random.default_rng(1)
+        start = start or [numbers.uniform(-0.5, 0.5, w.shape) for w in model.get_weights()]
+        model.set_weights(start)
+        model.compile(api.optimizers.SGD(0.1), "mse")
+        history = model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
+        loss, answer = history.history["loss"], model.predict(x, verbose=0)
+        after.append([loss, answer, *(w.numpy() for w in model.weights)])
+    for theirs, ours in zip(*after, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_own_cells_draw_other_dropout_masks_in_each_step(rng):
+    _, _, scaled = own_cells(pyseq)
+    cell = scaled(layers.LSTMCell(4, dropout=0.5))
+    model = pyseq.Sequential([pyseq.Input((7, 3)), layers.RNN(cell), layers.Dense(1)])
+    model.compile(pyseq.optimizers.SGD(0.0), "mse")
+    x, y = rng.normal(size=(24, 7, 3)), rng.normal(size=(24, 1))
+    losses = {float(model.train_on_batch(x, y)) for _ in range(4)}
+    assert len(losses) == 4
+    np.testing.assert_array_equal(model.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import activations, constraints, initializers, random, regularizers
+from pyseq import activations, arrays, constraints, initializers, random, regularizers
 from pyseq.layers.base import Layer
 
 NOT_ELEMENTWISE = ("softmax", "log_softmax", "sparsemax", "glu")
@@ -145,10 +145,15 @@ class Cell(Layer):
     # --- one step on arrays
 
     def __call__(self, inputs, states, training=False):
-        inputs = np.asarray(inputs, dtype=self.dtype)
+        if not arrays.is_traced(inputs):
+            inputs = np.asarray(inputs, dtype=self.dtype)
         if not self.built:
             self.build(inputs.shape)
         return self.call(inputs, states, training=training)
+
+    @staticmethod
+    def _state(state, inputs):
+        return state if arrays.is_traced(state) else np.asarray(state, inputs.dtype)
 
     def _mask(self, kind, like, rate):
         """Dropout factors for each gate; the same until reset, as within one sequence."""
@@ -177,12 +182,21 @@ class Cell(Layer):
         """Inputs and state for each gate."""
         xs, hs = [inputs] * self.gates, [state] * self.gates
         if training and self.dropout:
-            xs = [inputs * m for m in self.get_dropout_mask(inputs)]
+            xs = _times(inputs, self.get_dropout_mask(inputs))
         if training and self.recurrent_dropout:
-            hs = [state * m for m in self.get_recurrent_dropout_mask(state)]
+            hs = _times(state, self.get_recurrent_dropout_mask(state))
         return xs, hs
 
     def _projected(self, inputs, kernel, bias=None):
+        """Products of the inputs of each gate with its part of the kernel."""
+        if arrays.is_traced(inputs[0]):
+            if any(x is not inputs[0] for x in inputs):
+                raise ValueError(
+                    f"{self.name}: expected one dropout mask for all gates in steps of a user's "
+                    "cell, got one for each; set implementation=2 and recurrent_dropout=0"
+                )
+            sums = np.matmul(inputs[0], kernel)
+            return np.split(sums if bias is None else sums + bias, self.gates, axis=1)
         parts = np.split(np.asarray(kernel), self.gates, axis=1)
         sums = [x @ k for x, k in zip(inputs, parts, strict=True)]
         if bias is not None:
@@ -254,6 +268,13 @@ class Cell(Layer):
 
     def get_config(self):
         return {**super().get_config(), **self._config(), "seed": self.seed}
+
+
+def _times(x, masks):
+    """Products with each mask; one for all where the masks are one."""
+    if all(mask is masks[0] for mask in masks):
+        return [x * masks[0]] * len(masks)
+    return [x * mask for mask in masks]
 
 
 def raise_outside(cell):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from pyseq import arrays
 from pyseq.layers.base import Layer
 from pyseq.layers.rnn.cell import (
     Cell,
@@ -81,10 +80,12 @@ class SimpleRNNCell(Cell):
         )
 
     def call(self, inputs, states, training=False):
-        h = np.asarray(states[0] if isinstance(states, (list, tuple)) else states, inputs.dtype)
-        (x,), (h,) = self._dropped(inputs, h, training)
-        z = x @ self.kernel.value + h @ self.recurrent_kernel.value
-        output = self.activation(z + self.bias.value if self.use_bias else z)
+        h = self._state(states[0] if isinstance(states, (list, tuple)) else states, inputs)
+        xs, hs = self._dropped(inputs, h, training)
+        bias = self.bias if self.use_bias else None
+        (z,) = self._projected(xs, self.kernel, bias)
+        (r,) = self._projected(hs, self.recurrent_kernel)
+        output = self.activation(z + r)
         return output, [output] if isinstance(states, (list, tuple)) else output
 
 
@@ -149,7 +150,7 @@ class LSTMCell(Cell):
         return forget_bias(self.bias_initializer, self.units)
 
     def call(self, inputs, states, training=False):
-        h, c = (np.asarray(s, inputs.dtype) for s in states)
+        h, c = (self._state(s, inputs) for s in states)
         xs, hs = self._dropped(inputs, h, training)
         z = self._projected(xs, self.kernel, self.bias)
         z = [a + b for a, b in zip(z, self._projected(hs, self.recurrent_kernel), strict=True)]
@@ -226,12 +227,14 @@ class GRUCell(Cell):
         return {"reset_after": bool(self.reset_after)}
 
     def call(self, inputs, states, training=False):
-        h = np.asarray(states[0] if isinstance(states, (list, tuple)) else states, inputs.dtype)
+        h = self._state(states[0] if isinstance(states, (list, tuple)) else states, inputs)
         xs, hs = self._dropped(inputs, h, training)
-        bias = self.bias.value if self.use_bias else None
+        bias = self.bias if self.use_bias else None
+        if bias is not None and not arrays.is_traced(inputs):
+            bias = bias.value
         inner = None
         if bias is not None and self.reset_after:
-            bias, inner = bias
+            bias, inner = bias[0], bias[1]
         xz, xr, xh = self._projected(xs, self.kernel, bias)
         if self.reset_after:
             hz, hr, hh = self._projected(hs, self.recurrent_kernel, inner)
@@ -241,8 +244,8 @@ class GRUCell(Cell):
         if self.reset_after:
             candidate = self.activation(xh + r * hh)
         else:
-            last = self.recurrent_kernel.value[:, 2 * self.units :]
-            candidate = self.activation(xh + (r * hs[2]) @ last)
+            last = self._projected([r * hs[2]] * 3, self.recurrent_kernel)[2]
+            candidate = self.activation(xh + last)
         h = z * h + (1 - z) * candidate
         return h, [h] if isinstance(states, (list, tuple)) else h
 

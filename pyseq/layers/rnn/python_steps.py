@@ -1,4 +1,8 @@
-"""Recurrence over steps that only Python knows: a user's cells, activations without a kernel."""
+"""Recurrence over steps that the core does not know: a user's cells, activations without a kernel.
+
+Cells that can be traced become ops of the program, each step anew. Others are called as they are,
+for inference.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,11 @@ import math
 
 import numpy as np
 
-from pyseq import activations
+from pyseq import activations, arrays
 from pyseq.layers.base import Layer
 from pyseq.layers.rnn.cell import NOT_ELEMENTWISE, Cell
+from pyseq.tracing import making
+from pyseq.tracing.tensor import Trace, as_value
 
 
 def is_compiled(cell):
@@ -56,18 +62,25 @@ def call_cell(cell, inputs, states, training):
     takes = inspect.signature(cell.call).parameters
     more = {"training": training} if "training" in takes else {}
     output, new_states = cell.call(inputs, states, **more)
-    return np.asarray(output), as_list(new_states)
+    if not arrays.is_traced(output):
+        output = np.asarray(output)
+    return output, as_list(new_states)
 
 
 def _chosen(valid, new, old):
-    return np.where(valid.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+    return np.where(valid[(slice(None), *[None] * (new.ndim - 1))], new, old)
+
+
+def _forget_masks(layer):
+    """Every sequence has dropout masks of its own."""
+    for cell in layer._flatten():
+        for reset in ("reset_dropout_mask", "reset_recurrent_dropout_mask"):
+            getattr(cell, reset, lambda: None)()
 
 
 def run_steps(layer, x, mask, states, training):
     """All steps of `layer.cell` over x (n, T, ...); returns (outputs, flat new states)."""
-    for cell in layer.cells:
-        for reset in ("reset_dropout_mask", "reset_recurrent_dropout_mask"):
-            getattr(cell, reset, lambda: None)()
+    _forget_masks(layer)
     structure = zero_states(layer.cell, len(x), x.dtype)
     states = packed_like(structure, [np.asarray(s, x.dtype) for s in states or flatten(structure)])
     steps = range(x.shape[1])
@@ -86,19 +99,66 @@ def run_steps(layer, x, mask, states, training):
     return outputs, [np.asarray(s) for s in flatten(states)]
 
 
+def trace_steps(layer, g, x):
+    """Append the ops of all steps; returns [output, *states]."""
+    trace = Trace(g, x, layer.name)
+    cell = layer.cell
+    takes = inspect.signature(cell.call).parameters
+    more = {"training": g.training} if "training" in takes else {}
+    structure = zero_states(cell, 1, layer.compute_dtype)
+
+    def initial(row):
+        zeros = making.filled(trace, (None, *np.shape(row)[1:]), 0.0, trace.dtype)
+        return zeros + np.asarray(row) if np.any(row) else zeros
+
+    _forget_masks(layer)
+    with trace:
+        inputs = trace.input(x)
+        mask = None if x.mask is None else trace.input(x.mask, "bool")
+        states = packed_like(structure, [initial(row) for row in flatten(structure)])
+        steps = range(x.shape[0])
+        outputs = []
+        for t in reversed(steps) if layer.go_backwards else steps:
+            output, new = cell.call(inputs[:, t], states, **more)
+            output, new = trace.tensor(output), as_list(new)
+            if mask is not None:
+                rests = layer.zero_output_for_mask or not outputs
+                rest = np.zeros_like(output) if rests else outputs[-1]
+                output = _chosen(mask[:, t], output, rest)
+                pairs = zip(flatten(new), flatten(states), strict=True)
+                new = packed_like(states, [_chosen(mask[:, t], a, b) for a, b in pairs])
+            states = new
+            outputs.append(output)
+        _forget_masks(layer)
+        y = np.stack(outputs, axis=1) if layer.return_sequences else outputs[-1]
+        values = [as_value(v) for v in (y, *map(trace.tensor, flatten(states)))]
+    return values if layer.return_state else values[:1]
+
+
 def lower_steps(layer, g, x, states):
-    """Append the whole recurrence as a call of Python; returns [output] or [output, *states].
+    """Append the whole recurrence; returns [output] or [output, *states].
 
     `states` are the variables that a run starts from and leaves its last states in, if any.
     """
+    before, problem = g.mark(), "its states stay from batch to batch"
+    if not states:
+        try:
+            return trace_steps(layer, g, x)
+        except Exception as error:
+            g.rewind(before)
+            problem = error
     if g.training and layer.trainable_weights:
         names = sorted({type(cell).__name__ for cell in layer.cells if not is_compiled(cell)})
         raise ValueError(
-            f"{layer.name}: expected built-in cells (LSTMCell, GRUCell, SimpleRNNCell) with "
-            f"element-wise activations in training, got {', '.join(names)}: steps in Python have "
-            "no gradient here; use the layer for inference, or freeze it (trainable=False) and "
-            "put it before the first trainable layer"
+            f"{layer.name}: expected built-in cells (LSTMCell, GRUCell, SimpleRNNCell) or code "
+            f"that can be traced in training, got {', '.join(names)}: {problem}; use the layer for "
+            "inference, or freeze it (trainable=False) and put it before the first trainable layer"
         )
+    return call_steps(layer, g, x, states)
+
+
+def call_steps(layer, g, x, states):
+    """Append the whole recurrence as a call of Python."""
     training, steps, width = g.training, x.shape[0], math.prod(x.shape[1:])
     masked = x.mask is not None
     full_shape = layer.compute_output_shape((g.batch_size, *x.shape))
