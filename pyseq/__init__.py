@@ -35,6 +35,7 @@ _MODULES = (
     "regularizers",
     "saving",
     "utils",
+    "wrappers",
 )
 _NAMES = {
     "Sequential": "pyseq.sequential",

@@ -69,7 +69,11 @@ class _OtherBackend(Layer):
 
 @builtin("layers")
 class Add(_Merge):
-    """Sum of several tensors within a user's layer; it cannot stand in a Sequential."""
+    """Sum of several tensors within a user's layer; it cannot stand in a Sequential.
+
+    >>> Add()([np.array([[1.0, 2.0]]), np.array([[3.0, 5.0]])]).tolist()
+    [[4.0, 7.0]]
+    """
 
     def call(self, xs):
         return functools.reduce(np.add, xs)
@@ -77,7 +81,11 @@ class Add(_Merge):
 
 @builtin("layers")
 class Average(_Merge):
-    """Mean of several tensors within a user's layer; it cannot stand in a Sequential."""
+    """Mean of several tensors within a user's layer; it cannot stand in a Sequential.
+
+    >>> Average()([np.array([[1.0, 2.0]]), np.array([[3.0, 5.0]])]).tolist()
+    [[2.0, 3.5]]
+    """
 
     def call(self, xs):
         return functools.reduce(np.add, xs) / len(xs)
@@ -85,7 +93,11 @@ class Average(_Merge):
 
 @builtin("layers")
 class Concatenate(_Merge):
-    """Several tensors side by side within a user's layer; it cannot stand in a Sequential."""
+    """Several tensors side by side within a user's layer; it cannot stand in a Sequential.
+
+    >>> Concatenate()([np.zeros((2, 3)), np.ones((2, 1))]).shape
+    (2, 4)
+    """
 
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
@@ -100,7 +112,11 @@ class Concatenate(_Merge):
 
 @builtin("layers")
 class Dot(_Merge):
-    """Products of the rows of two tensors within a user's layer, not in a Sequential."""
+    """Products of the rows of two tensors within a user's layer, not in a Sequential.
+
+    >>> Dot(axes=1)([np.array([[1.0, 2.0]]), np.array([[3.0, 5.0]])]).tolist()
+    [[13.0]]
+    """
 
     def __init__(self, axes, normalize=False, **kwargs):
         super().__init__(**kwargs)
@@ -120,7 +136,11 @@ class Dot(_Merge):
 
 @builtin("layers")
 class Maximum(_Merge):
-    """Maximum of several tensors within a user's layer; it cannot stand in a Sequential."""
+    """Maximum of several tensors within a user's layer; it cannot stand in a Sequential.
+
+    >>> Maximum()([np.array([[1.0, 6.0]]), np.array([[3.0, 5.0]])]).tolist()
+    [[3.0, 6.0]]
+    """
 
     def call(self, xs):
         return functools.reduce(np.maximum, xs)
@@ -128,7 +148,11 @@ class Maximum(_Merge):
 
 @builtin("layers")
 class Minimum(_Merge):
-    """Minimum of several tensors within a user's layer; it cannot stand in a Sequential."""
+    """Minimum of several tensors within a user's layer; it cannot stand in a Sequential.
+
+    >>> Minimum()([np.array([[1.0, 6.0]]), np.array([[3.0, 5.0]])]).tolist()
+    [[1.0, 5.0]]
+    """
 
     def call(self, xs):
         return functools.reduce(np.minimum, xs)
@@ -136,7 +160,11 @@ class Minimum(_Merge):
 
 @builtin("layers")
 class Multiply(_Merge):
-    """Product of several tensors within a user's layer; it cannot stand in a Sequential."""
+    """Product of several tensors within a user's layer; it cannot stand in a Sequential.
+
+    >>> Multiply()([np.array([[1.0, 2.0]]), np.array([[3.0, 5.0]])]).tolist()
+    [[3.0, 10.0]]
+    """
 
     def call(self, xs):
         return functools.reduce(np.multiply, xs)
@@ -144,7 +172,11 @@ class Multiply(_Merge):
 
 @builtin("layers")
 class Subtract(_Merge):
-    """Difference of two tensors within a user's layer; it cannot stand in a Sequential."""
+    """Difference of two tensors within a user's layer; it cannot stand in a Sequential.
+
+    >>> Subtract()([np.array([[4.0, 2.0]]), np.array([[3.0, 5.0]])]).tolist()
+    [[1.0, -3.0]]
+    """
 
     def call(self, xs):
         return np.subtract(*xs)
