@@ -297,7 +297,6 @@ def main():
         print(json.dumps(measure(options.side, options.only, options.threads, options.seconds)))
         return
     from rich.console import Console
-    from rich.table import Table
 
     console = Console(width=None if sys.stdout.isatty() else 160)
     sys.path.append(str(HERE.parent))  # a pyseq built in place counts as installed
@@ -307,13 +306,7 @@ def main():
     head = ("kernel", "pass", "unit", *sides, "pyseq / torch", "% of peak")
     rows = list(table_rows(rounds, sides, best))
     said = "not measured, no C compiler" if best is None else "{} GFLOP/s, {} GB/s".format(*best)
-    console.print(f"peak, {options.threads} threads: {said}")
-    table = Table(header_style="bold")
-    for title in head:
-        table.add_column(title, justify="left" if title in ("kernel", "pass", "unit") else "right")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
+    report.print_table(console, f"peak, {options.threads} threads: {said}", head, rows, "pyseq")
     if options.no_save:
         return
     cpu, date = report.cpu_model(), datetime.datetime.now().isoformat(timespec="seconds")

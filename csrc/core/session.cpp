@@ -20,12 +20,13 @@ Session::Session(const Model& model, std::int64_t n, const Device& device)
 Session::Session(ProgramPtr program, std::vector<VariablePtr> variables, std::int64_t n)
     : program_(std::move(program)), variables_(std::move(variables)), pace_(std::make_unique<Pace>()) {
   if (n < 1) throw Error("Session: expected room for 1 row or more, got " + std::to_string(n));
-  idle_.push_back(take(n, false));
+  std::int64_t rows;
+  idle_.push_back(take(n, false, &rows));
 }
 
 Session::~Session() = default;
 
-std::unique_ptr<Executor> Session::take(std::int64_t n, bool whole) {
+std::unique_ptr<Executor> Session::take(std::int64_t n, bool whole, std::int64_t* rows) {
   std::unique_ptr<Executor> executor;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -36,9 +37,9 @@ std::unique_ptr<Executor> Session::take(std::int64_t n, bool whole) {
   }
   ExecutorOptions options;
   if (!executor) executor = std::make_unique<Executor>(*program_, variables_, options);
-  const std::int64_t rows = whole ? n : executor->rows_at_once(n);
-  if (executor->max_rows() < rows || executor->workers() < num_threads()) {
-    options.max_rows = std::max(rows, executor->max_rows());
+  *rows = whole ? n : executor->rows_at_once(n);
+  if (executor->max_rows() < *rows || executor->workers() < num_threads()) {
+    options.max_rows = std::max(*rows, executor->max_rows());
     executor.reset();
     executor = std::make_unique<Executor>(*program_, variables_, options);
   }
@@ -107,8 +108,10 @@ void Session::run_rows(Executor& executor, Pool* pool, std::int64_t n, const voi
       std::memcpy(outputs[i], from, slot_bytes(slots[i], n));
 }
 
-void Session::run_on_host(Executor& executor, std::int64_t n, const void* const* inputs,
-                          void* const* outputs, bool training, std::uint64_t step) {
+// `most` rows at once; `apart`: no output lies where an input does.
+void Session::run_on_host(Executor& executor, std::int64_t n, std::int64_t most, bool apart,
+                          const void* const* inputs, void* const* outputs, bool training,
+                          std::uint64_t step) {
   // Above this a time slice more or less does not count.
   constexpr double kShort = 1e9;
   const double work = executor.work(n);
@@ -120,8 +123,6 @@ void Session::run_on_host(Executor& executor, std::int64_t n, const void* const*
     if (!pace_->team(n)) threads = 1;
   }
   const ProgramSpec& spec = program_->spec();
-  const bool apart = !overlapping(n, inputs, outputs);
-  const std::int64_t most = training || !apart ? n : executor.rows_at_once(n);
   const auto started = std::chrono::steady_clock::now();
   with_team(threads, [&](Pool* pool) {
     executor.begin(pool, false);
@@ -149,11 +150,13 @@ void Session::run(std::int64_t n, const void* const* inputs, void* const* output
                   std::uint64_t step) {
   if (n < 0) throw Error("Session: expected 0 rows or more, got " + std::to_string(n));
   if (n == 0) return;
-  std::unique_ptr<Executor> executor = take(n, training || overlapping(n, inputs, outputs));
+  const bool apart = !overlapping(n, inputs, outputs);
+  std::int64_t most;
+  std::unique_ptr<Executor> executor = take(n, training || !apart, &most);
   if (program_->table().device)
     run_on_device(*executor, n, inputs, outputs, training, step);
   else
-    run_on_host(*executor, n, inputs, outputs, training, step);
+    run_on_host(*executor, n, most, apart, inputs, outputs, training, step);
   const std::exception_ptr error = executor->take_error();
   {
     const std::lock_guard<std::mutex> lock(mutex_);

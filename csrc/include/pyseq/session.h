@@ -32,13 +32,15 @@ class Session {
   std::size_t bytes() const;
 
  private:
-  std::unique_ptr<Executor> take(std::int64_t n, bool whole);
+  // An executor with room for the rows to run at once: all n, or as many as it advises.
+  std::unique_ptr<Executor> take(std::int64_t n, bool whole, std::int64_t* rows);
   std::size_t slot_bytes(int slot, std::int64_t n) const;
   bool overlapping(std::int64_t n, const void* const* inputs, void* const* outputs) const;
   void run_rows(Executor& executor, Pool* pool, std::int64_t n, const void* const* inputs,
                 void* const* outputs, bool apart, bool training, std::uint64_t step) const;
-  void run_on_host(Executor& executor, std::int64_t n, const void* const* inputs,
-                   void* const* outputs, bool training, std::uint64_t step);
+  void run_on_host(Executor& executor, std::int64_t n, std::int64_t most, bool apart,
+                   const void* const* inputs, void* const* outputs, bool training,
+                   std::uint64_t step);
   void run_on_device(Executor& executor, std::int64_t n, const void* const* inputs,
                      void* const* outputs, bool training, std::uint64_t step) const;
 
