@@ -425,9 +425,9 @@ def test_too_large_is_an_error_and_the_model_stays():
 
 
 @emulated
-@pytest.mark.parametrize("megabytes", [40, 90, 130])
+@pytest.mark.parametrize("megabytes", [20, 90])
 def test_training_goes_on_after_a_batch_that_was_too_large(monkeypatch, megabytes):
-    """Memory runs out at different points: the session, the step, its buffers."""
+    """The step needs 134 MB."""
     x, y, _ = data(2000)
 
     def fit(model, batch_size):
