@@ -13,20 +13,22 @@
 
 namespace pyseq {
 
+void* allocate(std::size_t bytes) {
+  constexpr std::size_t kHuge = std::size_t{2} << 20;
+  const bool large = bytes >= 2 * kHuge;
+  const std::size_t unit = large ? kHuge : 64;
+  bytes = (std::max<std::size_t>(bytes, 1) + unit - 1) / unit * unit;
+  void* data = std::aligned_alloc(unit, bytes);
+  if (!data) throw std::bad_alloc();
+#if defined(__linux__)
+  if (large) madvise(data, bytes, MADV_HUGEPAGE);
+#endif
+  return data;
+}
+
 Arena::Arena(std::size_t bytes, const DeviceTable* device)
     : data_(nullptr), bytes_(round_up(std::max<std::size_t>(bytes, 64))), device_(device) {
-  if (device) {
-    data_ = static_cast<std::byte*>(device->allocate(bytes_));
-    return;
-  }
-  constexpr std::size_t kHuge = std::size_t{2} << 20;
-  const bool large = bytes_ >= 2 * kHuge;
-  if (large) bytes_ = (bytes_ + kHuge - 1) / kHuge * kHuge;
-  data_ = static_cast<std::byte*>(std::aligned_alloc(large ? kHuge : 64, bytes_));
-  if (!data_) throw std::bad_alloc();
-#if defined(__linux__)
-  if (large) madvise(data_, bytes_, MADV_HUGEPAGE);
-#endif
+  data_ = static_cast<std::byte*>(device ? device->allocate(bytes_) : allocate(bytes_));
 }
 
 Arena::~Arena() {

@@ -4,9 +4,9 @@
 #include <cstring>
 #include <limits>
 #include <mutex>
-#include <new>
 
 #include "core/device.h"
+#include "core/memory.h"
 #include "pyseq/error.h"
 
 namespace pyseq {
@@ -73,10 +73,9 @@ class Transfer {
 
 Variable::Variable(std::vector<std::int64_t> shape, DType dtype)
     : shape_(std::move(shape)), size_(checked_size(shape_)), dtype_(dtype), data_(nullptr) {
-  const std::size_t rounded = (bytes() + 64) / 64 * 64;
-  data_ = std::aligned_alloc(64, rounded);
-  if (!data_) throw std::bad_alloc();
-  std::memset(data_, 0, rounded);
+  const std::size_t padded = bytes() + 64;
+  data_ = allocate(padded);
+  std::memset(data_, 0, padded);
 }
 
 Variable::Variable(std::vector<std::int64_t> shape, DType dtype, void* data,

@@ -126,7 +126,7 @@ const py::array& check_rows(const py::array& a, const Dims& shape, DType dtype, 
   return a;
 }
 
-// run() of a program with one input and one output for an array that needs no conversion, else None:
+// run() of a program with one input and one output for an array of numbers of its shape, else None:
 // what a caller asks first, so that a small model's answer does not wait for the checks.
 py::object session_answer(Session& session, const py::handle& x, std::int64_t most_rows) {
   const ProgramSpec& spec = session.program().spec();
@@ -134,11 +134,10 @@ py::object session_answer(Session& session, const py::handle& x, std::int64_t mo
   if (spec.inputs.size() != 1 || spec.outputs.size() != 1 || spec.dtype != DType::float32 ||
       Py_TYPE(x.ptr()) != api.PyArray_Type_)
     return py::none();
-  const auto a = py::reinterpret_borrow<py::array>(x);
+  auto a = py::reinterpret_borrow<py::array>(x);
   const Dims& in = spec.slots[spec.inputs[0]];
   const Dims& out = spec.slots[spec.outputs[0]];
-  if (a.ndim() != static_cast<py::ssize_t>(in.size()) + 1 || !(a.flags() & py::array::c_style) ||
-      a.dtype().num() != py::detail::npy_api::NPY_FLOAT_ || a.dtype().byteorder() == '>')
+  if (a.ndim() != static_cast<py::ssize_t>(in.size()) + 1 || !std::strchr("fiub", a.dtype().kind()))
     return py::none();
   const std::int64_t n = a.shape(0);
   if (n < 1 || (most_rows > 0 && n > most_rows)) return py::none();
@@ -146,6 +145,9 @@ py::object session_answer(Session& session, const py::handle& x, std::int64_t mo
     if (a.shape(static_cast<py::ssize_t>(i) + 1) != in[i]) return py::none();
   py::ssize_t dims[16];
   if (out.size() >= std::size(dims)) return py::none();
+  // The same array where nothing is to convert.
+  a = py::array_t<float, py::array::c_style | py::array::forcecast>::ensure(a);
+  if (!a) return py::none();
   dims[0] = n;
   for (std::size_t i = 0; i < out.size(); ++i) dims[i + 1] = out[i];
   auto y = py::reinterpret_steal<py::array>(api.PyArray_NewFromDescr_(
