@@ -133,7 +133,8 @@ void blocked(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker
 
 // Long sums for a small C: fixed parts of k, added in order.
 bool split_wanted(const Gemm& g) {
-  if (g.m <= kStreamRows && g.n >= kPanel) return false;
+  // Few rows, unless B comes from memory: each part reads it without gaps.
+  if (g.m <= kStreamRows && g.n >= kPanel && g.n * g.k <= kStreamBlocksMost) return false;
   return g.k >= kSplitDepth && g.m * g.n <= kSplitArea && g.b_col == 1;
 }
 
@@ -148,7 +149,8 @@ void split(Pool* pool, const Gemm& g, real* shared) {
       piece.a += at * g.a_col, piece.b += at * g.b_row;
       piece.c = shared + part * area, piece.ldc = g.n;
       piece.accumulate = false, piece.bias = nullptr, piece.act = Activation{};
-      in_place(nullptr, piece, nullptr, 0);
+      if (stream_wanted(piece)) stream_gemv(nullptr, piece);
+      else in_place(nullptr, piece, nullptr, 0);
     }
   });
   for (Index i = 0; i < g.m; ++i) {

@@ -18,6 +18,8 @@ constexpr int kRows = 6, kAccumulators = 12;
 constexpr Index kPanel = 2 * kLanes;  // columns of a packed panel of B
 constexpr Index kDepth = 384;         // rows of B at a time: a panel of A stays in L1
 constexpr Index kWidth = 1024;        // columns of B at a time: the block stays in L2 or L3
+// Few rows read B from packed blocks, unless it is so large that a second copy would hurt.
+constexpr Index kStreamBlocksMost = Index{1} << 22;
 constexpr Index kStreamRows = 4;      // rows of A that pass over B together, without packing
 
 PYSEQ_INLINE Index smaller(Index a, Index b) { return a < b ? a : b; }

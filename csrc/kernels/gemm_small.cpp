@@ -7,9 +7,7 @@ namespace {
 constexpr Index kDotColumns = 8;   // columns of B worth transposing
 constexpr Index kDotRows = 64;     // rows of A too few to pay for packing B
 constexpr Index kDotDepth = 2048;  // of the transposed columns
-// B for few rows is read from packed blocks where it is larger than L1, unless it is so large that a
-// second copy would hurt.
-constexpr Index kStreamBlocksLeast = 16384, kStreamBlocksMost = Index{1} << 22;
+constexpr Index kStreamBlocksLeast = 16384;  // B that is larger than L1
 constexpr Index kStreamBlocksDepth = 256;  // short columns of a panel are read slowly
 
 #if defined(__AVX512F__)
