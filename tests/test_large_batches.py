@@ -1,5 +1,7 @@
 """Inference on more rows than fit the caches runs in pieces; nobody may notice."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,52 @@ def test_the_same_bits_at_any_thread_count(rng, threads):
         answers.append(convolutional()(x))
     np.testing.assert_array_equal(answers[0], answers[1])
     np.testing.assert_array_equal(answers[0], answers[2])
+
+
+def dense():
+    pyseq.utils.set_random_seed(0)
+    return pyseq.Sequential(
+        [pyseq.Input((40,)), layers.Dense(64, "relu"), layers.Dense(64, "tanh"), layers.Dense(3)]
+    )
+
+
+def test_calls_of_different_sizes_and_weights_take_turns(rng, threads):
+    threads(2)
+    x = rng.random((900, 40), dtype="float32")
+    model = dense()
+    for scale in (1.0, 0.5):
+        model.set_weights([scale * w for w in dense().get_weights()])
+        fresh = dense()
+        fresh.set_weights(model.get_weights())
+        want = np.concatenate([fresh.predict_on_batch(x[i : i + 5]) for i in range(0, 900, 5)])
+        for rows in (900, 256, 300, 900, 256, 1, 300, 256, 900):
+            got = model.predict_on_batch(x[:rows])
+            np.testing.assert_allclose(got, want[:rows], atol=1e-5)
+            np.testing.assert_array_equal(model.predict_on_batch(x[:rows]), got)
+
+
+def test_callers_at_the_same_time(rng, threads):
+    threads(2)
+    x = rng.random((4, 512, 40), dtype="float32")
+    model = dense()
+    want = [model.predict_on_batch(rows) for rows in x]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(20):
+            for got, wanted in zip(pool.map(model.predict_on_batch, x), want, strict=True):
+                np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "bool", "float64", ">f4", "float16"])
+@pytest.mark.parametrize("rows", [1, 600])
+def test_arrays_of_any_number_type(rng, dtype, rows):
+    model = dense()
+    x = rng.integers(0, 2, (rows, 40))
+    want = model.predict_on_batch(x.astype("float32"))
+    for _ in range(2):
+        np.testing.assert_array_equal(model.predict_on_batch(x.astype(dtype)), want)
+        np.testing.assert_array_equal(
+            model.predict_on_batch(np.asfortranarray(x.astype(dtype))), want
+        )
 
 
 def test_wide_outputs(rng):

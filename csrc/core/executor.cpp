@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -25,6 +26,9 @@ struct Executor::Node {
 };
 
 namespace {
+
+// Times that a call should use each weight that it reads.
+constexpr double kOften = 16;
 
 std::int64_t elements(const Dims& dims) {
   std::int64_t n = 1;
@@ -55,7 +59,7 @@ Executor::Executor(const Program& program, const std::vector<VariablePtr>& varia
     : program_(program),
       table_(program.table()),
       options_(options),
-      workers_(num_threads()),
+      workers_(options.leader ? 1 : num_threads()),
       real_(table_.real_size),
       device_(table_.device),
       variables_(variables) {
@@ -102,7 +106,8 @@ void Executor::plan_ops() {
           static_cast<std::size_t>(std::get<std::int64_t>(op.attributes.at("callback"))));
     } else {
       node.def = find_op(table_, op.kind.c_str());
-      node.state = plan_op(*node.def, op, spec, options_.backward);
+      if (options_.leader) node.state = options_.leader->nodes_[j].state;
+      else node.state = plan_op(*node.def, op, spec, options_.backward);
     }
     node.state.reads_input.resize(op.inputs.size());
     node.state.reads_output.resize(op.outputs.size());
@@ -117,21 +122,33 @@ void Executor::plan_ops() {
       // Variables pass through memory once a call, each element in the time of a few operations.
       double elements_read = 0;
       for (const int v : op.params) elements_read += static_cast<double>(elements(spec.variables[v].shape));
-      variable_bytes_ += elements_read * static_cast<double>(real_);
+      const double flops = node.state.forward_flops * fold;
+      // A table that rows are picked from is not read as a whole.
+      if (flops >= elements_read) {
+        variable_bytes_ += elements_read * static_cast<double>(real_);
+        if (flops > 0) least_rows_ = std::max(least_rows_, std::ceil(kOften * 2 * elements_read / flops));
+      }
       work_per_call_ += std::min(4 * elements_read, 2 * node.state.forward_flops * fold);
     }
   }
 }
 
-std::int64_t Executor::rows_at_once(std::int64_t n) const {
-  // What a few cores hold close to them. Not asked of the machine: where a batch is cut may change
-  // last bits, and they are to be the same for any number of threads.
-  constexpr double kCaches = 4 << 20;
-  constexpr std::int64_t kLeastRows = 8;
+Pieces Executor::pieces(std::int64_t n) const {
+  // Not asked of the machine: where a batch is cut may change last bits, and they are to be the same
+  // for any number of threads.
+  constexpr double kCache = 1 << 20, kCaches = 4 << 20;  // what a core and a few cores hold close
+  constexpr std::int64_t kMostPieces = 16, kLeastPieces = 8, kLeastRows = 8;
   constexpr double kGain = 0.4;  // of the bytes of a whole batch: more than that does not show
-  if (device_ || whole_batch_ || moved_.empty()) return n;
+  if (device_ || whole_batch_ || moved_.empty()) return {n};
   const double most = *std::max_element(moved_.begin(), moved_.end());
-  if (static_cast<double>(n) * most <= 2 * kCaches) return n;
+  if (worth_a_team(work(n)) && variable_bytes_ <= kCaches) {
+    // Small enough to stay with a core, and large enough to use each weight often.
+    const double even = std::ceil(static_cast<double>(n) / static_cast<double>(kMostPieces));
+    const double rows = std::max(least_rows_, std::min(even, kCache / std::max(most, 1.0)));
+    const auto count = static_cast<std::int64_t>(static_cast<double>(n) / std::max(rows, 1.0));
+    if (count >= kLeastPieces) return {(n + count - 1) / count, true};
+  }
+  if (static_cast<double>(n) * most <= 2 * kCaches) return {n};
   // Bytes from and to memory: values that do not stay, and the variables, once for each piece.
   const auto cost = [&](std::int64_t rows, std::int64_t pieces) {
     double bytes = static_cast<double>(pieces) * variable_bytes_;
@@ -147,7 +164,18 @@ std::int64_t Executor::rows_at_once(std::int64_t n) const {
     if (bytes < least) best = rows, least = bytes;
     if (static_cast<double>(rows) * most <= kCaches) break;
   }
-  return best;
+  return {best};
+}
+
+bool Executor::settled(std::int64_t n) const {
+  return std::find(settled_.begin(), settled_.end(), n) != settled_.end();
+}
+
+void Executor::settle(std::int64_t n) {
+  constexpr std::size_t kKept = 8;
+  if (settled(n)) return;
+  if (settled_.size() == kKept) settled_.clear();
+  settled_.push_back(n);
 }
 
 // Which values and variables want a gradient, and which ops run backward for it.
@@ -364,12 +392,16 @@ void Executor::lay_out() {
   else std::memset(gradients_->data(), 0, total);
 
   std::size_t packed = 0;
+  const Executor* other = options_.leader;
+  for (int j = 0; other && j < count; ++j) nodes_[j].packed = other->nodes_[j].packed;
   for (const Node& node : nodes_)
-    for (const Index size : node.state.packed) packed += round_up(static_cast<std::size_t>(size) * real_);
+    for (const Index size : node.state.packed)
+      if (!other) packed += round_up(static_cast<std::size_t>(size) * real_);
   packed_ = std::make_unique<Arena>(packed, device_);
   packed = 0;
   for (Node& node : nodes_)
     for (const Index size : node.state.packed) {
+      if (other) break;
       node.packed.push_back(packed_->data() + packed);
       packed += round_up(static_cast<std::size_t>(size) * real_);
     }
@@ -525,6 +557,10 @@ void Executor::add(Pool* pool, const void* src, void* dst, Index n) {
 
 // Packs weights anew if any was written since the last time.
 void Executor::pack(Pool* pool) {
+  if (const int precision = matmul_precision(); precision != settled_precision_) {
+    settled_.clear();
+    settled_precision_ = precision;
+  }
   std::uint64_t version = 0;
   for (const Node& node : nodes_) {
     if (node.packed.empty()) continue;
@@ -533,6 +569,7 @@ void Executor::pack(Pool* pool) {
   }
   if (version == packed_version_) return;
   packed_version_ = version;
+  settled_.clear();
   for (Node& node : nodes_) {
     if (node.packed.empty()) continue;
     node.run.pool = pool;
@@ -559,7 +596,7 @@ void Executor::bind_variables() {
 void Executor::begin(Pool* pool, bool updates) {
   if (device_) device_->enter();
   bind_variables();
-  pack(pool);
+  if (!options_.leader) pack(pool);
   if (!device_) return;
   for (const Node& node : nodes_)
     for (const int i : node.state.written_params)

@@ -18,6 +18,14 @@ struct ExecutorOptions {
   std::vector<int> seed_slots;   // their gradients are written before backward runs, by the loss
   bool input_gradients = false;  // of the program's inputs
   std::vector<bool> trainable;   // variables that want a gradient
+  // Whose plans and packed weights to use, instead of own ones; then it computes on one thread.
+  const class Executor* leader = nullptr;
+};
+
+// How a call of many rows is cut.
+struct Pieces {
+  std::int64_t rows;   // of a piece; the last one may be shorter
+  bool apart = false;  // each by a thread of its own, rather than one after the other by all
 };
 
 // A program planned for a number of rows: one arena that holds all values, gradients, kept buffers
@@ -37,9 +45,14 @@ class Executor {
     return (work_per_row_ + (n > 1 ? work_by_rows_ : 0)) * static_cast<double>(n) + work_per_call_;
   }
 
-  // Rows of an inference of n rows to run at once, so that values stay in the caches from one op to
-  // the next; n where that does not pay or an op wants the whole batch.
-  std::int64_t rows_at_once(std::int64_t n) const;
+  // Pieces of an inference of n rows, so that values stay in the caches from one op to the next and
+  // threads need not wait for each other after each op. One piece where that does not pay or an op
+  // wants the whole batch.
+  Pieces pieces(std::int64_t n) const;
+  // Whether a call like this one has run since a variable was written or the precision changed: ops
+  // may pack weights when they first want them, and afterwards other executors may read those.
+  bool settled(std::int64_t n) const;
+  void settle(std::int64_t n);
 
   // Before the first and after the last forward of a call: variables are brought here and weights
   // packed; what ops wrote is made known. `updates`: trainable variables will be written.
@@ -122,7 +135,10 @@ class Executor {
   double work_per_call_ = 0;
   std::vector<double> moved_;  // bytes of one row that each op reads and writes
   double variable_bytes_ = 0;
+  double least_rows_ = 1;  // that use what an op reads of its variables often enough
   bool whole_batch_ = false;
+  std::vector<std::int64_t> settled_;  // numbers of rows
+  int settled_precision_ = 0;
   std::exception_ptr error_;
   bool profile_ = false;
   std::vector<double> microseconds_;

@@ -95,10 +95,15 @@ int num_threads() {
 #endif
 }
 
+namespace {
+// Waking a team costs a few microseconds; below this much work one thread is done before.
+constexpr double kWorth = 1.5e6;
+}  // namespace
+
+bool worth_a_team(double work) { return work >= kWorth; }
+
 int threads_for(double work) {
-  // Waking a team costs a few microseconds; below this much work one thread is done before.
-  constexpr double kWorth = 1.5e6;
-  if (work < kWorth) return 1;
+  if (!worth_a_team(work)) return 1;
   return static_cast<int>(std::min<double>(num_threads(), std::ceil(work / (kWorth / 2))));
 }
 

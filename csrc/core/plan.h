@@ -30,7 +30,7 @@ struct PlanState {
   bool in_place = false, alias = false, adds_loss = false, by_rows = false;
   bool whole_batch = false;
   double forward_flops = 0, backward_flops = 0;
-  std::unique_ptr<std::byte[]> config;
+  std::shared_ptr<std::byte[]> config;  // never changed once planned
 };
 
 Shape to_shape(const Dims& dims, const std::string& where, std::int64_t fold = 1);

@@ -17,33 +17,55 @@ Session::Session(const Model& model, std::int64_t n, const Device& device)
     : Session(std::make_shared<Program>(model.program().spec(), model.program().host(), device),
               model.variables(), n) {}
 
+struct Session::Call {
+  std::int64_t n;
+  const void* const* inputs;
+  void* const* outputs;
+  bool training;
+  std::uint64_t step;
+  bool apart = false;  // no output lies where an input does
+};
+
+// What one call computes with.
+struct Session::Crew {
+  std::unique_ptr<Executor> leader;
+  // One for each thread, where pieces are computed apart; they use the leader's plans and packed weights.
+  std::vector<std::unique_ptr<Executor>> workers;
+  Pieces pieces{0};  // of the call
+};
+
 Session::Session(ProgramPtr program, std::vector<VariablePtr> variables, std::int64_t n)
     : program_(std::move(program)), variables_(std::move(variables)), pace_(std::make_unique<Pace>()) {
   if (n < 1) throw Error("Session: expected room for 1 row or more, got " + std::to_string(n));
-  std::int64_t rows;
-  idle_.push_back(take(n, false, &rows));
+  idle_.push_back(take(n, false));
 }
 
 Session::~Session() = default;
 
-std::unique_ptr<Executor> Session::take(std::int64_t n, bool whole, std::int64_t* rows) {
-  std::unique_ptr<Executor> executor;
+// A crew with room for the rows to run at once: all n, or as many as it advises.
+std::unique_ptr<Session::Crew> Session::take(std::int64_t n, bool whole) {
+  std::unique_ptr<Crew> crew;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (!idle_.empty()) {
-      executor = std::move(idle_.back());
+      crew = std::move(idle_.back());
       idle_.pop_back();
     }
   }
   ExecutorOptions options;
-  if (!executor) executor = std::make_unique<Executor>(*program_, variables_, options);
-  *rows = whole ? n : executor->rows_at_once(n);
-  if (executor->max_rows() < *rows || executor->workers() < num_threads()) {
-    options.max_rows = std::max(*rows, executor->max_rows());
-    executor.reset();
-    executor = std::make_unique<Executor>(*program_, variables_, options);
+  if (!crew) {
+    crew = std::make_unique<Crew>();
+    crew->leader = std::make_unique<Executor>(*program_, variables_, options);
   }
-  return executor;
+  crew->pieces = whole ? Pieces{n} : crew->leader->pieces(n);
+  const std::int64_t rows = crew->pieces.rows;
+  if (crew->leader->max_rows() < rows || crew->leader->workers() < num_threads()) {
+    options.max_rows = std::max(rows, crew->leader->max_rows());
+    crew->workers.clear();
+    crew->leader.reset();
+    crew->leader = std::make_unique<Executor>(*program_, variables_, options);
+  }
+  return crew;
 }
 
 std::size_t Session::slot_bytes(int slot, std::int64_t n) const {
@@ -52,24 +74,24 @@ std::size_t Session::slot_bytes(int slot, std::int64_t n) const {
   return bytes;
 }
 
-void Session::run_on_device(Executor& executor, std::int64_t n, const void* const* inputs,
-                            void* const* outputs, bool training, std::uint64_t step) const {
+void Session::run_on_device(Executor& executor, const Call& call) const {
   const DeviceTable& device = *program_->table().device;
   const std::vector<int>& slots = program_->spec().inputs;
   executor.begin(nullptr, false);
   std::vector<const void*> in;
   for (std::size_t i = 0; i < slots.size(); ++i) {
     in.push_back(executor.input(static_cast<int>(i)));
-    device.upload(executor.stream(), executor.input(static_cast<int>(i)), inputs[i],
-                  slot_bytes(slots[i], n));
+    device.upload(executor.stream(), executor.input(static_cast<int>(i)), call.inputs[i],
+                  slot_bytes(slots[i], call.n));
   }
-  const StepState state{step, 0, 0, 0};
+  const StepState state{call.step, 0, 0, 0};
   device.upload(executor.stream(), device.state(executor.stream()), &state, sizeof state);
-  executor.forward(nullptr, n, in.data(), training, step);
+  executor.forward(nullptr, call.n, in.data(), call.training, call.step);
   executor.end();
   const std::vector<int>& results = program_->spec().outputs;
   for (std::size_t i = 0; i < results.size(); ++i)
-    device.download(executor.stream(), outputs[i], executor.slot(results[i]), slot_bytes(results[i], n));
+    device.download(executor.stream(), call.outputs[i], executor.slot(results[i]),
+                    slot_bytes(results[i], call.n));
 }
 
 namespace {
@@ -84,60 +106,76 @@ bool overlap(const void* a, std::size_t a_bytes, const void* b, std::size_t b_by
 
 }  // namespace
 
-bool Session::overlapping(std::int64_t n, const void* const* inputs, void* const* outputs) const {
+bool Session::overlapping(const Call& call) const {
   const ProgramSpec& spec = program_->spec();
   for (std::size_t i = 0; i < spec.outputs.size(); ++i)
     for (std::size_t k = 0; k < spec.inputs.size(); ++k)
-      if (overlap(outputs[i], slot_bytes(spec.outputs[i], n), inputs[k], slot_bytes(spec.inputs[k], n)))
+      if (overlap(call.outputs[i], slot_bytes(spec.outputs[i], call.n), call.inputs[k],
+                  slot_bytes(spec.inputs[k], call.n)))
         return true;
   return false;
 }
 
-// All of these rows at once. Large outputs are written where the caller wants them, unless that is
-// where inputs are.
-void Session::run_rows(Executor& executor, Pool* pool, std::int64_t n, const void* const* inputs,
-                       void* const* outputs, bool apart, bool training, std::uint64_t step) const {
-  const std::vector<int>& slots = program_->spec().outputs;
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    const bool place = apart && slot_bytes(slots[i], n) >= kPlaced;
-    executor.place_output(i, place ? outputs[i] : nullptr);
+// These rows at once, from row `at`. Large outputs are written where the caller wants them, unless
+// that is where inputs are.
+void Session::run_rows(Executor& executor, Pool* pool, const Call& call, std::int64_t at,
+                       std::int64_t rows) const {
+  const ProgramSpec& spec = program_->spec();
+  constexpr std::size_t kFew = 8;
+  const void* some[kFew];
+  std::vector<const void*> many(spec.inputs.size() > kFew ? spec.inputs.size() : 0);
+  const void** in = many.empty() ? some : many.data();
+  for (std::size_t i = 0; i < spec.inputs.size(); ++i)
+    in[i] = static_cast<const std::byte*>(call.inputs[i]) + slot_bytes(spec.inputs[i], at);
+  const auto target = [&](std::size_t i) {
+    return static_cast<std::byte*>(call.outputs[i]) + slot_bytes(spec.outputs[i], at);
+  };
+  for (std::size_t i = 0; i < spec.outputs.size(); ++i) {
+    const bool place = call.apart && slot_bytes(spec.outputs[i], rows) >= kPlaced;
+    executor.place_output(i, place ? target(i) : nullptr);
   }
-  executor.forward(pool, n, inputs, training, step);
-  for (std::size_t i = 0; i < slots.size(); ++i)
-    if (const void* from = executor.slot(slots[i]); from != outputs[i])
-      std::memcpy(outputs[i], from, slot_bytes(slots[i], n));
+  executor.forward(pool, rows, in, call.training, call.step);
+  for (std::size_t i = 0; i < spec.outputs.size(); ++i)
+    if (const void* from = executor.slot(spec.outputs[i]); from != target(i))
+      std::memcpy(target(i), from, slot_bytes(spec.outputs[i], rows));
 }
 
-// `most` rows at once; `apart`: no output lies where an input does.
-void Session::run_on_host(Executor& executor, std::int64_t n, std::int64_t most, bool apart,
-                          const void* const* inputs, void* const* outputs, bool training,
-                          std::uint64_t step) {
+void Session::run_on_host(Crew& crew, const Call& call) {
   // Above this a time slice more or less does not count.
   constexpr double kShort = 1e9;
-  const double work = executor.work(n);
+  Executor& leader = *crew.leader;
+  const std::int64_t n = call.n, rows = crew.pieces.rows;
+  const double work = leader.work(n);
   // Twice, for a try: the pace takes back a team that does not pay.
-  int threads = std::min(threads_for(2 * work), executor.workers());
+  int threads = std::min(threads_for(2 * work), leader.workers());
   const bool paced = threads > 1 && work < kShort;
   if (paced) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (!pace_->team(n)) threads = 1;
   }
-  const ProgramSpec& spec = program_->spec();
+  const std::int64_t count = (n + rows - 1) / rows;
+  const bool apart = crew.pieces.apart && threads > 1 && threads <= count;
+  ExecutorOptions options;
+  options.max_rows = rows;
+  options.leader = &leader;
+  if (!crew.workers.empty() && crew.workers[0]->max_rows() < rows) crew.workers.clear();
+  while (apart && (crew.workers.size() < static_cast<std::size_t>(threads)))
+    crew.workers.push_back(std::make_unique<Executor>(*program_, variables_, options));
   const auto started = std::chrono::steady_clock::now();
   with_team(threads, [&](Pool* pool) {
-    executor.begin(pool, false);
-    if (most >= n) run_rows(executor, pool, n, inputs, outputs, apart, training, step);
-    std::vector<const void*> in(most < n ? spec.inputs.size() : 0);
-    std::vector<void*> out(most < n ? spec.outputs.size() : 0);
-    for (std::int64_t at = 0; most < n && at < n; at += most) {
-      for (std::size_t i = 0; i < in.size(); ++i)
-        in[i] = static_cast<const std::byte*>(inputs[i]) + slot_bytes(spec.inputs[i], at);
-      for (std::size_t i = 0; i < out.size(); ++i)
-        out[i] = static_cast<std::byte*>(outputs[i]) + slot_bytes(spec.outputs[i], at);
-      const std::int64_t rows = std::min(most, n - at);
-      run_rows(executor, pool, rows, in.data(), out.data(), apart, training, step);
+    leader.begin(pool, false);
+    if (apart && leader.settled(n)) {
+      for (int w = 0; w < threads; ++w) crew.workers[w]->begin(nullptr, false);
+      parallel_for(pool, count, 1, [&](Index begin, Index end, int worker) {
+        for (Index i = begin; i < end; ++i)
+          run_rows(*crew.workers[worker], nullptr, call, i * rows, std::min(rows, n - i * rows));
+      });
+    } else {
+      for (std::int64_t at = 0; at < n; at += rows)
+        run_rows(leader, pool, call, at, std::min(rows, n - at));
+      leader.settle(n);
     }
-    executor.end();
+    leader.end();
   });
   if (paced) {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
@@ -150,17 +188,15 @@ void Session::run(std::int64_t n, const void* const* inputs, void* const* output
                   std::uint64_t step) {
   if (n < 0) throw Error("Session: expected 0 rows or more, got " + std::to_string(n));
   if (n == 0) return;
-  const bool apart = !overlapping(n, inputs, outputs);
-  std::int64_t most;
-  std::unique_ptr<Executor> executor = take(n, training || !apart, &most);
-  if (program_->table().device)
-    run_on_device(*executor, n, inputs, outputs, training, step);
-  else
-    run_on_host(*executor, n, most, apart, inputs, outputs, training, step);
-  const std::exception_ptr error = executor->take_error();
+  Call call{n, inputs, outputs, training, step};
+  call.apart = !overlapping(call);
+  std::unique_ptr<Crew> crew = take(n, training || !call.apart);
+  if (program_->table().device) run_on_device(*crew->leader, call);
+  else run_on_host(*crew, call);
+  const std::exception_ptr error = crew->leader->take_error();
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    idle_.push_back(std::move(executor));
+    idle_.push_back(std::move(crew));
   }
   if (error) std::rethrow_exception(error);
 }
@@ -168,7 +204,10 @@ void Session::run(std::int64_t n, const void* const* inputs, void* const* output
 std::size_t Session::bytes() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   std::size_t sum = 0;
-  for (const auto& executor : idle_) sum += executor->bytes();
+  for (const auto& crew : idle_) {
+    sum += crew->leader->bytes();
+    for (const auto& worker : crew->workers) sum += worker->bytes();
+  }
   return sum;
 }
 

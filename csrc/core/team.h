@@ -41,6 +41,7 @@ class Pool {
 
 // Threads worth waking for `work` (floating point operations and elements moved).
 int threads_for(double work);
+bool worth_a_team(double work);
 
 // body(pool) on the calling thread with `threads - 1` others waiting for ranges. The body must not
 // throw.

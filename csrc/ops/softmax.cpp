@@ -83,10 +83,44 @@ void columns(const Config& c, const real* x, real* y, int width) {
   }
 }
 
+// kLanes short rows at a time, a lane each: a vector that one of them fills in part would be wasted.
+bool short_rows(const Config& c) { return c.inner == 1 && c.axis < kLanes; }
+
+// to (axis, kLanes) = rows (count, axis), and back
+void gather_rows(const real* rows, real* to, Index axis, Index count) {
+  for (Index l = 0; l < count; ++l)
+    for (Index i = 0; i < axis; ++i) to[i * kLanes + l] = rows[l * axis + i];
+}
+void scatter_rows(const real* from, real* rows, Index axis, Index count) {
+  for (Index l = 0; l < count; ++l)
+    for (Index i = 0; i < axis; ++i) rows[l * axis + i] = from[i * kLanes + l];
+}
+
+template <class F>
+void each_short_row(const Run& r, const Config& c, F&& f) {
+  const Index rows = r.n * c.outer;
+  parallel_for(r.pool, (rows + kLanes - 1) / kLanes, 1 + 512 / c.axis, [&](Index begin, Index end, int) {
+    for (Index g = begin; g < end; ++g) {
+      const Index first = g * kLanes;
+      f(first * c.axis, rows - first < kLanes ? rows - first : static_cast<Index>(kLanes));
+    }
+  });
+}
+
 void forward(const Run& r) noexcept {
   const Config& c = r.config<Config>();
   const real* x = r.x();
   real* y = r.y();
+  if (short_rows(c)) {
+    Config columns_of = c;
+    columns_of.inner = kLanes;
+    return each_short_row(r, c, [&](Index at, Index count) {
+      real values[kLanes * kLanes] = {};
+      gather_rows(x + at, values, c.axis, count);
+      columns(columns_of, values, values, kLanes);
+      scatter_rows(values, y + at, c.axis, count);
+    });
+  }
   parallel_for(r.pool, r.n * c.outer, grain(c), [&](Index begin, Index end, int) {
     for (Index o = begin; o < end; ++o) {
       const Index at = o * c.axis * c.inner;
@@ -135,6 +169,17 @@ void backward(const Run& r) noexcept {
   if (!r.dx()) return;
   const real *y = r.y(), *dy = r.dy();
   real* dx = r.dx();
+  if (short_rows(c)) {
+    Config columns_of = c;
+    columns_of.inner = kLanes;
+    return each_short_row(r, c, [&](Index at, Index count) {
+      real values[kLanes * kLanes] = {}, gradients[kLanes * kLanes] = {};
+      gather_rows(y + at, values, c.axis, count);
+      gather_rows(dy + at, gradients, c.axis, count);
+      column_gradients(columns_of, values, gradients, gradients, kLanes);
+      scatter_rows(gradients, dx + at, c.axis, count);
+    });
+  }
   parallel_for(r.pool, r.n * c.outer, grain(c), [&](Index begin, Index end, int) {
     for (Index o = begin; o < end; ++o) {
       const Index at = o * c.axis * c.inner;

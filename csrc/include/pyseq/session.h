@@ -32,24 +32,23 @@ class Session {
   std::size_t bytes() const;
 
  private:
-  // An executor with room for the rows to run at once: all n, or as many as it advises.
-  std::unique_ptr<Executor> take(std::int64_t n, bool whole, std::int64_t* rows);
+  struct Call;
+  struct Crew;
+
+  std::unique_ptr<Crew> take(std::int64_t n, bool whole);
   std::size_t slot_bytes(int slot, std::int64_t n) const;
-  bool overlapping(std::int64_t n, const void* const* inputs, void* const* outputs) const;
-  void run_rows(Executor& executor, Pool* pool, std::int64_t n, const void* const* inputs,
-                void* const* outputs, bool apart, bool training, std::uint64_t step) const;
-  void run_on_host(Executor& executor, std::int64_t n, std::int64_t most, bool apart,
-                   const void* const* inputs, void* const* outputs, bool training,
-                   std::uint64_t step);
-  void run_on_device(Executor& executor, std::int64_t n, const void* const* inputs,
-                     void* const* outputs, bool training, std::uint64_t step) const;
+  bool overlapping(const Call& call) const;
+  void run_rows(Executor& executor, Pool* pool, const Call& call, std::int64_t at,
+                std::int64_t rows) const;
+  void run_on_host(Crew& crew, const Call& call);
+  void run_on_device(Executor& executor, const Call& call) const;
 
   Session(ProgramPtr program, std::vector<VariablePtr> variables, std::int64_t n);
 
   ProgramPtr program_;
   std::vector<VariablePtr> variables_;
   mutable std::mutex mutex_;
-  std::vector<std::unique_ptr<Executor>> idle_;
+  std::vector<std::unique_ptr<Crew>> idle_;
   std::unique_ptr<Pace> pace_;
 };
 
