@@ -27,9 +27,6 @@ struct Executor::Node {
 
 namespace {
 
-// Times that a call should use each weight that it reads.
-constexpr double kOften = 16;
-
 std::int64_t elements(const Dims& dims) {
   std::int64_t n = 1;
   for (const std::int64_t d : dims) n *= d;
@@ -126,7 +123,7 @@ void Executor::plan_ops() {
       // A table that rows are picked from is not read as a whole.
       if (flops >= elements_read) {
         variable_bytes_ += elements_read * static_cast<double>(real_);
-        if (flops > 0) least_rows_ = std::max(least_rows_, std::ceil(kOften * 2 * elements_read / flops));
+        product_flops_ += flops;
       }
       work_per_call_ += std::min(4 * elements_read, 2 * node.state.forward_flops * fold);
     }
@@ -142,9 +139,12 @@ Pieces Executor::pieces(std::int64_t n) const {
   if (device_ || whole_batch_ || moved_.empty()) return {n};
   const double most = *std::max_element(moved_.begin(), moved_.end());
   if (worth_a_team(work(n)) && variable_bytes_ <= kCaches) {
-    // Small enough to stay with a core, and large enough to use each weight often.
+    // Small enough to stay with a core, and large enough to use each weight often: a row uses it
+    // `uses` times.
     const double even = std::ceil(static_cast<double>(n) / static_cast<double>(kMostPieces));
-    const double rows = std::max(least_rows_, std::min(even, kCache / std::max(most, 1.0)));
+    const double often = variable_bytes_ <= kCache / 4 ? 32 : 64;
+    const double uses = product_flops_ * static_cast<double>(real_) / std::max(2 * variable_bytes_, 1.0);
+    const double rows = std::max(often / std::max(uses, 1.0), std::min(even, kCache / std::max(most, 1.0)));
     const auto count = static_cast<std::int64_t>(static_cast<double>(n) / std::max(rows, 1.0));
     if (count >= kLeastPieces) return {(n + count - 1) / count, true};
   }

@@ -135,7 +135,7 @@ class Executor {
   double work_per_call_ = 0;
   std::vector<double> moved_;  // bytes of one row that each op reads and writes
   double variable_bytes_ = 0;
-  double least_rows_ = 1;  // that use what an op reads of its variables often enough
+  double product_flops_ = 0;  // of one row, in ops that use all of their variables
   bool whole_batch_ = false;
   std::vector<std::int64_t> settled_;  // numbers of rows
   int settled_precision_ = 0;
