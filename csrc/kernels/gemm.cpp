@@ -244,18 +244,20 @@ void gemm_packed(const Gemm& g, const real* packed) {
   k.g = &g, k.b_step = kPanel, k.b_panel = g.k * kPanel, k.padded = true;
   k.columns = g.n;
   const Index panels = ceil_div(g.m, kRows);
-  for (Index i = 0; i < panels; ++i) {
-    Index first, rows;
-    panel_rows(g.m, panels, i, first, rows);
-    k.at = 0;
-    do {
-      k.b = packed + k.at * kPanel;
-      k.depth = smaller(kDepth, g.k - k.at);
-      k.last = k.at + k.depth >= g.k;
-      panel_times_block(k, first, rows, 0, g.n, nullptr);
-      k.at += k.depth;
-    } while (k.at < g.k);
-  }
+  // With several row panels as much of B at a time as stays in L2 until the last of them.
+  const Index width = panels > 1 ? 2 * kPanel : g.n;
+  do {
+    k.b = packed + k.at * kPanel;
+    k.depth = smaller(kDepth, g.k - k.at);
+    k.last = k.at + k.depth >= g.k;
+    for (Index from = 0; from < g.n; from += width)
+      for (Index i = 0; i < panels; ++i) {
+        Index first, rows;
+        panel_rows(g.m, panels, i, first, rows);
+        panel_times_block(k, first, rows, from, smaller(width, g.n - from), nullptr);
+      }
+    k.at += k.depth;
+  } while (k.at < g.k);
 }
 
 }  // namespace pyseq::PYSEQ_NS

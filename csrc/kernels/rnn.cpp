@@ -18,12 +18,16 @@ void zero(real* x, Index n) {
 
 void copy(const real* x, real* y, Index n) { __builtin_memcpy(y, x, n * sizeof(real)); }
 
-// A function of the batch alone: threads share the blocks, and bits stay what they are. Weights
-// that do not fit into a core's cache are read once for each block: then fewer, larger ones.
+// A function of the batch alone: threads share the blocks, and bits stay what they are. An even
+// number of blocks of one size, at most 8 where kRnnBlock allows. Weights that do not fit into a
+// core's cache are read once for each block: then fewer, larger ones.
 Index block_rows(const Rnn& c, Index n) {
   const Index unit = c.u * c.w > 131072 ? 14 : 8;
-  const Index eighth = (n / 8 + unit - 1) / unit * unit;
-  return smaller(larger(eighth, unit), kRnnBlock / unit * unit);
+  const auto even = [](Index count) { return count + count % 2; };
+  if (n < 2) return n;
+  const Index least = even((n + kRnnBlock - 1) / kRnnBlock);
+  const Index count = larger(smaller(even((n + unit / 2) / unit), 8), least);
+  return (n + count - 1) / count;
 }
 
 bool fresh(const Rnn& c, Index n) { return c.trains && c.t * n < 8; }
