@@ -16,12 +16,10 @@ namespace pyseq {
 void* allocate(std::size_t bytes) {
   constexpr std::size_t kHuge = std::size_t{2} << 20;
   const bool large = bytes >= 2 * kHuge;
-  const std::size_t unit = large ? kHuge : 64;
-  bytes = (std::max<std::size_t>(bytes, 1) + unit - 1) / unit * unit;
-  void* data = std::aligned_alloc(unit, bytes);
-  if (!data) throw std::bad_alloc();
+  void* data = nullptr;
+  if (posix_memalign(&data, large ? kHuge : 64, std::max<std::size_t>(bytes, 1))) throw std::bad_alloc();
 #if defined(__linux__)
-  if (large) madvise(data, bytes, MADV_HUGEPAGE);
+  if (large) madvise(data, bytes / kHuge * kHuge, MADV_HUGEPAGE);
 #endif
   return data;
 }

@@ -73,9 +73,8 @@ class Transfer {
 
 Variable::Variable(std::vector<std::int64_t> shape, DType dtype)
     : shape_(std::move(shape)), size_(checked_size(shape_)), dtype_(dtype), data_(nullptr) {
-  const std::size_t padded = bytes() + 64;
-  data_ = allocate(padded);
-  std::memset(data_, 0, padded);
+  data_ = allocate(bytes());
+  std::memset(data_, 0, bytes());
 }
 
 Variable::Variable(std::vector<std::int64_t> shape, DType dtype, void* data,
