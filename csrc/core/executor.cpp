@@ -27,6 +27,8 @@ struct Executor::Node {
 
 namespace {
 
+constexpr std::size_t kSettled = 8;  // numbers of rows to remember
+
 std::int64_t elements(const Dims& dims) {
   std::int64_t n = 1;
   for (const std::int64_t d : dims) n *= d;
@@ -60,6 +62,7 @@ Executor::Executor(const Program& program, const std::vector<VariablePtr>& varia
       real_(table_.real_size),
       device_(table_.device),
       variables_(variables) {
+  settled_.reserve(kSettled);
   options_.trainable.resize(program.spec().variables.size(), false);
   plan_ops();
   find_gradients();
@@ -172,9 +175,8 @@ bool Executor::settled(std::int64_t n) const {
 }
 
 void Executor::settle(std::int64_t n) {
-  constexpr std::size_t kKept = 8;
   if (settled(n)) return;
-  if (settled_.size() == kKept) settled_.clear();
+  if (settled_.size() == kSettled) settled_.clear();
   settled_.push_back(n);
 }
 

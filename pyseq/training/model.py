@@ -260,9 +260,8 @@ class Model(Layer, metaclass=_ModelType):
 
     def __call__(self, inputs, *args, **kwargs):
         """Run the model on an array `(n, ...)`; returns a NumPy array (or a list of them)."""
-        quick = self._quick
-        if quick is not None and not args and not kwargs and quick[0] == lowering.version():
-            y = quick[1](inputs)
+        if not args and not kwargs:
+            y = predicting.quick_answer(self, inputs)
             if y is not None:
                 return y
         if not isinstance(inputs, KerasTensor) and arrays.trace.get() is None:
@@ -498,12 +497,8 @@ class Model(Layer, metaclass=_ModelType):
             verbose: 0 silent, 1 progress bar, 2 a line; "auto" is 1.
         """
         if callbacks is None and verbose == 0 and steps is None and type(x) is np.ndarray:
-            quick = self._quick
-            if quick is not None and quick[0] == lowering.version():
-                y = quick[1](x, predicting.ROWS)
-                if y is not None:
-                    return y
-            return predicting.array(self, x, batch_size)
+            y = predicting.quick_answer(self, x, predicting.ROWS)
+            return y if y is not None else predicting.array(self, x, batch_size)
         from pyseq.callbacks import CallbackList
 
         verbose = 1 if verbose == "auto" else int(verbose)
@@ -539,11 +534,9 @@ class Model(Layer, metaclass=_ModelType):
 
     def predict_on_batch(self, x):
         """Outputs for one batch."""
-        quick = self._quick
-        if quick is not None and quick[0] == lowering.version():
-            y = quick[1](x)
-            if y is not None:
-                return y
+        y = predicting.quick_answer(self, x)
+        if y is not None:
+            return y
         x = to_array(unwrap(x, "predict_on_batch: x"), "predict_on_batch: x")
         x = self._fit_input_rank(x)
         self._build_for(x.shape)

@@ -33,8 +33,19 @@ def batches(model, source, per_batch):
         yield chunk, -(-len(chunk) // size)
 
 
+def quick_answer(model, x, most_rows=0):
+    """Outputs by the short way, or None: rows like those of an earlier call, at most `most_rows`."""
+    quick = model._quick
+    if quick is None or quick[0] != lowering.version():
+        return None
+    return quick[1](x, most_rows)
+
+
 def rows(model, x):
     """Outputs for rows of the right rank, all at once."""
+    y = quick_answer(model, x)
+    if y is not None:
+        return y
     runner = model._predictor(x.shape[1:], len(x))
     if not runner.many and not model._stateful():
         model._quick = (lowering.version(), runner.session.answer, runner)
