@@ -155,6 +155,49 @@ void test_concurrent_sessions() {
   CHECK(wrong == 0);
 }
 
+// Small networks: a thread takes a piece of the batch through all layers. The same bits for any
+// number of threads, for callers at the same time, and after weights were written.
+void test_pieces_apart() {
+  constexpr int kRows = 5000;
+  const Data data = make_data(kRows);
+  const std::vector<VariablePtr> variables = mlp_variables();
+  Session session(std::make_shared<Program>(mlp(false)), variables);
+  const void* in[] = {data.x.data()};
+  const auto run = [&](int rows) {
+    std::vector<float> y(static_cast<std::size_t>(rows) * 3);
+    void* out[] = {y.data()};
+    session.run(rows, in, out);
+    return y;
+  };
+  for (int version = 0; version < 2; ++version) {
+    set_num_threads(1);
+    const std::vector<float> want = run(kRows);
+    for (int row = 0; row < kRows; row += 501) {
+      float few[3];
+      const void* x[] = {data.x.data() + row * 8};
+      void* y[] = {few};
+      session.run(1, x, y);
+      for (int j = 0; j < 3; ++j) CHECK(std::fabs(few[j] - want[row * 3 + j]) < 1e-6f);
+    }
+    for (const int threads : {2, 3, 4}) {
+      set_num_threads(threads);
+      for (int i = 0; i < 3; ++i) CHECK(run(kRows) == want);
+    }
+    std::vector<std::thread> callers;
+    std::atomic<int> wrong{0};
+    for (int t = 0; t < 3; ++t)
+      callers.emplace_back([&] {
+        for (int i = 0; i < 5; ++i)
+          if (run(kRows) != want) ++wrong;
+      });
+    for (std::thread& t : callers) t.join();
+    CHECK(wrong == 0);
+    float* w = static_cast<float*>(variables[0]->data());
+    for (std::int64_t i = 0; i < variables[0]->size(); ++i) w[i] *= -1;
+  }
+  set_num_threads(0);
+}
+
 // Large outputs are written where the caller wants them, also over their own input; large batches
 // are cut, so that memory is needed for a part of them alone.
 void test_large_outputs(std::int64_t rows, bool cut) {
@@ -254,7 +297,8 @@ int main() {
   test_no_allocation();
   test_thread_counts();
   test_concurrent_sessions();
-  test_large_outputs(1024, false);
+  test_pieces_apart();
+  test_large_outputs(256, false);
   test_large_outputs(50001, true);
   test_errors();
   test_model_files();
