@@ -22,7 +22,7 @@ from pathlib import Path
 
 import report
 from peers import PEERS
-from workloads import WORKLOADS
+from workloads import MORE, USUAL, WORKLOADS
 
 HERE = Path(__file__).resolve().parent
 _EXPORT_WITH = {"onnx": "torch", "tflite": "keras-tf"}
@@ -185,7 +185,8 @@ def parse_options():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
+    parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=USUAL, metavar="NAME")
+    parser.add_argument("--more", action="store_true", help="the other workloads: " + ", ".join(MORE))
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
     parser.add_argument("--rounds", type=int, default=3, help="turns of each peer (3)")
     parser.add_argument("--seconds", type=float, default=1.0, help="for each figure of a round (1)")
@@ -201,6 +202,8 @@ def parse_options():
     parser.add_argument("--output", type=Path, default=HERE / "results", help="folder of results")
     parser.add_argument("--no-save", action="store_true", help="write no files")
     options = parser.parse_args()
+    if options.more:
+        options.workloads = MORE
     if options.device != "cpu":
         options.peers = [name for name in options.peers if PEERS[name].gpu]
     return options
@@ -209,6 +212,7 @@ def parse_options():
 def save(document, folder):
     machine = document["machine"]
     name = " ".join([machine["gpu"], machine["precision"]]) if "gpu" in machine else machine["cpu"]
+    name += " more" if set(document["workloads"]) <= set(MORE) else ""
     stem = report.file_stem(folder, name, document["date"])
     stem.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
     stem.with_suffix(".md").write_text(report.markdown(document))

@@ -4,9 +4,10 @@ A model is a tuple of layers in a form that no peer owns, for example `("dense",
 
     ("dense", units, activation)             ("embedding", vocabulary, size)
     ("conv2d", filters, size, padding, activation)    ("conv1d", ...)
+    ("conv2d", filters, size, "same", activation, strides)    ("depthwise2d", size, strides)
     ("lstm", units, return_sequences)        ("gru", ...)    ("bilstm", ...)
     ("maxpool2d", size)   ("maxpool1d", size)   ("batchnorm",)   ("relu",)
-    ("flatten",)   ("dropout", rate)
+    ("flatten",)   ("dropout", rate)   ("mean1d",)   ("mean2d",)   ("max1d",): over all positions
 
 Images and sequences are channels-last. The last dense layer has the activation of the loss:
 sigmoid for "bce", softmax for "sparse_ce", any for "mse".
@@ -173,7 +174,165 @@ _ALL = (
     ),
 )
 
-WORKLOADS = {workload.name: workload for workload in _ALL}
+
+def _separable(filters, strides=1):
+    depthwise = (("depthwise2d", 3, strides), ("batchnorm",), ("relu",))
+    return depthwise + (("conv2d", filters, 1, "same", None), ("batchnorm",), ("relu",))
+
+
+# Measured with --more, or when named.
+_MORE = (
+    Workload(
+        "mobilenet",
+        (64, 64, 3),
+        (
+            ("conv2d", 32, 3, "same", None, 2),
+            ("batchnorm",),
+            ("relu",),
+            *_separable(64),
+            *_separable(128, 2),
+            *_separable(128),
+            *_separable(256, 2),
+            *_separable(256),
+            ("mean2d",),
+            ("dense", 10, "softmax"),
+        ),
+        "sparse_ce",
+        batch=32,
+        samples=256,
+    ),
+    Workload(
+        "cnn_224",
+        (224, 224, 3),
+        (
+            ("conv2d", 16, 3, "same", "relu"),
+            ("maxpool2d", 2),
+            ("conv2d", 32, 3, "same", "relu"),
+            ("maxpool2d", 2),
+            ("conv2d", 64, 3, "same", "relu"),
+            ("maxpool2d", 2),
+            ("flatten",),
+            ("dense", 128, "relu"),
+            ("dense", 5, "softmax"),
+        ),
+        "sparse_ce",
+        batch=16,
+        samples=64,
+    ),
+    Workload(
+        "text_cnn",
+        (400,),
+        (
+            ("embedding", 20000, 128),
+            ("conv1d", 128, 5, "valid", "relu"),
+            ("max1d",),
+            ("dense", 64, "relu"),
+            ("dense", 1, "sigmoid"),
+        ),
+        "bce",
+        batch=32,
+        samples=512,
+        vocabulary=20000,
+    ),
+    Workload(
+        "text_mean",
+        (200,),
+        (
+            ("embedding", 50000, 100),
+            ("mean1d",),
+            ("dense", 16, "relu"),
+            ("dense", 1, "sigmoid"),
+        ),
+        "bce",
+        batch=32,
+        samples=1024,
+        vocabulary=50000,
+    ),
+    Workload(
+        "wave",
+        (4000, 1),
+        (
+            ("conv1d", 32, 9, "same", "relu"),
+            ("maxpool1d", 4),
+            ("conv1d", 64, 9, "same", "relu"),
+            ("maxpool1d", 4),
+            ("conv1d", 128, 5, "same", "relu"),
+            ("mean1d",),
+            ("dense", 10, "softmax"),
+        ),
+        "sparse_ce",
+        batch=16,
+        samples=128,
+    ),
+    Workload(
+        "lstm_chars",
+        (40,),
+        (("embedding", 60, 32), ("lstm", 512, False), ("dense", 60, "softmax")),
+        "sparse_ce",
+        batch=64,
+        samples=256,
+        vocabulary=60,
+    ),
+    Workload(
+        "gru_deep",
+        (60, 16),
+        (
+            ("gru", 96, True),
+            ("dropout", 0.2),
+            ("gru", 96, True),
+            ("gru", 96, False),
+            ("dense", 1, None),
+        ),
+        "mse",
+        batch=16,
+        samples=512,
+    ),
+    Workload(
+        "mlp_wide",
+        (256,),
+        (("dense", 4096, "relu"), ("dense", 4096, "relu"), ("dense", 100, "softmax")),
+        "sparse_ce",
+        batch=64,
+        samples=512,
+    ),
+    Workload(
+        "mlp_deep",
+        (20,),
+        (*(("dense", 32, "relu"),) * 12, ("dense", 1, None)),
+        "mse",
+        batch=16,
+        samples=4096,
+    ),
+    Workload(
+        "mlp_norm",
+        (64,),
+        (
+            ("dense", 256, None),
+            ("batchnorm",),
+            ("relu",),
+            ("dropout", 0.3),
+            ("dense", 128, None),
+            ("batchnorm",),
+            ("relu",),
+            ("dense", 10, "softmax"),
+        ),
+        "sparse_ce",
+        batch=64,
+        samples=6400,
+    ),
+    Workload(
+        "iris",
+        (4,),
+        (("dense", 10, "relu"), ("dense", 10, "relu"), ("dense", 3, "softmax")),
+        "sparse_ce",
+        batch=8,
+        samples=2048,
+    ),
+)
+
+USUAL = [workload.name for workload in _ALL]
+MORE = [workload.name for workload in _MORE]
+WORKLOADS = {workload.name: workload for workload in _ALL + _MORE}
 
 
 def make_data(workload, rows=None):
@@ -183,6 +342,8 @@ def make_data(workload, rows=None):
     shape = (rows, *workload.input_shape)
     if workload.vocabulary:
         x = rng.integers(1, workload.vocabulary, shape, dtype=np.int32)
+        if workload.loss == "sparse_ce":
+            return x, x[:, 0]
         signal = (x < workload.vocabulary // 2).mean(axis=1) - 0.5
         return x, (signal > 0).astype(np.float32)[:, None]
     x = rng.standard_normal(shape, dtype=np.float32)

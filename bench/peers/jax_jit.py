@@ -165,13 +165,18 @@ def init_params(workload, key):
             shape = (*shape[:-1], args[0])
         elif kind in ("conv2d", "conv1d"):
             rank = 2 if kind == "conv2d" else 1
-            filters, size, padding, _ = args
+            filters, size, padding, _, *strides = args
             p = {
                 "w": glorot(sub, (size,) * rank + (shape[-1], filters)),
                 "b": jnp.zeros(filters),
             }
             cut = 0 if padding == "same" else size - 1
-            shape = tuple(n - cut for n in shape[:-1]) + (filters,)
+            by = strides[0] if strides else 1
+            shape = tuple(-(-(n - cut) // by) for n in shape[:-1]) + (filters,)
+        elif kind == "depthwise2d":
+            size, by = args
+            p = {"w": glorot(sub, (size, size, 1, shape[-1])), "b": jnp.zeros(shape[-1])}
+            shape = (-(-shape[0] // by), -(-shape[1] // by), shape[-1])
         elif kind == "embedding":
             p = {"w": jax.random.uniform(sub, args, minval=-0.05, maxval=0.05)}
             shape = (*shape, args[1])
@@ -193,6 +198,8 @@ def init_params(workload, key):
             s = {"mean": jnp.zeros(shape[-1]), "var": jnp.ones(shape[-1])}
         elif kind == "flatten":
             shape = (int(np.prod(shape)),)
+        elif kind in ("mean1d", "mean2d", "max1d"):
+            shape = shape[-1:]
         params.append(p)
         state.append(s)
     return params, state
@@ -210,12 +217,22 @@ def forward(workload, params, state, x, key, training):
                 x = jax.nn.relu(x)
         elif kind in ("conv2d", "conv1d"):
             numbers = ("NHWC", "HWIO", "NHWC") if kind == "conv2d" else ("NWC", "WIO", "NWC")
-            strides = (1,) * (x.ndim - 2)
+            strides = (args[4] if len(args) > 4 else 1,) * (x.ndim - 2)
             x = jax.lax.conv_general_dilated(
                 x, p["w"], strides, args[2].upper(), dimension_numbers=numbers
             )
             x = x + p["b"]
             x = jax.nn.relu(x) if args[3] == "relu" else x
+        elif kind == "depthwise2d":
+            x = jax.lax.conv_general_dilated(
+                x,
+                p["w"],
+                (args[1], args[1]),
+                "SAME",
+                dimension_numbers=("NHWC", "HWIO", "NHWC"),
+                feature_group_count=x.shape[-1],
+            )
+            x = x + p["b"]
         elif kind == "embedding":
             x = p["w"][x]
         elif kind in ("lstm", "gru"):
@@ -233,6 +250,8 @@ def forward(workload, params, state, x, key, training):
             x = jax.nn.relu(x)
         elif kind == "flatten":
             x = x.reshape(len(x), -1)
+        elif kind in ("mean1d", "mean2d", "max1d"):
+            x = getattr(x, kind[:-2])(tuple(range(1, x.ndim - 1)))
         elif kind == "dropout" and training:
             key, sub = jax.random.split(key)
             keep = jax.random.bernoulli(sub, 1 - args[0], x.shape)

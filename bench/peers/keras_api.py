@@ -51,9 +51,10 @@ class KerasApi:
     def layer(self, kind, *args):
         api = self.api.layers
         if kind in ("conv1d", "conv2d"):
-            filters, size, padding, activation = args
+            filters, size, padding, activation, *strides = args
             layer = api.Conv2D if kind == "conv2d" else api.Conv1D
-            return layer(filters, size, padding=padding, activation=activation)
+            strides = strides[0] if strides else 1
+            return layer(filters, size, strides, padding=padding, activation=activation)
         if kind in ("lstm", "gru"):
             layer = api.LSTM if kind == "lstm" else api.GRU
             return layer(args[0], return_sequences=args[1])
@@ -65,6 +66,10 @@ class KerasApi:
             "maxpool2d": lambda: api.MaxPooling2D(*args),
             "maxpool1d": lambda: api.MaxPooling1D(*args),
             "batchnorm": lambda: api.BatchNormalization(),
+            "depthwise2d": lambda: api.DepthwiseConv2D(args[0], args[1], padding="same"),
+            "mean1d": lambda: api.GlobalAveragePooling1D(),
+            "mean2d": lambda: api.GlobalAveragePooling2D(),
+            "max1d": lambda: api.GlobalMaxPooling1D(),
             "relu": lambda: api.Activation("relu"),
             "flatten": lambda: api.Flatten(),
             "dropout": lambda: api.Dropout(*args),

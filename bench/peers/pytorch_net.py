@@ -36,6 +36,20 @@ class ChannelsFirst(nn.Module):
         return self.layer(x.transpose(1, 2)).transpose(1, 2)
 
 
+class Mean(nn.Module):
+    def __init__(self, *axes):
+        super().__init__()
+        self.axes = axes
+
+    def forward(self, x):
+        return x.mean(self.axes)
+
+
+class Max(nn.Module):
+    def forward(self, x):
+        return x.amax(1)
+
+
 def net_input_shape(workload):
     """Shape of a row as the module takes it: channels first for images."""
     shape = workload.input_shape
@@ -49,13 +63,13 @@ def input_dtype(workload):
 def make_net(workload):
     modules = []
     for index, (kind, *args) in enumerate(workload.layers):
-        channels = _channels(workload, modules)
+        shape = _row_shape(workload, modules)
         activation = None
         if kind in ("conv2d", "conv1d"):
             activation = args[3]
         elif kind == "dense" and index < len(workload.layers) - 1:
             activation = args[1]
-        modules.append(_make_layer(kind, args, channels))
+        modules.append(_make_layer(kind, args, shape))
         if activation == "relu":
             modules.append(nn.ReLU())
     if workload.loss == "mse":
@@ -70,11 +84,10 @@ def make_activation(name):
     return nn.Sigmoid() if name == "sigmoid" else nn.Identity()
 
 
-def _channels(workload, modules):
+def _row_shape(workload, modules):
     x = torch.zeros((1, *net_input_shape(workload)), dtype=input_dtype(workload))
     with torch.no_grad():
-        shape = nn.Sequential(*modules).eval()(x).shape[1:]
-    return shape[0] if len(shape) == 3 else shape[-1]
+        return nn.Sequential(*modules).eval()(x).shape[1:]
 
 
 def _initialised(layer):
@@ -83,11 +96,19 @@ def _initialised(layer):
     return layer
 
 
-def _make_layer(kind, args, channels):
+def _make_layer(kind, args, shape):
+    image = len(shape) == 3
+    channels = shape[0] if image else shape[-1]
     if kind == "dense":
         return _initialised(nn.Linear(channels, args[0]))
-    if kind == "conv2d":
+    if kind == "conv2d" and len(args) == 4:
         return _initialised(nn.Conv2d(channels, args[0], args[1], padding=args[2]))
+    if kind == "conv2d":  # with strides, which "same" does not allow
+        return _initialised(nn.Conv2d(channels, args[0], args[1], args[4], args[1] // 2))
+    if kind == "depthwise2d":
+        size, strides = args
+        layer = nn.Conv2d(channels, channels, size, strides, size // 2, groups=channels)
+        return _initialised(layer)
     if kind == "conv1d":
         return ChannelsFirst(_initialised(nn.Conv1d(channels, args[0], args[1], padding=args[2])))
     if kind == "embedding":
@@ -101,11 +122,15 @@ def _make_layer(kind, args, channels):
     if kind == "maxpool1d":
         return ChannelsFirst(nn.MaxPool1d(*args))
     if kind == "batchnorm":
-        return nn.BatchNorm2d(channels, eps=0.001, momentum=0.01)
+        norm = nn.BatchNorm2d if image else nn.BatchNorm1d
+        return norm(channels, eps=0.001, momentum=0.01)
     simple = {
         "maxpool2d": nn.MaxPool2d,
         "relu": nn.ReLU,
         "flatten": nn.Flatten,
         "dropout": nn.Dropout,
+        "mean1d": lambda: Mean(1),
+        "mean2d": lambda: Mean(2, 3),
+        "max1d": Max,
     }
     return simple[kind](*args)
