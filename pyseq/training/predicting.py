@@ -34,7 +34,7 @@ def batches(model, source, per_batch):
 
 
 def quick_answer(model, x, most_rows=0):
-    """Outputs by the short way, or None: rows like those of an earlier call, at most `most_rows`."""
+    """Outputs the short way, or None: rows as in an earlier call, at most `most_rows`."""
     quick = model._quick
     if quick is None or quick[0] != lowering.version():
         return None
