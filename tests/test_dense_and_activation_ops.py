@@ -4,6 +4,7 @@ against central differences in float64, and every instruction set against float6
 import numpy as np
 import pytest
 
+import pyseq
 from pyseq import _core, activations
 
 FLOAT_LEVELS = [level for level in _core.available_isas() if level != "ref64"]
@@ -121,6 +122,22 @@ def test_softmax(log, attrs, axis):
     e = np.exp(x)
     want = e / e.sum(axis, keepdims=True)
     np.testing.assert_allclose(y, np.log(want) if log else want, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("classes", [1, 2, 7, 8, 15, 16, 17])
+def test_softmax_of_rows_of_any_length(log, classes):
+    x = np.random.default_rng(4).normal(size=(21, classes)) * 2
+    y = check("softmax", x, [], {"log": log}, (classes,))
+    e = np.exp(x)
+    want = e / e.sum(-1, keepdims=True)
+    np.testing.assert_allclose(y, np.log(want) if log else want, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
+def test_softmax_of_nothing(shape):
+    model = pyseq.Sequential([pyseq.Input(shape), pyseq.layers.Softmax()])
+    assert model.predict_on_batch(np.zeros((2, *shape), "float32")).shape == (2, *shape)
 
 
 @pytest.mark.parametrize("level", _core.available_isas())

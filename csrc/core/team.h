@@ -39,7 +39,8 @@ class Pool {
   alignas(64) std::atomic<int> active_{0};
 };
 
-// Threads worth waking for `work` (floating point operations and elements moved).
+// Threads worth waking for `work` (floating point operations and elements moved), and whether that
+// is more than one where there are more: the same answer on every machine.
 int threads_for(double work);
 bool worth_a_team(double work);
 

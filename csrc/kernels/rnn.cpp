@@ -24,7 +24,7 @@ void copy(const real* x, real* y, Index n) { __builtin_memcpy(y, x, n * sizeof(r
 Index block_rows(const Rnn& c, Index n) {
   const Index unit = c.u * c.w > 131072 ? 14 : 8;
   const auto even = [](Index count) { return count + count % 2; };
-  if (n < 2) return n;
+  if (n < 2) return 1;
   const Index least = even((n + kRnnBlock - 1) / kRnnBlock);
   const Index count = larger(smaller(even((n + unit / 2) / unit), 8), least);
   return (n + count - 1) / count;

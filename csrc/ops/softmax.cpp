@@ -84,7 +84,7 @@ void columns(const Config& c, const real* x, real* y, int width) {
 }
 
 // kLanes short rows at a time, a lane each: a vector that one of them fills in part would be wasted.
-bool short_rows(const Config& c) { return c.inner == 1 && c.axis < kLanes; }
+bool short_rows(const Config& c) { return c.inner == 1 && c.axis > 0 && c.axis < kLanes; }
 
 // to (axis, kLanes) = rows (count, axis), and back
 void gather_rows(const real* rows, real* to, Index axis, Index count) {
