@@ -80,10 +80,11 @@ def test_batch_logs_match_keras(keras, data):
     seen = []
     for model, module in ((ours, callbacks), (theirs, keras.callbacks)):
         rows = []
+        # In a list: Keras calls a lone callback from several threads, in no certain order.
         callback = module.LambdaCallback(
             on_train_batch_end=lambda batch, logs, rows=rows: rows.append((batch, *logs.values()))
         )
-        model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0, callbacks=callback)
+        model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0, callbacks=[callback])
         seen.append(rows)
     np.testing.assert_allclose(seen[0], seen[1], rtol=1e-5)
 
