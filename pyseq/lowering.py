@@ -221,7 +221,8 @@ class Runner:
         return outputs if self.many else outputs[0]
 
 
-# Counts changes of any layer's `trainable` or `built`: while it stands still, keys stay valid.
+# Counts changes of any layer's `trainable`, `built` or `stateful`: while it stands still, keys
+# stay valid.
 _version = 0
 _known_states = {}
 
@@ -246,6 +247,16 @@ def state_key(layer):
     key = _known_states.setdefault(state, len(_known_states))
     object.__setattr__(layer, "_state", (_version, key))
     return key
+
+
+def is_stateful(layer):
+    """Whether the layer or one below it keeps states from batch to batch."""
+    cached = layer.__dict__.get("_has_states")
+    if cached is not None and cached[0] == _version:
+        return cached[1]
+    found = any(getattr(part, "stateful", False) for part in layer._flatten())
+    object.__setattr__(layer, "_has_states", (_version, found))
+    return found
 
 
 def run_layer(layer, inputs, training, mask=None):

@@ -238,6 +238,35 @@ def test_train_on_batch(keras, rng):
     np.testing.assert_allclose(ours.predict_on_batch(x), theirs.predict_on_batch(x), atol=1e-4)
 
 
+def test_single_batches_one_after_the_other(keras, rng):
+    """A batch like an earlier one takes a shorter way: the same numbers, and the same complaints."""
+    theirs, ours = pair(keras, rng, optimizer="Adam")
+    batches = [data(rng, rows) for rows in (12, 12, 5, 12, 5)]
+    for x, y in batches:
+        for method in ("train_on_batch", "test_on_batch", "train_on_batch"):
+            a, b = (getattr(m, method)(x, y) for m in (ours, theirs))
+            np.testing.assert_allclose(a, b, atol=1e-4)
+    x, y = data(rng, 12)
+    wide = np.empty((12, 8), "float32")
+    wide[:, ::2] = x
+    a, b = (m.train_on_batch(wide[:, ::2], y) for m in (ours, theirs))
+    np.testing.assert_allclose(a, b, atol=1e-4)
+    wrong = y.copy()
+    wrong[3] = 99
+    with pytest.raises(ValueError, match="labels"):
+        ours.train_on_batch(x, wrong)
+    before = ours.get_weights()
+    ours.layers[0].trainable = False
+    ours.train_on_batch(x, y)
+    np.testing.assert_array_equal(ours.get_weights()[0], before[0])
+    ours.layers[0].trainable = True
+    ours.train_on_batch(x, y)
+    assert np.any(ours.get_weights()[0] != before[0])
+    ours.compile("sgd", "mse")
+    with pytest.raises(ValueError):
+        ours.train_on_batch(x, np.zeros((12, 7, 2)))
+
+
 def test_loss_only_is_a_number(rng):
     x, y = data(rng, 12)
     model = pyseq.Sequential([pyseq.Input((4,)), layers.Dense(3, activation="softmax")])

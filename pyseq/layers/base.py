@@ -114,7 +114,7 @@ class Layer:
         if isinstance(value, Layer) and key != "_parent":
             self._children()  # lists that have grown come before it
             self._track(value)
-        elif key in ("built", "_trainable") and self.__dict__.get(key) is not value:
+        elif key in ("built", "_trainable", "stateful") and self.__dict__.get(key) is not value:
             lowering.touch()
         object.__setattr__(self, key, value)
 
@@ -535,6 +535,7 @@ class Layer:
         # Compiled programs are made again when they are needed.
         state = dict(vars(self), _runners={})
         state.pop("_state", None)
+        state.pop("_has_states", None)
         return state
 
     def __setstate__(self, state):

@@ -51,13 +51,16 @@ class MetricVariable:
 
     def assign(self, value):
         """Replace the array; a number fills it. Returns self."""
-        value = np.asarray(value)
-        if value.shape not in ((), self.shape):
+        value, old = np.asarray(value), self.value
+        if value.shape not in ((), old.shape):
             raise ValueError(
-                f"{self.path}: expected a value of shape {self.shape}, got {value.shape}"
+                f"{self.path}: expected a value of shape {old.shape}, got {value.shape}"
             )
         # A new array, not a write into the old one: results handed out earlier stay as they were.
-        self.value = np.broadcast_to(value, self.shape).astype(self.value.dtype)
+        if value.shape == old.shape:
+            self.value = value.astype(old.dtype)
+        else:
+            self.value = np.full(old.shape, value, old.dtype)
         return self
 
     def assign_add(self, value):

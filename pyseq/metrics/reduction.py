@@ -6,7 +6,6 @@ import numpy as np
 
 from pyseq.losses.base import (
     apply_mask,
-    divide_no_nan,
     function_mask,
     lower_function,
     squeeze_or_expand_to_same_rank,
@@ -117,7 +116,9 @@ class Mean(Metric):
 
     def result(self):
         """Return the mean, 0 before any value."""
-        return divide_no_nan(self.total.value, self.count.value).astype(self.dtype)[()]
+        count = self.count.value
+        mean = self.total.value / count if count != 0 else 0.0
+        return np.dtype(self.dtype).type(mean)
 
 
 @builtin("metrics")

@@ -6,6 +6,21 @@ import math
 
 import numpy as np
 
+_DTYPES = frozenset(
+    np.dtype(name)
+    for name in (
+        "float32",
+        "float64",
+        "int32",
+        "int64",
+        "uint8",
+        "int8",
+        "uint16",
+        "int16",
+        "bool",
+    )
+)
+
 
 def is_array(x):
     """True for anything NumPy can read as one array: ndarray, pandas, other libraries' tensors."""
@@ -36,17 +51,7 @@ def to_array(x, where):
         )
     if array.ndim == 0:
         raise ValueError(f"{where}: expected an array of rows, got a single number")
-    if array.dtype.name not in (
-        "float32",
-        "float64",
-        "int32",
-        "int64",
-        "uint8",
-        "int8",
-        "uint16",
-        "int16",
-        "bool",
-    ):
+    if array.dtype not in _DTYPES:
         array = array.astype("float32" if array.dtype.kind == "f" else "int64")
     return np.ascontiguousarray(array)
 

@@ -224,7 +224,7 @@ class Model(Layer, metaclass=_ModelType):
         self._runners = {}
 
     def _stateful(self):
-        return any(getattr(layer, "stateful", False) for layer in self._flatten())
+        return lowering.is_stateful(self)
 
     def _step_program(self, mode, x_shape, y_shape, batch_size):
         training = mode == "train"
@@ -234,10 +234,13 @@ class Model(Layer, metaclass=_ModelType):
         if program is None:
             where = "fit" if training else "evaluate"
             program = StepProgram(self, x_shape, y_shape, training, fixed, where)
-            if len(self._programs) > 64:
-                self._programs = {}
-            self._programs[key] = program
+            self._remember(key, program)
         return program
+
+    def _remember(self, key, program):
+        if len(self._programs) > 64:
+            self._programs = {}
+        self._programs[key] = program
 
     def _predictor(self, x_shape, batch_size):
         key = (x_shape, batch_size if self._stateful() else None, lowering.state_key(self))
@@ -543,19 +546,27 @@ class Model(Layer, metaclass=_ModelType):
         return predicting.rows(self, x)
 
     def _one_batch(self, x, y, sample_weight, class_weight, mode, where):
-        self._check_compiled(where)
-        data = inputs.rows_of(self, x, y, sample_weight, len(x), False, None, where, class_weight)
-        data.batch_size = data.rows
-        self._build_for(data.x.shape)
-        y_shape = data.y.shape[1:] if data.y is not None else None
-        program = self._step_program(mode, data.x.shape[1:], y_shape, data.rows)
-        self._check_targets(program, data.y, mode)
+        key = None
+        if type(x) is type(y) is np.ndarray and sample_weight is class_weight is None:
+            # Arrays like those of an earlier call need no other check than that of the labels.
+            key = (mode, x.shape, x.dtype, y.shape, y.dtype, lowering.state_key(self))
+        program, w = self._programs.get(key) if key else None, None
+        if program is None or not (x.flags.c_contiguous and y.flags.c_contiguous):
+            self._check_compiled(where)
+            data = inputs.rows_of(
+                self, x, y, sample_weight, len(x), False, None, where, class_weight
+            )
+            self._build_for(data.x.shape)
+            y_shape = data.y.shape[1:] if data.y is not None else None
+            program = self._step_program(mode, data.x.shape[1:], y_shape, data.rows)
+            if key and data.x is x and data.y is y:
+                self._remember(key, program)
+            x, y, w = data.x, data.y, program.prepare_weights(data.weights)
+        self._check_targets(program, y, mode)
         self.reset_metrics()
         totals = loop.Totals(self)
-        rows = (data.x, program.prepare_targets(data.y), program.prepare_weights(data.weights))
-        loop.run_batches(
-            self, program, rows, None, 0, data.rows, data.rows, 1, totals, float("inf")
-        )
+        rows = (x, program.prepare_targets(y), w)
+        loop.run_batches(self, program, rows, None, 0, len(x), len(x), 1, totals, float("inf"))
         return totals.results()
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
