@@ -272,3 +272,35 @@ def test_another_number_of_channels():
     layer(np.zeros((1, 5, 5, 3), "float32"))
     with pytest.raises(ValueError, match="first: expected size 3 along axis -1"):
         layer(np.zeros((1, 5, 5, 4), "float32"))
+
+
+@pytest.mark.parametrize("channels", [3, 16, 21])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("kernel", [(3, 3), (1, 3), (3, 1), (5, 3)])
+def test_depthwise_is_a_convolution_in_groups(channels, stride, padding, kernel, rng):
+    """All the ways in which tiles of pixels meet the borders, forward and back."""
+    for height, width in ((5, 3), (6, 4), (5, 5), (7, 6), (8, 9), (9, 12)):
+        if padding == "valid" and height < kernel[0]:
+            continue
+        options = dict(kernel_size=kernel, strides=stride, padding=padding)
+        x = rng.normal(size=(3, height, width, channels)).astype("float32")
+        models = []
+        for layer in (layers.DepthwiseConv2D(**options),
+                      layers.Conv2D(channels, groups=channels, **options)):
+            model = pyseq.Sequential([pyseq.Input(x.shape[1:]), layers.Conv2D(channels, 1), layer])
+            model.compile(pyseq.optimizers.SGD(0.1), "mse")
+            models.append(model)
+        depthwise, grouped = models
+        weights = [rng.normal(size=v.shape).astype("float32") for v in depthwise.weights]
+        depthwise.set_weights(weights)
+        weights[2] = weights[2].transpose(0, 1, 3, 2)
+        grouped.set_weights(weights)
+        want = grouped.predict_on_batch(x)
+        np.testing.assert_allclose(depthwise.predict_on_batch(x), want, atol=1e-4)
+        y = rng.normal(size=want.shape)
+        for model in models:
+            model.train_on_batch(x, y)
+        for i, (a, b) in enumerate(zip(depthwise.get_weights(), grouped.get_weights())):
+            b = b.transpose(0, 1, 3, 2) if i == 2 else b
+            np.testing.assert_allclose(a, b, atol=1e-4, err_msg=str((height, width, i)))

@@ -36,6 +36,25 @@ MODELS = {
         (9, 9, 5),
         lambda: [layers.DepthwiseConv2D(3, depth_multiplier=2), _norm(), layers.ReLU()],
     ],
+    "separable": [
+        (19, 17, 5),
+        lambda: [layers.DepthwiseConv2D(3, padding="same"), _norm(), layers.ReLU(6.0),
+                 layers.Conv2D(9, 1), _norm(), layers.Activation("silu")],
+    ],
+    "separable strided": [
+        (26, 31, 20),
+        lambda: [layers.DepthwiseConv2D(3, strides=2, padding="same", use_bias=False),
+                 layers.Conv2D(40, 1, use_bias=False, activation="tanh")],
+    ],
+    "separable wide": [
+        (13, 12, 300),
+        lambda: [layers.SeparableConv2D(33, 5, padding="same"), _norm()],
+    ],
+    "separable 1d": [(150, 16), lambda: [layers.SeparableConv1D(24, 3), layers.ReLU()]],
+    "separable 3d": [
+        (6, 6, 6, 4),
+        lambda: [layers.Reshape((36, 6, 4)), layers.DepthwiseConv2D((3, 1)), layers.Conv2D(3, 1)],
+    ],
     "dense": [(11,), lambda: [layers.Dense(9), _norm(), layers.Activation("sigmoid")]],
     "dense steps": [(7, 11), lambda: [layers.Dense(9, use_bias=False), _norm()]],
     "not to be fused": [
@@ -85,6 +104,8 @@ def test_what_is_fused():
     assert kinds("conv") == ["conv"]
     assert kinds("transpose") == ["conv_transpose"]
     assert kinds("depthwise") == ["depthwise_conv"]
+    for name in ("separable", "separable strided", "separable wide", "separable 1d"):
+        assert kinds(name) == ["depthwise_conv"], name
     assert kinds("dense") == ["dense"]
     assert kinds("not to be fused").count("batch_norm") == 2
 
@@ -141,3 +162,15 @@ def test_short_paths_agree_and_refuse_alike():
     for call in (model, model.predict_on_batch, lambda a: model.predict(a, verbose=0)):
         with pytest.raises(ValueError, match="expected"):
             call(x[:, :-1])
+
+
+def test_separable_gives_the_same_bits_at_any_thread_count():
+    for name in ("separable", "separable strided", "separable wide"):
+        answers = []
+        for threads in (1, 2, 3):
+            pyseq.config.set_num_threads(threads)
+            model, x = _model(name)
+            answers.append([model.predict_on_batch(x[:rows]) for rows in (1, 5, 90)])
+        for other in answers[1:]:
+            for a, b in zip(answers[0], other, strict=True):
+                np.testing.assert_array_equal(a, b)

@@ -279,16 +279,18 @@ void pack_pass(Pool* pool, Pass p, const Weights& w, const real* scale, real* pa
 // Boxes of a small output are made smaller, so that several workers find some. By shape and rows
 // alone: which taps of a border are skipped depends on the box.
 void divide_boxes(Pass& p, Index panels) {
-  constexpr Index kPieces = 8;
-  while (p.boxes() * panels < kPieces) {
+  // Few pieces, and more where they are still long: workers end at nearly the same time then.
+  constexpr Index kPieces = 8, kMorePieces = 24, kLong = 1 << 18;
+  for (;;) {
+    Index pixels = 1;
+    for (int k = 0; k < 4; ++k) pixels *= p.box[k];
+    const bool is_long = pixels * p.depth() * kPanel >= kLong;
+    if (p.boxes() * panels >= (is_long ? kMorePieces : kPieces)) return;
     // The outermost axis that can still be halved.
     const Index out[4] = {p.n, p.a[0].out, p.a[1].out, p.a[2].out};
     int i = 0;
     while (i < 4 && (p.box[i] == 1 || (i == 3 && p.box[3] < 2 * kMaxTilePixels))) ++i;
-    if (i == 4) return;
-    Index pixels = 1;
-    for (int k = 0; k < 4; ++k) pixels *= p.box[k];
-    if (pixels < 4 * kMaxTilePixels) return;
+    if (i == 4 || pixels < 4 * kMaxTilePixels) return;
     p.box[i] = pieces(p.box[i], 2);
     p.count[i] = pieces(out[i], p.box[i]);
   }
@@ -323,7 +325,7 @@ void run_pass(Pass& p, const ConvSource& src, const Weights& w, const ConvTarget
     r.b = packed;
   }
   const Index boxes = p.boxes(), panels = p.groups * pieces(p.fg, panel_unit(r));
-  const Index wanted = work.pool ? 3 * pool_workers(work.pool) : 1;
+  const Index wanted = work.pool ? 8 * pool_workers(work.pool) : 1;
   const Index splits = boxes >= wanted ? 1 : least(panels, pieces(wanted, most(boxes, 1)));
   parallel_for(work.pool, boxes * splits, 1, [&](Index begin, Index end, int worker) {
     for (Index item = begin; item < end; ++item) {

@@ -147,18 +147,32 @@ struct Run {
 
 Index ceil_div(Index a, Index b) { return a > 0 ? (a + b - 1) / b : -(-a / b); }
 
+// Longer, if it sees the same taps as the one before; false if there are too many.
+bool add_run(Run* runs, int& count, const Run& r) {
+  if (count && runs[count - 1].first == r.first && runs[count - 1].last == r.last) {
+    runs[count - 1].end = r.end;
+    return true;
+  }
+  if (count == kMaxRuns) return false;
+  runs[count++] = r;
+  return true;
+}
+
 int axis_runs(const PassAxis& a, Index begin, Index size, Run* runs) {
   int count = 0;
+  const Index reach = (a.taps - 1) * a.step;
   for (Index o = 0; o < size; ++o) {
     const Index at = (begin + o) * a.stride + a.first;
-    Index first = most(0, ceil_div(-at, a.step)), last = least(a.taps, ceil_div(a.in - at, a.step));
-    if (last <= first) first = last = 0;
-    if (count && runs[count - 1].first == first && runs[count - 1].last == last) {
-      runs[count - 1].end = o + 1;
+    if (at >= 0 && at + reach < a.in) {
+      // So do all after it, up to the last one that reads no further than the input's end.
+      const Index more = least(size - 1 - o, (a.in - 1 - reach - at) / a.stride);
+      if (!add_run(runs, count, {o, o + more + 1, 0, a.taps})) return 0;
+      o += more;
       continue;
     }
-    if (count == kMaxRuns) return 0;
-    runs[count++] = {o, o + 1, first, last};
+    Index first = most(0, ceil_div(-at, a.step)), last = least(a.taps, ceil_div(a.in - at, a.step));
+    if (last <= first) first = last = 0;
+    if (!add_run(runs, count, {o, o + 1, first, last})) return 0;
   }
   return count;
 }
@@ -236,6 +250,7 @@ void box_pixels(const Pass& p, Index index, bool classes, BoxPixels& b) {
   const Split s = choose_split(p, b, classes);
   b.classes = 0;
   Index k = 0;
+  const Index x_step = p.a[2].stride * p.xs[3], y_step = p.a[2].out_step * p.out_c;
   const auto add_class = [&](const Run& rd, const Run& rh, const Run& rw) {
     PixelClass& c = b.of_class[b.classes++];
     c = {k, k, {rd.first, rh.first, rw.first}, {rd.last, rh.last, rw.last}};
@@ -243,11 +258,14 @@ void box_pixels(const Pass& p, Index index, bool classes, BoxPixels& b) {
       for (Index d = rd.begin; d < rd.end; ++d)
         for (Index h = rh.begin; h < rh.end; ++h) {
           const Index x = n * p.xs[0] + d * p.a[0].stride * p.xs[1] + h * p.a[1].stride * p.xs[2];
-          const Index y = (b.begin[0] + n) * ys0 + at(0, d) * ys1 + at(1, h) * ys2;
-          for (Index w = rw.begin; w < rw.end; ++w, ++k) {
-            b.x[k] = x + w * p.a[2].stride * p.xs[3];
-            b.y[k] = y + at(2, w) * p.out_c;
+          const Index y =
+              (b.begin[0] + n) * ys0 + at(0, d) * ys1 + at(1, h) * ys2 + at(2, 0) * p.out_c;
+          Index *to_x = b.x + k - rw.begin, *to_y = b.y + k - rw.begin;
+          for (Index w = rw.begin; w < rw.end; ++w) {
+            to_x[w] = x + w * x_step;
+            to_y[w] = y + w * y_step;
           }
+          k += rw.end - rw.begin;
         }
     c.end = k;
   };

@@ -3,10 +3,11 @@
 namespace pyseq::PYSEQ_NS {
 namespace {
 
-constexpr int kPixels = 6;   // pixels of a register tile
-constexpr int kPixels3 = 4;  // with three neighbouring taps
+constexpr int kPixels = 6;  // pixels of a register tile
+// Of one with three neighbouring taps: pixels, and rows where those are neighbours too.
+constexpr int kPixels3 = 4, kRows3 = kVectorBytes == 64 ? 2 : 1;
 
-// One row of outputs that share their taps along D and H.
+// A row of outputs that share their taps along D and H; with 3 x 3 neighbours, several rows.
 struct Row {
   const PassAxis* a[3];
   Range d, h;
@@ -17,7 +18,7 @@ struct Row {
   const real* bias;
   bool relu;
   real* y;
-  Index y_step;
+  Index y_step, y_row;
 
   const real* weights(Index td, Index th, Index tw) const {
     const auto tap = [&](int i, Index t) { return a[i]->w_first + t * a[i]->w_step; };
@@ -61,42 +62,88 @@ PYSEQ_INLINE void tile(const Row& r, Index o, Range tw, Index c, int lanes) {
   finish<P, Partial>(r, acc, r.y + o * r.y_step + c, lanes);
 }
 
-// Three neighbouring taps along W at stride S: each input is loaded once for all outputs.
-template <int P, int S>
-PYSEQ_INLINE void tile3(const Row& r, Index o, Index c) {
-  constexpr int kInputs = (P - 1) * S + 3;
-  const V bias = r.bias ? load(r.bias + c) : V{};
-  V acc[P];
-#pragma GCC unroll 8
-  for (int p = 0; p < P; ++p) acc[p] = bias;
-  const Index w_step = r.a[2]->w_step * r.channels;
-  for (Index d = r.d.begin; d < r.d.end; ++d)
-    for (Index h = r.h.begin; h < r.h.end; ++h) {
-      const real* w = r.weights(d, h, 0) + c;
-      const real* x =
-          r.x + d * r.a[0]->step * r.plane + h * r.a[1]->step * r.row + o * S * r.channels + c;
-      V in[kInputs];
-#pragma GCC unroll 16
-      for (int i = 0; i < kInputs; ++i) in[i] = load(x + i * r.channels);
+// T x 3 neighbouring taps at stride S (T: 1 or 3), R rows of kPixels3 outputs: each input is loaded
+// once for all of them. `h` are the rows, `in` the columns of the inputs that exist.
+template <int T, int R, int S, bool Partial>
+PYSEQ_INLINE void tile3(const Row& r, Index o, Range h, Range in, Index c, int lanes) {
+  constexpr int P = kPixels3, kInputs = (P - 1) * S + 3;
+  const V bias = r.bias ? get<Partial>(r.bias + c, lanes) : V{};
+  const real* wp = r.weights(0, 0, 0) + c;
+  const Index w_row = r.a[1]->w_step * r.kernel_w * r.channels, w_step = r.a[2]->w_step * r.channels;
+  V acc[R][P], w[T][3];
 #pragma GCC unroll 4
-      for (int k = 0; k < 3; ++k) {
-        const V wv = load(w + k * w_step);
+  for (int t = 0; t < T; ++t)
+#pragma GCC unroll 4
+    for (int k = 0; k < 3; ++k) w[t][k] = get<Partial>(wp + t * w_row + k * w_step, lanes);
+#pragma GCC unroll 4
+  for (int q = 0; q < R; ++q)
 #pragma GCC unroll 8
-        for (int p = 0; p < P; ++p) acc[p] += in[p * S + k] * wv;
-      }
+    for (int p = 0; p < P; ++p) acc[q][p] = bias;
+  const real* x = r.x + o * S * r.channels + c;
+#pragma GCC unroll 8
+  for (int i = 0; i < (R - 1) * S + T; ++i, x += r.row) {
+    if (i < h.begin || i >= h.end) continue;
+    V v[kInputs];
+#pragma GCC unroll 16
+    for (int j = 0; j < kInputs; ++j) {
+      v[j] = V{};
+      if (j >= in.begin && j < in.end) v[j] = get<Partial>(x + j * r.channels, lanes);
+      v[j] = in_register(v[j]);
     }
-  finish<P, false>(r, acc, r.y + o * r.y_step + c, kLanes);
+#pragma GCC unroll 4
+    for (int q = 0; q < R; ++q) {
+      const int t = i - q * S;
+      if (t < 0 || t >= T) continue;
+#pragma GCC unroll 4
+      for (int k = 0; k < 3; ++k)
+#pragma GCC unroll 8
+        for (int p = 0; p < P; ++p) acc[q][p] += v[p * S + k] * w[t][k];
+    }
+  }
+#pragma GCC unroll 4
+  for (int q = 0; q < R; ++q)
+    finish<P, Partial>(r, acc[q], r.y + q * r.y_row + o * r.y_step + c, lanes);
+}
+
+// The last tile of a row begins early enough to be whole.
+template <int T, int R, int S>
+void run_rows3(const Row& r, Range h) {
+  constexpr int kInputs = (kPixels3 - 1) * S + 3;
+  const PassAxis& a = *r.a[2];
+  for (Index at = 0; at < a.out; at += kPixels3) {
+    const Index o = least(at, a.out - kPixels3), first = o * S + a.first;
+    const Range in{most(0, -first), least(kInputs, a.in - first)}, all{0, kInputs};
+    const bool whole = in.begin == 0 && in.end == kInputs && h.begin == 0 && h.end == (R - 1) * S + T;
+    Index c = 0;
+    if (whole)
+      for (; c + kLanes <= r.channels; c += kLanes)
+        tile3<T, R, S, false>(r, o, {0, (R - 1) * S + T}, all, c, kLanes);
+    else
+      for (; c + kLanes <= r.channels; c += kLanes) tile3<T, R, S, false>(r, o, h, in, c, kLanes);
+    if (c < r.channels)
+      tile3<T, R, S, true>(r, o, h, in, c, static_cast<int>(r.channels - c));
+  }
+}
+
+// Rows of outputs that run_rows3 takes at a time, 0 where it cannot.
+int rows_at_once(const PassAxis* const* a) {
+  const PassAxis &d = *a[0], &h = *a[1], &w = *a[2];
+  if (!three_neighbours(w) || w.out < kPixels3 || d.taps != 1 || d.out_step != 1) return 0;
+  if (h.taps == 1 && h.out_step == 1) return 1;
+  return three_neighbours(h) && h.stride == w.stride && h.out_step == 1 ? kRows3 : 0;
+}
+
+void run_rows3(const Row& r, Index rows, Range h) {
+  const bool square = r.a[1]->taps == 3, two = r.a[2]->stride == 2;
+  if (!square) two ? run_rows3<1, 1, 2>(r, h) : run_rows3<1, 1, 1>(r, h);
+  else if (rows == 1) two ? run_rows3<3, 1, 2>(r, h) : run_rows3<3, 1, 1>(r, h);
+  else two ? run_rows3<3, kRows3, 2>(r, h) : run_rows3<3, kRows3, 1>(r, h);
 }
 
 template <int P>
 void pixels(const Row& r, Index o, Range tw) {
   Index c = 0;
-  if (P == kPixels3 && r.a[2]->stride == 1)
-    for (; c + kLanes <= r.channels; c += kLanes) tile3<kPixels3, 1>(r, o, c);
-  else if (P == kPixels3)
-    for (; c + kLanes <= r.channels; c += kLanes) tile3<kPixels3, 2>(r, o, c);
-  else
-    for (; c + kLanes <= r.channels; c += kLanes) tile<P, false>(r, o, tw, c, kLanes);
+  for (; c + kLanes <= r.channels; c += kLanes) tile<P, false>(r, o, tw, c, kLanes);
   if (c < r.channels) tile<P, true>(r, o, tw, c, static_cast<int>(r.channels - c));
 }
 
@@ -105,16 +152,9 @@ void run_row(const Row& r) {
   const Range whole = whole_outputs(w), all{0, w.taps};
   Index o = 0;
   for (; o < whole.begin; ++o) pixels<1>(r, o, valid_taps(w, o));
-  if (three_neighbours(w))
-    for (; o + kPixels3 <= whole.end; o += kPixels3) pixels<kPixels3>(r, o, all);
-  else
-    for (; o + kPixels <= whole.end; o += kPixels) pixels<kPixels>(r, o, all);
+  for (; o + kPixels <= whole.end; o += kPixels) pixels<kPixels>(r, o, all);
   for (; o + 2 <= whole.end; o += 2) pixels<2>(r, o, all);
   for (; o < w.out; ++o) pixels<1>(r, o, valid_taps(w, o));
-}
-
-PassAxis axis_of(const ConvAxis& c, bool gradient, Index phase) {
-  return gradient ? gradient_axis(c, phase) : forward_axis(c);
 }
 
 bool plain_relu(const Activation& act) {
@@ -122,48 +162,77 @@ bool plain_relu(const Activation& act) {
 }
 
 // Rows of the output are independent; in a gradient those of one phase of the stride share taps.
-void run(const ConvShape& s, bool gradient, Index n, const real* x, const real* w,
-         const ConvTarget& out, Pool* pool) {
-  const Index c = s.channels;
+// Neighbouring rows are taken in groups, as large as some phase can take them at once.
+struct Walk {
+  const ConvShape& s;
+  const bool gradient;
   Index size[3], in[3], period[3];
-  for (int i = 0; i < 3; ++i) {
-    size[i] = gradient ? s.axis[i].in : s.axis[i].out;
-    in[i] = gradient ? s.axis[i].out : s.axis[i].in;
-    period[i] = gradient ? s.axis[i].stride : 1;
-  }
-  const Index row = in[2] * c, plane = in[1] * row, image = in[0] * plane;
-  const Activation* act = out.act && out.act->kind != kLinear ? out.act : nullptr;
-  const bool relu = act && !out.z && plain_relu(*act);
-  real* z = act && out.z ? out.z : out.y;
-  const Index work = most(1, size[2] * c * s.taps());
-  parallel_for(pool, n * size[0] * size[1], most(1, 32768 / work), [&](Index b, Index e, int) {
-    for (Index i = b; i < e; ++i) {
-      const Index h = i % size[1], d = i / size[1] % size[0], sample = i / size[1] / size[0];
-      const PassAxis ad = axis_of(s.axis[0], gradient, d % period[0]);
-      const PassAxis ah = axis_of(s.axis[1], gradient, h % period[1]);
-      const Index od = d / period[0], oh = h / period[1];
-      real* y = z + i * size[2] * c;
-      for (Index phase = 0; phase < least(period[2], size[2]); ++phase) {
-        const PassAxis aw = axis_of(s.axis[2], gradient, phase);
-        const real* from = x + sample * image + (od * ad.stride + ad.first) * plane +
-                           (oh * ah.stride + ah.first) * row + aw.first * c;
-        run_row({{&ad, &ah, &aw},
-                 valid_taps(ad, od),
-                 valid_taps(ah, oh),
-                 c,
-                 row,
-                 plane,
-                 s.axis[1].kernel,
-                 s.axis[2].kernel,
-                 from,
-                 w,
-                 out.bias,
-                 relu,
-                 y + phase * c,
-                 period[2] * c});
-      }
-      if (act && !relu) activation_forward(*act, y, out.y + i * size[2] * c, size[2] * c);
+  Index group, groups;  // rows of a group, groups of an image's plane
+
+  Walk(const ConvShape& shape, bool back) : s(shape), gradient(back) {
+    for (int i = 0; i < 3; ++i) {
+      size[i] = gradient ? s.axis[i].in : s.axis[i].out;
+      in[i] = gradient ? s.axis[i].out : s.axis[i].in;
+      period[i] = gradient ? s.axis[i].stride : 1;
     }
+    const PassAxis first[3] = {axis(0, 0), axis(1, 0), axis(2, 0)};
+    const PassAxis* const axes[3] = {first, first + 1, first + 2};
+    group = most(1, rows_at_once(axes)), groups = pieces(size[1], group);
+  }
+  PassAxis axis(int i, Index phase) const {
+    return gradient ? gradient_axis(s.axis[i], phase) : forward_axis(s.axis[i]);
+  }
+  Index count(Index n) const { return n * size[0] * groups; }
+  Index row(Index g) const { return g / groups * size[1] + least(g % groups * group, size[1]); }
+  Index work() const { return group * size[2] * s.channels * s.taps(); }
+
+  // Groups [begin, end), from out.y on.
+  void run(Index begin, Index end, const real* x, const real* w, const ConvTarget& out) const {
+    const Index c = s.channels, out_row = size[2] * c;
+    const Index in_row = in[2] * c, plane = in[1] * in_row, image = in[0] * plane;
+    const Activation* act = out.act && out.act->kind != kLinear ? out.act : nullptr;
+    const bool relu = act && !out.z && plain_relu(*act);
+    real* to = act && out.z ? out.z : out.y;
+    for (Index g = begin; g < end; ++g) {
+      const Index h = g % groups * group, d = g / groups % size[0], sample = g / groups / size[0];
+      const Index rows = least(group, size[1] - h), at = (row(g) - row(begin)) * out_row;
+      const PassAxis ad = axis(0, d % period[0]), ah = axis(1, h % period[1]);
+      const Index od = d / period[0], oh = h / period[1];
+      for (Index phase = 0; phase < least(period[2], size[2]); ++phase) {
+        const PassAxis aw = axis(2, phase);
+        const PassAxis* const a[3] = {&ad, &ah, &aw};
+        const Index top = oh * ah.stride + ah.first;
+        const real* from = x + sample * image + (od * ad.stride + ad.first) * plane + top * in_row +
+                           aw.first * c;
+        Row r{{&ad, &ah, &aw}, valid_taps(ad, od), valid_taps(ah, oh), c, in_row, plane,
+              s.axis[1].kernel, s.axis[2].kernel, from, w, out.bias, relu, to + at + phase * c,
+              period[2] * c, out_row};
+        if (rows_at_once(a) && r.d.end == 1) {
+          const Index reach = (rows - 1) * ah.stride + ah.taps;
+          run_rows3(r, rows, {most(0, -top), least(reach, ah.in - top)});
+          continue;
+        }
+        for (Index k = 0; k < rows; ++k) {
+          r.h = valid_taps(ah, oh + k);
+          r.x = from + k * ah.stride * in_row;
+          r.y = to + at + k * out_row + phase * c;
+          run_row(r);
+        }
+      }
+      if (act && !relu) activation_forward(*act, to + at, out.y + at, rows * out_row);
+    }
+  }
+};
+
+void run(const Walk& walk, Index n, const real* x, const real* w, const ConvTarget& out,
+         Pool* pool) {
+  const Index row = walk.size[2] * walk.s.channels;
+  const Index grain = most(1, 32768 / most(1, walk.work()));
+  parallel_for(pool, walk.count(n), grain, [&](Index begin, Index end, int) {
+    ConvTarget part = out;
+    part.y += walk.row(begin) * row;
+    if (part.z) part.z += walk.row(begin) * row;
+    walk.run(begin, end, x, w, part);
   });
 }
 
@@ -171,14 +240,31 @@ void run(const ConvShape& s, bool gradient, Index n, const real* x, const real* 
 
 void depthwise_forward(const ConvShape& s, Index n, const real* x, const real* w,
                        const ConvTarget& y, Pool* pool) {
-  run(s, false, n, x, w, y, pool);
+  run({s, false}, n, x, w, y, pool);
+}
+
+DepthwiseRows depthwise_rows(const ConvShape& s, Index n) {
+  const Walk walk(s, false);
+  return {walk.count(n), walk.group * walk.size[2]};
+}
+
+Index depthwise_forward_rows(const ConvShape& s, Index begin, Index end, const real* x,
+                             const real* w, const ConvTarget& y) {
+  const Walk walk(s, false);
+  walk.run(begin, end, x, w, y);
+  return (walk.row(end) - walk.row(begin)) * walk.size[2];
+}
+
+Index depthwise_first_pixel(const ConvShape& s, Index group) {
+  const Walk walk(s, false);
+  return walk.row(group) * walk.size[2];
 }
 
 void depthwise_data_gradient(const ConvShape& s, Index n, const real* dy, const real* w, real* dx,
                              Pool* pool) {
   ConvTarget out;
   out.y = dx;
-  run(s, true, n, dy, w, out, pool);
+  run({s, true}, n, dy, w, out, pool);
 }
 
 }  // namespace pyseq::PYSEQ_NS

@@ -13,20 +13,28 @@ struct FoldedNorm {
   double epsilon;
 };
 
-// Attributes norm (present), norm_scale, norm_center, norm_epsilon.
-PYSEQ_INLINE FoldedNorm folded_norm_from(const Plan& p, int first, Index channels) {
+struct NormAttributes {
+  const char *present = "norm", *scale = "norm_scale", *center = "norm_center",
+             *epsilon = "norm_epsilon";
+};
+
+PYSEQ_INLINE FoldedNorm folded_norm_from(const Plan& p, int first, Index channels,
+                                         const NormAttributes& names = {}) {
   FoldedNorm f{};
-  f.present = p.flag("norm");
+  f.present = p.flag(names.present);
   if (!f.present) return f;
   if (p.training()) p.fail("expected a folded normalization at inference only");
-  f.gamma = p.flag("norm_scale", true), f.beta = p.flag("norm_center", true);
-  f.first = first, f.channels = channels, f.epsilon = p.number("norm_epsilon");
+  f.gamma = p.flag(names.scale, true), f.beta = p.flag(names.center, true);
+  f.first = first, f.channels = channels, f.epsilon = p.number(names.epsilon);
   const int count = f.gamma + f.beta + 2;
-  if (p.params() != first + count) p.fail("expected %d variables, got %d", first + count, p.params());
+  if (p.params() < first + count) p.fail("expected %d variables, got %d", first + count, p.params());
   for (int i = first; i < first + count; ++i)
     if (p.param(i).size() != channels) p.fail("expected one number for each channel");
   return f;
 }
+
+// Variables of the normalization.
+PYSEQ_INLINE int norm_params(const FoldedNorm& f) { return f.present ? f.gamma + f.beta + 2 : 0; }
 
 // scale (channels), shift (channels), with `bias` (or null) of the op itself in the shift.
 PYSEQ_INLINE void fold_norm(const Run& r, const FoldedNorm& f, const real* bias, real* scale,

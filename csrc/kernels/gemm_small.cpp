@@ -223,6 +223,34 @@ PYSEQ_INLINE void add_rows(const Gemm& g, const real* a, const real* b, real* c,
   }
 }
 
+// Short rows of B: their sums stay in registers and B is read as one run, because memory does not
+// like several places of a page at a time. The same order of additions as add_rows.
+constexpr Index kLeastShort = 4, kMostShort = kVectorBytes == 64 ? 24 : 12;  // vectors of a row
+constexpr Index kAhead = 4096 / static_cast<Index>(sizeof(real));  // a page
+
+template <int W>
+void add_short_rows(const Gemm& g, const real* a, const real* b, real* c, Index n) {
+  if constexpr (W > kLeastShort) {
+    if (n <= (W - 1) * kLanes) return add_short_rows<W - 1>(g, a, b, c, n);
+  }
+  const int rest = static_cast<int>(n - (W - 1) * kLanes);
+  V s[W];
+#pragma GCC unroll 32
+  for (int w = 0; w < W - 1; ++w) s[w] = load(c + w * kLanes);
+  s[W - 1] = load_partial(c + (W - 1) * kLanes, rest);
+  for (Index k = 0; k < g.k; ++k, b += g.b_row) {
+    const V x = splat(a[k * g.a_col]);
+#pragma GCC unroll 32
+    for (int w = 0; w < W; ++w) __builtin_prefetch(b + w * kLanes + kAhead);
+#pragma GCC unroll 32
+    for (int w = 0; w < W - 1; ++w) s[w] += x * load(b + w * kLanes);
+    s[W - 1] += x * load_partial(b + (W - 1) * kLanes, rest);
+  }
+#pragma GCC unroll 32
+  for (int w = 0; w < W - 1; ++w) store(c + w * kLanes, s[w]);
+  store_partial(c + (W - 1) * kLanes, s[W - 1], rest);
+}
+
 template <int R>
 void stream_columns(const Gemm& g, Index row, Index first, Index n) {
   constexpr int U = R == 1 ? 8 : 4;  // rows of B side by side
@@ -233,6 +261,10 @@ void stream_columns(const Gemm& g, Index row, Index first, Index n) {
       for (Index j = 0; j < n; ++j) c[i * g.ldc + j] = g.bias ? g.bias[first + j] : real(0);
   const real* b = g.b + first;
   Index k = 0;
+  if (R == 1 && n > (kLeastShort - 1) * kLanes && n <= kMostShort * kLanes) {
+    add_short_rows<kMostShort>(g, a, b, c, n);
+    k = g.k;
+  }
   for (; k + U <= g.k; k += U) add_rows<R, U>(g, a + k * g.a_col, b + k * g.b_row, c, n);
   for (; k < g.k; ++k) add_rows<R, 1>(g, a + k * g.a_col, b + k * g.b_row, c, n);
   if (g.act.kind == kLinear) return;

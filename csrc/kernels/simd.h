@@ -46,6 +46,16 @@ PYSEQ_INLINE VI lane_numbers() {
   return v;
 }
 
+// v, which the compiler may not read from memory again wherever it is used.
+PYSEQ_INLINE V in_register(V v) {
+#if defined(__AVX512F__)
+  __asm__("" : "+v"(v));
+#elif defined(__x86_64__)
+  __asm__("" : "+x"(v));
+#endif
+  return v;
+}
+
 // The first n lanes (0 <= n <= kLanes) of memory that may end there; the others are 0.
 PYSEQ_INLINE V load_partial(const real* p, int n) {
 #if defined(__AVX512F__)
