@@ -200,10 +200,24 @@ void run_class(const PassRun& r, const BoxPixels& b, const PixelClass& c, const 
 
 void apply_activation(const PassRun& r, const BoxPixels& b, Index low, Index high, const real* y) {
   const Pass& p = r.p;
-  const bool rows = b.classes == 1 && low == 0 && high == p.out_c && p.a[2].out_step == 1;
-  const Index step = rows ? b.size[3] : 1, count = rows ? step * p.out_c : high - low;
-  for (Index k = 0; k < b.pixels; k += step)
-    activation_forward(*r.out.act, y + b.y[k] + low, r.out.y + b.y[k] + low, count);
+  const auto apply = [&](Index at, Index count) {
+    activation_forward(*r.out.act, y + at, r.out.y + at, count);
+  };
+  if (low > 0 || high < p.out_c || p.a[2].out_step != 1) {
+    for (Index k = 0; k < b.pixels; ++k) apply(b.y[k] + low, high - low);
+    return;
+  }
+  // Whole rows, whatever the order of their pixels.
+  const auto place = [&](int i, Index o) {
+    return p.a[i].out_first + (b.begin[i + 1] + o) * p.a[i].out_step;
+  };
+  for (Index n = 0; n < b.size[0]; ++n)
+    for (Index d = 0; d < b.size[1]; ++d)
+      for (Index h = 0; h < b.size[2]; ++h) {
+        const Index line = ((b.begin[0] + n) * p.a[0].out_size + place(0, d)) * p.a[1].out_size;
+        const Index pixel = (line + place(1, h)) * p.a[2].out_size + place(2, 0);
+        apply(pixel * p.out_c, b.size[3] * p.out_c);
+      }
 }
 
 constexpr Index kClassSegments = 64;  // above, pixels are not sorted into classes
@@ -292,6 +306,7 @@ void divide_boxes(Pass& p, Index panels) {
     while (i < 4 && (p.box[i] == 1 || (i == 3 && p.box[3] < 2 * kMaxTilePixels))) ++i;
     if (i == 4 || pixels < 4 * kMaxTilePixels) return;
     p.box[i] = pieces(p.box[i], 2);
+    if (i == 3) p.box[i] = round_to(p.box[i], kTile);
     p.count[i] = pieces(out[i], p.box[i]);
   }
 }

@@ -69,7 +69,8 @@ PYSEQ_INLINE void tile3(const Row& r, Index o, Range h, Range in, Index c, int l
   constexpr int P = kPixels3, kInputs = (P - 1) * S + 3;
   const V bias = r.bias ? get<Partial>(r.bias + c, lanes) : V{};
   const real* wp = r.weights(0, 0, 0) + c;
-  const Index w_row = r.a[1]->w_step * r.kernel_w * r.channels, w_step = r.a[2]->w_step * r.channels;
+  const Index w_step = r.a[2]->w_step * r.channels;
+  const Index w_row = r.a[1]->w_step * r.kernel_w * r.channels;
   V acc[R][P], w[T][3];
 #pragma GCC unroll 4
   for (int t = 0; t < T; ++t)
@@ -113,11 +114,12 @@ void run_rows3(const Row& r, Range h) {
   for (Index at = 0; at < a.out; at += kPixels3) {
     const Index o = least(at, a.out - kPixels3), first = o * S + a.first;
     const Range in{most(0, -first), least(kInputs, a.in - first)}, all{0, kInputs};
-    const bool whole = in.begin == 0 && in.end == kInputs && h.begin == 0 && h.end == (R - 1) * S + T;
+    constexpr int kReach = (R - 1) * S + T;
+    const bool inside = in.begin == 0 && in.end == kInputs && h.begin == 0 && h.end == kReach;
     Index c = 0;
-    if (whole)
+    if (inside)
       for (; c + kLanes <= r.channels; c += kLanes)
-        tile3<T, R, S, false>(r, o, {0, (R - 1) * S + T}, all, c, kLanes);
+        tile3<T, R, S, false>(r, o, {0, kReach}, all, c, kLanes);
     else
       for (; c + kLanes <= r.channels; c += kLanes) tile3<T, R, S, false>(r, o, h, in, c, kLanes);
     if (c < r.channels)
