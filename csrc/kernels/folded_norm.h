@@ -18,8 +18,9 @@ struct NormAttributes {
              *epsilon = "norm_epsilon";
 };
 
+// `last`: no variables of the op follow.
 PYSEQ_INLINE FoldedNorm folded_norm_from(const Plan& p, int first, Index channels,
-                                         const NormAttributes& names = {}) {
+                                         const NormAttributes& names = {}, bool last = true) {
   FoldedNorm f{};
   f.present = p.flag(names.present);
   if (!f.present) return f;
@@ -27,7 +28,8 @@ PYSEQ_INLINE FoldedNorm folded_norm_from(const Plan& p, int first, Index channel
   f.gamma = p.flag(names.scale, true), f.beta = p.flag(names.center, true);
   f.first = first, f.channels = channels, f.epsilon = p.number(names.epsilon);
   const int count = f.gamma + f.beta + 2;
-  if (p.params() < first + count) p.fail("expected %d variables, got %d", first + count, p.params());
+  if (last ? p.params() != first + count : p.params() < first + count)
+    p.fail("expected %d variables, got %d", first + count, p.params());
   for (int i = first; i < first + count; ++i)
     if (p.param(i).size() != channels) p.fail("expected one number for each channel");
   return f;

@@ -57,6 +57,8 @@ void plan_pointwise(Plan& p, Config& c, int first, Shape& y) {
   c.last_norm = folded_norm_from(p, first + 1 + c.last_bias, c.filters,
                                  {"pointwise_norm", "pointwise_norm_scale", "pointwise_norm_center",
                                   "pointwise_norm_epsilon"});
+  const int params = first + 1 + c.last_bias + norm_params(c.last_norm);
+  if (p.params() != params) p.fail("expected %d variables, got %d", params, p.params());
   const ConvShape s = pointwise_shape(c, piece_pixels(c));
   const ConvScratch scratch = conv_forward_scratch(s, true);
   c.piece_reals = piece_pixels(c) * c.shape.channels, c.fixed_reals = scratch.fixed;
@@ -81,7 +83,7 @@ void plan(Plan& p) {
   c.act = activation_from(p);
   const bool pointwise = p.flag("pointwise");
   c.bias = p.flag("norm") || pointwise ? p.flag("use_bias") : p.params() > 1;
-  c.norm = folded_norm_from(p, 1 + c.bias, c.shape.channels);
+  c.norm = folded_norm_from(p, 1 + c.bias, c.shape.channels, {}, !pointwise);
   c.packed = c.norm.present ? p.pack((2 + c.shape.taps()) * c.shape.channels) : -1;
   if (c.bias && p.param(1).size() != c.shape.channels)
     p.fail("expected one bias for each output channel");
