@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import os
 
-__version__ = "0.1.0"
+from pyseq._version import __version__ as __version__
 
 # Imported when first used, so that `import pyseq` stays quick.
 _MODULES = (
@@ -43,7 +43,7 @@ _NAMES = {
     "Layer": "pyseq.layers.base",
     "InputSpec": "pyseq.layers.shapes",
     "Input": "pyseq.layers.core",
-    "KerasTensor": "pyseq.layers.core",
+    "KerasTensor": "pyseq.layers.keras_tensor",
     "Variable": "pyseq.variable",
     "device": "pyseq.config",
     "DTypePolicy": "pyseq.dtype_policies",

@@ -11,13 +11,12 @@ import math
 
 import numpy as np
 
-from pyseq import arrays, backend
-from pyseq.saving import registration
-from pyseq.saving.serialization import deserialize_keras_object, serialize_keras_object
+from pyseq import dtypes, hooks, special, symbolic
+from pyseq.registry import registration
+from pyseq.registry.serialization import deserialize_keras_object, serialize_keras_object
 
 _SELU_SCALE = 1.0507009873554805
 _SELU_ALPHA = 1.6732632423543772
-_erf = np.frompyfunc(math.erf, 1, 1)
 
 # Arguments of the compiled twins; those missing here (relu, gelu) take the defaults of the core.
 _CORE_ARGUMENTS = {
@@ -37,11 +36,9 @@ def _builtin(*aliases):
     def decorate(fn):
         @functools.wraps(fn)
         def function(x, *args, **kwargs):
-            if arrays.is_traced(x):
-                from pyseq.tracing import activation
-
-                x = arrays.traced(x)
-                whole = None if args or kwargs else activation(x, function)
+            if symbolic.is_traced(x):
+                x = symbolic.traced(x)
+                whole = None if args or kwargs else hooks.ask("activation", x, function)
                 return fn(x, *args, **kwargs) if whole is None else whole
             return fn(x, *args, **kwargs)
 
@@ -53,10 +50,10 @@ def _builtin(*aliases):
 
 
 def _floats(x):
-    x = arrays.as_array(x)
+    x = symbolic.as_array(x)
     if x.dtype.kind == "f":
         return x
-    return x.astype(backend.compute_dtype(None))
+    return x.astype(dtypes.compute_dtype(None))
 
 
 @_builtin()
@@ -251,12 +248,10 @@ def gelu(x, approximate=False):
     if approximate:
         inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
         return (0.5 * x * (1 + np.tanh(inner))).astype(x.dtype)
-    if arrays.is_traced(x):
-        from pyseq.ops import erf as traced_erf
-
-        return 0.5 * x * (1 + traced_erf(x * math.sqrt(0.5)))
-    erf = np.asarray(_erf(x * math.sqrt(0.5)), dtype=np.float64)
-    return np.asarray(0.5 * x * (1 + erf), dtype=x.dtype)
+    scaled = x * math.sqrt(0.5)
+    if symbolic.is_traced(x):
+        return 0.5 * x * (1 + special.erf(scaled))
+    return np.asarray(0.5 * x * (1 + special.erf(np.float64(scaled))), dtype=x.dtype)
 
 
 @_builtin()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from pyseq.config import (  # noqa: F401  (re-exported under keras.backend's names)
     backend,
     epsilon,
@@ -13,128 +11,19 @@ from pyseq.config import (  # noqa: F401  (re-exported under keras.backend's nam
     set_floatx,
     set_image_data_format,
 )
+from pyseq.dtypes import (  # noqa: F401
+    DTYPES,
+    FLOAT_DTYPES,
+    INT_DTYPES,
+    compute_dtype,
+    is_float_dtype,
+    is_int_dtype,
+    result_type,
+    standardize_dtype,
+)
+from pyseq.layers.keras_tensor import is_keras_tensor  # noqa: F401
 from pyseq.naming import auto_name, get_uid, reset_uids  # noqa: F401
-
-INT_DTYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64")
-FLOAT_DTYPES = ("bfloat16", "float16", "float32", "float64")
-DTYPES = frozenset((*INT_DTYPES, *FLOAT_DTYPES, "bool", "string", "complex64", "complex128"))
-_PYTHON_DTYPES = {bool: "bool", int: "int32", float: None, str: "string", "int": "int32"}
-
-
-def standardize_dtype(dtype):
-    """Return the name of a dtype; None stands for `floatx()`.
-
-    Accepts names, NumPy dtypes and scalar types, Python's bool, int, float and str, and the
-    dtypes of other array libraries whose text ends in the name (`torch.float32`).
-
-    >>> standardize_dtype(np.int64), standardize_dtype(None)
-    ('int64', 'float32')
-    """
-    # Compared by type first: NumPy dtypes claim to equal strings such as "float".
-    if dtype is None or dtype is float or (isinstance(dtype, str) and dtype == "float"):
-        return floatx()
-    if isinstance(dtype, (str, type)) and dtype in _PYTHON_DTYPES:
-        return _PYTHON_DTYPES[dtype]
-    if isinstance(dtype, str):
-        name = dtype
-    elif isinstance(dtype, np.dtype) or (isinstance(dtype, type) and issubclass(dtype, np.generic)):
-        described = np.dtype(dtype)
-        name = "string" if described.kind in "US" else described.name
-    else:
-        name = getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]
-    if name not in DTYPES:
-        raise ValueError(
-            f"standardize_dtype: expected the name of a dtype, got {dtype!r}; "
-            f"use one of {sorted(DTYPES)}"
-        )
-    return name
-
-
-def compute_dtype(dtype):
-    """Return the dtype that arithmetic in `dtype` runs in: the 16-bit floats run in float32.
-
-    >>> compute_dtype("bfloat16"), compute_dtype("float64")
-    ('float32', 'float64')
-    """
-    name = standardize_dtype(dtype)
-    return "float32" if name in ("bfloat16", "float16") else name
-
-
-def is_float_dtype(dtype):
-    """Return whether `dtype` is a float type.
-
-    >>> is_float_dtype("float16"), is_float_dtype("int8")
-    (True, False)
-    """
-    return standardize_dtype(dtype) in FLOAT_DTYPES
-
-
-def is_int_dtype(dtype):
-    """Return whether `dtype` is a signed or unsigned integer type.
-
-    >>> is_int_dtype("uint8"), is_int_dtype("bool")
-    (True, False)
-    """
-    return standardize_dtype(dtype) in INT_DTYPES
-
-
-def is_keras_tensor(x):
-    """Return whether `x` is the symbolic result of `pyseq.Input`."""
-    return type(x).__name__ == "KerasTensor"
-
-
-def _is_weak(dtype):
-    if isinstance(dtype, str):
-        return dtype in ("int", "float")
-    return dtype is int or dtype is float
-
-
-def result_type(*dtypes):
-    """Return the dtype of an expression over arguments of these dtypes.
-
-    Integers with floats give the float type, and two different 16-bit floats give float32, as
-    in the promotion lattice of JAX that Keras follows.
-
-    >>> result_type("int64", "float32"), result_type("int8", "uint8")
-    ('float32', 'int16')
-    """
-    # int and float are weak: they do not widen a dtype given by name.
-    weak = [d for d in dtypes if _is_weak(d)]
-    names = [standardize_dtype(d) for d in dtypes if not _is_weak(d)]
-    if "string" in names:
-        raise ValueError("result_type: expected numeric dtypes, got 'string'")
-    floats = [n for n in names if n in FLOAT_DTYPES]
-    complexes = [n for n in names if n.startswith("complex")]
-    has_weak_float = any(d is not int and d != "int" for d in weak)
-    if complexes:
-        wide = "complex128" in complexes or "float64" in floats
-        return "complex128" if wide else "complex64"
-    if floats:
-        if len(set(floats)) == 1:
-            return floats[0]
-        return "float64" if "float64" in floats else "float32"
-    if has_weak_float or not dtypes:
-        return floatx()
-    if names and all(n == "bool" for n in names):
-        return "int32" if weak else "bool"
-    integers = [n for n in names if n != "bool"]
-    if not integers:
-        return "int32"
-    if "uint64" in integers and any(n.startswith("int") for n in integers):
-        return floatx()
-    return np.result_type(*integers).name
-
-
-def clear_session(free_memory=True):
-    """Restart the automatic names and the global random state, as in a new process.
-
-    Args:
-        free_memory: accepted for compatibility; memory is freed with its last reference.
-    """
-    from pyseq import random
-
-    reset_uids()
-    random.reset_global_seed_generator()
+from pyseq.utils.session import clear_session  # noqa: F401
 
 
 def __getattr__(name):

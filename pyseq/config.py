@@ -7,18 +7,12 @@ No file in the home directory is read or written. `KERAS_MAX_EPOCHS` and
 from __future__ import annotations
 
 import math
-import os
+
+from pyseq import _core, dtype_policies, settings
+from pyseq.settings import standardize_data_format
 
 FLOATX_NAMES = ("float16", "bfloat16", "float32", "float64")
-DATA_FORMATS = ("channels_first", "channels_last")
 MATMUL_PRECISIONS = ("highest", "high", "medium")
-
-_floatx = "float32"
-_epsilon = 1e-7
-_image_data_format = "channels_last"
-_dtype_policy = None
-_interactive_logging = True
-_traceback_filtering = True
 
 
 def backend():
@@ -36,7 +30,7 @@ def floatx():
     >>> floatx()
     'float32'
     """
-    return _floatx
+    return settings.floatx
 
 
 def set_floatx(value):
@@ -44,62 +38,43 @@ def set_floatx(value):
 
     The two 16-bit names are kept for configs; arithmetic is then in float32.
     """
-    global _floatx
     if value not in FLOATX_NAMES:
         raise ValueError(
             f"set_floatx: expected one of {FLOATX_NAMES}, got {value!r}; pass one of these names"
         )
-    _floatx = str(value)
+    settings.change("floatx", str(value))
 
 
 def epsilon():
     """Return the small number that keeps divisions and logarithms finite (1e-07)."""
-    return _epsilon
+    return settings.epsilon
 
 
 def set_epsilon(value):
     """Set the small number that keeps divisions and logarithms finite; it must be >= 0."""
-    global _epsilon
     value = float(value)
     if not (math.isfinite(value) and value >= 0.0):
         raise ValueError(
             f"set_epsilon: expected a finite number >= 0, got {value}; the default is 1e-07"
         )
-    _epsilon = value
+    settings.change("epsilon", value)
 
 
 def image_data_format():
     """Return the default position of the channel axis, `"channels_last"` unless changed."""
-    return _image_data_format
+    return settings.image_data_format
 
 
 def set_image_data_format(data_format):
     """Set the default position of the channel axis: `"channels_last"` or `"channels_first"`."""
-    global _image_data_format
-    _image_data_format = standardize_data_format(data_format, "set_image_data_format")
-
-
-def standardize_data_format(data_format, where="data_format"):
-    """Return a valid data format; None stands for the default one.
-
-    >>> standardize_data_format("Channels_First")
-    'channels_first'
-    """
-    if data_format is None:
-        return _image_data_format
-    lowered = str(data_format).lower()
-    if lowered not in DATA_FORMATS:
-        raise ValueError(
-            f"{where}: expected one of {DATA_FORMATS}, got {data_format!r}; pass one of these names"
-        )
-    return lowered
+    data_format = standardize_data_format(data_format, "set_image_data_format")
+    settings.change("image_data_format", data_format)
 
 
 def dtype_policy():
     """Return the `DTypePolicy` that layers get when they are given none."""
-    from pyseq.dtype_policies import DTypePolicy
 
-    return DTypePolicy(_floatx) if _dtype_policy is None else _dtype_policy
+    return dtype_policies.default()
 
 
 def set_dtype_policy(policy):
@@ -108,102 +83,67 @@ def set_dtype_policy(policy):
     Args:
         policy: a `DTypePolicy`, its name, or its config.
     """
-    global _dtype_policy
-    from pyseq import dtype_policies
-
     if policy is None:
         raise TypeError(
             "set_dtype_policy: expected a DTypePolicy, its name or its config, got None; "
             "pass 'float32' for the default"
         )
-    _dtype_policy = dtype_policies.get(policy)
+    settings.change("dtype_policy", dtype_policies.get(policy))
 
 
 def reset_dtype_policy():
     """Let the default policy follow `floatx()` again."""
-    global _dtype_policy
-    _dtype_policy = None
+    settings.change("dtype_policy", None)
 
 
 def enable_interactive_logging():
     """Show progress on standard output (the default)."""
-    global _interactive_logging
-    _interactive_logging = True
+    settings.change("interactive_logging", True)
 
 
 def disable_interactive_logging():
     """Send progress to the `logging` module instead of standard output."""
-    global _interactive_logging
-    _interactive_logging = False
+    settings.change("interactive_logging", False)
 
 
 def is_interactive_logging_enabled():
     """Return whether progress goes to standard output."""
-    return _interactive_logging
+    return settings.interactive_logging
 
 
 def enable_traceback_filtering():
     """Record that tracebacks may be shortened; pyseq's own are short and shown in full."""
-    global _traceback_filtering
-    _traceback_filtering = True
+    settings.change("traceback_filtering", True)
 
 
 def disable_traceback_filtering():
     """Record that tracebacks must not be shortened; pyseq's are shown in full either way."""
-    global _traceback_filtering
-    _traceback_filtering = False
+    settings.change("traceback_filtering", False)
 
 
 def is_traceback_filtering_enabled():
     """Return the flag that `enable_traceback_filtering` sets."""
-    return _traceback_filtering
-
-
-def _cap(value, where):
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{where}: expected a positive integer or None, got {value!r}")
-    if value < 1:
-        raise ValueError(f"{where}: expected a positive integer or None, got {value}")
-    return value
-
-
-def _cap_from_environment(variable):
-    text = os.environ.get(variable)
-    if not text:
-        return None
-    try:
-        value = int(text)
-    except ValueError as error:
-        raise ValueError(f"{variable}: expected a positive integer, got {text!r}") from error
-    return _cap(value, variable)
-
-
-_max_epochs = _cap_from_environment("KERAS_MAX_EPOCHS")
-_max_steps_per_epoch = _cap_from_environment("KERAS_MAX_STEPS_PER_EPOCH")
+    return settings.traceback_filtering
 
 
 def max_epochs():
     """Return the cap on the epochs of any `fit`, or None."""
-    return _max_epochs
+    return settings.max_epochs
 
 
 def set_max_epochs(value):
     """Cap the epochs of any `fit`, for debugging; None removes the cap."""
-    global _max_epochs
-    _max_epochs = _cap(value, "set_max_epochs")
+    settings.change("max_epochs", settings.checked_cap(value, "set_max_epochs"))
 
 
 def max_steps_per_epoch():
     """Return the cap on the steps of an epoch, or None."""
-    return _max_steps_per_epoch
+    return settings.max_steps_per_epoch
 
 
 def set_max_steps_per_epoch(value):
     """Cap the steps of an epoch of `fit`, `evaluate` and `predict`; None removes the cap."""
-    global _max_steps_per_epoch
-    _max_steps_per_epoch = _cap(value, "set_max_steps_per_epoch")
+    settings.change("max_steps_per_epoch", settings.checked_cap(value, "set_max_steps_per_epoch"))
 
 
 def enable_unsafe_deserialization():
@@ -219,15 +159,12 @@ def enable_unsafe_deserialization():
     )
 
 
-_device = None
-
-
 def current_device():
     """Return where models compute: `"cpu"`, `"cuda"` or `"cuda:1"`.
 
     The first value is that of the environment variable `PYSEQ_DEVICE`, else `"cpu"`.
     """
-    return _device or os.environ.get("PYSEQ_DEVICE") or "cpu"
+    return settings.device
 
 
 def set_device(name):
@@ -241,12 +178,8 @@ def set_device(name):
 
     >>> set_device("cpu")
     """
-    global _device
-    from pyseq import _core, lowering
-
     _core.set_device(str(name))
-    _device = str(name)
-    lowering.touch()
+    settings.change("device", str(name))
 
 
 def list_devices():
@@ -255,8 +188,6 @@ def list_devices():
     >>> list_devices()[0][0]
     'cpu'
     """
-    from pyseq import _core
-
     return _core.list_devices()
 
 
@@ -282,8 +213,6 @@ class device:
 
 def num_threads():
     """Return how many threads compute."""
-    from pyseq import _core
-
     return _core.num_threads()
 
 
@@ -298,15 +227,11 @@ def set_num_threads(count):
     count = count.__index__()
     if count < 1:
         raise ValueError(f"set_num_threads: expected an integer >= 1, got {count}")
-    from pyseq import _core
-
     _core.set_num_threads(count)
 
 
 def float32_matmul_precision():
     """Return `"highest"`, `"high"` or `"medium"`."""
-    from pyseq import _core
-
     return _core.matmul_precision()
 
 
@@ -323,6 +248,4 @@ def set_float32_matmul_precision(precision):
             f"set_float32_matmul_precision: expected one of {MATMUL_PRECISIONS}, "
             f"got {precision!r}; pass one of these names"
         )
-    from pyseq import _core
-
     _core.set_matmul_precision(precision)

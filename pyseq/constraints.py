@@ -2,16 +2,16 @@
 
 A constraint maps an array to an array of the same shape. The built-in ones also have `lower()`,
 the description that the compiled core understands. Norms are L2 norms `n` over `axis`, and
-epsilon is `pyseq.config.epsilon()`.
+epsilon is `pyseq.settings.epsilon`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from pyseq import config
-from pyseq.saving.registration import builtin, to_snake_case
-from pyseq.saving.serialization import (
+from pyseq import settings
+from pyseq.registry.registration import builtin, to_snake_case
+from pyseq.registry.serialization import (
     construct,
     deserialize_keras_object,
     get_object,
@@ -87,7 +87,7 @@ class MaxNorm(Constraint):
     def __call__(self, w):
         w = _as_floats(w)
         norms = _norms(w, _axes(self.axis, "MaxNorm"))
-        return w * (np.clip(norms, 0, self.max_value) / (config.epsilon() + norms))
+        return w * (np.clip(norms, 0, self.max_value) / (settings.epsilon + norms))
 
     def get_config(self):
         return {"max_value": self.max_value, "axis": self.axis}
@@ -98,7 +98,7 @@ class MaxNorm(Constraint):
             "kind": "max_norm",
             "max_value": float(self.max_value),
             "axis": list(_axes(self.axis, "MaxNorm")),
-            "epsilon": config.epsilon(),
+            "epsilon": settings.epsilon,
         }
 
 
@@ -135,7 +135,7 @@ class UnitNorm(Constraint):
 
     def __call__(self, w):
         w = _as_floats(w)
-        return w / (config.epsilon() + _norms(w, _axes(self.axis, "UnitNorm")))
+        return w / (settings.epsilon + _norms(w, _axes(self.axis, "UnitNorm")))
 
     def get_config(self):
         return {"axis": self.axis}
@@ -145,7 +145,7 @@ class UnitNorm(Constraint):
         return {
             "kind": "unit_norm",
             "axis": list(_axes(self.axis, "UnitNorm")),
-            "epsilon": config.epsilon(),
+            "epsilon": settings.epsilon,
         }
 
 
@@ -179,7 +179,7 @@ class MinMaxNorm(Constraint):
         norms = _norms(w, _axes(self.axis, "MinMaxNorm"))
         wanted = np.clip(norms, self.min_value, self.max_value)
         wanted = self.rate * wanted + (1 - self.rate) * norms
-        return w * (wanted / (config.epsilon() + norms))
+        return w * (wanted / (settings.epsilon + norms))
 
     def get_config(self):
         return {
@@ -197,7 +197,7 @@ class MinMaxNorm(Constraint):
             "max_value": float(self.max_value),
             "rate": float(self.rate),
             "axis": list(_axes(self.axis, "MinMaxNorm")),
-            "epsilon": config.epsilon(),
+            "epsilon": settings.epsilon,
         }
 
 

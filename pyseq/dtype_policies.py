@@ -7,9 +7,9 @@ unchanged, and compute in float32.
 
 from __future__ import annotations
 
-from pyseq import backend, config
-from pyseq.saving.registration import builtin
-from pyseq.saving.serialization import (
+from pyseq import dtypes, settings
+from pyseq.registry.registration import builtin
+from pyseq.registry.serialization import (
     construct,
     deserialize_keras_object,
     serialize_keras_object,
@@ -45,7 +45,7 @@ class DTypePolicy:
 
     def __init__(self, name=None):
         if name is None:
-            name = config.dtype_policy().name
+            name = default().name
         if not isinstance(name, str):
             raise TypeError(
                 f"DTypePolicy: expected the name of a policy, got {name!r}; "
@@ -61,7 +61,7 @@ class DTypePolicy:
             self.compute_dtype = self.variable_dtype = "float32"
             return
         try:
-            dtype = backend.compute_dtype(name)
+            dtype = dtypes.compute_dtype(name)
         except ValueError as error:
             raise ValueError(
                 f"DTypePolicy: expected the name of a dtype or one of {_MIXED}, got {name!r}; "
@@ -98,6 +98,11 @@ class FloatDTypePolicy(DTypePolicy):
     """Another name of `DTypePolicy`, which some files use."""
 
 
+def default():
+    """Return the policy of layers that are given none; `config.set_dtype_policy` sets it."""
+    return DTypePolicy(settings.floatx) if settings.dtype_policy is None else settings.dtype_policy
+
+
 def serialize(dtype_policy):
     """Return the config dict of a policy."""
     return serialize_keras_object(dtype_policy)
@@ -115,11 +120,11 @@ def get(identifier):
     <DTypePolicy "float64">
     """
     if identifier is None:
-        return config.dtype_policy()
+        return default()
     if isinstance(identifier, dict):
         identifier = deserialize(identifier)
     if isinstance(identifier, DTypePolicy):
         return identifier
     if isinstance(identifier, str):
         return DTypePolicy(identifier)
-    return DTypePolicy(backend.standardize_dtype(identifier))
+    return DTypePolicy(dtypes.standardize_dtype(identifier))

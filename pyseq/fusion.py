@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 
-from pyseq import config
+from pyseq import settings
 
 _LINEAR_OPS = ("conv", "conv_transpose", "depthwise_conv", "dense")
 
@@ -30,7 +30,7 @@ def fuse(graph, output, portable=False):
     for op in graph.ops:
         for slot in op["inputs"]:
             readers[slot] = readers.get(slot, 0) + 1
-    folds_norm = not portable and config.current_device() == "cpu"
+    folds_norm = not portable and settings.device == "cpu"
     producer, ops = {}, []
     for op in graph.ops:
         before = producer.get(op["inputs"][0]) if op["inputs"] else None

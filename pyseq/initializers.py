@@ -11,15 +11,14 @@ import math
 
 import numpy as np
 
-from pyseq import backend, random
-from pyseq.saving.registration import builtin, to_snake_case
-from pyseq.saving.serialization import (
+from pyseq import dtypes, hooks, random, windows
+from pyseq.registry.registration import builtin, to_snake_case
+from pyseq.registry.serialization import (
     construct,
     deserialize_keras_object,
     get_object,
     serialize_keras_object,
 )
-from pyseq.utils import windows
 
 # Files of the TensorFlow 1 era hold the dtype of the weight in the initializer.
 _RETIRED = {"dtype": (None, "float32", "float64")}
@@ -33,7 +32,7 @@ def _register(cls=None, aliases=()):
 
 
 def _array_dtype(dtype):
-    name = backend.standardize_dtype(dtype)
+    name = dtypes.standardize_dtype(dtype)
     return "float32" if name == "bfloat16" else name
 
 
@@ -512,6 +511,7 @@ def deserialize(config, custom_objects=None):
     return deserialize_keras_object(config, custom_objects, family="initializers")
 
 
+@hooks.answers("initializer")
 def get(identifier):
     """Return an initializer from None, a name, config dict, class, callable or array.
 

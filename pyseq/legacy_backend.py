@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import activations, losses, ops
+from pyseq.layers.merging import batch_dot as batch_dot
+from pyseq.layers.merging import l2_normalize as l2_normalize
 from pyseq.variable import Variable
 
 # The same name and arguments in pyseq.ops.
@@ -50,20 +52,6 @@ def dot(x, y):
     return ops.dot(x, y)
 
 
-def batch_dot(x, y, axes=None):
-    """Products of the rows of a batch, summed over one axis of each."""
-    if axes is None:
-        axes = (x.ndim - 1, max(y.ndim - 2, 1))
-    axes = (axes, axes) if isinstance(axes, int) else tuple(axes)
-    first = [chr(ord("b") + i) for i in range(x.ndim - 1)]
-    second = [chr(ord("n") + i) for i in range(y.ndim - 1)]
-    second[axes[1] % y.ndim - 1] = first[axes[0] % x.ndim - 1]
-    summed = first[axes[0] % x.ndim - 1]
-    result = [letter for letter in (*first, *second) if letter != summed]
-    out = ops.einsum(f"a{''.join(first)},a{''.join(second)}->a{''.join(result)}", x, y)
-    return out if result else ops.expand_dims(out, -1)
-
-
 def permute_dimensions(x, pattern):
     """Axes in another order."""
     return ops.transpose(x, tuple(pattern))
@@ -93,11 +81,6 @@ def switch(condition, then_expression, else_expression):
     """One of two values, which may be functions without arguments."""
     values = [v() if callable(v) else v for v in (then_expression, else_expression)]
     return ops.where(condition, *values)
-
-
-def l2_normalize(x, axis=None):
-    """x divided by its length along `axis`."""
-    return x / ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis=axis, keepdims=True), 1e-12))
 
 
 def constant(value, dtype=None, shape=None, name=None):

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from pyseq import _core, config, fusion
+from pyseq import _core, fusion, hooks
 from pyseq.variable import Variable
 
 
@@ -107,7 +107,7 @@ class Graph:
                 "inputs": [v.slot for v in inputs],
                 "outputs": [v.slot for v in outputs],
                 "params": [self._variable(w) for w in weights],
-                "attrs": {k: _plain(v) for k, v in attrs.items() if v is not None},
+                "attrs": {k: plain(v) for k, v in attrs.items() if v is not None},
                 "fold": fold,
             }
         )
@@ -169,11 +169,11 @@ def _as_list(values):
     return list(values) if isinstance(values, (list, tuple)) else [values]
 
 
-def _plain(value):
+def plain(value):
     if isinstance(value, (bool, str)):
         return value
     if isinstance(value, (tuple, list)):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, float) or type(value).__name__.startswith("float"):
         return float(value)
     if isinstance(value, (int,)) or hasattr(value, "__index__"):
@@ -189,16 +189,6 @@ def lower(layer, input_shape, training, batch_size=None, mask_shape=None, losses
     if mask_shape is not None:
         x = x.with_mask(graph.add_input(mask_shape))
     return graph, layer.emit(graph, x)
-
-
-def is_compiled(part):
-    """True for a regularizer or constraint that the core knows, False for a user's own or None."""
-    for cls in type(part).__mro__:
-        if "lower" in vars(cls):
-            return True
-        if "__call__" in vars(cls):
-            return False
-    return False
 
 
 class Runner:
@@ -221,44 +211,30 @@ class Runner:
         return outputs if self.many else outputs[0]
 
 
-# Counts changes of any layer's `trainable`, `built` or `stateful`: while it stands still, keys
-# stay valid.
-_version = 0
-_known_states = {}
+@hooks.answers("run_call")
+def run_call(layer, inputs, training):
+    """Run the built-in class of a user's layer on an array."""
+    shape = np.shape(inputs)
+
+    def make():
+        with layer._built_in():
+            return Runner(layer, shape[1:], training, shape[0])
+
+    runner = _runner(layer, ("call", shape, training), make)
+    return runner([np.ascontiguousarray(inputs, runner.dtype)])
 
 
-def touch():
-    """Note that some layer was frozen, rebuilt or replaced."""
-    global _version
-    _version += 1
+def _runner(layer, key, make):
+    """What `make()` returns, kept under `key` among the last eight programs of the layer."""
+    key = (*key, layer._state_key())
+    runner = layer._runners.get(key)
+    if runner is None:
+        runner = make()
+        layer._runners = {key: runner, **dict(list(layer._runners.items())[:7])}
+    return runner
 
 
-def version():
-    return _version
-
-
-def state_key(layer):
-    """A number that differs whenever the layer must be lowered anew: frozen, rebuilt."""
-    cached = layer.__dict__.get("_state")
-    if cached is not None and cached[0] == _version:
-        return cached[1]
-    parts = ((id(part), part._trainable, part.built) for part in layer._flatten())
-    state = (config.current_device(), *parts)
-    key = _known_states.setdefault(state, len(_known_states))
-    object.__setattr__(layer, "_state", (_version, key))
-    return key
-
-
-def is_stateful(layer):
-    """Whether the layer or one below it keeps states from batch to batch."""
-    cached = layer.__dict__.get("_has_states")
-    if cached is not None and cached[0] == _version:
-        return cached[1]
-    found = any(getattr(part, "stateful", False) for part in layer._flatten())
-    object.__setattr__(layer, "_has_states", (_version, found))
-    return found
-
-
+@hooks.answers("run_layer")
 def run_layer(layer, inputs, training, mask=None):
     """Run a layer or model on an array; lowers it at the first call for each input shape."""
     x = np.asarray(inputs)
@@ -272,11 +248,10 @@ def run_layer(layer, inputs, training, mask=None):
         layer.check_input(x.shape)
         layer.build(x.shape)
     mask_shape = None if mask is None else np.shape(mask)[1:]
-    key = (x.shape[1:], training, mask_shape, state_key(layer))
-    runner = layer._runners.get(key)
-    if runner is None:
-        runner = Runner(layer, x.shape[1:], training, x.shape[0], mask_shape)
-        layer._runners = {key: runner, **dict(list(layer._runners.items())[:7])}
+    key = (x.shape[1:], training, mask_shape)
+    runner = _runner(
+        layer, key, lambda: Runner(layer, x.shape[1:], training, x.shape[0], mask_shape)
+    )
     arrays = [np.ascontiguousarray(x, runner.dtype)]
     if mask is not None:
         arrays.append(np.ascontiguousarray(mask, runner.dtype))

@@ -14,7 +14,8 @@ import builtins
 
 import numpy as np
 
-from pyseq import activations, arrays, config
+from pyseq import activations, hooks, losses, settings, symbolic
+from pyseq.special import erf as erf
 
 # Same name, same meaning in NumPy.
 _NUMPY = (
@@ -41,13 +42,13 @@ _ACTIVATIONS = (
 
 def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
     """Return `x` as an array; Python numbers become `floatx()` or int32, as in Keras."""
-    if arrays.is_traced(x):
-        return arrays.as_array(x, dtype)
+    if symbolic.is_traced(x):
+        return symbolic.as_array(x, dtype)
     if dtype is None and not hasattr(x, "dtype") and not hasattr(x, "__array__"):
         array = np.asarray(x)
         # Arrays within lists keep their dtype.
         if array.dtype == np.float64 and not _holds_arrays(x):
-            dtype = config.floatx()
+            dtype = settings.floatx
         elif array.dtype == np.int64 and not _holds_arrays(x):
             dtype = "int32"
         return array if dtype is None else array.astype(dtype)
@@ -65,34 +66,33 @@ array = convert_to_tensor
 
 def zeros(shape, dtype=None):
     """Return an array of zeros, of `floatx()` by default."""
-    return full(shape, 0, dtype or config.floatx())
+    return full(shape, 0, dtype or settings.floatx)
 
 
 def ones(shape, dtype=None):
     """Return an array of ones, of `floatx()` by default."""
-    return full(shape, 1, dtype or config.floatx())
+    return full(shape, 1, dtype or settings.floatx)
 
 
 def empty(shape, dtype=None):
     """Return an array whose content is not defined, of `floatx()` by default."""
-    return np.empty(shape, dtype or config.floatx())
+    return np.empty(shape, dtype or settings.floatx)
 
 
 def full(shape, fill_value, dtype=None):
     """Return an array filled with one value."""
     dtype = dtype or convert_to_tensor(fill_value).dtype
-    trace = arrays.trace.get()
+    trace = symbolic.trace.get()
     if trace is not None:
-        from pyseq.tracing import making
-
-        if making.begins_with_batch(shape):
-            return making.filled(trace, shape, fill_value, dtype)
+        filled = hooks.ask("filled", trace, shape, fill_value, dtype)
+        if filled is not None:
+            return filled
     return np.full(shape, fill_value, dtype)
 
 
 def eye(N, M=None, k=0, dtype=None):
     """Return an identity matrix, of `floatx()` by default."""
-    return np.eye(N, M, k, dtype or config.floatx())
+    return np.eye(N, M, k, dtype or settings.floatx)
 
 
 def identity(n, dtype=None):
@@ -102,7 +102,7 @@ def identity(n, dtype=None):
 
 def tri(N, M=None, k=0, dtype=None):
     """Return a lower triangle of ones, of `floatx()` by default."""
-    return np.tri(N, M, k, dtype or config.floatx())
+    return np.tri(N, M, k, dtype or settings.floatx)
 
 
 def arange(start, stop=None, step=None, dtype=None):
@@ -114,13 +114,13 @@ def arange(start, stop=None, step=None, dtype=None):
 
 def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
     """Return evenly spaced numbers, of `floatx()` by default."""
-    return np.linspace(start, stop, num, endpoint, retstep, dtype or config.floatx(), axis)
+    return np.linspace(start, stop, num, endpoint, retstep, dtype or settings.floatx, axis)
 
 
 def slice(inputs, start_indices, shape):
     """Return the part of `inputs` of `shape` that begins at `start_indices`."""
     ends = np.add(start_indices, shape)
-    return arrays.as_array(inputs)[tuple(map(builtins.slice, start_indices, ends))]
+    return symbolic.as_array(inputs)[tuple(map(builtins.slice, start_indices, ends))]
 
 
 def slice_update(inputs, start_indices, updates):
@@ -133,9 +133,9 @@ def slice_update(inputs, start_indices, updates):
 
 def unstack(x, num=None, axis=0):
     """Return the parts of `x` along `axis` as a list."""
-    x = arrays.as_array(x)
+    x = symbolic.as_array(x)
     axis %= x.ndim
-    if arrays.is_traced(x):
+    if symbolic.is_traced(x):
         before = (builtins.slice(None),) * axis
         return [x[(*before, i)] for i in range(x.known(x.shape[axis], "a batch to unstack"))]
     return list(np.moveaxis(x, axis, 0))
@@ -143,7 +143,7 @@ def unstack(x, num=None, axis=0):
 
 def divide_no_nan(x1, x2):
     """Return x1 / x2, and 0 where x2 is 0."""
-    if arrays.is_traced(x1) or arrays.is_traced(x2):
+    if symbolic.is_traced(x1) or symbolic.is_traced(x2):
         zero = np.equal(x2, 0)
         return np.where(zero, 0.0, np.divide(x1, np.where(zero, 1.0, x2)))
     return np.divide(x1, x2, out=np.zeros(np.broadcast(x1, x2).shape), where=np.not_equal(x2, 0))
@@ -156,32 +156,30 @@ def convert_to_numpy(x):
 
 def is_tensor(x):
     """True for arrays and for the tensors of a trace."""
-    return isinstance(x, np.ndarray) or arrays.is_traced(x)
+    return isinstance(x, np.ndarray) or symbolic.is_traced(x)
 
 
 def cast(x, dtype):
     """Return `x` in another dtype."""
-    return arrays.as_array(x).astype(dtype)
+    return symbolic.as_array(x).astype(dtype)
 
 
 def shape(x):
     """Return the shape of `x`; the batch of a tensor in a trace is a tensor itself."""
-    x = arrays.traced(x)
+    x = symbolic.traced(x)
     return np.shape(x)
 
 
 def stop_gradient(x):
     """Return `x`; while training nothing before it gets a gradient through it."""
-    if arrays.is_traced(x):
-        from pyseq.tracing.functions import unary
-
-        return unary(arrays.trace.get(), x, "stop_gradient")
+    if symbolic.is_traced(x):
+        return hooks.ask("unary", symbolic.trace.get(), x, "stop_gradient")
     return x
 
 
 def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
     """Return one-hot rows of integer `x`; ids out of range give rows of zeros."""
-    x = arrays.as_array(x).astype("int64")
+    x = symbolic.as_array(x).astype("int64")
     hot = (x[..., None] == np.arange(num_classes)).astype(dtype or "float32")
     return np.moveaxis(hot, -1, axis)
 
@@ -241,7 +239,7 @@ for _name in (
 
 def binary_crossentropy(target, output, from_logits=False):
     """Return the cross-entropy of each element."""
-    target, output = arrays.as_array(target), arrays.as_array(output)
+    target, output = symbolic.as_array(target), symbolic.as_array(output)
     if from_logits:
         positive = np.maximum(output, 0)
         return positive - output * target + np.log1p(np.exp(-np.abs(output)))
@@ -252,15 +250,11 @@ def binary_crossentropy(target, output, from_logits=False):
 
 def categorical_crossentropy(target, output, from_logits=False, axis=-1):
     """Return the cross-entropy of distributions along `axis`."""
-    from pyseq import losses
-
     return losses.categorical_crossentropy(target, output, from_logits=from_logits, axis=axis)
 
 
 def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
     """Return the cross-entropy of class ids and distributions along `axis`."""
-    from pyseq import losses
-
     return losses.sparse_categorical_crossentropy(
         target, output, from_logits=from_logits, axis=axis
     )
@@ -273,7 +267,7 @@ def rsqrt(x):
 
 def logsumexp(x, axis=None, keepdims=False):
     """Return log(sum(exp(x))), safe for large x."""
-    x = arrays.as_array(x)
+    x = symbolic.as_array(x)
     top = np.max(x, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
     total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
@@ -282,7 +276,7 @@ def logsumexp(x, axis=None, keepdims=False):
 
 def top_k(x, k, sorted=True):
     """Return the k largest values of the last axis and their indices, largest first."""
-    x = arrays.as_array(x)
+    x = symbolic.as_array(x)
     indices = np.argsort(-x, axis=-1, kind="stable")[..., :k]
     return np.take_along_axis(x, indices, axis=-1), indices.astype("int32")
 
@@ -296,14 +290,14 @@ def in_top_k(targets, predictions, k):
 
 def normalize(x, axis=-1, order=2, epsilon=None):
     """Return x divided by its norm along `axis`."""
-    x = arrays.as_array(x)
+    x = symbolic.as_array(x)
     size = np.linalg.norm(x, ord=order, axis=axis, keepdims=True)
     return x / np.maximum(size, 1e-12 if epsilon is None else epsilon)
 
 
 def moments(x, axes, keepdims=False, synchronized=False):
     """Return mean and variance over `axes`."""
-    x = arrays.as_array(x)
+    x = symbolic.as_array(x)
     axes = tuple(axes) if isinstance(axes, (list, tuple)) else axes
     return np.mean(x, axis=axes, keepdims=keepdims), np.var(x, axis=axes, keepdims=keepdims)
 
@@ -316,17 +310,6 @@ def amax(x, axis=None, keepdims=False):
 def amin(x, axis=None, keepdims=False):
     """Return the minimum."""
     return np.min(x, axis=axis, keepdims=keepdims)
-
-
-def erf(x):
-    """Return the error function."""
-    if arrays.is_traced(x):
-        from pyseq.tracing.functions import unary
-
-        return unary(arrays.trace.get(), x, "erf")
-    import math
-
-    return np.vectorize(math.erf, otypes=[np.result_type(x, np.float32)])(x)
 
 
 def __getattr__(name):

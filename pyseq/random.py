@@ -14,9 +14,9 @@ import threading
 
 import numpy as np
 
-from pyseq import arrays, backend, naming
-from pyseq.saving.registration import builtin
-from pyseq.saving.serialization import construct
+from pyseq import dtypes, hooks, naming, symbolic
+from pyseq.registry.registration import builtin
+from pyseq.registry.serialization import construct
 
 _WORD = 0xFFFFFFFF
 _QWORD = 0xFFFFFFFFFFFFFFFF
@@ -136,7 +136,7 @@ def draw_seed(seed):
 
 
 def _generator(seed):
-    trace = arrays.trace.get()
+    trace = symbolic.trace.get()
     if trace is not None:
         raise trace.error(
             "expected random.normal, uniform, randint or dropout, got another distribution",
@@ -145,15 +145,9 @@ def _generator(seed):
     return np.random.default_rng(seed_state(seed))
 
 
-def _making():
-    from pyseq.tracing import making
-
-    return making
-
-
 def _float_dtype(dtype, where):
-    name = backend.standardize_dtype(dtype)
-    if name not in backend.FLOAT_DTYPES:
+    name = dtypes.standardize_dtype(dtype)
+    if name not in dtypes.FLOAT_DTYPES:
         raise ValueError(f"{where}: expected a float dtype, got {dtype!r}; pass dtype='float32'")
     return "float32" if name == "bfloat16" else name
 
@@ -165,28 +159,28 @@ def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
     (2, 3)
     """
     dtype = _float_dtype(dtype, "random.normal")
-    if arrays.trace.get() is not None:
-        return _making().normal(arrays.trace.get(), shape, mean, stddev, seed)
+    if symbolic.trace.get() is not None:
+        return hooks.ask("normal", symbolic.trace.get(), shape, mean, stddev, seed)
     return _generator(seed).normal(mean, stddev, tuple(shape)).astype(dtype)
 
 
 def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
     """Return numbers distributed uniformly over `[minval, maxval)`."""
     dtype = _float_dtype(dtype, "random.uniform")
-    if arrays.trace.get() is not None:
-        return _making().uniform(arrays.trace.get(), shape, minval, maxval, seed)
+    if symbolic.trace.get() is not None:
+        return hooks.ask("uniform", symbolic.trace.get(), shape, minval, maxval, seed)
     return _generator(seed).uniform(minval, maxval, tuple(shape)).astype(dtype)
 
 
 def randint(shape, minval, maxval, dtype="int32", seed=None):
     """Return integers distributed uniformly over `minval, ..., maxval - 1`."""
-    name = backend.standardize_dtype(dtype)
-    if name not in backend.INT_DTYPES:
+    name = dtypes.standardize_dtype(dtype)
+    if name not in dtypes.INT_DTYPES:
         raise ValueError(
             f"random.randint: expected an integer dtype, got {dtype!r}; pass dtype='int32'"
         )
-    if arrays.trace.get() is not None:
-        return _making().randint(arrays.trace.get(), shape, minval, maxval, seed)
+    if symbolic.trace.get() is not None:
+        return hooks.ask("randint", symbolic.trace.get(), shape, minval, maxval, seed)
     return _generator(seed).integers(int(minval), int(maxval), tuple(shape), dtype=name)
 
 
@@ -218,8 +212,10 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
     """
     if not 0 <= rate <= 1:
         raise ValueError(f"random.dropout: expected rate in [0, 1], got {rate}")
-    if arrays.is_traced(inputs):
-        return _making().dropout(arrays.trace.get(), arrays.traced(inputs), rate, noise_shape, seed)
+    if symbolic.is_traced(inputs):
+        return hooks.ask(
+            "dropout", symbolic.trace.get(), symbolic.traced(inputs), rate, noise_shape, seed
+        )
     inputs = np.asarray(inputs)
     if rate == 0:
         return inputs
@@ -263,7 +259,7 @@ def categorical(logits, num_samples, dtype="int32", seed=None):
     cumulative = np.cumsum(exponentials, axis=-1)
     draw = _generator(seed).uniform(size=(logits.shape[0], num_samples)) * cumulative[:, -1:]
     found = (draw[:, :, None] >= cumulative[:, None, :]).sum(axis=-1)
-    return np.minimum(found, logits.shape[1] - 1).astype(backend.standardize_dtype(dtype))
+    return np.minimum(found, logits.shape[1] - 1).astype(dtypes.standardize_dtype(dtype))
 
 
 def gamma(shape, alpha, dtype=None, seed=None):

@@ -10,14 +10,14 @@ import math
 
 import numpy as np
 
-from pyseq.arrays import as_array
-from pyseq.saving.registration import builtin
-from pyseq.saving.serialization import (
+from pyseq.registry.registration import builtin
+from pyseq.registry.serialization import (
     construct,
     deserialize_keras_object,
     get_object,
     serialize_keras_object,
 )
+from pyseq.symbolic import as_array
 
 
 def _factor(value, where, default=None):
@@ -188,6 +188,16 @@ l1 = L1
 l2 = L2
 l1_l2 = L1L2
 orthogonal_regularizer = OrthogonalRegularizer
+
+
+def is_compiled(part):
+    """True for a regularizer or constraint that the core knows, False for a user's own or None."""
+    for cls in type(part).__mro__:
+        if "lower" in vars(cls):
+            return True
+        if "__call__" in vars(cls):
+            return False
+    return False
 
 
 def serialize(regularizer):

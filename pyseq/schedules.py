@@ -8,8 +8,8 @@ from __future__ import annotations
 import itertools
 import math
 
-from pyseq.saving.registration import builtin
-from pyseq.saving.serialization import (
+from pyseq.registry.registration import builtin
+from pyseq.registry.serialization import (
     construct,
     deserialize_keras_object,
     serialize_keras_object,

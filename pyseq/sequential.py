@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import json
 
+from pyseq import hooks
 from pyseq.layers.base import Layer
-from pyseq.layers.core import InputLayer, KerasTensor
+from pyseq.layers.core import InputLayer
+from pyseq.layers.keras_tensor import KerasTensor
 from pyseq.naming import auto_name
-from pyseq.saving import serialization
-from pyseq.saving.registration import builtin
+from pyseq.registry import serialization
+from pyseq.registry.registration import builtin
 from pyseq.training.model import Model
 
 
@@ -53,6 +55,10 @@ class Sequential(Model):
     @layers.setter
     def layers(self, _):
         raise AttributeError("`Sequential.layers` cannot be set; use `add` and `pop`")
+
+    def saved_children(self):
+        yield "layers", self.layers
+        yield from super().saved_children()
 
     @property
     def output_layer(self):
@@ -288,6 +294,7 @@ class FeatureExtractor(Sequential):
         )
 
 
+@hooks.answers("straight_model")
 def straight_model(inputs, outputs, name=None, trainable=True):
     """`Model(inputs, outputs)` for symbolic tensors that one line of layers connects.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import _core, arrays
+from pyseq import _core, hooks, symbolic
 
 
 class Variable:
@@ -29,9 +29,8 @@ class Variable:
         self, initializer, shape=None, dtype=None, trainable=True, name="variable", path=None
     ):
         if shape is not None:
-            from pyseq import initializers
-
-            initializer = initializers.get(initializer)(tuple(shape), dtype=dtype or "float32")
+            initializer = hooks.ask("initializer", initializer)
+            initializer = initializer(tuple(shape), dtype=dtype or "float32")
         value = np.asarray(initializer)
         if dtype is None:
             dtype = "float32" if value.dtype.kind == "f" else value.dtype.name
@@ -123,7 +122,7 @@ class Variable:
         return function(*map(_plain, args), **{k: _plain(v) for k, v in kwargs.items()})
 
     def __getitem__(self, key):
-        return (arrays.traced(self) if arrays.is_traced(self) else self.value)[key]
+        return (symbolic.traced(self) if symbolic.is_traced(self) else self.value)[key]
 
     def __len__(self):
         return len(self._view)
@@ -142,8 +141,8 @@ class Variable:
 
     def _binary(name):
         def method(self, other):
-            if arrays.is_traced(self):
-                return getattr(arrays.traced(self), name)(other)
+            if symbolic.is_traced(self):
+                return getattr(symbolic.traced(self), name)(other)
             return getattr(self.value, name)(np.asarray(other))
 
         return method
@@ -185,7 +184,7 @@ class Variable:
 def _plain(x):
     """Variables, in lists too, as what NumPy computes with: tensors in a trace, else arrays."""
     if isinstance(x, Variable):
-        return arrays.traced(x) if arrays.is_traced(x) else x.value
+        return symbolic.traced(x) if symbolic.is_traced(x) else x.value
     if isinstance(x, (list, tuple)):
         return type(x)(map(_plain, x)) if type(x) in (list, tuple) else x
     return x

@@ -18,7 +18,7 @@ from op_harness import (
 import pyseq
 from pyseq import _core, layers
 from pyseq.layers import merging
-from pyseq.saving import registration
+from pyseq.registry import registration
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -196,10 +196,7 @@ def test_random_distributions():
 
 
 def test_threads_and_precision_go_to_the_core(monkeypatch):
-    import sys
     import types
-
-    import pyseq
 
     calls = []
     core = types.SimpleNamespace(
@@ -208,8 +205,7 @@ def test_threads_and_precision_go_to_the_core(monkeypatch):
         set_matmul_precision=lambda p: calls.append(p),
         matmul_precision=lambda: calls[-1],
     )
-    monkeypatch.setitem(sys.modules, "pyseq._core", core)
-    monkeypatch.setattr(pyseq, "_core", core, raising=False)
+    monkeypatch.setattr(config, "_core", core)
     config.set_num_threads(np.int64(2))
     assert config.num_threads() == 2
     config.set_float32_matmul_precision("high")

@@ -8,8 +8,7 @@ import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
-from pyseq import initializers, random
-from pyseq.utils import windows
+from pyseq import initializers, random, windows
 from pyseq.utils.seed import set_random_seed
 
 RANDOM = [

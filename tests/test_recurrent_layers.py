@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pyseq import _core, layers, lowering
-from pyseq.saving.serialization import deserialize_keras_object, serialize_keras_object
+from pyseq.registry.serialization import deserialize_keras_object, serialize_keras_object
 
 ISA = "ref64"
 # Keras 3.15 converts its variables in a way that NumPy 2 warns about.

@@ -12,8 +12,8 @@ import pytest
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 from pyseq import activations, initializers, regularizers, saving, schedules
-from pyseq.saving import registration, serialization
-from pyseq.saving.construct import construct
+from pyseq.registry import registration, serialization
+from pyseq.registry.construct import construct
 
 serialize = saving.serialize_keras_object
 deserialize = saving.deserialize_keras_object

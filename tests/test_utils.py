@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from pyseq import naming, preprocessing, random, utils
+from pyseq.callbacks.progbar import format_rate, format_seconds, format_value
 from pyseq.utils import images
-from pyseq.utils.progbar import format_rate, format_seconds, format_value
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 
-from pyseq import config
+from pyseq import settings
 
 MODES = ("train", "test", "predict")
 
 
 def say(message):
     """Print a line, or log it where interactive logging is disabled."""
-    if config.is_interactive_logging_enabled():
+    if settings.interactive_logging:
         sys.stdout.write(f"{message}\n")
         sys.stdout.flush()
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyseq.callbacks.base import Callback, say
+from pyseq.callbacks.progbar import Progbar
 
 
 class ProgbarLogger(Callback):
@@ -33,8 +34,6 @@ class ProgbarLogger(Callback):
         return self.verbose == 1 and (mode == "train" or (mode == "test" and not self._in_fit))
 
     def _restart(self):
-        from pyseq.utils.progbar import Progbar
-
         self.seen = 0
         # The loop hands over means of the epoch so far, which the bar must not average again.
         self.progbar = Progbar(

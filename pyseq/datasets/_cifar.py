@@ -2,6 +2,7 @@ import tarfile
 
 import numpy as np
 
+from .. import settings
 from ._cache import cached_file, keras_home
 from ._pickled import load_pickle
 
@@ -31,8 +32,6 @@ def load_batches(archive, file_hash, cache_name, folder, names, label_key):
 
 
 def _as_images(x):
-    from ..config import image_data_format
-
-    if image_data_format() == "channels_first":
+    if settings.image_data_format == "channels_first":
         return x
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1))

@@ -1,7 +1,7 @@
 """All layers, with the names of `keras.layers`; each module is imported when first asked for."""
 
 from pyseq import lazy
-from pyseq.saving.serialization import deserialize_keras_object, serialize_keras_object
+from pyseq.registry.serialization import deserialize_keras_object, serialize_keras_object
 
 _MODULES = {
     "activation_layers": "ELU LeakyReLU PReLU ReLU Softmax",

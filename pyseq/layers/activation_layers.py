@@ -8,7 +8,7 @@ from pyseq import constraints, initializers, regularizers
 from pyseq.layers.base import Layer
 from pyseq.layers.reshaping import AxesLast, positive_axes
 from pyseq.layers.shapes import InputSpec
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 def _number(where, argument, value, minimum=None):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import activations
-from pyseq.arrays import as_array, is_traced
 from pyseq.layers.merging import ManyInputs
 from pyseq.layers.regularization import Dropout
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
+from pyseq.symbolic import as_array, is_traced
 
 # Added to the scores of masked positions.
 FAR = -1e9

@@ -8,16 +8,17 @@ import warnings
 
 import numpy as np
 
-from pyseq import arrays, constraints, dtype_policies, initializers, lowering, naming, regularizers
+from pyseq import dtype_policies, hooks, naming, regularizers, revision, symbolic
+from pyseq.layers.calls import Called
+from pyseq.layers.configuration import Configured
 from pyseq.layers.shapes import trial_output_shape
-from pyseq.saving import limits
-from pyseq.saving.registration import to_snake_case
-from pyseq.variable import Variable
+from pyseq.layers.weights import Weighted
+from pyseq.registry.registration import to_snake_case
 
 _LEGACY_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_dim")
 
 
-class Layer:
+class Layer(Weighted, Called, Configured):
     """Base class of all layers.
 
     A layer is configured by its constructor, creates weights in `build(input_shape)`, infers
@@ -39,12 +40,6 @@ class Layer:
 
     # Whether the rows of a batch act on each other: None, "training" or "always".
     row_coupling = None
-
-    def __new__(cls, *args, **kwargs):
-        layer = super().__new__(cls)
-        if cls._config_is_captured():
-            object.__setattr__(layer, "_arguments", (args, kwargs))
-        return layer
 
     def __init__(
         self,
@@ -115,7 +110,7 @@ class Layer:
             self._children()  # lists that have grown come before it
             self._track(value)
         elif key in ("built", "_trainable", "stateful") and self.__dict__.get(key) is not value:
-            lowering.touch()
+            revision.touch()
         object.__setattr__(self, key, value)
 
     def _track(self, layer):
@@ -153,170 +148,6 @@ class Layer:
         if value != self.supports_masking:
             self.mask_policy = "pass" if value else "drop"
 
-    # --- weights
-
-    def add_weight(
-        self,
-        shape=None,
-        initializer=None,
-        dtype=None,
-        trainable=True,
-        autocast=True,
-        regularizer=None,
-        constraint=None,
-        aggregation="none",
-        overwrite_with_gradient=False,
-        name=None,
-    ):
-        """Create a weight of `shape` and return it as a `Variable`."""
-        shape = () if shape is None else tuple(int(d) for d in np.atleast_1d(shape))
-        name = name or naming.auto_name("variable")
-        if dtype is None:
-            if self.dtype.startswith(("int", "uint", "bool")):
-                raise ValueError(
-                    f"{self.name}: expected a float dtype for a layer with weights, got "
-                    f"{self.dtype!r}; set dtype='float32'"
-                )
-            dtype = self.dtype if self.dtype == "float64" else "float32"
-        if initializer is None:
-            initializer = "glorot_uniform" if str(dtype).startswith("float") else "zeros"
-        initializer = initializers.get(initializer)
-        if limits.is_loading():
-            # The file's weights follow; a hostile config must not get memory or time for its own.
-            limits.take(shape, dtype, f"{self.name}/{name}")
-            value = np.zeros(shape, dtype)
-        else:
-            with arrays.no_trace():
-                value = np.asarray(initializer(shape, dtype=dtype))
-        if value.shape != shape:
-            raise ValueError(
-                f"{self.name}: expected the initializer of `{name}` to return shape {shape}, got "
-                f"{value.shape}"
-            )
-        moves = trainable and self._trainable
-        variable = Variable(
-            value, dtype=dtype, trainable=moves, name=name, path=f"{self.name}/{name}"
-        )
-        variable.regularizer = regularizers.get(regularizer)
-        variable.constraint = constraints.get(constraint)
-        variable.initializer = initializer
-        (self._trainable_variables if trainable else self._non_trainable_variables).append(variable)
-        return variable
-
-    add_variable = add_weight
-
-    @property
-    def trainable(self):
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value):
-        self._trainable = bool(value)
-        for variable in self._trainable_variables:
-            variable.trainable = self._trainable
-        for layer in self._children():
-            layer.trainable = value
-
-    def _own_variables(self):
-        return [*self._trainable_variables, *self._non_trainable_variables]
-
-    def _flatten(self):
-        """This layer and all below it, each once."""
-        seen, result = set(), []
-
-        def visit(layer):
-            if id(layer) not in seen:
-                seen.add(id(layer))
-                result.append(layer)
-                for child in layer._children():
-                    visit(child)
-
-        visit(self)
-        return result
-
-    @property
-    def weights(self):
-        seen, result = set(), []
-        for layer in self._flatten():
-            for variable in layer._own_variables():
-                if id(variable) not in seen:
-                    seen.add(id(variable))
-                    result.append(variable)
-        return result
-
-    @property
-    def variables(self):
-        return self.weights
-
-    @property
-    def trainable_weights(self):
-        if not self.trainable:
-            return []
-        trained = {
-            id(v) for layer in self._flatten() if layer.trainable for v in layer._own_variables()
-        }
-        return [v for v in self.weights if v.trainable and id(v) in trained]
-
-    @property
-    def non_trainable_weights(self):
-        trained = {id(v) for v in self.trainable_weights}
-        return [v for v in self.weights if id(v) not in trained]
-
-    trainable_variables = trainable_weights
-    non_trainable_variables = non_trainable_weights
-
-    def get_weights(self):
-        """Return copies of all weights, in the order of `weights`."""
-        return [v.numpy() for v in self.weights]
-
-    def set_weights(self, weights):
-        """Set all weights from a list of arrays in the order of `weights`."""
-        variables = self.weights
-        weights = list(weights)
-        if len(weights) != len(variables):
-            raise ValueError(
-                f"{self.name}.set_weights: expected {len(variables)} arrays, got {len(weights)}"
-            )
-        arrays = [np.asarray(w) for w in weights]
-        for variable, array in zip(variables, arrays):
-            if array.shape != variable.shape:
-                raise ValueError(
-                    f"{self.name}.set_weights: expected shape {variable.shape} for "
-                    f"`{variable.path}`, got {array.shape}"
-                )
-        for variable, array in zip(variables, arrays):
-            variable.assign(array)
-
-    def count_params(self):
-        """Number of elements of all weights."""
-        if not self.built:
-            raise ValueError(
-                f"{self.name}.count_params: expected a built layer, got one without weights; call "
-                "`build(input_shape)` or the layer first"
-            )
-        return sum(v.size for v in self.weights)
-
-    def save_own_variables(self, store):
-        for i, variable in enumerate(self._own_variables()):
-            store[str(i)] = variable.numpy()
-
-    def load_own_variables(self, store):
-        variables = self._own_variables()
-        if len(store.keys()) != len(variables):
-            raise ValueError(
-                f"{self.name}: expected {len(variables)} saved weights, got {len(store.keys())}; "
-                "the file belongs to another architecture"
-            )
-        for i, variable in enumerate(variables):
-            variable.assign(store[str(i)])
-
-    # --- losses
-
-    @property
-    def losses(self):
-        """Values of the weight regularizers, one for each regularized trainable weight."""
-        return [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]
-
     # --- building and shapes
 
     def build(self, input_shape):
@@ -325,10 +156,8 @@ class Layer:
     def compute_output_shape(self, input_shape):
         if type(self).call is Layer.call:
             return tuple(input_shape)
-        from pyseq import tracing
-
         try:
-            return tracing.layer_output_shape(self, tuple(input_shape))
+            return hooks.ask("layer_output_shape", self, tuple(input_shape))
         except Exception:  # code that only works on arrays
             return self._trial_shape(input_shape)
 
@@ -337,11 +166,8 @@ class Layer:
 
     def add_loss(self, loss):
         """Add a tensor to the loss, from within `call`; its elements are summed."""
-        from pyseq import tracing
-
-        trace = tracing.active(loss)
-        if trace is not None and trace.graph.losses:
-            tracing.add_loss(trace.tensor(loss), self.name)
+        if symbolic.is_traced(loss):
+            hooks.ask("add_loss", loss, self.name)
 
     def compute_mask(self, inputs, previous_mask=None):
         return previous_mask if self.mask_policy == "pass" else None
@@ -379,10 +205,8 @@ class Layer:
                 f"{self.name}: expected a layer that defines `lower(graph, x)` or `call(inputs)`, "
                 f"got {type(self).__name__} with neither"
             )
-        from pyseq import tracing
-
         try:
-            return tracing.lower_call(self, g, x, self._makes_mask())
+            return hooks.ask("lower_call", self, g, x, self._makes_mask())
         except Exception as problem:
             self.check_host(g, problem)
             shape = self._trial_shape((g.batch_size, *x.shape))[1:]
@@ -396,30 +220,6 @@ class Layer:
                 f"{self.name}: expected code that can be traced, because weights in it or before "
                 f"it train; {problem}"
             ) from problem
-
-    def call(self, inputs, training=None):
-        """The layer's own output for an array or tensor; a subclass may override it."""
-        if arrays.is_traced(inputs):
-            from pyseq import tracing
-
-            self._as_built_in = True
-            try:
-                return tracing.call_layer(self, arrays.traced(inputs), training)
-            finally:
-                self._as_built_in = False
-        key = ("call", np.shape(inputs), bool(training), lowering.state_key(self))
-        runner = self._runners.get(key)
-        if runner is None:
-            self._as_built_in = True
-            try:
-                runner = lowering.Runner(self, key[1][1:], key[2], key[1][0])
-            finally:
-                self._as_built_in = False
-            self._runners = {key: runner, **dict(list(self._runners.items())[:7])}
-        return runner([np.ascontiguousarray(inputs, runner.dtype)])
-
-    # Set while `call` of a subclass asks for the output of the built-in class.
-    _as_built_in = False
 
     def _runs_call(self):
         """True where a user's class defines `call` and no `lower` of its own."""
@@ -458,10 +258,8 @@ class Layer:
     def _regularize_activity(self, g, y):
         if isinstance(y, (list, tuple)):
             return type(y)([self._regularize_activity(g, y[0]), *y[1:]])
-        if not lowering.is_compiled(self.activity_regularizer):
-            from pyseq import tracing
-
-            tracing.lower_activity(g, self.activity_regularizer, y, self.name)
+        if not regularizers.is_compiled(self.activity_regularizer):
+            hooks.ask("lower_activity", g, self.activity_regularizer, y, self.name)
             return y
         description = self.activity_regularizer.lower()
         if y.fold > 1:
@@ -485,97 +283,6 @@ class Layer:
         if spec is None:
             return
         spec.check(self.name, shape)
-
-    # --- direct calls
-
-    def __call__(self, inputs, *args, training=None, mask=None, **kwargs):
-        """Run the layer on an array `(n, ...)`; returns a NumPy array (or a list of them)."""
-        from pyseq.layers import core
-
-        if isinstance(inputs, core.KerasTensor):
-            return inputs.through(self)
-        trace = arrays.trace.get()
-        if trace is not None and (trace.takes(inputs) or isinstance(inputs, np.ndarray)):
-            from pyseq import tracing
-
-            return tracing.call_layer(self, trace.tensor(inputs), training, mask)
-        if len(args) == 1 and mask is None and isinstance(args[0], np.ndarray):
-            mask, args = args[0], ()
-        if args or kwargs:
-            raise TypeError(
-                f"{self.name}: expected `layer(inputs, training=, mask=)`, got further "
-                f"arguments {args or sorted(kwargs)}"
-            )
-        return lowering.run_layer(self, inputs, bool(training), mask)
-
-    def keep_tensors(self, inputs, outputs):
-        """Note the symbolic input and output; as in Keras, those of the first call stay."""
-        if self._tensors is None:
-            self._tensors = (inputs, outputs)
-
-    def _tensor(self, index, what):
-        if self._tensors is None:
-            raise AttributeError(
-                f"{self.name}.{what}: expected a layer of a model whose input shape is known, got "
-                "one that was never called; put `Input(shape)` first"
-            )
-        return self._tensors[index]
-
-    @property
-    def input(self):
-        """The symbolic input of the layer in the first model that it was part of."""
-        return self._tensor(0, "input")
-
-    @property
-    def output(self):
-        """The symbolic output of the layer in the first model that it was part of."""
-        return self._tensor(1, "output")
-
-    def __getstate__(self):
-        # Compiled programs are made again when they are needed.
-        state = dict(vars(self), _runners={})
-        state.pop("_state", None)
-        state.pop("_has_states", None)
-        return state
-
-    def __setstate__(self, state):
-        vars(self).update(state)
-        lowering.touch()
-
-    # --- configuration
-
-    @classmethod
-    def _config_is_captured(cls):
-        """True for a user's class with a constructor of its own and no `get_config`."""
-        built_in = (getattr(cls.__init__, "__module__", None) or "").startswith("pyseq.")
-        return cls.get_config is Layer.get_config and not built_in
-
-    def get_config(self):
-        """Return the constructor arguments as plain data.
-
-        Those of a user's class without a `get_config` of its own are what it was called with.
-        """
-        config = {
-            "name": self.name,
-            "trainable": self.trainable,
-            "dtype": dtype_policies.serialize(self.dtype_policy),
-        }
-        if self.activity_regularizer is not None:
-            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
-        if self._config_is_captured():
-            from pyseq.saving import arguments
-
-            return arguments.captured(self, config)
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        """Create a layer from what `get_config` returned."""
-        if cls._config_is_captured():
-            from pyseq.saving import arguments
-
-            config = arguments.restored(config)
-        return cls(**config)
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

@@ -10,7 +10,7 @@ from pyseq import initializers
 from pyseq.layers.normalization import Affine, known_sizes
 from pyseq.layers.reshaping import AxesLast, lower_permute, positive_axes
 from pyseq.layers.shapes import InputSpec
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 def _squared_root(initializer):

@@ -18,7 +18,7 @@ from pyseq.layers.spatial_base import (
     window_output,
     window_pads,
 )
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 class _ConvBase(SpatialMixin, Layer):

@@ -6,7 +6,7 @@ from pyseq import constraints, initializers, regularizers
 from pyseq.layers.convolution import _ConvBase
 from pyseq.layers.core import positive_int
 from pyseq.layers.spatial_base import padding_of
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 class _Depthwise(_ConvBase):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import activations, backend, constraints, initializers, regularizers
+from pyseq import activations, constraints, dtypes, hooks, initializers, regularizers
 from pyseq.layers.base import Layer
+from pyseq.layers.keras_tensor import KerasTensor
 from pyseq.layers.shapes import InputSpec
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 # Activations that mix elements have ops of their own.
 _ACTIVATION_OPS = {
@@ -15,64 +16,6 @@ _ACTIVATION_OPS = {
     "log_softmax": ("softmax", {"log": True}),
     "sparsemax": ("sparsemax", {}),
 }
-
-
-class KerasTensor:
-    """What `Input` returns: a shape, a dtype and a name that a Sequential starts from.
-
-    Attributes:
-        shape: with the batch dimension, None where it is not known.
-        dtype: name of the dtype.
-        path: the layers that lead to it, the InputLayer first.
-    """
-
-    def __init__(self, shape, dtype="float32", name=None, path=()):
-        self.shape = tuple(shape)
-        self.dtype = dtype
-        self.name = name
-        self.path = tuple(path)
-        self.sparse = False
-        self.ragged = False
-
-    @property
-    def ndim(self):
-        return len(self.shape)
-
-    rank = ndim
-
-    def through(self, layer):
-        """The symbolic output (or outputs) of `layer` for this input; builds the layer."""
-        layer.check_input(self.shape)
-        if not layer.built:
-            layer.build(self.shape)
-        shape = layer.compute_output_shape(self.shape)
-        path = (*self.path, layer)
-        if shape and isinstance(shape[0], (tuple, list)):
-            outputs = [KerasTensor(s, layer.compute_dtype, layer.name, path) for s in shape]
-        else:
-            outputs = KerasTensor(shape, layer.compute_dtype, layer.name, path)
-        layer.keep_tensors(self, outputs)
-        return outputs
-
-    def __array__(self, dtype=None, copy=None):
-        raise TypeError(
-            f"{self.name}: expected an array, got a symbolic tensor of shape {self.shape}; only "
-            "layers take it: put the function into layers.Lambda"
-        )
-
-    def _arithmetic(self, *_):
-        raise TypeError(
-            f"{self.name}: expected a layer to take a symbolic tensor, got an operator on one of "
-            f"shape {self.shape}; write it in layers.Lambda or, where lines of layers meet, in the "
-            "`call` of a layer or Model of your own"
-        )
-
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _arithmetic
-    __truediv__ = __rtruediv__ = __matmul__ = __rmatmul__ = __pow__ = __rpow__ = _arithmetic
-    __neg__ = __abs__ = __getitem__ = _arithmetic
-
-    def __repr__(self):
-        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
 
 def _check_shape(where, shape):
@@ -156,7 +99,7 @@ class InputLayer(Layer):
         self.batch_shape = _check_shape(self.name, batch_shape)
         self.sparse = self.ragged = False
         self.optional = bool(optional)
-        self._dtype = backend.standardize_dtype(dtype)
+        self._dtype = dtypes.standardize_dtype(dtype)
         self.built = True
         # Made from the first data rather than by the user: later data may have other sizes, as
         # far as the layers take them.
@@ -300,10 +243,8 @@ def activation_output_shape(activation, shape):
 
 
 def _traced_activation(g, x, activation, name):
-    from pyseq import tracing
-
     try:
-        return tracing.lower_function(g, activation, x, name).with_mask(x.mask)
+        return hooks.ask("lower_function", g, activation, x, name).with_mask(x.mask)
     except Exception as problem:
         if g.training:
             raise ValueError(

@@ -12,7 +12,7 @@ from pyseq.layers.core import (
     reject_options,
 )
 from pyseq.layers.shapes import InputSpec
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 class _Equation:

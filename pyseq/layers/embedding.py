@@ -10,8 +10,8 @@ from pyseq import constraints, initializers, regularizers
 from pyseq.layers.base import Layer
 from pyseq.layers.core import positive_int, reject_options
 from pyseq.layers.shapes import InputSpec
-from pyseq.saving import serialization
-from pyseq.saving.registration import builtin
+from pyseq.registry import serialization
+from pyseq.registry.registration import builtin
 
 
 @builtin("layers")

@@ -9,9 +9,30 @@ import functools
 
 import numpy as np
 
-from pyseq.arrays import as_array
+from pyseq import ops
 from pyseq.layers.base import Layer
-from pyseq.saving.registration import builtin
+from pyseq.layers.keras_tensor import is_keras_tensor
+from pyseq.registry.registration import builtin
+from pyseq.symbolic import as_array
+
+
+def batch_dot(x, y, axes=None):
+    """Products of the rows of a batch, summed over one axis of each."""
+    if axes is None:
+        axes = (x.ndim - 1, max(y.ndim - 2, 1))
+    axes = (axes, axes) if isinstance(axes, int) else tuple(axes)
+    first = [chr(ord("b") + i) for i in range(x.ndim - 1)]
+    second = [chr(ord("n") + i) for i in range(y.ndim - 1)]
+    second[axes[1] % y.ndim - 1] = first[axes[0] % x.ndim - 1]
+    summed = first[axes[0] % x.ndim - 1]
+    result = [letter for letter in (*first, *second) if letter != summed]
+    out = ops.einsum(f"a{''.join(first)},a{''.join(second)}->a{''.join(result)}", x, y)
+    return out if result else ops.expand_dims(out, -1)
+
+
+def l2_normalize(x, axis=None):
+    """x divided by its length along `axis`."""
+    return x / ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis=axis, keepdims=True), 1e-12))
 
 
 class ManyInputs(Layer):
@@ -31,9 +52,7 @@ class ManyInputs(Layer):
 
     def run(self, inputs, kwargs, apart=False):
         """Build and call the layer; `apart`: inputs are arguments of their own, not a list."""
-        from pyseq.layers.core import KerasTensor
-
-        if any(isinstance(x, KerasTensor) for x in inputs):
+        if any(is_keras_tensor(x) for x in inputs):
             raise ValueError(self.refusal())
         inputs = [as_array(x) for x in inputs]
         if not self.built:
@@ -123,12 +142,10 @@ class Dot(_Merge):
         self.axes, self.normalize = axes, normalize
 
     def call(self, xs):
-        from pyseq import legacy_backend
-
         axes = (self.axes, self.axes) if isinstance(self.axes, int) else tuple(self.axes)
         if self.normalize:
-            xs = [legacy_backend.l2_normalize(x, a) for x, a in zip(xs, axes, strict=True)]
-        return legacy_backend.batch_dot(*xs, axes=axes)
+            xs = [l2_normalize(x, a) for x, a in zip(xs, axes, strict=True)]
+        return batch_dot(*xs, axes=axes)
 
     def get_config(self):
         return {**super().get_config(), "axes": self.axes, "normalize": self.normalize}

@@ -8,7 +8,6 @@ import string
 import numpy as np
 
 from pyseq import constraints, initializers, regularizers
-from pyseq.arrays import as_array, is_traced
 from pyseq.layers.attention import (
     FAR,
     attention_softmax,
@@ -20,7 +19,8 @@ from pyseq.layers.attention import (
 from pyseq.layers.einsum import EinsumDense
 from pyseq.layers.merging import ManyInputs
 from pyseq.layers.regularization import Dropout
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
+from pyseq.symbolic import as_array, is_traced
 
 
 class _Heads(ManyInputs):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from pyseq import config, random
+from pyseq import random, settings
 from pyseq.layers.base import Layer
 from pyseq.layers.shapes import InputSpec
+from pyseq.registry.registration import builtin
 from pyseq.regularizers import L1L2
-from pyseq.saving.registration import builtin
 
 
 class _Random(Layer):
@@ -201,7 +201,7 @@ class _SpatialDropoutND(_SpatialDropout):
 
     def __init__(self, rate, data_format=None, seed=None, name=None, dtype=None):
         super().__init__(rate, seed, name, dtype)
-        self.data_format = config.standardize_data_format(data_format, self.name)
+        self.data_format = settings.standardize_data_format(data_format, self.name)
         self.input_spec = InputSpec(ndim=self._rank + 2)
 
     def _noise_shape(self, shape):

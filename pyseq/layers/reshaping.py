@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from pyseq import config
+from pyseq import settings
 from pyseq.layers.base import Layer
 from pyseq.layers.core import positive_int
 from pyseq.layers.shapes import InputSpec
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 @builtin("layers")
@@ -27,7 +27,7 @@ class Flatten(Layer):
 
     def __init__(self, data_format=None, **kwargs):
         super().__init__(**kwargs)
-        self.data_format = config.standardize_data_format(data_format, self.name)
+        self.data_format = settings.standardize_data_format(data_format, self.name)
         self.input_spec = InputSpec(min_ndim=1)
 
     def compute_output_shape(self, input_shape):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyseq.layers.base import Layer
 from pyseq.layers.core import positive_int
 from pyseq.layers.spatial_base import SpatialMixin, tuple_of
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 

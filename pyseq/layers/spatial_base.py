@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyseq import config
+from pyseq import settings
 from pyseq.layers.reshaping import lower_permute
 from pyseq.layers.shapes import InputSpec
 
@@ -73,7 +73,7 @@ class SpatialMixin:
 
     def _set_layout(self, rank, data_format):
         self.rank = rank
-        self.data_format = config.standardize_data_format(data_format, self.name)
+        self.data_format = settings.standardize_data_format(data_format, self.name)
         self.input_spec = self._spec()
 
     @property

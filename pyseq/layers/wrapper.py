@@ -6,8 +6,8 @@ from pyseq import initializers
 from pyseq.layers.base import Layer
 from pyseq.layers.core import positive_int
 from pyseq.layers.shapes import InputSpec
-from pyseq.saving import serialization
-from pyseq.saving.registration import builtin
+from pyseq.registry import serialization
+from pyseq.registry.registration import builtin
 
 
 @builtin("layers")

@@ -47,8 +47,8 @@ from pyseq.losses.regression import (
     mean_squared_logarithmic_error,
 )
 from pyseq.losses.structured import CTC, Circle, Dice, Tversky, circle, ctc, dice, tversky
-from pyseq.saving import registration
-from pyseq.saving.serialization import (
+from pyseq.registry import registration
+from pyseq.registry.serialization import (
     deserialize_keras_object,
     get_object,
     serialize_keras_object,

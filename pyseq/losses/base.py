@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import config, dtype_policies, naming
-from pyseq.arrays import as_array, is_traced, traced
-from pyseq.saving.registration import builtin, builtin_name, to_snake_case
-from pyseq.saving.serialization import (
+from pyseq import dtype_policies, naming, settings
+from pyseq.registry.registration import builtin, builtin_name, to_snake_case
+from pyseq.registry.serialization import (
     construct,
     deserialize_keras_object,
     serialize_keras_object,
 )
+from pyseq.symbolic import as_array, is_traced, traced
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
@@ -39,7 +39,7 @@ def as_floats(x, dtype=None):
             x = np.asarray(x)
             dtype = x.dtype
         if dtype is None or dtype.kind != "f":
-            dtype = dtype_policies.get(config.floatx()).compute_dtype
+            dtype = dtype_policies.get(settings.floatx).compute_dtype
     return as_array(x, dtype)
 
 
@@ -194,7 +194,7 @@ class Loss:
     def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
         self.name = name or naming.auto_name(to_snake_case(type(self).__name__))
         self.reduction = standardize_reduction(reduction)
-        self._dtype = dtype_policies.get(dtype or config.floatx()).compute_dtype
+        self._dtype = dtype_policies.get(dtype or settings.floatx).compute_dtype
 
     @property
     def dtype(self):

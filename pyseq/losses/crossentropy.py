@@ -1,6 +1,6 @@
 """Cross-entropies: binary, categorical and sparse, with their focal variants.
 
-Probabilities are clipped to [epsilon, 1 - epsilon], epsilon = `pyseq.config.epsilon()`.
+Probabilities are clipped to [epsilon, 1 - epsilon], epsilon = `pyseq.settings.epsilon`.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ import warnings
 
 import numpy as np
 
-from pyseq import config
-from pyseq.arrays import as_array
+from pyseq import settings
 from pyseq.losses.base import (
     BuiltinLoss,
     as_floats,
     check_same_shape,
     loss_function,
 )
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
+from pyseq.symbolic import as_array
 
 
 def _clip(p):
-    epsilon = config.epsilon()
+    epsilon = settings.epsilon
     return np.clip(p, p.dtype.type(epsilon), p.dtype.type(1.0 - epsilon))
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import config
+from pyseq import settings
 from pyseq.losses.base import BuiltinLoss, arrays, loss_function
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 @loss_function("kld", "KLD")
@@ -20,7 +20,7 @@ def kl_divergence(y_true, y_pred):
     [0.6931]
     """
     y_true, y_pred = arrays(y_true, y_pred, "kl_divergence", same_rank=False)
-    epsilon, one = y_pred.dtype.type(config.epsilon()), y_pred.dtype.type(1)
+    epsilon, one = y_pred.dtype.type(settings.epsilon), y_pred.dtype.type(1)
     y_true, y_pred = np.clip(y_true, epsilon, one), np.clip(y_pred, epsilon, one)
     return np.sum(y_true * np.log(y_true / y_pred), axis=-1)
 
@@ -38,7 +38,7 @@ def poisson(y_true, y_pred):
     """
     y_true, y_pred = arrays(y_true, y_pred, "poisson", same_rank=False)
     with np.errstate(invalid="ignore", divide="ignore"):
-        logs = np.log(y_pred + y_pred.dtype.type(config.epsilon()))
+        logs = np.log(y_pred + y_pred.dtype.type(settings.epsilon))
     return np.mean(y_pred - y_true * logs, axis=-1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq.losses.base import BuiltinLoss, arrays, loss_function
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 def _signs(y_true):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import config
+from pyseq import settings
 from pyseq.losses.base import BuiltinLoss, arrays, loss_function
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 _LOG_2 = float(np.log(2.0))
 
@@ -47,7 +47,7 @@ def mean_absolute_percentage_error(y_true, y_pred):
     [50.0]
     """
     y_true, y_pred = arrays(y_true, y_pred, "mean_absolute_percentage_error")
-    scale = np.maximum(np.abs(y_true), y_pred.dtype.type(config.epsilon()))
+    scale = np.maximum(np.abs(y_true), y_pred.dtype.type(settings.epsilon))
     return y_pred.dtype.type(100) * np.mean(np.abs((y_true - y_pred) / scale), axis=-1)
 
 
@@ -59,7 +59,7 @@ def mean_squared_logarithmic_error(y_true, y_pred):
     [1.0]
     """
     y_true, y_pred = arrays(y_true, y_pred, "mean_squared_logarithmic_error")
-    epsilon, one = y_pred.dtype.type(config.epsilon()), y_pred.dtype.type(1)
+    epsilon, one = y_pred.dtype.type(settings.epsilon), y_pred.dtype.type(1)
     difference = np.log(np.maximum(y_pred, epsilon) + one) - np.log(
         np.maximum(y_true, epsilon) + one
     )
@@ -71,7 +71,7 @@ def l2_normalize(x, axis):
     squares = np.sum(np.square(x), axis=axis, keepdims=True)
     with np.errstate(divide="ignore"):
         inverse = 1 / np.sqrt(squares)
-    return x * np.minimum(inverse, x.dtype.type(1 / config.epsilon()))
+    return x * np.minimum(inverse, x.dtype.type(1 / settings.epsilon))
 
 
 @loss_function(in_metrics=False)

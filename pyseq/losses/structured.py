@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import config
-from pyseq.arrays import as_array
+from pyseq import settings
 from pyseq.losses.base import BuiltinLoss, as_floats, check_same_shape, loss_function
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
+from pyseq.symbolic import as_array
 
 _CTC_BLANK = 0
 
@@ -98,7 +98,7 @@ def dice(y_true, y_pred, axis=None):
     axis = _axes(axis)
     common = np.sum(y_true * y_pred, axis=axis)
     total = np.sum(y_true, axis=axis) + np.sum(y_pred, axis=axis)
-    return 1 - 2 * common / (total + y_pred.dtype.type(config.epsilon()))
+    return 1 - 2 * common / (total + y_pred.dtype.type(settings.epsilon))
 
 
 @loss_function(in_metrics=False)
@@ -122,7 +122,7 @@ def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
     common = np.sum(y_true * y_pred, axis=axis)
     missed = np.sum((1 - y_pred) * y_true, axis=axis)
     added = np.sum(y_pred * (1 - y_true), axis=axis)
-    whole = common + kind(alpha) * missed + kind(beta) * added + kind(config.epsilon())
+    whole = common + kind(alpha) * missed + kind(beta) * added + kind(settings.epsilon)
     return 1 - common / whole
 
 

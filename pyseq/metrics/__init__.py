@@ -78,8 +78,8 @@ from pyseq.metrics.means import (
 )
 from pyseq.metrics.reduction import Mean, MeanMetricWrapper, Sum
 from pyseq.metrics.regression import R2Score
-from pyseq.saving import registration
-from pyseq.saving.serialization import (
+from pyseq.registry import registration
+from pyseq.registry.serialization import (
     deserialize_keras_object,
     get_object,
     serialize_keras_object,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import backend, config
+from pyseq import dtypes, settings
 from pyseq.losses.base import (
     as_floats,
     check_same_shape,
@@ -12,7 +12,7 @@ from pyseq.losses.base import (
     squeeze_or_expand_to_same_rank,
 )
 from pyseq.metrics.reduction import BuiltinMean
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 def metric_function(fn):
@@ -26,7 +26,7 @@ def python_metric_function(fn):
 
 
 def _result(matches):
-    return matches.astype(backend.compute_dtype(config.floatx()))
+    return matches.astype(dtypes.compute_dtype(settings.floatx))
 
 
 @python_metric_function

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import backend, config, dtype_policies, initializers, naming
-from pyseq.saving.registration import builtin, to_snake_case
-from pyseq.saving.serialization import construct
+from pyseq import dtype_policies, dtypes, initializers, naming, settings
+from pyseq.registry.registration import builtin, to_snake_case
+from pyseq.registry.serialization import construct
 
 
 class MetricVariable:
@@ -24,7 +24,7 @@ class MetricVariable:
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         self.name = name
         self.path = path or name
-        dtype = backend.compute_dtype(dtype)
+        dtype = dtypes.compute_dtype(dtype)
         if initializer is None:
             self.value = np.zeros(shape, dtype=dtype)
         else:
@@ -136,7 +136,7 @@ class Metric:
 
     def __init__(self, dtype=None, name=None):
         self.name = name or naming.auto_name(to_snake_case(type(self).__name__))
-        self._dtype = dtype_policies.get(dtype or config.floatx()).compute_dtype
+        self._dtype = dtype_policies.get(dtype or settings.floatx).compute_dtype
         self._variables = []
         self._metrics = []
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import config
+from pyseq import settings
 from pyseq.losses.base import divide_no_nan, squeeze_or_expand_to_same_rank
 from pyseq.metrics.base import ACCUMULATOR, Metric
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 NEG_INF = -1e10
 
@@ -29,7 +29,7 @@ def spread_evenly(thresholds):
     if n < 3:
         return False
     even = np.arange(n, dtype=np.float32) / (n - 1)
-    return bool(np.allclose(thresholds, even, atol=config.epsilon()))
+    return bool(np.allclose(thresholds, even, atol=settings.epsilon))
 
 
 def keep_top_k(x, k):
@@ -88,7 +88,7 @@ def confusion_counts(
     >>> confusion_counts([0, 1], [0.4, 0.8], [0.5])[0].tolist()
     [1.0]
     """
-    dtype = np.float64 if config.floatx() == "float64" else np.float32
+    dtype = np.float64 if settings.floatx == "float64" else np.float32
     y_true, y_pred = np.asarray(y_true, dtype=dtype), np.asarray(y_pred, dtype=dtype)
     y_pred, y_true = squeeze_or_expand_to_same_rank(y_pred, y_true)
     if y_pred.shape != y_true.shape:

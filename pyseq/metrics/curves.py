@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import config
+from pyseq import settings
 from pyseq.losses.base import divide_no_nan
 from pyseq.metrics.base import ACCUMULATOR, Metric
 from pyseq.metrics.confusion import confusion_counts, spread_evenly
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 CURVES = ("ROC", "PR", "PRGAIN")
 SUMMATION_METHODS = ("interpolation", "majoring", "minoring")
@@ -239,7 +239,7 @@ class AUC(_FourCounts):
             raise ValueError(
                 f"AUC(num_labels): expected None without multi_label=True, got {num_labels!r}"
             )
-        epsilon = config.epsilon()
+        epsilon = settings.epsilon
         self._thresholds = np.array([0.0 - epsilon, *inner, 1.0 + epsilon])
         super().__init__(name=name, dtype=dtype)
         self.multi_label = multi_label

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import config
+from pyseq import settings
 from pyseq.metrics.base import ACCUMULATOR, Metric
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 _AVERAGES = (None, "micro", "macro", "weighted")
 
@@ -89,7 +89,7 @@ class FBetaScore(Metric):
         """Return the score, or one per class."""
         if not self._built:
             return np.asarray(0, dtype=self.dtype)[()]
-        epsilon = config.epsilon()
+        epsilon = settings.epsilon
         hits = self.true_positives.value
         precision = hits / (hits + self.false_positives.value + epsilon)
         recall = hits / (hits + self.false_negatives.value + epsilon)

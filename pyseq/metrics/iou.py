@@ -6,9 +6,9 @@ import warnings
 
 import numpy as np
 
-from pyseq import config
+from pyseq import settings
 from pyseq.metrics.base import Metric
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 @builtin("metrics")
@@ -99,7 +99,7 @@ class IoU(Metric):
         hits = np.diag(matrix)[self.target_class_ids].astype(np.float64)
         union = (matrix.sum(axis=0) + matrix.sum(axis=1))[self.target_class_ids] - hits
         present = union > 1e-9
-        epsilon = config.epsilon()
+        epsilon = settings.epsilon
         iou = np.where(present, hits / (union + epsilon), 0.0)
         return np.float32(iou.sum() / (np.count_nonzero(present) + epsilon))
 

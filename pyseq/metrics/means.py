@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import config
+from pyseq import settings
 from pyseq.losses import crossentropy, divergence, margin, regression
 from pyseq.losses.base import arrays, squeeze_or_expand_to_same_rank
 from pyseq.metrics.accuracy import python_metric_function
 from pyseq.metrics.reduction import BuiltinMean, Mean
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 @builtin("metrics")
@@ -276,7 +276,7 @@ def concordance_correlation(y_true, y_pred, axis=-1):
     a_mean = np.mean(y_true, axis=axis, keepdims=True)
     b_mean = np.mean(y_pred, axis=axis, keepdims=True)
     spread = np.var(y_true, axis=axis, keepdims=True) + np.var(y_pred, axis=axis, keepdims=True)
-    scale = spread + np.square(a_mean - b_mean) + y_pred.dtype.type(config.epsilon())
+    scale = spread + np.square(a_mean - b_mean) + y_pred.dtype.type(settings.epsilon)
     return np.mean(2 * (y_true - b_mean) * (y_pred - b_mean) / scale, axis=axis)
 
 

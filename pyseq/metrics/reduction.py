@@ -11,8 +11,8 @@ from pyseq.losses.base import (
     squeeze_or_expand_to_same_rank,
 )
 from pyseq.metrics.base import ACCUMULATOR, Metric
-from pyseq.saving.registration import builtin, builtin_name
-from pyseq.saving.serialization import deserialize_keras_object, serialize_keras_object
+from pyseq.registry.registration import builtin, builtin_name
+from pyseq.registry.serialization import deserialize_keras_object, serialize_keras_object
 
 # One value for a batch, or values that depend on the other rows: no sum over rows.
 _PER_BATCH = ("circle", "dice", "tversky")

@@ -8,7 +8,7 @@ import numpy as np
 
 from pyseq.losses.base import squeeze_or_expand_to_same_rank
 from pyseq.metrics.base import ACCUMULATOR, Metric
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 _AGGREGATIONS = (None, "uniform_average", "variance_weighted_average")
 

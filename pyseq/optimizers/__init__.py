@@ -10,7 +10,7 @@ from pyseq.optimizers.multi_optimizer import MultiOptimizer, OptimizerMap
 from pyseq.optimizers.muon import Muon
 from pyseq.optimizers.optimizer import Optimizer
 from pyseq.optimizers.sgd import SGD, Lion
-from pyseq.saving.serialization import deserialize_keras_object, serialize_keras_object
+from pyseq.registry.serialization import deserialize_keras_object, serialize_keras_object
 
 __all__ = [
     "SGD",

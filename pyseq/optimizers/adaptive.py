@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyseq import initializers
 from pyseq.optimizers.optimizer import Optimizer
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 from pyseq.variable import Variable
 
 

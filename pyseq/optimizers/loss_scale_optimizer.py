@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq.optimizers.optimizer import Optimizer
-from pyseq.saving.registration import builtin
-from pyseq.saving.serialization import (
+from pyseq.registry.registration import builtin
+from pyseq.registry.serialization import (
     construct,
     deserialize_keras_object,
     serialize_keras_object,
@@ -81,6 +81,9 @@ class LossScaleOptimizer(Optimizer):
         )
         self.inner_optimizer.build(variables)
         super().build(variables)
+
+    def saved_children(self):
+        return (("inner_optimizer", self.inner_optimizer),)
 
     @property
     def variables(self):

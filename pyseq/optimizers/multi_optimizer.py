@@ -9,8 +9,8 @@ import numpy as np
 
 from pyseq.optimizers.loss_scale_optimizer import LossScaleOptimizer
 from pyseq.optimizers.optimizer import Optimizer
-from pyseq.saving.registration import builtin
-from pyseq.saving.serialization import (
+from pyseq.registry.registration import builtin
+from pyseq.registry.serialization import (
     construct,
     deserialize_keras_object,
     serialize_keras_object,
@@ -149,6 +149,9 @@ class MultiOptimizer(Optimizer):
     def optimizers(self):
         """The optimizers in the order in which their state is saved."""
         return list(self._inner_optimizers)
+
+    def saved_children(self):
+        return (("optimizers", self.optimizers),)
 
     @property
     def variables(self):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pyseq.optimizers.optimizer import Optimizer
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 @builtin("optimizers")

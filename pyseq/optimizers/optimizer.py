@@ -11,9 +11,9 @@ import warnings
 
 import numpy as np
 
-from pyseq import _core, config, initializers, naming
-from pyseq.saving.registration import builtin, to_snake_case
-from pyseq.saving.serialization import (
+from pyseq import _core, initializers, naming, settings
+from pyseq.registry.registration import builtin, to_snake_case
+from pyseq.registry.serialization import (
     construct,
     deserialize_keras_object,
     serialize_keras_object,
@@ -108,7 +108,7 @@ class Optimizer:
             self._learning_rate = self._track(
                 Variable(
                     self._learning_rate,
-                    dtype=config.floatx(),
+                    dtype=settings.floatx,
                     trainable=False,
                     name="learning_rate",
                     path=f"{self.name}/learning_rate",
@@ -187,13 +187,17 @@ class Optimizer:
         """All state in the order in which it is saved: iteration, learning rate, then the slots."""
         return list(self._variables)
 
+    def saved_children(self):
+        """Return `(name, optimizers)` of those within this one."""
+        return ()
+
     def _track(self, variable):
         self._variables.append(variable)
         return variable
 
     def add_variable(self, shape, initializer="zeros", dtype=None, name=None, **kwargs):
         """Create and return a state variable that is not tied to a model variable."""
-        value = initializers.get(initializer)(shape=tuple(shape), dtype=dtype or config.floatx())
+        value = initializers.get(initializer)(shape=tuple(shape), dtype=dtype or settings.floatx)
         name = name or "variable"
         return self._track(Variable(value, None, dtype, False, name, f"{self.name}/{name}"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyseq.optimizers.optimizer import Optimizer
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 @builtin("optimizers")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from pyseq.saving.registration import (
+from pyseq.registry.registration import (
     CustomObjectScope,
     custom_object_scope,
     get_custom_objects,
@@ -12,7 +12,7 @@ from pyseq.saving.registration import (
     get_registered_object,
     register_keras_serializable,
 )
-from pyseq.saving.serialization import (
+from pyseq.registry.serialization import (
     deserialize_keras_object,
     serialize_keras_object,
 )

@@ -8,7 +8,7 @@ import stat
 import zipfile
 import zlib
 
-from pyseq.saving.limits import MAX_JSON_BYTES
+from pyseq.registry.limits import MAX_JSON_BYTES
 
 METADATA = "metadata.json"
 CONFIG = "config.json"

@@ -15,7 +15,7 @@ import zlib
 
 import numpy as np
 
-from pyseq.saving.limits import MAX_JSON_BYTES
+from pyseq.registry.limits import MAX_JSON_BYTES
 
 _MAX_ATTRIBUTE_BYTES = 16 << 20
 _MAX_HEAP_BYTES = 256 << 20

@@ -12,7 +12,9 @@ import tempfile
 import warnings
 import zipfile
 
-from pyseq.saving import h5_weights, limits, safe_json, serialization, tree
+from pyseq._version import __version__
+from pyseq.registry import limits, serialization
+from pyseq.saving import h5_weights, safe_json, tree
 from pyseq.saving.archive import ASSETS, CONFIG, METADATA, WEIGHTS, ModelArchive
 from pyseq.saving.atomic import write_atomically
 from pyseq.saving.h5_reader import open_h5
@@ -26,8 +28,6 @@ KERAS_VERSION = "3.15.0"
 
 def _contents(model):
     """Yield `(member name, bytes)` in the order in which Keras writes them."""
-    from pyseq import __version__
-
     if not model.built:
         warnings.warn(
             f"{model.name}.save: expected a built model, got one without weights; put "
@@ -171,8 +171,6 @@ def load(source, where, custom_objects=None, compile=True, finite=True):
 
 def model_from_config(config, custom_objects, where):
     """Return the model that a configuration describes; what is no model is refused."""
-    from pyseq.training.model import Model
-
     if config.get("class_name") == "Functional":
         raise ValueError(
             f"{where}: expected a Sequential model, got a Functional one, whose layers may branch; "
@@ -186,7 +184,7 @@ def model_from_config(config, custom_objects, where):
         )
     with serialization.object_sharing_scope():
         model = serialization.deserialize_keras_object(config, custom_objects)
-    if not isinstance(model, Model):
+    if not hasattr(model, "compile_from_config"):
         raise ValueError(
             f"{where}: expected a model, got {type(model).__name__}; the file holds "
             "another object"

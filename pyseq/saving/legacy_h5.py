@@ -11,7 +11,8 @@ import os
 import warnings
 
 from pyseq import losses, optimizers
-from pyseq.saving import h5_weights, keras_format, legacy_config, limits, safe_json, serialization
+from pyseq.registry import limits, serialization
+from pyseq.saving import h5_weights, keras_format, legacy_config, safe_json
 from pyseq.saving.atomic import write_atomically
 from pyseq.saving.h5_reader import import_h5py, open_h5
 

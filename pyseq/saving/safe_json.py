@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 
-from pyseq.saving.limits import MAX_JSON_BYTES
-from pyseq.saving.serialization import MAX_NESTING
+from pyseq.registry.limits import MAX_JSON_BYTES
+from pyseq.registry.serialization import MAX_NESTING
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 

@@ -9,10 +9,10 @@ import re
 
 import numpy as np
 
+from pyseq.registry.limits import MAX_JSON_BYTES
 from pyseq.saving import h5_weights, safe_json, tree
 from pyseq.saving.atomic import write_atomically
 from pyseq.saving.h5_reader import import_h5py, open_h5
-from pyseq.saving.limits import MAX_JSON_BYTES
 
 _GIB = 1024**3
 

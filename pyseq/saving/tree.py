@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from pyseq.layers.base import Layer
 from pyseq.optimizers import Optimizer
-from pyseq.saving.registration import to_snake_case
-
-# What layers and models keep for themselves; their contents appear elsewhere or are no state.
-_PRIVATE = frozenset(
-    "_layers _parent _compile_config _programs _predictors _runners _losses _quick".split()
-)
+from pyseq.registry.registration import to_snake_case
 
 
 def entries(model):
     """Return `(path, object)` for the model and everything below it, each object once.
 
     A `Sequential` has its layers under `layers/<snake_case class>[_k]`; other objects appear under
-    the name of the attribute that holds them, public attributes first, in alphabetical order;
-    `layers` is one such attribute of the models of users.
+    the name of the attribute that holds them, in the order of `saved_children`.
     """
     found, seen = [], set()
     _visit(model, "", found, seen)
@@ -29,7 +23,7 @@ def _visit(obj, path, found, seen):
         return
     seen.add(id(obj))
     found.append((path, obj))
-    for name, child in _children(obj):
+    for name, child in obj.saved_children():
         _visit_value(child, f"{path}/{name}" if path else name, found, seen)
 
 
@@ -48,27 +42,6 @@ def _visit_value(value, path, found, seen):
             counts[kind] = counts.get(kind, -1) + 1
             name = f"{kind}_{counts[kind]}" if counts[kind] else kind
             _visit_value(item, f"{path}/{name}", found, seen)
-
-
-def _children(obj):
-    from pyseq.sequential import Sequential
-    from pyseq.training.model import Model
-
-    if isinstance(obj, Optimizer):
-        for name in ("inner_optimizer", "optimizers"):
-            child = getattr(obj, name, None)
-            if child is not None:
-                yield name, child
-        return
-    if isinstance(obj, Sequential):
-        yield "layers", obj.layers
-    children = dict(vars(obj))
-    if isinstance(obj, Model):  # a layer is found under the name that sorts first
-        children["layers"] = obj.layers
-    # "~" sorts behind letters.
-    for name in sorted(children, key=lambda n: f"~{n}" if n.startswith("_") else n):
-        if name not in _PRIVATE and not name.startswith("__"):
-            yield name, children[name]
 
 
 def own_variables(obj):

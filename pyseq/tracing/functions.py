@@ -7,9 +7,10 @@ import math
 
 import numpy as np
 
+from pyseq import hooks
 from pyseq.tracing import shaping
 from pyseq.tracing.products import dot, einsum, matmul, outer, tensordot
-from pyseq.tracing.tensor import Tensor
+from pyseq.tracing.tensor import NUMPY, Tensor
 
 _UNARY = {
     "negative": "negative",
@@ -51,6 +52,7 @@ _LOGIC = {
 }
 
 
+@hooks.answers("unary")
 def unary(trace, x, function, dtype=None):
     """An op `map`."""
     x = trace.tensor(x)
@@ -519,3 +521,6 @@ def call_function(trace, function, args, kwargs):
             f"expected an operation that the core can run, got numpy.{function.__name__}"
         )
     return handler(trace, *args, **kwargs)
+
+
+NUMPY.update(ufunc=call_ufunc, function=call_function)

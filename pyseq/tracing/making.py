@@ -6,7 +6,10 @@ import math
 
 import numpy as np
 
-from pyseq import random
+from pyseq import hooks, random
+from pyseq.layers.regularization import Dropout
+from pyseq.tracing.calls import call_layer
+from pyseq.tracing.functions import unary
 from pyseq.tracing.tensor import Tensor
 
 
@@ -25,6 +28,13 @@ def filled(trace, shape, value, dtype):
     return Tensor(trace, row.value, True, row.dtype)
 
 
+@hooks.answers("filled")
+def filled_rows(trace, shape, value, dtype):
+    """`filled` for shapes that begin with the batch, else None."""
+    return filled(trace, shape, value, dtype) if begins_with_batch(shape) else None
+
+
+@hooks.answers("normal")
 def normal(trace, shape, mean, stddev, seed):
     """Other numbers in each step and row; the ops that draw them do so in training only."""
     _check_drawn(trace, shape)
@@ -35,23 +45,21 @@ def normal(trace, shape, mean, stddev, seed):
     ) + mean
 
 
+@hooks.answers("uniform")
 def uniform(trace, shape, low, high, seed):
     """Where normal numbers lie in their distribution is distributed uniformly."""
-    from pyseq import ops
-
-    share = 0.5 + 0.5 * ops.erf(normal(trace, shape, 0.0, math.sqrt(0.5), seed))
+    share = 0.5 + 0.5 * unary(trace, normal(trace, shape, 0.0, math.sqrt(0.5), seed), "erf")
     return low + (high - low) * share
 
 
+@hooks.answers("randint")
 def randint(trace, shape, low, high, seed):
     drawn = np.floor(uniform(trace, shape, float(low), float(high), seed))
     return np.minimum(drawn, float(high) - 1).astype("int32")
 
 
+@hooks.answers("dropout")
 def dropout(trace, x, rate, noise_shape, seed):
-    from pyseq.layers.regularization import Dropout
-    from pyseq.tracing import call_layer
-
     _check_drawn(trace, x.shape)
     return call_layer(Dropout(rate, noise_shape, seed), x, True)
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from pyseq.tracing.tensor import Tensor
+from pyseq.tracing.tensor import NUMPY, Tensor
 
 
 def axes_of(x, axis):
@@ -241,3 +241,6 @@ def concatenate(trace, tensors, axis):
     values = [t.value for t in parts]
     first = parts[0]
     return trace.op("concat", values, inner, first.batched, dtype, lead=first.lead, axis=at)
+
+
+NUMPY["item"] = get_item

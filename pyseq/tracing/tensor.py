@@ -13,9 +13,12 @@ import math
 
 import numpy as np
 
-from pyseq import arrays
+from pyseq import symbolic
 from pyseq.lowering import Value
 from pyseq.variable import Variable
+
+# What answers NumPy's protocols; the modules that append the ops fill it.
+NUMPY = {}
 
 
 class TraceError(TypeError):
@@ -36,11 +39,11 @@ class Trace:
         self.dtype = np.dtype(graph.dtype)
 
     def __enter__(self):
-        self._token = arrays.trace.set(self)
+        self._token = symbolic.trace.set(self)
         return self
 
     def __exit__(self, *_):
-        arrays.trace.reset(self._token)
+        symbolic.trace.reset(self._token)
 
     def takes(self, x):
         """True for what `tensor` makes symbolic without being asked: tensors and variables."""
@@ -153,19 +156,13 @@ class Tensor:
     # --- NumPy's protocols
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
-        from pyseq.tracing.functions import call_ufunc
-
-        return call_ufunc(self.trace, ufunc, method, inputs, kwargs)
+        return NUMPY["ufunc"](self.trace, ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function, types, args, kwargs):
-        from pyseq.tracing.functions import call_function
-
-        return call_function(self.trace, function, args, kwargs)
+        return NUMPY["function"](self.trace, function, args, kwargs)
 
     def __getitem__(self, key):
-        from pyseq.tracing.shaping import get_item
-
-        return get_item(self, key)
+        return NUMPY["item"](self, key)
 
     # --- methods of arrays
 

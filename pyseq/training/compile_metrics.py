@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from pyseq import losses, metrics
-from pyseq.saving.registration import to_snake_case
+from pyseq.registry.registration import to_snake_case
 
 _ACCURACY = ("accuracy", "acc")
 _CROSSENTROPY = ("crossentropy", "ce")

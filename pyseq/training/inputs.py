@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyseq import config as global_config
+from pyseq import settings
 from pyseq.training import loop
 from pyseq.training.data import (
     ArrayData,
@@ -29,7 +29,7 @@ def rows_of(model, x, y, sample_weight, batch_size, shuffle, steps, where, class
         if y is None:
             raise ValueError(f"{where}: expected targets for class_weight, got none")
         sample_weight = class_weights(y, class_weight, sample_weight, where)
-    if batch_size is None and model._stateful() and model._input_batch_shape:
+    if batch_size is None and model._is_stateful() and model._input_batch_shape:
         batch_size = model._input_batch_shape[0]
     return ArrayData(x, y, sample_weight, batch_size, shuffle, steps, where)
 
@@ -77,7 +77,7 @@ def split(x, y, sample_weight, validation_split):
 
 def _limited(steps, batches):
     """Steps of an epoch under `config.set_max_steps_per_epoch`; None for all of the data."""
-    limit = global_config.max_steps_per_epoch()
+    limit = settings.max_steps_per_epoch
     if limit is None:
         return steps
     return min(n for n in (steps, batches, limit) if n is not None)

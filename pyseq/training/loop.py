@@ -47,9 +47,9 @@ class Totals:
         for (name, metric), (total, count) in zip(self.program.core_metrics, self.values[1:]):
             metric.reset_state()
             metric.add_total_count(total, count)
-            means[name] = _plain(metric.result())
+            means[name] = plain(metric.result())
         for name, metric, _ in self.program.python_metrics:
-            means[name] = _plain(metric.result())
+            means[name] = plain(metric.result())
         total, count = self.values[0]
         logs = {"loss": float(total / count) if count else 0.0}
         if self.model._compiled_metrics is not None:
@@ -59,11 +59,17 @@ class Totals:
         return logs
 
 
-def _plain(value):
+def plain(value):
     if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
+        return {k: plain(v) for k, v in value.items()}
     value = np.asarray(value)
     return float(value) if value.ndim == 0 else value
+
+
+def as_list(logs):
+    """The values of logs as Keras returns them: one by itself, several as a list."""
+    values = list(logs.values())
+    return values[0] if len(values) == 1 else values
 
 
 def run_batches(model, program, data, order, begin, end, batch_size, limit, totals, seconds):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import lowering
+from pyseq import revision
 from pyseq.training import loop
 from pyseq.training.data import to_array
 
@@ -27,7 +27,7 @@ def batches(model, source, per_batch):
     if per_batch:
         together = model.steps_per_execution
     else:
-        together = 1 if model._stateful() else max(1, ROWS // size)
+        together = 1 if model._is_stateful() else max(1, ROWS // size)
     for begin in range(0, min(len(x), left * size), together * size):
         chunk = x[begin : min(begin + together * size, left * size)]
         yield chunk, -(-len(chunk) // size)
@@ -36,7 +36,7 @@ def batches(model, source, per_batch):
 def quick_answer(model, x, most_rows=0):
     """Outputs the short way, or None: rows as in an earlier call, at most `most_rows`."""
     quick = model._quick
-    if quick is None or quick[0] != lowering.version():
+    if quick is None or quick[0] != revision.current():
         return None
     return quick[1](x, most_rows)
 
@@ -47,8 +47,8 @@ def rows(model, x):
     if y is not None:
         return y
     runner = model._predictor(x.shape[1:], len(x))
-    if not runner.many and not model._stateful():
-        model._quick = (lowering.version(), runner.session.answer, runner)
+    if not runner.many and not model._is_stateful():
+        model._quick = (revision.current(), runner.session.answer, runner)
     if x.dtype != runner.dtype or not x.flags.c_contiguous:
         x = np.ascontiguousarray(x, runner.dtype)
     return runner([x])
@@ -62,7 +62,7 @@ def array(model, x, batch_size):
     model._build_for(x.shape)
     if len(x) == 0:
         raise ValueError("predict: expected at least one row, got an empty array")
-    if model._stateful():
+    if model._is_stateful():
         size = batch_size or model._input_batch_shape[0] or 32
     else:
         size = max(int(batch_size or 32), ROWS)

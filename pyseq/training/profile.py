@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from pyseq import _core, config
+from pyseq import _core, settings
 from pyseq.training import inputs, loop
 
 _REST = "(loss, optimizer, data)"
@@ -75,7 +75,7 @@ def profile(model, x, y=None, batch_size=32, steps=20):
         trainer.profile(False)
         for variable, value in saved:
             variable.assign(value)
-    on_host = config.current_device() == "cpu"
+    on_host = settings.device == "cpu"
     peak = _core.peak_flops() * _core.num_threads() / 1e9 if on_host else None
     ops, result = program.graph.ops, Profile()
     for i, op in enumerate(ops):

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from pyseq import _core, lowering, tracing
-from pyseq.saving.registration import builtin_name
+from pyseq import _core, lowering, regularizers, tracing
+from pyseq.registry.registration import builtin_name
 from pyseq.training import checks
 
 
@@ -56,7 +56,7 @@ class StepProgram:
                 value, attrs = lowering.logits_of(graph, output, self.kind, self.attrs)
             spec["loss"] = {
                 "kind": self.kind,
-                "attrs": {k: lowering._plain(v) for k, v in attrs.items() if v is not None},
+                "attrs": {k: lowering.plain(v) for k, v in attrs.items() if v is not None},
                 "slot": value.slot,
                 "mask": mask,
                 "reduction": loss.reduction,
@@ -105,7 +105,7 @@ class StepProgram:
             spec["metrics"].append(
                 {
                     "kind": kind,
-                    "attrs": {k: lowering._plain(v) for k, v in attrs.items() if v is not None},
+                    "attrs": {k: lowering.plain(v) for k, v in attrs.items() if v is not None},
                     "slot": output.slot,
                     "mask": mask if getattr(metric, "uses_mask", False) else -1,
                     "weighted": weighted,
@@ -128,7 +128,7 @@ class StepProgram:
                     entry[key] = entry[key]._storage
             if penalty := _lower_regularizer(variable):
                 entry["penalty"] = penalty
-            if lowering.is_compiled(variable.constraint):
+            if regularizers.is_compiled(variable.constraint):
                 entry["constraint"] = _lower_constraint(variable)
             elif variable.constraint is not None:
                 self.host_constraints.append(variable)
@@ -196,7 +196,7 @@ def _lower_regularizer(variable):
     """Description of a weight's regularizer, {} where it has none, None for a user's own."""
     if variable.regularizer is None:
         return {}
-    return variable.regularizer.lower() if lowering.is_compiled(variable.regularizer) else None
+    return variable.regularizer.lower() if regularizers.is_compiled(variable.regularizer) else None
 
 
 def _lower_constraint(variable):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 
 _MODULES = {
-    "pyseq.backend": ("is_keras_tensor", "standardize_dtype"),
+    "pyseq.dtypes": ("standardize_dtype",),
+    "pyseq.layers.keras_tensor": ("is_keras_tensor",),
     "pyseq.config": (
         "disable_interactive_logging",
         "enable_interactive_logging",
@@ -37,7 +38,7 @@ _MODULES = {
     "pyseq.utils.files": ("get_file",),
     "pyseq.utils.graphs": ("model_to_dot", "plot_model"),
     "pyseq.utils.images": ("array_to_img", "img_to_array", "load_img", "save_img"),
-    "pyseq.utils.progbar": ("Progbar",),
+    "pyseq.callbacks.progbar": ("Progbar",),
     "pyseq.utils.seed": ("set_random_seed",),
     "pyseq.utils.session": ("clear_session", "version"),
 }

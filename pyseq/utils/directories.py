@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 
-from pyseq import config
+from pyseq import settings
 from pyseq.utils import images
 from pyseq.utils.arrays import to_categorical
 from pyseq.utils.datasets import PyDataset
@@ -117,7 +117,7 @@ def image_dataset_from_directory(
     crop_to_aspect_ratio = crop_to_aspect_ratio or smart_resize
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError(f"{where}: expected crop_to_aspect_ratio or pad_to_aspect_ratio, got both")
-    first = config.standardize_data_format(data_format, where) == "channels_first"
+    first = settings.standardize_data_format(data_format, where) == "channels_first"
     images.pillow(where)
 
     def read(path):

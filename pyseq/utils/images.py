@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pyseq import backend, config
+from pyseq import dtypes, settings
 
 COLOR_MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 _GRAY_MODES = ("L", "I;16", "I")
@@ -28,7 +28,7 @@ def pillow(where):
 
 
 def _dtype(dtype):
-    return backend.compute_dtype(config.floatx() if dtype is None else dtype)
+    return dtypes.compute_dtype(settings.floatx if dtype is None else dtype)
 
 
 def array_to_img(x, data_format=None, scale=True, dtype=None):
@@ -40,7 +40,7 @@ def array_to_img(x, data_format=None, scale=True, dtype=None):
         dtype: of the computation.
     """
     image = pillow("array_to_img")
-    data_format = config.standardize_data_format(data_format, "array_to_img")
+    data_format = settings.standardize_data_format(data_format, "array_to_img")
     x = np.asarray(x, dtype=_dtype(dtype))
     if x.ndim != 3:
         raise ValueError(
@@ -67,7 +67,7 @@ def img_to_array(img, data_format=None, dtype=None):
     >>> img_to_array(np.zeros((2, 3))).shape
     (2, 3, 1)
     """
-    data_format = config.standardize_data_format(data_format, "img_to_array")
+    data_format = settings.standardize_data_format(data_format, "img_to_array")
     x = np.array(img, dtype=_dtype(dtype))
     if x.ndim == 2:
         x = x[:, :, None]
@@ -259,7 +259,7 @@ def smart_resize(x, size, interpolation="bilinear", data_format="channels_last")
         raise ValueError(
             f"smart_resize: expected images (H, W, C) or (N, H, W, C), got shape {x.shape}"
         )
-    first = config.standardize_data_format(data_format, "smart_resize") == "channels_first"
+    first = settings.standardize_data_format(data_format, "smart_resize") == "channels_first"
     if first:
         x = np.moveaxis(x, -3, -1)
     x = resize(crop_to_aspect(x, size), size, interpolation)

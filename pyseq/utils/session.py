@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 
 from pyseq import naming, random
+from pyseq._version import __version__
 
 
 def clear_session(free_memory=True):
@@ -25,6 +26,4 @@ def clear_session(free_memory=True):
 
 def version():
     """Return the version of pyseq."""
-    import pyseq
-
-    return pyseq.__version__
+    return __version__

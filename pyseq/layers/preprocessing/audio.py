@@ -6,15 +6,14 @@ import warnings
 
 import numpy as np
 
-from pyseq import config, initializers
+from pyseq import initializers, settings, windows
 from pyseq.layers.base import Layer
 from pyseq.layers.core import KerasTensor, positive_int
 from pyseq.layers.preprocessing.base import _NumPyLayer
 from pyseq.layers.reshaping import lower_permute
 from pyseq.layers.spatial_base import SpatialMixin, padding_of, window_output, window_pads
-from pyseq.saving.registration import builtin
-from pyseq.saving.serialization import deserialize_keras_object
-from pyseq.utils import windows
+from pyseq.registry.registration import builtin
+from pyseq.registry.serialization import deserialize_keras_object
 
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 
@@ -38,7 +37,7 @@ class STFTSpectrogram(SpatialMixin, Layer):
 
     Args:
         mode: what of X is returned: `"magnitude"` |X|, `"log"` its natural logarithm (both with
-            |X|^2 at least `config.epsilon()`), `"psd"` |X|^2, doubled but for the lowest and the
+            |X|^2 at least `settings.epsilon`), `"psd"` |X|^2, doubled but for the lowest and the
             highest frequency, `"real"`, `"imag"`, `"angle"` in radians, or `"stft"`, all real parts
             and then all imaginary ones.
         frame_length: samples of a frame.
@@ -197,7 +196,7 @@ class STFTSpectrogram(SpatialMixin, Layer):
         if self.mode == "stft":
             shape = (shape[0], 2 * self._bins)
             return g.op("concat", parts, shape, name=self.name, axis=-1)
-        epsilon = config.epsilon()
+        epsilon = settings.epsilon
         # The logarithm's argument sqrt(max(p, e)) is itself bounded by e.
         floor = max(epsilon, epsilon**2) if self.mode == "log" else epsilon
         return g.op("spectrogram", parts, shape, name=self.name, mode=self.mode, floor=floor)
@@ -286,7 +285,7 @@ class MelSpectrogram(_NumPyLayer):
         if isinstance(window, str) and window not in ("hann", "hamming"):
             raise ValueError(
                 f"{self.name}: expected `window` to be 'hann', 'hamming', an array or None, got "
-                f"{window!r}; pyseq.utils.windows has the values of others"
+                f"{window!r}; pyseq.windows has the values of others"
             )
         self.window = _window_from(window)
         self.sampling_rate = sampling_rate

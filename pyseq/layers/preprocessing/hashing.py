@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import backend
+from pyseq import settings
 from pyseq.layers.preprocessing.base import _NumPyLayer, encode, encoded_shape
 from pyseq.layers.preprocessing.numeric import _check_mode, _reject_sparse
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 _WORD = 0xFFFFFFFFFFFFFFFF
 _K0, _K1, _K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F
@@ -213,7 +213,7 @@ class Hashing(_NumPyLayer):
         self, num_bins, mask_value=None, salt=None, output_mode="int", sparse=False, **kwargs
     ):
         if kwargs.get("dtype") is None:
-            kwargs["dtype"] = "int64" if output_mode == "int" else backend.floatx()
+            kwargs["dtype"] = "int64" if output_mode == "int" else settings.floatx
         dtype = kwargs.pop("dtype")
         integers = output_mode == "int"
         name = dtype if isinstance(dtype, str) else getattr(dtype, "name", None)

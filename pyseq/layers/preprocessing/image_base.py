@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import config, random
+from pyseq import random, settings
 from pyseq.layers.preprocessing.base import _NumPyLayer
 from pyseq.layers.preprocessing.image_ops import FILL_MODES
 
@@ -25,7 +25,7 @@ class _ImageLayer(_NumPyLayer):
     def __init__(self, data_format=None, seed=None, **kwargs):
         kwargs.pop("bounding_box_format", None)
         super().__init__(**kwargs)
-        self.data_format = config.standardize_data_format(data_format, self.name)
+        self.data_format = settings.standardize_data_format(data_format, self.name)
         self.seed = seed
         self.generator = (
             seed if isinstance(seed, random.SeedGenerator) else random.SeedGenerator(seed)

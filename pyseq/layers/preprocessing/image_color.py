@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import backend
+from pyseq import settings
 from pyseq.layers.preprocessing import image_ops
 from pyseq.layers.preprocessing.image_base import _ImageLayer, per_image, uniform
 from pyseq.layers.preprocessing.image_geometry import chosen
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 def _lists_factor_and_range(self, config):
@@ -178,7 +178,7 @@ class RandomSaturation(_Color):
 
     def draw(self, images, rng):
         factor = uniform(rng, self.factor, len(images))
-        return {"factor": factor / (1 - factor + backend.epsilon())}
+        return {"factor": factor / (1 - factor + settings.epsilon)}
 
     def transform(self, images, choices):
         hsv = image_ops.rgb_to_hsv(images)

@@ -7,7 +7,7 @@ import numpy as np
 from pyseq.layers.preprocessing import image_ops
 from pyseq.layers.preprocessing.image_base import _ImageLayer, per_image, uniform
 from pyseq.layers.preprocessing.image_geometry import chosen
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 @builtin("layers")

@@ -6,7 +6,7 @@ import numpy as np
 
 from pyseq.layers.preprocessing import image_ops
 from pyseq.layers.preprocessing.image_base import _ImageLayer, per_image, uniform
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 _MODES = ("horizontal", "vertical", "horizontal_and_vertical")
 

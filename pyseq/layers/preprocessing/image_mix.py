@@ -8,8 +8,8 @@ from pyseq.layers.base import Layer
 from pyseq.layers.preprocessing import image_color, image_geometry, image_histogram
 from pyseq.layers.preprocessing.image_base import _ImageLayer, per_image
 from pyseq.layers.preprocessing.image_effects import rectangles
-from pyseq.saving import serialization
-from pyseq.saving.registration import builtin
+from pyseq.registry import serialization
+from pyseq.registry.registration import builtin
 
 
 def _operations(factor, value_range, interpolation, seed, color=True):

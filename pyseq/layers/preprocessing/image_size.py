@@ -9,7 +9,7 @@ from pyseq.layers.preprocessing import image_ops
 from pyseq.layers.preprocessing.image_base import _ImageLayer
 from pyseq.layers.reshaping import lower_permute
 from pyseq.layers.spatial import lower_resize
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 class _Sized(_ImageLayer):

@@ -7,11 +7,11 @@ import os
 
 import numpy as np
 
-from pyseq import backend
+from pyseq import settings
 from pyseq.layers.preprocessing.base import _NumPyLayer, encode, encoded_shape
 from pyseq.layers.preprocessing.hashing import hash_bins, standardize_salt, token_array
 from pyseq.layers.preprocessing.numeric import _check_mode, _plain, _reject_sparse
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 _MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 _DROPPED = -1  # index of a masked token where the output has no place for it
@@ -174,7 +174,7 @@ class _IndexLookup(_NumPyLayer):
             weights = np.concatenate([np.full(self._token_start(), weights.mean()), weights])
         if self.pad_to_max_tokens:
             weights = np.pad(weights, (0, self.max_tokens - len(weights)))
-        self.idf_weights = weights.astype(backend.floatx())
+        self.idf_weights = weights.astype(settings.floatx)
 
     def _set_tokens(self, tokens):
         self._tokens = list(tokens)

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from pyseq import backend, config
+from pyseq import settings
 from pyseq.layers.base import Layer
 from pyseq.layers.core import positive_int
 from pyseq.layers.preprocessing.base import _NumPyLayer, batches_of, encode, encoded_shape
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 def _period(arrays, shape):
@@ -59,7 +59,7 @@ class Rescaling(Layer):
 
     def lower(self, g, x):
         scale = np.asarray(self.scale, np.float64)
-        if scale.ndim and config.image_data_format() == "channels_first":
+        if scale.ndim and settings.image_data_format == "channels_first":
             scale = scale.reshape(scale.shape + (1,) * (3 - scale.ndim))
         y, _ = _lower_affine(g, x, self.name, 0.0, scale, self.offset)
         return self.pass_mask(y, x)
@@ -215,7 +215,7 @@ class Normalization(Layer):
             np.asarray(v, np.float64).reshape(self._broadcast_shape[1:])
             for v in (self.mean, self.variance)
         )
-        stddev = np.maximum(np.sqrt(variance), backend.epsilon())
+        stddev = np.maximum(np.sqrt(variance), settings.epsilon)
         zero = np.zeros_like(mean)
         return (zero, stddev, mean) if self.invert else (mean, 1 / stddev, zero)
 

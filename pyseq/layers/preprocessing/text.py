@@ -8,8 +8,8 @@ from pyseq.layers.preprocessing.base import _NumPyLayer, encoded_shape
 from pyseq.layers.preprocessing.hashing import token_array
 from pyseq.layers.preprocessing.lookup import _DROPPED, StringLookup, check_vocabulary_config
 from pyseq.layers.preprocessing.numeric import _check_mode, _reject_sparse
-from pyseq.saving import serialization
-from pyseq.saving.registration import builtin
+from pyseq.registry import serialization
+from pyseq.registry.registration import builtin
 
 _PUNCTUATION = str.maketrans("", "", r"""!"#$%&()*+,-./:;<=>?@[\]^_`{|}~'""")
 _STANDARDIZE = ("lower_and_strip_punctuation", "lower", "strip_punctuation")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from pyseq import regularizers
 from pyseq.layers.base import Layer
 from pyseq.layers.rnn.cell import check_cell, output_size, prefix_paths
 from pyseq.layers.rnn.cells import StackedRNNCells
 from pyseq.layers.rnn.initial_state import StatefulCalls
 from pyseq.layers.rnn.python_steps import flatten, is_compiled, lower_steps, zero_states
-from pyseq.saving import serialization
-from pyseq.saving.registration import builtin
+from pyseq.registry import serialization
+from pyseq.registry.registration import builtin
 from pyseq.variable import Variable
 
 
@@ -218,8 +219,6 @@ class CellLayer(RNN):
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def get_config(self):
-        from pyseq import regularizers
-
         config = self._sequence_config()
         for key, value in self.cell._config().items():
             config[key] = value

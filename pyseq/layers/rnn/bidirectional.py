@@ -7,8 +7,8 @@ import copy
 from pyseq.layers.base import Layer
 from pyseq.layers.rnn.cell import prefix_paths
 from pyseq.layers.rnn.initial_state import StatefulCalls
-from pyseq.saving import serialization
-from pyseq.saving.registration import builtin
+from pyseq.registry import serialization
+from pyseq.registry.registration import builtin
 
 _COMMON = ("stateful", "return_sequences", "return_state")
 

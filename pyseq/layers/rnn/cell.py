@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import activations, arrays, constraints, initializers, random, regularizers
+from pyseq import activations, constraints, initializers, random, regularizers, symbolic
 from pyseq.layers.base import Layer
 
 NOT_ELEMENTWISE = ("softmax", "log_softmax", "sparsemax", "glu")
@@ -145,7 +145,7 @@ class Cell(Layer):
     # --- one step on arrays
 
     def __call__(self, inputs, states, training=False):
-        if not arrays.is_traced(inputs):
+        if not symbolic.is_traced(inputs):
             inputs = np.asarray(inputs, dtype=self.dtype)
         if not self.built:
             self.build(inputs.shape)
@@ -153,7 +153,7 @@ class Cell(Layer):
 
     @staticmethod
     def _state(state, inputs):
-        return state if arrays.is_traced(state) else np.asarray(state, inputs.dtype)
+        return state if symbolic.is_traced(state) else np.asarray(state, inputs.dtype)
 
     def _mask(self, kind, like, rate):
         """Dropout factors for each gate; the same until reset, as within one sequence."""
@@ -189,7 +189,7 @@ class Cell(Layer):
 
     def _projected(self, inputs, kernel, bias=None):
         """Products of the inputs of each gate with its part of the kernel."""
-        if arrays.is_traced(inputs[0]):
+        if symbolic.is_traced(inputs[0]):
             if any(x is not inputs[0] for x in inputs):
                 raise ValueError(
                     f"{self.name}: expected one dropout mask for all gates in steps of a user's "

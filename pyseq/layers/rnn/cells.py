@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyseq import arrays
+from pyseq import symbolic
 from pyseq.layers.base import Layer
 from pyseq.layers.rnn.cell import (
     Cell,
@@ -13,8 +13,8 @@ from pyseq.layers.rnn.cell import (
     raise_outside,
 )
 from pyseq.layers.rnn.python_steps import call_cell, zero_states
-from pyseq.saving import serialization
-from pyseq.saving.registration import builtin
+from pyseq.registry import serialization
+from pyseq.registry.registration import builtin
 
 
 def _insert_after(config, key, name, value):
@@ -230,7 +230,7 @@ class GRUCell(Cell):
         h = self._state(states[0] if isinstance(states, (list, tuple)) else states, inputs)
         xs, hs = self._dropped(inputs, h, training)
         bias = self.bias if self.use_bias else None
-        if bias is not None and not arrays.is_traced(inputs):
+        if bias is not None and not symbolic.is_traced(inputs):
             bias = bias.value
         inner = None
         if bias is not None and self.reset_after:

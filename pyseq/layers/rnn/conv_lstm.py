@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import config as global_config
-from pyseq import random
+from pyseq import random, settings
 from pyseq.layers.rnn.base import CellLayer
 from pyseq.layers.rnn.cell import Cell, core_activation, forget_bias
 from pyseq.layers.shapes import InputSpec
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 def _per_axis(where, argument, value, rank):
@@ -60,9 +59,9 @@ class ConvLSTMCell(Cell):
                 f"{self.dilation_rate}"
             )
         self.data_format = (
-            global_config.image_data_format()
+            settings.image_data_format
             if data_format is None
-            else global_config.standardize_data_format(data_format)
+            else settings.standardize_data_format(data_format)
         )
         self.unit_forget_bias = unit_forget_bias
         self.implementation = 1

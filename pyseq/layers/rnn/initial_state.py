@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import lowering
+from pyseq import hooks
 from pyseq.layers.base import Layer
 from pyseq.layers.rnn.python_steps import flatten
 from pyseq.variable import Variable
@@ -35,13 +35,13 @@ class StatefulCalls:
         if self.stateful:
             for variable, value in zip(self.states, values):
                 variable.assign(value)
-            return lowering.run_layer(self, x, bool(training), mask)
+            return hooks.ask("run_layer", self, x, bool(training), mask)
         shapes = [v.shape for v in values]
         if self._started is None or [v.shape for v in self._started.states] != shapes:
             self._started = _Started(self, values)
         for variable, value in zip(self._started.states, values):
             variable.assign(value)
-        return lowering.run_layer(self._started, x, bool(training), mask)
+        return hooks.ask("run_layer", self._started, x, bool(training), mask)
 
     def _check_states(self, initial_state, input_shape):
         """Given states as arrays in the layout of the state variables."""

@@ -11,11 +11,9 @@ import math
 
 import numpy as np
 
-from pyseq import activations, arrays
+from pyseq import activations, hooks, symbolic
 from pyseq.layers.base import Layer
 from pyseq.layers.rnn.cell import NOT_ELEMENTWISE, Cell
-from pyseq.tracing import making
-from pyseq.tracing.tensor import Trace, as_value
 
 
 def is_compiled(cell):
@@ -62,16 +60,16 @@ def call_cell(cell, inputs, states, training):
     takes = inspect.signature(cell.call).parameters
     more = {"training": training} if "training" in takes else {}
     output, new_states = cell.call(inputs, states, **more)
-    if not arrays.is_traced(output):
+    if not symbolic.is_traced(output):
         output = np.asarray(output)
     return output, as_list(new_states)
 
 
-def _chosen(valid, new, old):
+def chosen(valid, new, old):
     return np.where(valid[(slice(None), *[None] * (new.ndim - 1))], new, old)
 
 
-def _forget_masks(layer):
+def forget_masks(layer):
     """Every sequence has dropout masks of its own."""
     for cell in layer._flatten():
         for reset in ("reset_dropout_mask", "reset_recurrent_dropout_mask"):
@@ -80,7 +78,7 @@ def _forget_masks(layer):
 
 def run_steps(layer, x, mask, states, training):
     """All steps of `layer.cell` over x (n, T, ...); returns (outputs, flat new states)."""
-    _forget_masks(layer)
+    forget_masks(layer)
     structure = zero_states(layer.cell, len(x), x.dtype)
     states = packed_like(structure, [np.asarray(s, x.dtype) for s in states or flatten(structure)])
     steps = range(x.shape[1])
@@ -90,49 +88,13 @@ def run_steps(layer, x, mask, states, training):
         if mask is not None:
             valid = mask[:, t]
             rests = layer.zero_output_for_mask or previous is None
-            output = _chosen(valid, output, np.zeros_like(output) if rests else previous)
-            kept = [_chosen(valid, np.asarray(a), b) for a, b in zip(flatten(new), flatten(states))]
+            output = chosen(valid, output, np.zeros_like(output) if rests else previous)
+            kept = [chosen(valid, np.asarray(a), b) for a, b in zip(flatten(new), flatten(states))]
             new = packed_like(states, kept)
         states, previous = new, output
         outputs.append(output)
     outputs = np.stack(outputs, axis=1) if layer.return_sequences else outputs[-1]
     return outputs, [np.asarray(s) for s in flatten(states)]
-
-
-def trace_steps(layer, g, x):
-    """Append the ops of all steps; returns [output, *states]."""
-    trace = Trace(g, x, layer.name)
-    cell = layer.cell
-    takes = inspect.signature(cell.call).parameters
-    more = {"training": g.training} if "training" in takes else {}
-    structure = zero_states(cell, 1, layer.compute_dtype)
-
-    def initial(row):
-        zeros = making.filled(trace, (None, *np.shape(row)[1:]), 0.0, trace.dtype)
-        return zeros + np.asarray(row) if np.any(row) else zeros
-
-    _forget_masks(layer)
-    with trace:
-        inputs = trace.input(x)
-        mask = None if x.mask is None else trace.input(x.mask, "bool")
-        states = packed_like(structure, [initial(row) for row in flatten(structure)])
-        steps = range(x.shape[0])
-        outputs = []
-        for t in reversed(steps) if layer.go_backwards else steps:
-            output, new = cell.call(inputs[:, t], states, **more)
-            output, new = trace.tensor(output), as_list(new)
-            if mask is not None:
-                rests = layer.zero_output_for_mask or not outputs
-                rest = np.zeros_like(output) if rests else outputs[-1]
-                output = _chosen(mask[:, t], output, rest)
-                pairs = zip(flatten(new), flatten(states), strict=True)
-                new = packed_like(states, [_chosen(mask[:, t], a, b) for a, b in pairs])
-            states = new
-            outputs.append(output)
-        _forget_masks(layer)
-        y = np.stack(outputs, axis=1) if layer.return_sequences else outputs[-1]
-        values = [as_value(v) for v in (y, *map(trace.tensor, flatten(states)))]
-    return values if layer.return_state else values[:1]
 
 
 def lower_steps(layer, g, x, states):
@@ -143,7 +105,7 @@ def lower_steps(layer, g, x, states):
     before, problem = g.mark(), "its states stay from batch to batch"
     if not states:
         try:
-            return trace_steps(layer, g, x)
+            return hooks.ask("trace_steps", layer, g, x)
         except Exception as error:
             g.rewind(before)
             problem = error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyseq.layers.rnn.base import CellLayer, check_use_cudnn
 from pyseq.layers.rnn.cells import GRUCell, LSTMCell, SimpleRNNCell
 from pyseq.layers.shapes import InputSpec
-from pyseq.saving.registration import builtin
+from pyseq.registry.registration import builtin
 
 
 def _sequence_spec():

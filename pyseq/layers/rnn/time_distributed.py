@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pyseq.layers.base import Layer
 from pyseq.layers.rnn.cell import prefix_paths
-from pyseq.saving import serialization
-from pyseq.saving.registration import builtin
+from pyseq.registry import serialization
+from pyseq.registry.registration import builtin
 
 
 @builtin("layers")

@@ -8,7 +8,7 @@ plus `build_config`, `compile_config` and `shared_object_id` where they apply. B
 the module names of Keras, so files move both ways.
 
 Reading treats the dictionary as data: names are looked up in the tables of
-`pyseq.saving.registration` and in the caller's `custom_objects`, nothing is imported, no
+`pyseq.registry.registration` and in the caller's `custom_objects`, nothing is imported, no
 function named in a file is called, and code payloads are refused whatever `safe_mode` says.
 """
 
@@ -20,8 +20,8 @@ import difflib
 
 import numpy as np
 
-from pyseq.saving import registration
-from pyseq.saving.construct import construct as construct
+from pyseq.registry import registration
+from pyseq.registry.construct import construct as construct
 
 MAX_NESTING = 100
 MAX_NODES = 10_000_000

@@ -1,4 +1,9 @@
-"""`as_array`: `np.asarray` for code that also runs on the symbolic tensors of a trace."""
+"""What code needs that runs on arrays and, in a trace, on symbolic tensors.
+
+While users' code is traced, `trace` is the trace: it says what becomes one of its tensors
+(`takes`), makes it one (`tensor`) and words errors (`error`). Functions that are whole ops of the
+core are asked for by `hooks`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ import contextvars
 
 import numpy as np
 
-# The trace whose user code is being called, or None; see `pyseq.tracing`.
+# The trace whose user code is being called, or None.
 trace = contextvars.ContextVar("pyseq_trace", default=None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import inspect
 
-from pyseq.saving import serialization
+from pyseq.registry import serialization
 
 
 def captured(layer, config):

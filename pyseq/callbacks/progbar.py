@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from pyseq import config
+from pyseq import settings
 
 _FULL, _EMPTY = "━", "─"
 
@@ -96,7 +96,7 @@ class Progbar:
         stream = sys.stdout
         interactive = hasattr(stream, "isatty") and stream.isatty()
         self._rewrites = (interactive or "ipykernel" in sys.modules) and (
-            config.is_interactive_logging_enabled()
+            settings.interactive_logging
         )
 
     def _averages(self, name):
@@ -185,7 +185,7 @@ class Progbar:
         self._write(f"\r{line}{padding}" + ("\n" if finalize else ""))
 
     def _write(self, text):
-        if not config.is_interactive_logging_enabled():
+        if not settings.interactive_logging:
             logging.getLogger("pyseq").info(text.strip())
             return
         stream = sys.stdout

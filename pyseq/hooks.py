@@ -1,0 +1,55 @@
+"""Questions that modules put to those above them, which they do not know.
+
+The module that answers a question registers a function for it; the table says which module that is.
+It is imported when the question first comes.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+_ANSWERED_BY = {
+    # What a symbolic tensor, or a layer of a user's own, is in a program.
+    "activation": "pyseq.tracing",
+    "add_loss": "pyseq.tracing",
+    "call_layer": "pyseq.tracing",
+    "dropout": "pyseq.tracing",
+    "filled": "pyseq.tracing",
+    "layer_output_shape": "pyseq.tracing",
+    "lower_activity": "pyseq.tracing",
+    "lower_call": "pyseq.tracing",
+    "lower_function": "pyseq.tracing",
+    "normal": "pyseq.tracing",
+    "output_shape": "pyseq.tracing",
+    "randint": "pyseq.tracing",
+    "trace_steps": "pyseq.tracing",
+    "unary": "pyseq.tracing",
+    "uniform": "pyseq.tracing",
+    # A layer called with arrays: its program, kept from call to call.
+    "run_call": "pyseq.lowering",
+    "run_layer": "pyseq.lowering",
+    # Values of a variable that is made by its shape.
+    "initializer": "pyseq.initializers",
+    # `Model(inputs, outputs)`.
+    "straight_model": "pyseq.sequential",
+}
+_answers = {}
+
+
+def answers(question):
+    """Decorator: the function answers `question`."""
+
+    def decorate(function):
+        _answers[question] = function
+        return function
+
+    return decorate
+
+
+def ask(question, *args, **kwargs):
+    """Return what the function that answers `question` returns."""
+    answer = _answers.get(question)
+    if answer is None:
+        importlib.import_module(_ANSWERED_BY[question])
+        answer = _answers[question]
+    return answer(*args, **kwargs)

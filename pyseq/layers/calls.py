@@ -1,0 +1,92 @@
+"""Calls of a layer: on arrays, on symbolic tensors, within the code of another layer."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+
+from pyseq import hooks, revision, settings, symbolic
+from pyseq.layers.keras_tensor import KerasTensor
+
+_known_states = {}
+
+
+class Called:
+    """The part of `Layer` that answers calls, and tells when what was compiled for it is old."""
+
+    def __call__(self, inputs, *args, training=None, mask=None, **kwargs):
+        """Run the layer on an array `(n, ...)`; returns a NumPy array (or a list of them)."""
+        if isinstance(inputs, KerasTensor):
+            return inputs.through(self)
+        trace = symbolic.trace.get()
+        if trace is not None and (trace.takes(inputs) or isinstance(inputs, np.ndarray)):
+            return hooks.ask("call_layer", self, trace.tensor(inputs), training, mask)
+        if len(args) == 1 and mask is None and isinstance(args[0], np.ndarray):
+            mask, args = args[0], ()
+        if args or kwargs:
+            raise TypeError(
+                f"{self.name}: expected `layer(inputs, training=, mask=)`, got further "
+                f"arguments {args or sorted(kwargs)}"
+            )
+        return hooks.ask("run_layer", self, inputs, bool(training), mask)
+
+    def keep_tensors(self, inputs, outputs):
+        """Note the symbolic input and output; as in Keras, those of the first call stay."""
+        if self._tensors is None:
+            self._tensors = (inputs, outputs)
+
+    def _tensor(self, index, what):
+        if self._tensors is None:
+            raise AttributeError(
+                f"{self.name}.{what}: expected a layer of a model whose input shape is known, got "
+                "one that was never called; put `Input(shape)` first"
+            )
+        return self._tensors[index]
+
+    @property
+    def input(self):
+        """The symbolic input of the layer in the first model that it was part of."""
+        return self._tensor(0, "input")
+
+    @property
+    def output(self):
+        """The symbolic output of the layer in the first model that it was part of."""
+        return self._tensor(1, "output")
+
+    def call(self, inputs, training=None):
+        """The layer's own output for an array or tensor; a subclass may override it."""
+        if not symbolic.is_traced(inputs):
+            return hooks.ask("run_call", self, inputs, bool(training))
+        with self._built_in():
+            return hooks.ask("call_layer", self, symbolic.traced(inputs), training)
+
+    # Set while `call` of a subclass asks for the output of the built-in class.
+    _as_built_in = False
+
+    @contextlib.contextmanager
+    def _built_in(self):
+        self._as_built_in = True
+        try:
+            yield
+        finally:
+            self._as_built_in = False
+
+    def _state_key(self):
+        """A number that differs whenever the layer must be lowered anew: frozen, rebuilt."""
+        cached = self.__dict__.get("_state")
+        if cached is not None and cached[0] == revision.current():
+            return cached[1]
+        parts = ((id(part), part._trainable, part.built) for part in self._flatten())
+        key = _known_states.setdefault((settings.device, *parts), len(_known_states))
+        object.__setattr__(self, "_state", (revision.current(), key))
+        return key
+
+    def _is_stateful(self):
+        """Whether the layer or one below it keeps states from batch to batch."""
+        cached = self.__dict__.get("_has_states")
+        if cached is not None and cached[0] == revision.current():
+            return cached[1]
+        found = any(getattr(part, "stateful", False) for part in self._flatten())
+        object.__setattr__(self, "_has_states", (revision.current(), found))
+        return found

@@ -1,0 +1,56 @@
+"""The configuration of a layer: its constructor's arguments as plain data, and pickles."""
+
+from __future__ import annotations
+
+from pyseq import dtype_policies, regularizers, revision
+from pyseq.registry import arguments
+
+
+class Configured:
+    """The part of `Layer` that describes it as plain data and makes it of that again."""
+
+    def __new__(cls, *args, **kwargs):
+        layer = super().__new__(cls)
+        if cls._config_is_captured():
+            object.__setattr__(layer, "_arguments", (args, kwargs))
+        return layer
+
+    @classmethod
+    def _config_is_captured(cls):
+        """True for a user's class with a constructor of its own and no `get_config`."""
+        built_in = (getattr(cls.__init__, "__module__", None) or "").startswith("pyseq.")
+        return cls.get_config is Configured.get_config and not built_in
+
+    def get_config(self):
+        """Return the constructor arguments as plain data.
+
+        Those of a user's class without a `get_config` of its own are what it was called with.
+        """
+        config = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": dtype_policies.serialize(self.dtype_policy),
+        }
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        if self._config_is_captured():
+            return arguments.captured(self, config)
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        """Create a layer from what `get_config` returned."""
+        if cls._config_is_captured():
+            config = arguments.restored(config)
+        return cls(**config)
+
+    def __getstate__(self):
+        # Compiled programs are made again when they are needed.
+        state = dict(vars(self), _runners={})
+        state.pop("_state", None)
+        state.pop("_has_states", None)
+        return state
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        revision.touch()

@@ -1,0 +1,191 @@
+"""The weights of a layer: made, listed, frozen, read, written."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyseq import constraints, initializers, naming, regularizers, symbolic
+from pyseq.registry import limits
+from pyseq.variable import Variable
+
+# What layers and models keep for themselves; their contents appear elsewhere or are no state.
+_PRIVATE = frozenset(
+    "_layers _parent _compile_config _programs _predictors _runners _losses _quick".split()
+)
+
+
+class Weighted:
+    """The part of `Layer` that keeps weights, its own and those of the layers below it."""
+
+    def add_weight(
+        self,
+        shape=None,
+        initializer=None,
+        dtype=None,
+        trainable=True,
+        autocast=True,
+        regularizer=None,
+        constraint=None,
+        aggregation="none",
+        overwrite_with_gradient=False,
+        name=None,
+    ):
+        """Create a weight of `shape` and return it as a `Variable`."""
+        shape = () if shape is None else tuple(int(d) for d in np.atleast_1d(shape))
+        name = name or naming.auto_name("variable")
+        if dtype is None:
+            if self.dtype.startswith(("int", "uint", "bool")):
+                raise ValueError(
+                    f"{self.name}: expected a float dtype for a layer with weights, got "
+                    f"{self.dtype!r}; set dtype='float32'"
+                )
+            dtype = self.dtype if self.dtype == "float64" else "float32"
+        if initializer is None:
+            initializer = "glorot_uniform" if str(dtype).startswith("float") else "zeros"
+        initializer = initializers.get(initializer)
+        if limits.is_loading():
+            # The file's weights follow; a hostile config must not get memory or time for its own.
+            limits.take(shape, dtype, f"{self.name}/{name}")
+            value = np.zeros(shape, dtype)
+        else:
+            with symbolic.no_trace():
+                value = np.asarray(initializer(shape, dtype=dtype))
+        if value.shape != shape:
+            raise ValueError(
+                f"{self.name}: expected the initializer of `{name}` to return shape {shape}, got "
+                f"{value.shape}"
+            )
+        moves = trainable and self._trainable
+        variable = Variable(
+            value, dtype=dtype, trainable=moves, name=name, path=f"{self.name}/{name}"
+        )
+        variable.regularizer = regularizers.get(regularizer)
+        variable.constraint = constraints.get(constraint)
+        variable.initializer = initializer
+        (self._trainable_variables if trainable else self._non_trainable_variables).append(variable)
+        return variable
+
+    add_variable = add_weight
+
+    @property
+    def trainable(self):
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        self._trainable = bool(value)
+        for variable in self._trainable_variables:
+            variable.trainable = self._trainable
+        for layer in self._children():
+            layer.trainable = value
+
+    def _own_variables(self):
+        return [*self._trainable_variables, *self._non_trainable_variables]
+
+    def _flatten(self):
+        """This layer and all below it, each once."""
+        seen, result = set(), []
+
+        def visit(layer):
+            if id(layer) not in seen:
+                seen.add(id(layer))
+                result.append(layer)
+                for child in layer._children():
+                    visit(child)
+
+        visit(self)
+        return result
+
+    @property
+    def weights(self):
+        seen, result = set(), []
+        for layer in self._flatten():
+            for variable in layer._own_variables():
+                if id(variable) not in seen:
+                    seen.add(id(variable))
+                    result.append(variable)
+        return result
+
+    @property
+    def variables(self):
+        return self.weights
+
+    @property
+    def trainable_weights(self):
+        if not self.trainable:
+            return []
+        trained = {
+            id(v) for layer in self._flatten() if layer.trainable for v in layer._own_variables()
+        }
+        return [v for v in self.weights if v.trainable and id(v) in trained]
+
+    @property
+    def non_trainable_weights(self):
+        trained = {id(v) for v in self.trainable_weights}
+        return [v for v in self.weights if id(v) not in trained]
+
+    trainable_variables = trainable_weights
+    non_trainable_variables = non_trainable_weights
+
+    def get_weights(self):
+        """Return copies of all weights, in the order of `weights`."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights):
+        """Set all weights from a list of arrays in the order of `weights`."""
+        variables = self.weights
+        weights = list(weights)
+        if len(weights) != len(variables):
+            raise ValueError(
+                f"{self.name}.set_weights: expected {len(variables)} arrays, got {len(weights)}"
+            )
+        arrays = [np.asarray(w) for w in weights]
+        for variable, array in zip(variables, arrays):
+            if array.shape != variable.shape:
+                raise ValueError(
+                    f"{self.name}.set_weights: expected shape {variable.shape} for "
+                    f"`{variable.path}`, got {array.shape}"
+                )
+        for variable, array in zip(variables, arrays):
+            variable.assign(array)
+
+    def count_params(self):
+        """Number of elements of all weights."""
+        if not self.built:
+            raise ValueError(
+                f"{self.name}.count_params: expected a built layer, got one without weights; call "
+                "`build(input_shape)` or the layer first"
+            )
+        return sum(v.size for v in self.weights)
+
+    def _attributes(self):
+        return vars(self)
+
+    def saved_children(self):
+        """Yield `(name, value)` of the attributes that files look through, public ones first."""
+        children = self._attributes()
+        # "~" sorts behind letters.
+        for name in sorted(children, key=lambda n: f"~{n}" if n.startswith("_") else n):
+            if name not in _PRIVATE and not name.startswith("__"):
+                yield name, children[name]
+
+    def save_own_variables(self, store):
+        for i, variable in enumerate(self._own_variables()):
+            store[str(i)] = variable.numpy()
+
+    def load_own_variables(self, store):
+        variables = self._own_variables()
+        if len(store.keys()) != len(variables):
+            raise ValueError(
+                f"{self.name}: expected {len(variables)} saved weights, got {len(store.keys())}; "
+                "the file belongs to another architecture"
+            )
+        for i, variable in enumerate(variables):
+            variable.assign(store[str(i)])
+
+    # --- losses
+
+    @property
+    def losses(self):
+        """Values of the weight regularizers, one for each regularized trainable weight."""
+        return [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]

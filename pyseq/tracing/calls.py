@@ -1,0 +1,177 @@
+"""Users' code called with symbolic tensors: layers, losses, activations, regularizers."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+
+from pyseq import hooks, lowering, symbolic
+from pyseq.layers.core import fused_activation
+from pyseq.layers.shapes import same_sizes
+from pyseq.tracing import functions
+from pyseq.tracing.tensor import Tensor, Trace, as_value
+
+
+def parameters_of(function):
+    """Names of the parameters of a function; empty where Python does not know them."""
+    try:
+        return set(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return set()
+
+
+def run(graph, function, values, name):
+    """Trace `function(*tensors)` of values of `graph`; returns a `Tensor`.
+
+    What the function appended is taken back if it fails.
+    """
+    trace = Trace(graph, values[0], name)
+    before = graph.mark()
+    try:
+        with trace:
+            y = function(*(trace.input(v) for v in values))
+            if isinstance(y, (tuple, dict)):
+                raise trace.error(f"expected one tensor, got a {type(y).__name__} of {len(y)}")
+            return trace.tensor(y)
+    except BaseException:
+        graph.rewind(before)
+        raise
+
+
+@hooks.answers("lower_function")
+def lower_function(graph, function, x, name):
+    """Lower a function of one tensor; returns a value of the graph."""
+    y = as_value(run(graph, function, [x], name))
+    return y.with_mask(None)
+
+
+@hooks.answers("lower_call")
+def lower_call(layer, graph, x, own_mask):
+    """Lower `layer.call` of a user's class; `own_mask`: the class defines `compute_mask` too."""
+    takes = parameters_of(layer.call)
+
+    def call(tensor):
+        extra = {"training": graph.training} if "training" in takes else {}
+        mask = None if x.mask is None else tensor.trace.input(x.mask, "bool")
+        if "mask" in takes:
+            extra["mask"] = mask
+        y = layer.call(tensor, **extra)
+        if own_mask:
+            masks.append(layer.compute_mask(tensor, mask))
+        return y
+
+    masks = []
+    y = as_value(run(graph, call, [x], layer.name))
+    if masks:
+        return y.with_mask(None if masks[0] is None else as_value(masks[0]))
+    return layer.pass_mask(y, x)
+
+
+@hooks.answers("output_shape")
+def output_shape(function, input_shape, dtype, name):
+    """Shape that a function of one tensor gives for an input shape, both with the batch."""
+    graph = lowering.Graph(tuple(input_shape[1:]), dtype=dtype)
+    y = run(graph, function, [graph.input], name)
+    return (input_shape[0], *as_value(y).shape)
+
+
+# Lengths to try for a free dimension; they differ from each other after any usual strides too.
+_TRIAL_LENGTHS = (224, 352)
+
+
+@hooks.answers("layer_output_shape")
+def layer_output_shape(layer, input_shape):
+    """Shape of what `layer.call` of a user's class gives, with a mask where it takes one."""
+    def output_of(shape):
+        graph = lowering.Graph(shape, dtype=layer.compute_dtype)
+        x = graph.input
+        if "mask" in parameters_of(layer.call) and shape:
+            x = x.with_mask(graph.add_input((shape[0],)))
+        return lower_call(layer, graph, x, False).shape
+
+    inner = input_shape[1:]
+    if None not in inner:
+        return (input_shape[0], *output_of(inner))
+    a, b = (output_of(tuple(n if d is None else d for d in inner)) for n in _TRIAL_LENGTHS)
+    return (input_shape[0], *same_sizes(a, b))
+
+
+@hooks.answers("activation")
+def activation(x, function):
+    """A built-in activation with its default arguments as one op, or None where it has none."""
+    attrs = fused_activation(function)
+    if attrs is not None:
+        return functions.activate(x, attrs["activation"], attrs.get("activation_args") or ())
+    if function.__name__ in ("softmax", "log_softmax"):
+        return functions.softmax(x, log=function.__name__ == "log_softmax")
+    return None
+
+
+@hooks.answers("call_layer")
+def call_layer(layer, x, training=None, mask=None):
+    """`layer(x)` within user code; the first axis of a tensor without a batch is one to it."""
+    trace = x.trace
+    graph = trace.graph
+    if x.batched:
+        value = as_value(x)
+    elif x.ndim:
+        value = graph.fold(x.value, x.shape[0])
+    else:
+        raise trace.error(f"expected a tensor (n, ...) for {layer.name}, got a number")
+    if mask is not None:
+        value = value.with_mask(as_value(trace.tensor(mask)))
+    was = graph.training
+    graph.training = was if training is None else bool(training)
+    try:
+        y = layer.emit(graph, value)
+    finally:
+        graph.training = was
+    if not x.batched:
+        return Tensor(trace, graph.unfold(y, x.shape[0]), False, trace.dtype)
+    if isinstance(y, (list, tuple)):
+        return [trace.input(part) for part in y]
+    return trace.input(y)
+
+
+def loss_value(graph, loss, target_shape, output, name):
+    """Lower a user's loss of (y_true, y_pred) to a value: a number for each row of the loss."""
+    target = graph.add_input(target_shape)
+
+    def call(y_pred, y_true):
+        return loss.call(y_true, y_pred)
+
+    y = run(graph, call, [output, target], name)
+    return y.value
+
+
+def _add_loss(x, name):
+    """Add a tensor, its sum over everything, to the loss of the program."""
+    once = not x.batched
+    x.trace.graph.op("add_loss", x.value, x.inner, name=name, once=once, scale=1.0)
+
+
+@hooks.answers("add_loss")
+def add_loss(x, name):
+    """Add a tensor or weight to the loss of the program that is traced, where it has one."""
+    trace = symbolic.trace.get()
+    if trace is not None and trace.takes(x) and trace.graph.losses:
+        _add_loss(trace.tensor(x), name)
+
+
+def lower_penalty(graph, regularizer, variable):
+    """Add a user's regularizer of a weight to the loss of the program."""
+    trace = Trace(graph, graph.input, variable.path)
+    with trace:
+        penalty = trace.tensor(regularizer(trace.tensor(variable)))
+    _add_loss(penalty, variable.path)
+
+
+@hooks.answers("lower_activity")
+def lower_activity(graph, regularizer, y, name):
+    """Add a user's regularizer of an output, divided by the rows of the batch, to the loss."""
+    trace = Trace(graph, y, name)
+    with trace:
+        penalty = trace.tensor(regularizer(trace.input(y)))
+        penalty = np.sum(penalty) / functions.rows(trace)
+    _add_loss(penalty, name)

@@ -1,0 +1,188 @@
+"""`fit` and `evaluate`."""
+
+from __future__ import annotations
+
+from pyseq import settings
+from pyseq.callbacks import CallbackList
+from pyseq.training import inputs, loop
+from pyseq.training.data import is_array
+
+
+class Fitting:
+    """The part of `Model` that trains and measures epoch after epoch."""
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
+    ):
+        """Train for `epochs` epochs; returns a History.
+
+        Args:
+            x: array of rows (n, ...), or a generator or dataset that yields (x, y[, weights]).
+            y: targets of as many rows.
+            batch_size: rows of a batch, 32 by default.
+            verbose: 0 silent, 1 progress bar, 2 one line per epoch; "auto" is 1.
+            validation_split: share of the last rows to validate on.
+            validation_data: (x, y[, sample_weight]) or a dataset.
+            class_weight: {class: weight}.
+            sample_weight: (n,) or (n, T) weights.
+
+        Raises:
+            ValueError: data, model and loss do not fit together; the message says how to mend it.
+        """
+        self._check_compiled("fit")
+        if self.loss is None:
+            self._require_loss()
+        if epochs is None or int(epochs) < 0:
+            raise ValueError(f"fit: expected epochs of 0 or more, got {epochs}")
+        if steps_per_epoch is not None and int(steps_per_epoch) < 1:
+            raise ValueError(f"fit: expected steps_per_epoch of 1 or more, got {steps_per_epoch}")
+        if validation_split and validation_data is None:
+            if not (is_array(x) or isinstance(x, (list, dict, tuple))):
+                raise ValueError(
+                    "fit: expected arrays for validation_split, got a stream; pass validation_data"
+                )
+            x, y, sample_weight, validation_data = inputs.split(
+                x, y, sample_weight, validation_split
+            )
+        source = inputs.open_data(
+            self, x, y, sample_weight, batch_size, shuffle, steps_per_epoch, "fit", class_weight
+        )
+        self._check_first(source, "train")
+        limit = settings.max_epochs
+        epochs = int(epochs) if limit is None else min(int(epochs), limit)
+        verbose = 1 if verbose == "auto" else int(verbose)
+        callback_list = CallbackList(
+            callbacks,
+            add_history=True,
+            add_progbar=verbose != 0,
+            model=self,
+            verbose=verbose,
+            epochs=epochs,
+            steps=source.batches,
+        )
+        self.stop_training = False
+        per_batch = callback_list.needs_batches("train")
+        validation = None
+        logs = {}
+        self._initial_epoch = None
+        callback_list.on_train_begin()
+        initial_epoch = self._initial_epoch or initial_epoch
+        try:
+            for epoch in range(int(initial_epoch), epochs):
+                self.reset_metrics()
+                callback_list.on_epoch_begin(epoch)
+                totals = loop.Totals(self)
+                source.run(
+                    self, "train", totals, callback_list, per_batch, lambda: self.stop_training
+                )
+                logs = dict(totals.logs())
+                if validation_data is not None and _validates(epoch, validation_freq):
+                    if validation is None:
+                        validation = self._validation(
+                            validation_data, validation_batch_size or batch_size, validation_steps
+                        )
+                    result = self._evaluate(validation, callback_list)
+                    logs.update({f"val_{k}": result[k] for k in sorted(result)})
+                callback_list.on_epoch_end(epoch, logs)
+                if self.stop_training or getattr(source, "exhausted", False):
+                    break
+            if hasattr(self.optimizer, "finalize_variable_values") and epochs > 0:
+                self.optimizer.finalize_variable_values(self.trainable_weights)
+        except BaseException:
+            self.stop_training = True
+            raise
+        finally:
+            source.close()
+            if validation is not None:
+                validation.close()
+        callback_list.on_train_end(logs)
+        return self.history
+
+    def _require_loss(self):
+        if not any(layer.activity_regularizer for layer in self._flatten()) and not self.losses:
+            raise ValueError(f"{self.name}.fit: expected a loss, got none; pass `loss=` to compile")
+
+    def _validation(self, data, batch_size, steps):
+        if isinstance(data, (tuple, list)) and len(data) in (2, 3):
+            x, y, w = (*data, None)[:3]
+            source = inputs.open_data(self, x, y, w, batch_size, False, steps, "evaluate")
+        else:
+            source = inputs.open_data(self, data, None, None, batch_size, False, steps, "evaluate")
+        self._check_first(source, "test")
+        return source
+
+    def _evaluate(self, source, callback_list):
+        self.reset_metrics()
+        totals = loop.Totals(self)
+        callback_list.on_test_begin()
+        self.stop_evaluating = False
+        if isinstance(source, loop.ArrayEpochs):
+            source.cursor = None
+        source.run(
+            self,
+            "test",
+            totals,
+            callback_list,
+            callback_list.needs_batches("test"),
+            lambda: self.stop_evaluating,
+        )
+        logs = totals.logs()
+        callback_list.on_test_end(logs)
+        return totals.results()
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        callbacks=None,
+        return_dict=False,
+        **kwargs,
+    ):
+        """Loss and metrics over data: a number, a list, or a dict with `return_dict=True`."""
+        if kwargs:
+            raise ValueError(f"evaluate: got unknown arguments {sorted(kwargs)}")
+        self._check_compiled("evaluate")
+        source = inputs.open_data(self, x, y, sample_weight, batch_size, False, steps, "evaluate")
+        self._check_first(source, "test")
+        verbose = 1 if verbose == "auto" else int(verbose)
+        callback_list = CallbackList(
+            callbacks,
+            add_progbar=verbose != 0,
+            model=self,
+            verbose=verbose,
+            epochs=1,
+            steps=source.batches,
+        )
+        try:
+            logs = self._evaluate(source, callback_list)
+        finally:
+            source.close()
+        return dict(sorted(logs.items())) if return_dict else loop.as_list(logs)
+
+
+def _validates(epoch, validation_freq):
+    if isinstance(validation_freq, int):
+        if validation_freq < 1:
+            raise ValueError(f"fit: expected validation_freq of 1 or more, got {validation_freq}")
+        return (epoch + 1) % validation_freq == 0
+    return epoch + 1 in validation_freq

@@ -1,0 +1,63 @@
+"""`predict` and `predict_on_batch`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyseq.callbacks import CallbackList
+from pyseq.training import inputs, predicting
+from pyseq.training.data import to_array, unwrap
+
+
+class Prediction:
+    """The part of `Model` that answers for rows of data."""
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """Outputs for rows of data as one array.
+
+        Args:
+            x: array of rows (n, ...), or a generator or dataset; its targets are ignored.
+            batch_size: rows of a batch, as callbacks see it.
+            verbose: 0 silent, 1 progress bar, 2 a line; "auto" is 1.
+        """
+        if callbacks is None and verbose == 0 and steps is None and type(x) is np.ndarray:
+            y = predicting.quick_answer(self, x, predicting.ROWS)
+            return y if y is not None else predicting.array(self, x, batch_size)
+        verbose = 1 if verbose == "auto" else int(verbose)
+        source = inputs.open_data(self, x, None, None, batch_size, False, steps, "predict")
+        callback_list = CallbackList(
+            callbacks,
+            add_progbar=verbose != 0,
+            model=self,
+            verbose=verbose,
+            epochs=1,
+            steps=source.batches,
+        )
+        per_batch = callback_list.needs_batches("predict")
+        callback_list.on_predict_begin()
+        self.stop_predicting = False
+        outputs, done = [], 0
+        for rows, batches in predicting.batches(self, source, per_batch):
+            if per_batch:
+                callback_list.batch_begin("predict", done)
+            output = predicting.rows(self, rows)
+            outputs.append(output)
+            done += batches
+            if per_batch:
+                callback_list.batch_end("predict", done - 1, {"outputs": output})
+            else:
+                callback_list.progress("predict", done - 1, dict)
+            if self.stop_predicting:
+                break
+        callback_list.on_predict_end()
+        return predicting.concatenate(outputs)
+
+    def predict_on_batch(self, x):
+        """Outputs for one batch."""
+        y = predicting.quick_answer(self, x)
+        if y is not None:
+            return y
+        x = to_array(unwrap(x, "predict_on_batch: x"), "predict_on_batch: x")
+        x = self._fit_input_rank(x)
+        self._build_for(x.shape)
+        return predicting.rows(self, x)

@@ -1,0 +1,67 @@
+"""The programs of a model: lowered when they are needed, kept for the next call."""
+
+from __future__ import annotations
+
+from pyseq import lowering, revision
+from pyseq.training import checks, loop
+from pyseq.training.program import StepProgram
+
+
+class Programs:
+    """The part of `Model` that has a program for each shape of data."""
+
+    def _forget_programs(self):
+        revision.touch()
+        self._quick = None
+        self._programs = {}
+        self._predictors = {}
+        self._runners = {}
+
+    def _step_program(self, mode, x_shape, y_shape, batch_size):
+        training = mode == "train"
+        fixed = batch_size if self._is_stateful() else None
+        key = (training, x_shape, y_shape, fixed, self._state_key())
+        program = self._programs.get(key)
+        if program is None:
+            where = "fit" if training else "evaluate"
+            program = StepProgram(self, x_shape, y_shape, training, fixed, where)
+            self._remember(key, program)
+        return program
+
+    def _remember(self, key, program):
+        if len(self._programs) > 64:
+            self._programs = {}
+        self._programs[key] = program
+
+    def _predictor(self, x_shape, batch_size):
+        key = (x_shape, batch_size if self._is_stateful() else None, self._state_key())
+        runner = self._predictors.get(key)
+        if runner is None:
+            if len(self._predictors) > 64:
+                self._predictors = {}
+            runner = lowering.Runner(self, x_shape, False, batch_size)
+            self._predictors[key] = runner
+        return runner
+
+    def _check_targets(self, program, y, mode):
+        where = "fit" if mode == "train" else "evaluate"
+        if y is None:
+            if mode == "train" and self.loss is not None:
+                raise ValueError(
+                    f"{where}: expected targets for loss {self.loss!r}, got none; pass y"
+                )
+            return
+        if program.kind is not None and program.output_shape:
+            checks.check_labels(program.kind, program.attrs, y, program.output_shape[-1], where)
+
+    def _check_first(self, source, mode):
+        """Lower the step before the first epoch, so that mistakes show before any output."""
+        if isinstance(source, loop.ArrayEpochs):
+            data = source.data
+            y_shape = data.y.shape[1:] if data.y is not None else None
+            program = self._step_program(mode, data.x.shape[1:], y_shape, data.batch_size)
+            self._check_targets(program, data.y, mode)
+            if mode == "train" and program.kind is not None:
+                checks.check_output_activation(
+                    self, program.kind, program.attrs, program.output_shape
+                )

@@ -1,0 +1,45 @@
+"""`train_on_batch` and `test_on_batch`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyseq.training import inputs, loop
+
+
+class SingleBatches:
+    """The part of `Model` that trains or measures on one batch."""
+
+    def _one_batch(self, x, y, sample_weight, class_weight, mode, where):
+        key = None
+        if type(x) is type(y) is np.ndarray and sample_weight is class_weight is None:
+            # Arrays like those of an earlier call need no other check than that of the labels.
+            key = (mode, x.shape, x.dtype, y.shape, y.dtype, self._state_key())
+        program, w = self._programs.get(key) if key else None, None
+        if program is None or not (x.flags.c_contiguous and y.flags.c_contiguous):
+            self._check_compiled(where)
+            data = inputs.rows_of(
+                self, x, y, sample_weight, len(x), False, None, where, class_weight
+            )
+            self._build_for(data.x.shape)
+            y_shape = data.y.shape[1:] if data.y is not None else None
+            program = self._step_program(mode, data.x.shape[1:], y_shape, data.rows)
+            if key and data.x is x and data.y is y:
+                self._remember(key, program)
+            x, y, w = data.x, data.y, program.prepare_weights(data.weights)
+        self._check_targets(program, y, mode)
+        self.reset_metrics()
+        totals = loop.Totals(self)
+        rows = (x, program.prepare_targets(y), w)
+        loop.run_batches(self, program, rows, None, 0, len(x), len(x), 1, totals, float("inf"))
+        return totals.results()
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """One update on one batch; returns the loss, or loss and metrics."""
+        logs = self._one_batch(x, y, sample_weight, class_weight, "train", "train_on_batch")
+        return dict(sorted(logs.items())) if return_dict else loop.as_list(logs)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """Loss and metrics of one batch."""
+        logs = self._one_batch(x, y, sample_weight, None, "test", "test_on_batch")
+        return dict(sorted(logs.items())) if return_dict else loop.as_list(logs)
