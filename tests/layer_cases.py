@@ -432,11 +432,17 @@ CASES = [
 ]
 
 # Layers that take text or Python functions have tests of their own: test_preprocessing_layers.py,
-# test_layers_core.py. Bases and cells are tested through the layers that use them.
+# test_core_layers.py. Bases and cells are tested through the layers that use them.
 ELSEWHERE = {
     "Hashing", "HashedCrossing", "IntegerLookup", "StringLookup", "TextVectorization", "Lambda",
     "InputLayer", "Wrapper", "SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells",
 }
+
+# Ops that no layer of the table reaches, because traced code alone becomes them: test_traced_ops.py.
+TRACED_OPS = [
+    "map", "binary", "select", "reduce", "matmul", "slice", "gather", "scan", "variable", "add_loss",
+    "rows",
+]
 
 
 def class_names(spec):

@@ -7,12 +7,13 @@ import inspect
 import os
 
 import pytest
-from differential.compare import run_seed
-from differential.generator import generate
 from layer_cases import class_names
 
 import pyseq
 from pyseq.layers import merging
+
+from .compare import run_seed
+from .generator import generate
 
 COUNT = int(os.environ.get("PYSEQ_DIFFERENTIAL", 200 if os.environ.get("CI") else 40))
 FIRST = int(os.environ.get("PYSEQ_DIFFERENTIAL_SEED", 0))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_recurrent_layers import KINDS, make_mask
+from recurrent_cases import KINDS, make_mask
 
 import pyseq
 from pyseq import layers

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from recurrent_cases import KINDS, make_mask
 
 from pyseq import _core, layers, lowering
 from pyseq.registry.serialization import deserialize_keras_object, serialize_keras_object
@@ -67,15 +68,6 @@ def _full_shape(value):
     return (value.fold, *value.shape) if value.fold > 1 else value.shape
 
 
-def make_mask(rng, n, t):
-    """Rows: all masked, none, left padded, right padded, then at random."""
-    mask = rng.random((n, t)) < 0.6
-    mask[0], mask[1] = False, True
-    mask[2] = np.arange(t) >= t // 2
-    mask[3] = np.arange(t) < t // 2
-    return mask
-
-
 def compare(keras, mine, theirs, shape, rng, mask=None, training=False, scale=0.3):
     """Forward, input gradient, weight gradients and states of both layers."""
     import torch
@@ -119,7 +111,6 @@ def compare(keras, mine, theirs, shape, rng, mask=None, training=False, scale=0.
     )
 
 
-KINDS = ["SimpleRNN", "GRU", "LSTM"]
 VARIANTS = [
     {},
     {"return_sequences": True},

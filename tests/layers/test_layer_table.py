@@ -1,6 +1,6 @@
 """docs/layers.md: every layer of Keras and its state here, written anew by this test's `table`.
 
-PYSEQ_UPDATE_DOCS=1 pytest tests/test_layer_table.py
+PYSEQ_UPDATE_DOCS=1 pytest tests/layers/test_layer_table.py
 """
 
 import collections
@@ -15,7 +15,7 @@ import pyseq
 from pyseq import layers
 from pyseq.layers import merging
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "layers.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "layers.md"
 # Base classes, and classes of other backends that hold no layer of their own.
 NOT_LAYERS = {"Layer", "InputSpec", "Wrapper", "Cell", "CellLayer"}
 
@@ -42,7 +42,7 @@ def table(names):
     lines = [
         "# Keras's layers in pyseq",
         "",
-        "Written by `tests/test_layer_table.py` from Keras's own list. *Cases* are the rows of",
+        "Written by `tests/layers/test_layer_table.py` from Keras's own list. *Cases* are the rows of",
         "`tests/layer_cases.py` with which a layer goes through the battery (config, shapes, gradients,",
         "instruction sets, thread counts, a training step) and the comparison with Keras.",
         "",
@@ -65,7 +65,7 @@ def test_table_is_current(keras):
     text = table(names)
     if os.environ.get("PYSEQ_UPDATE_DOCS"):
         DOCUMENT.write_text(text)
-    assert DOCUMENT.read_text() == text, "run PYSEQ_UPDATE_DOCS=1 pytest tests/test_layer_table.py"
+    assert DOCUMENT.read_text() == text, "run PYSEQ_UPDATE_DOCS=1 pytest tests/layers/test_layer_table.py"
 
 
 REFUSED = merging.ManyInputs, merging._Refused, merging._OtherBackend

@@ -14,21 +14,6 @@ GPU = ["cuda"] if any(name.startswith("cuda") for name, _ in pyseq.config.list_d
 LEVELS = HOST + GPU
 STEP = 1e-6
 
-# Ops of this file; the layer table does not reach them.
-KINDS = [
-    "map",
-    "binary",
-    "select",
-    "reduce",
-    "matmul",
-    "slice",
-    "gather",
-    "scan",
-    "variable",
-    "add_loss",
-    "rows",
-]
-
 
 @pytest.fixture
 def rng():

@@ -1,6 +1,6 @@
 """The arrows of the design: who may know whom, in C++ and in Python, in sources and in objects.
 
-The checks of object files need a build folder: `PYSEQ_BUILD_DIR=build pytest tests/test_architecture.py`.
+The checks of object files need a build folder: `PYSEQ_BUILD_DIR=build pytest tests/architecture/test_architecture.py`.
 """
 
 import ast
@@ -11,10 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from layer_cases import CASES, Spec
-from test_traced_ops import KINDS as TRACED
+from layer_cases import CASES, TRACED_OPS, Spec
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CSRC = ROOT / "csrc"
 PACKAGE = ROOT / "pyseq"
 
@@ -231,7 +230,7 @@ def lowered_kinds():
 
 @needs_sources
 def test_every_op_is_reached_by_the_layer_table():
-    reached = lowered_kinds() | set(TRACED)
+    reached = lowered_kinds() | set(TRACED_OPS)
     assert sorted(reached - kinds("ops") - {"host"}) == []
     assert sorted(kinds("ops") - reached) == []
 
