@@ -1,6 +1,6 @@
 """All layers, with the names of `keras.layers`; each module is imported when first asked for."""
 
-from pyseq import lazy
+from pyseq import hooks, lazy
 from pyseq.registry.serialization import deserialize_keras_object, serialize_keras_object
 
 _MODULES = {
@@ -74,6 +74,11 @@ _MODULES = {
 }
 
 __getattr__, __dir__, __all__ = lazy.package(__name__, _MODULES, ("deserialize", "serialize"))
+
+
+@hooks.answers("load_layers")
+def _load_all():
+    lazy.load(__name__)
 
 
 def serialize(layer):

@@ -15,7 +15,7 @@ import inspect
 import re
 import types
 
-from pyseq import lazy
+from pyseq import hooks
 
 _BUILTINS: dict[tuple[str, str], object] = {}
 _BUILTIN_NAMES: dict[object, tuple[str, str]] = {}
@@ -106,7 +106,7 @@ def lookup_builtin(family, name):
 @functools.cache
 def _load_layers():
     """Import all layers: each enters the table when its module is imported."""
-    lazy.load("pyseq.layers")
+    hooks.ask("load_layers")
 
 
 def builtins_named(name):

@@ -1,9 +1,8 @@
-"""The arrows of the design: who may know whom, in C++ and in Python, in sources and in objects.
+"""The arrows of the design in C++: who may know whom, in sources and in objects.
 
 The checks of object files need a build folder: `PYSEQ_BUILD_DIR=build pytest tests/architecture/test_architecture.py`.
 """
 
-import ast
 import os
 import re
 import subprocess
@@ -109,100 +108,6 @@ def test_file_name_is_the_registration():
         for path in sorted((CSRC / folder).glob("*.cpp")):
             text = path.read_text()
             assert f"{word}_{path.stem}{{\"{path.stem}\"" in text.replace(" {", "{"), path
-
-
-def imports(path):
-    """Modules that a Python file imports, as absolute names."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            for alias in node.names:
-                yield f"{node.module}.{alias.name}"
-
-
-TOUCH_CORE = {"lowering.py", "variable.py", "config.py", "training", "saving", "optimizers"}
-
-
-def test_only_few_modules_touch_the_core():
-    wrong = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        place = path.relative_to(PACKAGE)
-        if "pyseq._core" in set(imports(path)) and place.parts[0] not in TOUCH_CORE:
-            wrong.append(str(place))
-    assert not wrong, "\n".join(wrong)
-
-
-# Modules by height; a module imports at load time only what stands below it.
-HEIGHT = {
-    "naming": 0, "config": 0, "backend": 0, "variable": 1, "random": 1, "saving": 1,
-    "dtype_policies": 1, "activations": 2, "initializers": 2, "regularizers": 2, "constraints": 2,
-    "losses": 3, "metrics": 3, "schedules": 3, "optimizers": 3, "callbacks": 3, "lowering": 3,
-    "layers": 4, "training": 5, "sequential": 6, "wrappers": 7, "saving files": 7, "models": 8,
-}
-# The half of saving/ that knows objects only; the other half reads and writes whole models.
-REGISTRY = {"__init__", "registration", "serialization", "construct", "atomic", "limits"}
-
-
-def room(names):
-    """Where a module stands: `["saving", "tree"]` -> "saving files"."""
-    if names[0] == "saving" and len(names) > 1 and names[1] not in REGISTRY:
-        return "saving files"
-    return names[0]
-
-
-def top_level_imports(path):
-    """Rooms that a module imports when it is loaded."""
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "pyseq":
-            parts = node.module.split(".")[1:]
-            for alias in node.names:
-                yield room([*parts, alias.name] if len(parts) < 2 else parts)
-
-
-def test_python_imports_point_down():
-    wrong = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        here = room([part.removesuffix(".py") for part in path.relative_to(PACKAGE).parts])
-        for there in top_level_imports(path):
-            if HEIGHT.get(there, 0) > HEIGHT.get(here, 99):
-                wrong.append(f"{path.relative_to(PACKAGE)} imports {there}")
-    assert not wrong, "\n".join(wrong)
-
-
-ALLOWED_AT_IMPORT = {"numpy", "pyseq"}
-
-
-def test_import_loads_numpy_alone_and_prints_nothing():
-    code = (
-        "import sys\nimport numpy\nbefore = set(sys.modules)\nimport pyseq\nfrom pyseq import layers\n"
-        "pyseq.Sequential([pyseq.Input((2,)), layers.Dense(1)]).predict(numpy.ones((1, 2)), verbose=0)\n"
-        "new = {m.split('.')[0] for m in set(sys.modules) - before}\n"
-        "extra = {m for m in new if not m.startswith('_cython')} - set(sys.stdlib_module_names) - {'pyseq', 'numpy', 'cython_runtime'}\n"
-        "sys.exit(f'loaded {sorted(extra)}' if extra else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_no_top_level_import_of_third_parties():
-    wrong = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.parse(path.read_text()).body:
-            names = []
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-                names = [node.module]
-            for name in names:
-                top = name.split(".")[0]
-                if top == "sklearn" and path.name == "estimators.py":
-                    continue  # what the module is for; pyseq.wrappers loads it when asked
-                if top not in ALLOWED_AT_IMPORT and top not in sys.stdlib_module_names:
-                    wrong.append(f"{path.relative_to(PACKAGE)} imports {name}")
-    assert not wrong, "\n".join(wrong)
 
 
 # --- every op, loss and optimizer is tested
