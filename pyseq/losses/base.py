@@ -264,7 +264,7 @@ def lower_function(fn, arguments):
     Numbers whose default is a float become floats, and arguments that are None are left out.
     """
     defaults = getattr(fn, "float_arguments", ())
-    if builtin_name(fn) is None:
+    if builtin_name(fn) is None or getattr(fn, "python_only", False):
         return None
     attributes = {}
     for key, value in arguments.items():
@@ -353,12 +353,13 @@ class BuiltinLoss(LossFunctionWrapper):
         return Loss.__repr__(self)
 
 
-def describe(fn):
+def describe(fn, python_only=False):
     """Note on a function what `lower` needs: its arguments' defaults, and which are floats."""
     arguments = list(fn.__code__.co_varnames[: fn.__code__.co_argcount])
     values = fn.__defaults__ or ()
     fn.defaults = dict(zip(arguments[len(arguments) - len(values) :], values, strict=True))
     fn.float_arguments = tuple(k for k, v in fn.defaults.items() if type(v) is float)
+    fn.python_only = python_only
     return fn
 
 
