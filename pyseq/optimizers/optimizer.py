@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-from pyseq import naming, settings
+from pyseq import naming, revision, settings
 from pyseq.optimizers.state import State
 from pyseq.optimizers.steps import Steps
 from pyseq.registry.registration import builtin, to_snake_case
@@ -24,7 +24,7 @@ from pyseq.variable import Variable
 
 
 @builtin("optimizers", aliases=(".Optimizer",))
-class Optimizer(State, Steps):
+class Optimizer(State, Steps, revision.Noted):
     """Base class of optimizers.
 
     A subclass written in Python defines `update_step(gradient, variable, learning_rate)` and, for
