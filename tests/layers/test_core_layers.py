@@ -136,13 +136,13 @@ def test_embedding_of_ids_outside_the_table(dtype, bad):
     model.compile("sgd", "mse")
     before = model.get_weights()
     y = np.ones((500, 1), "float32")
-    for run in (
+    for call in (
         lambda: model.predict(ids, verbose=0),
         lambda: model.fit(ids, y, verbose=0, shuffle=True, batch_size=500),
         lambda: model.evaluate(ids, y, verbose=0),
     ):
         with pytest.raises(ValueError, match="expected ids from 0 to 2, got .* in row 421"):
-            run()
+            call()
     # What is wrong in a batch updates nothing.
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
