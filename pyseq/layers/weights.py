@@ -69,7 +69,7 @@ class Weighted:
 
     def _track_variable(self, variable):
         """A variable that became an attribute is a weight, like those of `add_weight`."""
-        if all(variable is not known for known in self._own_variables()):
+        if all(variable is not known for known in self.weights):
             if variable.trainable:
                 self._trainable_variables.append(variable)
             else:
