@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import math
 import os
 
 import numpy as np
@@ -86,6 +87,7 @@ class _IndexLookup(_NumPyLayer):
         self.idf_weights = None
         self._tokens = []
         self._index = {}
+        self._known = False  # whether the tokens are given or learned
         self.reset_state()
         if vocabulary is not None:
             self.set_vocabulary(vocabulary, idf_weights)
@@ -177,9 +179,18 @@ class _IndexLookup(_NumPyLayer):
         self.idf_weights = weights.astype(settings.floatx)
 
     def _set_tokens(self, tokens):
+        self._known = True
         self._tokens = list(tokens)
         start = self._token_start()
         self._index = {t: i + start for i, t in enumerate(self._tokens)}
+
+    def require_vocabulary(self, where):
+        """Raise a ValueError that begins with `where` if no tokens were given or learned."""
+        if not self._known:
+            raise ValueError(
+                f"{where}: expected a vocabulary, got none; pass `vocabulary=` or call `adapt` "
+                "with data that holds tokens"
+            )
 
     # --- adapt
 
@@ -211,7 +222,7 @@ class _IndexLookup(_NumPyLayer):
         x = self._as_array(data)
         if x.ndim < 2:
             x = x.reshape(1, -1)
-        self._count(x.reshape(len(x), -1).tolist())
+        self._count(x.reshape(len(x), math.prod(x.shape[1:])).tolist())
 
     def _count(self, rows):
         if self._has_input_vocabulary:
@@ -280,8 +291,9 @@ class _IndexLookup(_NumPyLayer):
     def _depth(self):
         if self.pad_to_max_tokens:
             return self.max_tokens
-        if not self._tokens and self._saved_size is not None:
+        if not self._known and self._saved_size is not None:
             return self._saved_size
+        self.require_vocabulary(self.name)
         return self.vocabulary_size()
 
     def compute_output_shape(self, input_shape):
@@ -290,6 +302,7 @@ class _IndexLookup(_NumPyLayer):
         return encoded_shape(input_shape, self.output_mode, self._depth())
 
     def apply(self, x, training):
+        self.require_vocabulary(self.name)
         x = self._as_array(x)
         if self.invert:
             start = self._token_start()
@@ -302,15 +315,8 @@ class _IndexLookup(_NumPyLayer):
         return self._encode(self._indices(x))
 
     def _encode(self, indices):
-        if self.output_mode != "int" and not self._tokens and not self.pad_to_max_tokens:
-            raise ValueError(
-                f"{self.name}: expected a vocabulary for output_mode={self.output_mode!r}, got "
-                "none; pass `vocabulary` or call `adapt`"
-            )
         if self.output_mode != "tf_idf":
             return encode(indices, self.output_mode, self._depth(), np.int64)
-        if self.idf_weights is None:
-            raise ValueError(f"{self.name}: expected idf weights; call `adapt` or `set_vocabulary`")
         counts = encode(indices, "count", self._depth(), self.idf_weights.dtype)
         return counts * self.idf_weights
 
@@ -357,6 +363,8 @@ class _IndexLookup(_NumPyLayer):
         if not lines:
             return
         weights = self.idf_weights
+        if len(lines) == self._token_start() and self._saved_size is None:
+            return  # of a layer that had no vocabulary
         tokens = lines if self._kind == "string" else [int(line) for line in lines]
         if weights is not None:
             self._set_tokens(self._plain_tokens(tokens)[self._token_start() :])
@@ -394,7 +402,7 @@ class _IndexLookup(_NumPyLayer):
             "vocabulary_dtype": "int64",
             "idf_weights": _plain_list(self.input_idf_weights),
             "vocabulary": _plain_list(self.input_vocabulary),
-            "vocabulary_size": self.vocabulary_size() if self._tokens else self._saved_size,
+            "vocabulary_size": self.vocabulary_size() if self._known else self._saved_size,
             "oov_method": self.oov_method,
             "salt": self.salt,
         }

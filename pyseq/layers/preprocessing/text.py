@@ -208,8 +208,9 @@ class TextVectorization(_NumPyLayer):
 
     def apply(self, x, training):
         single = np.ndim(x) == 0
-        rows = self._tokens(np.atleast_1d(x))
         lookup = self._lookup_layer
+        lookup.require_vocabulary(self.name)
+        rows = self._tokens(np.atleast_1d(x))
         longest = max((len(row) for row in rows), default=0)
         length = self._output_sequence_length
         length = longest if length is None else length
@@ -274,7 +275,7 @@ class TextVectorization(_NumPyLayer):
             "vocabulary": lookup["vocabulary"],
             "idf_weights": lookup["idf_weights"],
             "encoding": self._encoding,
-            "vocabulary_size": self.vocabulary_size(),
+            "vocabulary_size": lookup["vocabulary_size"],
         }
 
     @classmethod
