@@ -18,6 +18,9 @@ from pyseq.registry.registration import to_snake_case
 _LEGACY_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_dim")
 
 
+_NONE = object()
+
+
 class Layer(Weighted, Called, Configured):
     """Base class of all layers.
 
@@ -76,6 +79,7 @@ class Layer(Weighted, Called, Configured):
         self._runners = {}
         self._tensors = None
         self._calls = 0
+        self._states = {}
         self._legacy_input_shape = self._take_legacy_shape(kwargs)
         if kwargs:
             raise ValueError(
@@ -109,8 +113,11 @@ class Layer(Weighted, Called, Configured):
         if isinstance(value, Layer) and key != "_parent":
             self._children()  # lists that have grown come before it
             self._track(value)
-        elif key in ("built", "_trainable", "stateful") and self.__dict__.get(key) is not value:
+        if key == "_trainable":
             revision.touch()
+        elif not key.startswith("_") and vars(self).get(key, _NONE) is not value:
+            if not isinstance(getattr(type(self), key, None), property):  # it sets what counts
+                self._note_change(key)
         object.__setattr__(self, key, value)
 
     def _track(self, layer):
