@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
+
+from pyseq.training import workers
 
 _DTYPES = frozenset(
     np.dtype(name)
@@ -152,12 +155,16 @@ class StreamData:
         self.where = where
         self.shuffle = shuffle
         self.class_weight = class_weight
-        self.is_dataset = (
+        self.once = hasattr(source, "__next__")
+        is_dataset = (
             hasattr(source, "__getitem__") and hasattr(source, "__len__")
         ) or hasattr(source, "num_batches")
-        self.once = hasattr(source, "__next__")
-        self._iterator = None
+        # Whether batches are asked for by their number.
+        self.indexed = not self.once and is_dataset and (
+            not hasattr(source, "__iter__") or hasattr(source, "on_epoch_end")
+        )
         self.batches = self._count()
+        self.restart()
 
     def _count(self):
         if self.once:
@@ -172,29 +179,51 @@ class StreamData:
         except TypeError:
             return None
 
-    def epoch(self):
-        """Iterator over one pass; a generator goes on where it stopped."""
-        if self.once:
-            return self._batches(self.source)
-        if (self.is_dataset and not hasattr(self.source, "__iter__")) or (
-            self.is_dataset and hasattr(self.source, "on_epoch_end")
-        ):
-            return self._batches(self._indexed())
-        return self._batches(iter(self.source))
+    def restart(self):
+        """Let the next epoch begin with the first batch; a generator goes on where it stopped."""
+        self._order, self._next = None, 0
 
-    def _indexed(self):
-        if hasattr(self.source, "on_epoch_begin"):
+    def begin_epoch(self):
+        """Tell a dataset that an epoch begins."""
+        if self.indexed and hasattr(self.source, "on_epoch_begin"):
             self.source.on_epoch_begin()
-        order = np.arange(self.batches) if self.batches is not None else None
-        if order is not None and self.shuffle:
-            order = np.random.permutation(self.batches)
-        index = 0
-        while order is None or index < len(order):
-            yield self.source[int(order[index]) if order is not None else index]
-            index += 1
-        self.source.on_epoch_end()
+
+    def end_epoch(self):
+        """Tell a dataset that an epoch has ended."""
+        if self.indexed and hasattr(self.source, "on_epoch_end"):
+            self.source.on_epoch_end()
+
+    def epoch(self, steps=None):
+        """Iterator over one pass; of a dataset with `steps`, over so many batches of it at most.
+
+        The next call goes on where the steps ended, a generator always does.
+        """
+        if not self.indexed:
+            return self._batches(self.source if self.once else iter(self.source))
+        return self._batches(workers.ordered(self.source, self._indices(steps)))
+
+    def _indices(self, steps):
+        """Numbers of the batches; no more than are needed, since some are made ahead."""
+        begin = self._next
+        if self.batches is None:
+            self._next += steps or 0
+            return itertools.count() if steps is None else range(begin, begin + steps)
+        if steps is None or self._order is None or begin >= self.batches:
+            begin = 0
+            self._order = range(self.batches)
+            if self.shuffle:
+                self._order = np.random.permutation(self.batches).tolist()
+        self._next = self.batches if steps is None else min(begin + steps, self.batches)
+        return self._order[begin : self._next]
 
     def _batches(self, iterator):
+        try:
+            yield from self._checked(iterator)
+        finally:
+            if self.indexed:  # a generator of the user goes on
+                iterator.close()
+
+    def _checked(self, iterator):
         for item in iterator:
             if isinstance(item, tuple) and len(item) in (1, 2, 3):
                 x, y, w = (*item, None, None)[:3]

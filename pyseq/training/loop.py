@@ -146,6 +146,10 @@ class ArrayEpochs:
         if self.program is not None:
             self.program.trainer.release()
 
+    def restart(self):
+        """Let the next run begin with the first row."""
+        self.cursor = None
+
     def begin_epoch(self):
         if self.steps is None or self.cursor is None or self.cursor >= self.data.rows:
             self.order = self.data.order()
@@ -211,18 +215,28 @@ class StreamEpochs:
         self.exhausted = False
 
     def close(self):
-        """Nothing is kept."""
+        """Stop what makes batches ahead."""
+        if self.iterator is not None:
+            self.iterator.close()
+            self.iterator = None
+
+    def restart(self):
+        """Let the next run begin with the first batch."""
+        self.close()
+        self.data.restart()
 
     def run(self, model, mode, totals, callbacks, per_batch, stop):
+        self.data.begin_epoch()
         if self.iterator is None or self.steps is None:
-            self.iterator = self.data.epoch()
+            self.close()
+            self.iterator = self.data.epoch(self.steps)
         done = 0
         group = model.steps_per_execution if per_batch else 1
         while self.steps is None or done < self.steps:
             item = next(self.iterator, None)
             if item is None and self.steps is not None and not self.data.once:
                 # A dataset of known length starts again, in the middle of an epoch if need be.
-                self.iterator = self.data.epoch()
+                self.iterator = self.data.epoch(self.steps - done)
                 item = next(self.iterator, None)
             if item is None:
                 self.iterator = None
@@ -255,7 +269,8 @@ class StreamEpochs:
             else:
                 continue
             if stop():
-                break
+                return done
+        self.data.end_epoch()
         if done == 0 and self.steps is None and self.batches is not None:
             self.exhausted = True
             warnings.warn(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+
 import numpy as np
 
 from pyseq import revision
@@ -15,12 +18,14 @@ ROWS = 256
 def batches(model, source, per_batch):
     """Yield `(rows, batches)`: what to run at once, and how many batches that is."""
     if isinstance(source, loop.StreamEpochs):
-        for i, (x, _, _) in enumerate(source.data.epoch()):
-            if source.steps is not None and i >= source.steps:
-                return
-            x = model._fit_input_rank(x)
-            model._build_for(x.shape)
-            yield x, 1
+        stream = source.data
+        stream.begin_epoch()
+        with contextlib.closing(stream.epoch(source.steps)) as steps:
+            for x, _, _ in itertools.islice(steps, source.steps):
+                x = model._fit_input_rank(x)
+                model._build_for(x.shape)
+                yield x, 1
+        stream.end_epoch()
         return
     x, size = source.data.x, source.data.batch_size
     left = source.batches
