@@ -119,8 +119,8 @@ class _Process:
                 self.process.join(1)
             raise RuntimeError(
                 f"batch {index}: expected a worker process that answers, got one that ended with "
-                f"exit code {self.process.exitcode}; look for a lack of memory, or use threads "
-                "(use_multiprocessing=False)"
+                f"exit code {self.process.exitcode}; look at what it printed, or for a lack of "
+                "memory, or use threads (use_multiprocessing=False)"
             ) from gone
         if error is not None:
             raise error from RuntimeError(f"in a worker process:\n{trace}")
@@ -157,10 +157,11 @@ def _serve(dataset, seed, connection, other_end):
     other_end.close()
     # The threads of the core stayed behind in the parent.
     _core.set_num_threads(1)
-    while True:
+    answer = None
+    while answer is None or _send(connection, answer):
         try:
             index = connection.recv()
-        except EOFError:
+        except (EOFError, OSError):
             return
         np.random.seed([seed, index % 2**32])
         random.seed(f"{seed} {index}")
@@ -168,15 +169,18 @@ def _serve(dataset, seed, connection, other_end):
             answer = dataset[index], None, None
         except BaseException as error:
             answer = None, error, traceback.format_exc()
-        _send(connection, answer)
 
 
 def _send(connection, answer):
+    """Whether somebody is there to get the answer."""
     _, error, trace = answer
     try:
         if error is not None:
             pickle.loads(pickle.dumps(error))  # not every error that can be written can be read
         connection.send(answer)
+    except OSError:
+        return False
     except Exception as reason:
         message = f"expected a batch or an error that can be pickled, got {error or reason!r}"
-        connection.send((None, TypeError(message), trace or traceback.format_exc()))
+        return _send(connection, (None, TypeError(message), trace or traceback.format_exc()))
+    return True
