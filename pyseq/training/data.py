@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from pyseq.training import workers
+from pyseq.training.sparse import SparseRows, is_sparse
 
 _DTYPES = frozenset(
     np.dtype(name)
@@ -59,6 +60,13 @@ def to_array(x, where):
     return np.ascontiguousarray(array)
 
 
+def to_rows(x, where):
+    """Read `x` as an array, or as `SparseRows` where it is a sparse matrix."""
+    if isinstance(x, SparseRows):
+        return x
+    return SparseRows(x, where) if is_sparse(x) else to_array(x, where)
+
+
 def unwrap(x, where, names=("input",)):
     """Take the one array out of `[x]`, `(x,)` or `{"name": x}`."""
     while isinstance(x, (list, tuple, dict)):
@@ -100,13 +108,16 @@ class ArrayData:
     """Rows that are all at hand: shuffled and cut into batches by the core.
 
     Args:
-        x, y, weights: arrays of as many rows as each other; y and weights may be None.
+        x, y, weights: arrays of as many rows as each other, x and y perhaps `SparseRows`; y and
+            weights may be None.
         batch_size: rows of a batch.
         shuffle: True, False or "batch" (shuffle inside each batch).
     """
 
     def __init__(self, x, y, weights, batch_size, shuffle=False, steps=None, where="fit"):
         self.x, self.y, self.weights = x, y, weights
+        self.sparse = isinstance(x, SparseRows) or isinstance(y, SparseRows)
+        self.where = where
         self.rows = x.shape[0]
         lengths = {
             name: len(a)
@@ -131,6 +142,15 @@ class ArrayData:
             )
         self.shuffle = shuffle
         self.batches = math.ceil(self.rows / self.batch_size)
+
+    def dense(self, rows=None):
+        """`(x, y, weights)` as arrays, of the slice or the numbers `rows` if given."""
+        arrays = self.x, self.y, self.weights
+        if rows is not None:
+            arrays = (None if a is None else a[rows] for a in arrays)
+        elif not self.sparse:
+            return arrays
+        return tuple(None if a is None else to_array(a, self.where) for a in arrays)
 
     def order(self):
         """Row numbers of one epoch, or None for the natural order."""
@@ -262,7 +282,10 @@ def class_weights(y, class_weight, sample_weight=None, where="fit"):
     if not isinstance(class_weight, dict):
         raise TypeError(f"{where}: expected class_weight to be a dict, got {class_weight!r}")
     labels = y
-    if y.ndim > 1:
+    if isinstance(y, SparseRows):
+        parts = (to_array(y[i : i + 256], where) for i in range(0, len(y), 256))
+        labels = np.concatenate([np.argmax(part, axis=-1) for part in parts])
+    elif y.ndim > 1:
         labels = np.argmax(y, axis=-1) if y.shape[-1] != 1 else y[..., 0]
     labels = np.round(labels).astype("int64")
     weights = np.ones(labels.shape, "float32")

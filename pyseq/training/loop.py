@@ -8,6 +8,7 @@ import numpy as np
 
 from pyseq.training.compile_metrics import update_metric
 from pyseq.training.data import ArrayData
+from pyseq.training.sparse import SparseRows
 
 # The core comes back about this often, for progress and Ctrl-C.
 SECONDS_PER_CALL = 0.05
@@ -130,6 +131,10 @@ def _update_python_metrics(program, data, order, begin, end, batch_size, done, p
             update_metric(metric, y[rows], pred, weight, mask)
 
 
+def _prepare(program, x, y, w):
+    return x, program.prepare_targets(y), program.prepare_weights(w)
+
+
 class ArrayEpochs:
     """Hands out ranges of rows, epoch after epoch; with `steps` an epoch may end between them."""
 
@@ -162,9 +167,10 @@ class ArrayEpochs:
         program = model._step_program(
             mode, data.x.shape[1:], data.y.shape[1:] if data.y is not None else None, batch
         )
-        arrays = (data.x, program.prepare_targets(data.y), program.prepare_weights(data.weights))
-        self.program = program
-        program.trainer.hold(*arrays)
+        self.program, self.arrays = program, None
+        if not data.sparse:
+            self.arrays = _prepare(program, *data.dense())
+            program.trainer.hold(*self.arrays)
         done = 0
         while done < self.batches:
             if self.cursor >= data.rows:
@@ -180,18 +186,8 @@ class ArrayEpochs:
                 left = min(left, model.steps_per_execution)
             seconds = SECONDS_PER_CALL if not per_batch else float("inf")
             while left > 0 and self.cursor < data.rows:
-                n = run_batches(
-                    model,
-                    program,
-                    arrays,
-                    self.order,
-                    self.cursor,
-                    data.rows,
-                    batch,
-                    left,
-                    totals,
-                    seconds,
-                )
+                rows = self._rows(model, mode)
+                n = run_batches(model, program, *rows, batch, left, totals, seconds)
                 self.cursor = min(self.cursor + n * batch, data.rows)
                 done += n
                 left = left - n if per_batch else 0
@@ -202,6 +198,18 @@ class ArrayEpochs:
             if stop():
                 break
         return done
+
+
+    def _rows(self, model, mode):
+        """`(arrays, order, begin, end)` of what to run next: all that is left or a sparse batch."""
+        data, begin = self.data, self.cursor
+        if self.arrays is not None:
+            return self.arrays, self.order, begin, data.rows
+        rows = slice(begin, begin + data.batch_size)
+        x, y, w = data.dense(rows if self.order is None else self.order[rows])
+        if isinstance(data.y, SparseRows):
+            model._check_targets(self.program, y, mode)
+        return _prepare(self.program, x, y, w), None, 0, len(x)
 
 
 class StreamEpochs:
@@ -257,7 +265,7 @@ class StreamEpochs:
                 mode, x.shape[1:], y.shape[1:] if y is not None else None, len(x)
             )
             model._check_targets(program, y, mode)
-            arrays = (x, program.prepare_targets(y), program.prepare_weights(w))
+            arrays = _prepare(program, x, y, w)
             if per_batch and done % group == 0:
                 callbacks.batch_begin(mode, done)
             run_batches(model, program, arrays, None, 0, len(x), len(x), 1, totals, float("inf"))

@@ -27,15 +27,19 @@ def batches(model, source, per_batch):
                 yield x, 1
         stream.end_epoch()
         return
-    x, size = source.data.x, source.data.batch_size
+    data = source.data
+    x, size = data.x, data.batch_size
     left = source.batches
     if per_batch:
         together = model.steps_per_execution
+    elif data.sparse:
+        together = 1
     else:
         together = 1 if model._is_stateful() else max(1, ROWS // size)
     for begin in range(0, min(len(x), left * size), together * size):
         chunk = x[begin : min(begin + together * size, left * size)]
-        yield chunk, -(-len(chunk) // size)
+        batches = -(-len(chunk) // size)
+        yield to_array(chunk, "predict: x") if data.sparse else chunk, batches
 
 
 def quick_answer(model, x, most_rows=0):
