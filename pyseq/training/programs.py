@@ -69,6 +69,7 @@ class Programs:
         """Lower the step before the first epoch, so that mistakes show before any output."""
         if isinstance(source, loop.ArrayEpochs):
             data = source.data
+            self._check_full_batches(data, source.steps, "fit" if mode == "train" else "evaluate")
             y_shape = data.y.shape[1:] if data.y is not None else None
             program = self._step_program(mode, data.x.shape[1:], y_shape, data.batch_size)
             if not isinstance(data.y, SparseRows):  # else batch by batch
@@ -77,3 +78,16 @@ class Programs:
                 checks.check_output_activation(
                     self, program.kind, program.attrs, program.output_shape
                 )
+
+    def _check_full_batches(self, data, steps, where):
+        """The states of a stateful layer have one row for each row of a batch."""
+        rest = data.rows % data.batch_size
+        unread = where == "evaluate" and steps is not None and steps * data.batch_size <= data.rows
+        if not rest or unread or not self._is_stateful():
+            return
+        layer = next(p for p in self._flatten() if getattr(p, "stateful", False))
+        raise ValueError(
+            f"{where}: expected full batches of {data.batch_size} rows, because {layer.name} is "
+            f"stateful, got {data.rows} rows, the last batch with {rest}; leave {rest} rows out or "
+            "choose another batch size"
+        )
