@@ -145,6 +145,7 @@ class ArrayEpochs:
         self.cursor = None
         self.order = None
         self.program = None
+        self.arrays = None
 
     def close(self):
         """Free what a GPU holds of the data."""
@@ -198,7 +199,6 @@ class ArrayEpochs:
             if stop():
                 break
         return done
-
 
     def _rows(self, model, mode):
         """`(arrays, order, begin, end)` of what to run next: all that is left or a sparse batch."""

@@ -64,6 +64,19 @@ def test_training(kind, arguments):
     assert_same(trained(x, Y, **arguments), trained(X, Y, **arguments))
 
 
+def test_random_layers_draw_the_same():
+    weights = []
+    for x in (X, sparse.csr_matrix(X)):
+        pyseq.utils.set_random_seed(2)
+        model = pyseq.Sequential(
+            [pyseq.Input((12,)), layers.GaussianNoise(0.1), layers.Dropout(0.5), layers.Dense(1)]
+        )
+        model.compile("adam", "mse")
+        model.fit(x, Y, batch_size=8, epochs=2, verbose=0)
+        weights.append(model.get_weights())
+    assert_same(*weights)
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_answers(kind):
     x, model = getattr(sparse, kind)(X), make_model()
