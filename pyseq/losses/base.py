@@ -242,10 +242,6 @@ class Loss:
     @classmethod
     def from_config(cls, config):
         """Return the loss that `get_config` described."""
-        config = dict(config)
-        # Keras 2 wrote "auto", which meant today's default wherever a Sequential model trained.
-        if config.get("reduction") == "auto":
-            config["reduction"] = "sum_over_batch_size"
         return construct(cls, config)
 
     def __repr__(self):
