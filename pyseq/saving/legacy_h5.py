@@ -173,7 +173,7 @@ def _read_optimizer(group, optimizer, finite, path):
     variables = optimizer.variables
     if len(names) <= 2 < len(variables):
         names = names[:1]  # saved before the first step
-    shapes = [_shape_of(group, name) for name in names]
+    shapes = [group.shape(name) for name in names]
     targets = _state_order(optimizer, shapes)
     if targets is None:
         targets = variables[:1] if shapes[:1] == [()] else []
@@ -194,12 +194,10 @@ _GROUPED = ("sgd", "adam", "adamax", "adagrad", "adadelta")
 
 def _state_order(optimizer, shapes):
     """Return the variables that arrays of these shapes are for, in order, or None."""
-    variables = optimizer.variables
-    first = variables[:1]
-    if len(shapes) == 1 and shapes == [()]:
+    first = optimizer.variables[:1]
+    if shapes == [()]:
         return first
-    # Optimizers of Keras 2 did not keep the learning rate beside their state.
-    orders = [variables, first + [v for v in variables[1:] if v is not optimizer.learning_rate]]
+    orders = [optimizer.saved_variables(shapes) or []]
     if optimizer.kind in _GROUPED and not (optimizer.use_ema or optimizer._accumulators):
         rows = [optimizer.slots_for(v) for v in optimizer._trainable_variables]
         orders.append(first + [slot for column in zip(*rows) for slot in column])
@@ -207,12 +205,6 @@ def _state_order(optimizer, shapes):
         if [v.shape for v in order] == shapes:
             return order
     return None
-
-
-def _shape_of(group, name):
-    """Return the shape of a dataset without reading it."""
-    parent, _, last = name.rpartition("/")
-    return tuple(getattr(group.group(parent)._open(last), "shape", None) or ())
 
 
 def load_weights(model, path, skip_mismatch=False, by_name=False, finite=True):
@@ -252,7 +244,7 @@ def _read_layers(group, model, pairs, skip_mismatch, finite, path):
     for name, layer, variables, known in pairs:
         layer_group = group.group(name)
         names = layer_group.attribute_list("weight_names")
-        shapes = {n: _shape_of(layer_group, n) for n in names}
+        shapes = {n: layer_group.shape(n) for n in names}
         if variables is None:
             variables = layer.weights
             written = _written_order(layer_group, len(names))

@@ -119,21 +119,23 @@ def _write_pairs(group, pairs):
         group[name] = array
 
 
-def write_keras(path, config, variables, compiled=None):
+def write_keras(path, config, variables, compiled=None, state=()):
     """Write a `.keras` file of Keras 2.13.
 
     Args:
         config: description of the model, without modules.
         variables: `{path below the model: [arrays]}`.
         compiled: the compile_config.
+        state: arrays of the optimizer.
     """
     config = with_modules(config)
     config["build_config"] = {"input_shape": None}
     config["compile_config"] = compiled
     memory = io.BytesIO()
     with h5py.File(memory, "w") as file:
-        for place, arrays in variables.items():
-            group = file.create_group(f"_layer_checkpoint_dependencies/{place}/vars")
+        places = {f"_layer_checkpoint_dependencies/{k}/vars": v for k, v in variables.items()}
+        for place, arrays in {**places, "optimizer/vars": state}.items():
+            group = file.create_group(place)
             for i, array in enumerate(arrays):
                 group[str(i)] = array
     with zipfile.ZipFile(path, "w") as archive:

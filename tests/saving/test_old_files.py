@@ -341,6 +341,28 @@ def test_state_slot_by_slot(tmp_path):
     assert int(model.optimizer.iterations) == 7
 
 
+@pytest.mark.parametrize("has_rate", [False, True])
+def test_state_in_keras_files(has_rate, tmp_path):
+    rows = [old.input_layer((3,)), layer("Dense", "a", units=1, activation="linear",
+                                         **KERNEL, **BIAS)]  # fmt: skip
+    slots = [np.full(shape, 0.1 * i, "f") for i, shape in enumerate([(3, 1), (3, 1), (1,), (1,)])]
+    state = [np.int64(7), *([np.float32(0.5)] if has_rate else []), *slots]
+    optimizer = {"module": "keras.optimizers", **old.ADAM, "class_name": "Adam",
+                 "registered_name": "Adam"}  # fmt: skip
+    variables = {"dense": [np.ones((3, 1), "f"), np.zeros(1, "f")]}
+    compiled = {"optimizer": optimizer, "loss": "mse"}
+    path = tmp_path / "old.keras"
+    old.write_keras(path, old.sequential(rows), variables, compiled, state)
+    optimizer = load_model(path).optimizer
+    assert int(optimizer.iterations) == 7
+    assert optimizer.learning_rate == np.float32(0.5 if has_rate else 0.001)
+    for variable, value in zip(optimizer.variables[2:], slots, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+    old.write_keras(path, old.sequential(rows), variables, compiled, state[:-1])
+    with pytest.warns(UserWarning, match="its state is not loaded"):
+        load_model(path)
+
+
 def wrapper(name, fn, kind="MeanMetricWrapper"):
     return {"class_name": kind, "config": {"name": name, "dtype": "float32", "fn": fn}}
 
