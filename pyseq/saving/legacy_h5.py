@@ -119,6 +119,7 @@ def load(path, custom_objects=None, compile=True, finite=True):
             )
         config = safe_json.loads(text, f"{path}@model_config")
         legacy_config.check_model(config)
+        keras_format.warn_of_changes(text, reader.attribute("keras_version"), custom_objects, path)
         with limits.loading(os.path.getsize(path), path):
             model = keras_format.model_from_config(config, custom_objects, path)
             if not model.built:
