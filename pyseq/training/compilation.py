@@ -57,7 +57,7 @@ class Compilation:
         self.jit_compile = bool(jit_compile)
         self.stop_training = False
         self.compiled = True
-        self._programs = {}
+        self._forget_programs()
 
     compiled = False
 
