@@ -71,7 +71,7 @@ def _write_layers(group, model):
         layer_group = group.create_group(layer.name)
         _write_group(layer_group, legacy_weights.stored_order(layer))
         order = legacy_weights.creation_order(layer)
-        if order != sorted(order):
+        if order is not None:
             layer_group.attrs[_ORDER] = order
     _write_group(group.create_group(_TOP), model._own_variables())
 

@@ -19,7 +19,12 @@ def stored_order(layer):
 
 
 def creation_order(layer):
-    """For each weight as a file holds it, its place among `layer.weights`."""
+    """For each weight as a file holds it, its place among `layer.weights`.
+
+    None where it is always the same one, because no layer within this one has weights.
+    """
+    if len(_owners(layer)) < 2:
+        return None
     places = {id(v): i for i, v in enumerate(layer.weights)}
     return [places[id(v)] for v in stored_order(layer)]
 
@@ -61,10 +66,10 @@ def match(layer, names, shapes, written=None, known=()):
     if len(owners) > 1 and len(groups) == len(owners):
         for order in (_by_description(groups, known), _by_name(groups, owners)):
             if order is not None and _fits(owners, groups, order):
-                return _flat(groups, order)
+                return _named(layer, owners, groups, order)
         order = _by_number(groups, owners)
         if order is not None:
-            return _flat(groups, order)
+            return _named(layer, owners, groups, order)
     if len(names) != len(layer.weights):
         return None
     ours = {id(v): name for v, name in zip(stored_order(layer), names, strict=True)}
@@ -72,14 +77,14 @@ def match(layer, names, shapes, written=None, known=()):
 
 
 def _owners(layer):
-    """`(layer, its variables)` of those in `layer` that have some, in order of creation."""
-    seen, owners = set(), []
-    for inner in layer._flatten():
-        own = [v for v in inner._own_variables() if id(v) not in seen]
-        seen.update(map(id, own))
-        if own:
-            owners.append((inner, own))
-    return owners
+    """`(layer, its variables)` of those in `layer` that have some, in order of creation.
+
+    What a wrapper shares with the layer in it belongs to that.
+    """
+    layers = layer._flatten()
+    deepest = {id(v): inner for inner in layers for v in inner._own_variables()}
+    owners = [(x, [v for v in x._own_variables() if deepest[id(v)] is x]) for x in layers]
+    return [(x, own) for x, own in owners if own]
 
 
 def _groups(names, shapes):
@@ -91,8 +96,11 @@ def _groups(names, shapes):
     return groups
 
 
-def _flat(groups, order):
-    return [name for path in order for name, _, _ in groups[path]]
+def _named(layer, owners, groups, order):
+    names = {}
+    for (_, own), path in zip(owners, order, strict=True):
+        names.update((id(v), name) for v, (name, _, _) in zip(own, groups[path], strict=True))
+    return [names[id(v)] for v in layer.weights]
 
 
 def _fit(owner, group):

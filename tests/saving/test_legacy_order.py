@@ -107,3 +107,64 @@ def test_a_damaged_order_is_refused(rng, tmp_path):
         a.load_weights(tmp_path / "m.h5")
     for x, y in zip(a.get_weights(), before, strict=True):
         np.testing.assert_array_equal(x, y)
+
+
+def wrapped(module, frozen):
+    k = module.layers
+    inner = module.Sequential(
+        [module.Input((4, 3)), k.Bidirectional(k.LSTM(2, return_sequences=True)),
+         k.TimeDistributed(k.Dense(3)),
+         k.RNN([k.LSTMCell(3), k.LSTMCell(3)], return_sequences=True),
+         k.SpectralNormalization(k.Dense(3))]
+    )  # fmt: skip
+    model = module.Sequential([module.Input((4, 3)), inner])
+    for i in frozen:
+        inner.layers[i].trainable = False
+    return model
+
+
+@pytest.mark.parametrize("written", [(), (0,), (1,), (2,), (3,), (0, 2)])
+@pytest.mark.parametrize("writer", ["pyseq", "pyseq without order", "keras"])
+def test_frozen_wrappers(keras, writer, written, rng, tmp_path):
+    a = wrapped(keras if writer == "keras" else pyseq, written)
+    fill(a, rng)
+    a.save(tmp_path / "m.h5")
+    if writer == "pyseq without order":
+        with h5py.File(tmp_path / "m.h5", "a") as file:
+            del file["model_weights"][a.layers[0].name].attrs["creation_order"]
+    b = wrapped(pyseq, (1,))
+    b.load_weights(tmp_path / "m.h5")
+    for ours, theirs in zip(b.weights, a.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), np.asarray(theirs), err_msg=ours.path)
+
+
+class Block(L.Layer):
+    """Layers in a layer of a user, whose own weights come first."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.zeta, self.alpha = L.Dense(3), L.Dense(3)
+
+    def build(self, input_shape):
+        self.zeta.build(input_shape)
+        self.alpha.build(input_shape)
+        self.count = self.add_weight((3,), name="count", trainable=False)
+        self.scale = self.add_weight((3,), name="scale")
+
+    def call(self, x):
+        return self.alpha(self.zeta(x)) * self.scale
+
+
+@pytest.mark.parametrize("has_order", [True, False])
+@pytest.mark.parametrize("frozen", ["zeta", "alpha"])
+def test_frozen_layers_of_users(frozen, has_order, rng, tmp_path):
+    a, b = (pyseq.Sequential([pyseq.Input((3,)), Block(name="block")]) for _ in range(2))
+    getattr(a.layers[0], frozen).trainable = False
+    fill(a, rng)
+    a.save(tmp_path / "m.h5")
+    if not has_order:
+        with h5py.File(tmp_path / "m.h5", "a") as file:
+            del file["model_weights/block"].attrs["creation_order"]
+    b.load_weights(tmp_path / "m.h5")
+    for ours, theirs in zip(b.get_weights(), a.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
