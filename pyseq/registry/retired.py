@@ -92,10 +92,11 @@ _RETIRED = {
     "Initializer": {"dtype": (None, "float32", "float64"), "partition": (None,)},
 }
 
-# Layers that are others today, with the arguments that their names stood for.
+# Classes that are others today, with the arguments that their names stood for.
 _RENAMED = {
     "CuDNNGRU": ("GRU", {"reset_after": True}),
     "CuDNNLSTM": ("LSTM", {}),
+    "SumOverBatchSizeMetricWrapper": ("MeanMetricWrapper", {}),
     "SyncBatchNormalization": ("BatchNormalization", {}),
     "ThresholdedReLU": ("ReLU", {}),
 }
@@ -311,6 +312,11 @@ def _loss(config, where):
         config["reduction"] = "sum_over_batch_size"
 
 
+def _wrapped_function(config, where):
+    if isinstance(config.get("fn"), str):
+        config["fn"] = {"class_name": "function", "config": config["fn"]}
+
+
 def _input_layer(config, where):
     if "batch_input_shape" in config:
         config["batch_shape"] = config.pop("batch_input_shape")
@@ -329,6 +335,8 @@ _TRANSLATIONS = {
     "Lambda": _lambda,
     "Layer": _layer,
     "Loss": _loss,
+    "LossFunctionWrapper": _wrapped_function,
+    "MeanMetricWrapper": _wrapped_function,
     "Optimizer": _optimizer,
     "RMSprop": _decay,
     "RNN": _without_old_shape,

@@ -1,7 +1,7 @@
 """Descriptions in older `.h5` files: of the model, and of what `compile` was given.
 
 Names and arguments that are gone are the business of `pyseq.registry.retired`, for all formats;
-here is what only `.h5` files do: objects without modules, metrics and losses by wrappers.
+here is what only `.h5` files do: objects without modules, names of metrics as wrappers.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ _WRAPPERS = ("MeanMetricWrapper", "SumOverBatchSizeMetricWrapper", "LossFunction
 
 
 def _modern_part(value):
-    """Turn a loss or metrics of Keras 2 into names and descriptions that Keras 3 has, too."""
+    """Turn wrappers in a loss or metrics into the names that users wrote, where they did."""
     if isinstance(value, list):
         return [_modern_part(item) for item in value]
     if not isinstance(value, dict):
@@ -93,13 +93,11 @@ def _modern_part(value):
     if value["class_name"] not in _WRAPPERS or not isinstance(config, dict):
         return value
     function, name = config.get("fn"), config.get("name")
-    if not isinstance(function, str):
-        return value
-    if name in ("accuracy", "acc") or _is_short_name(name, function):
-        return name  # what the user wrote
-    kind = value["class_name"].replace("SumOverBatchSize", "Mean")
-    function = {"class_name": "function", "config": function}
-    return {"class_name": kind, "config": {**config, "fn": function}}
+    if isinstance(function, str) and (
+        name in ("accuracy", "acc") or _is_short_name(name, function)
+    ):
+        return name
+    return value
 
 
 def _is_short_name(name, function):

@@ -408,7 +408,7 @@ def test_metrics_by_wrappers(tmp_path):
         wrapper("error", "mean_squared_error"),
         wrapper("top", described),
         wrapper("again", "old_files>largest"),
-        wrapper("mine", "halves"),
+        wrapper("mine", "halves", "SumOverBatchSizeMetricWrapper"),
         {"class_name": "MeanAbsoluteError", "config": {"name": "plain", "dtype": "float32"}},
     ]
 
@@ -424,6 +424,20 @@ def test_metrics_by_wrappers(tmp_path):
     assert logs == pytest.approx(expected, rel=1e-5)
     # A name that a user wrote stays one.
     assert model.get_compile_config()["metrics"][0][:2] == ["mae", "mean_squared_error"]
+
+
+@pytest.mark.parametrize("name", ["MeanMetricWrapper", "LossFunctionWrapper"])
+def test_wrappers_in_any_format(name):
+    config = {"name": "top", "fn": "old_files>largest"}
+    row = {"module": f"keras.{'metrics' if 'Metric' in name else 'losses'}", "class_name": name,
+           "config": config, "registered_name": None}  # fmt: skip
+    made = serialization.deserialize_keras_object(row)
+    assert float(made(np.array([[1.0, 2.0]]), np.array([[1.0, 5.0]]))) == 3.0
+    again = type(made).from_config(config)
+    assert float(again(np.array([[1.0, 2.0]]), np.array([[1.0, 5.0]]))) == 3.0
+    config["fn"] = "unknown"
+    with pytest.raises(ValueError, match="expected a function of pyseq or of custom_objects"):
+        serialization.deserialize_keras_object(row)
 
 
 def test_losses_by_wrappers(tmp_path):
