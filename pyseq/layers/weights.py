@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import constraints, initializers, naming, regularizers, symbolic
+from pyseq import constraints, dtypes, initializers, naming, regularizers, symbolic
 from pyseq.registry import limits
 from pyseq.variable import Variable
 
@@ -154,6 +154,7 @@ class Weighted:
                     f"{self.name}.set_weights: expected shape {variable.shape} for "
                     f"`{variable.path}`, got {array.shape}"
                 )
+            dtypes.check_numbers(array, f"{self.name}.set_weights({variable.path})")
         for variable, array in zip(variables, arrays):
             variable.assign(array)
 

@@ -20,7 +20,8 @@ import difflib
 
 import numpy as np
 
-from pyseq.registry import registration
+from pyseq import dtypes
+from pyseq.registry import registration, retired
 from pyseq.registry.construct import construct as construct
 
 MAX_NESTING = 100
@@ -320,6 +321,7 @@ def _array_from_config(value, dtype):
             f"deserialize_keras_object: expected an array dtype of {sorted(_ARRAY_DTYPES)}, "
             f"got {dtype!r}"
         )
+    dtypes.check_numbers(value, "deserialize_keras_object")
     return np.array(value, dtype=dtype)
 
 
@@ -351,6 +353,9 @@ def _deserialize_function(config, custom_objects, family):
 
 
 def _deserialize_instance(config, custom_objects, family):
+    config = retired.modern(
+        config, lambda name: registration.get_registered_object(name, custom_objects) is not None
+    )
     class_name = config["class_name"]
     inner = config["config"] if config["config"] is not None else {}
     if not isinstance(inner, dict):
@@ -376,7 +381,7 @@ def _deserialize_instance(config, custom_objects, family):
         )
     with registration.CustomObjectScope(custom_objects):
         try:
-            instance = cls.from_config(dict(inner))
+            instance = cls.from_config(retired.modern_arguments(cls, dict(inner)))
         except TypeError as error:
             raise TypeError(
                 f"deserialize_keras_object: {class_name} could not be built from its config "

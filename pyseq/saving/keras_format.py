@@ -13,7 +13,7 @@ import warnings
 import zipfile
 
 from pyseq._version import __version__
-from pyseq.registry import limits, serialization
+from pyseq.registry import limits, registration, serialization
 from pyseq.saving import h5_weights, safe_json, tree
 from pyseq.saving.archive import ASSETS, CONFIG, METADATA, WEIGHTS, ModelArchive
 from pyseq.saving.atomic import write_atomically
@@ -149,7 +149,11 @@ def load(source, where, custom_objects=None, compile=True, finite=True):
     is_directory = isinstance(source, str) and os.path.isdir(source)
     kind = ModelDirectory if is_directory else ModelArchive
     with kind(source, where) as archive:
-        config = safe_json.loads(archive.read(CONFIG), f"{where}/{CONFIG}")
+        text = archive.read(CONFIG)
+        config = safe_json.loads(text, f"{where}/{CONFIG}")
+        if METADATA in archive.members:
+            metadata = safe_json.loads(archive.read(METADATA), f"{where}/{METADATA}")
+            warn_of_changes(text.decode(), metadata.get("keras_version"), custom_objects, where)
         if not compile:
             config["compile_config"] = None
         with limits.loading(archive.size(WEIGHTS), where):
@@ -190,6 +194,27 @@ def model_from_config(config, custom_objects, where):
             "another object"
         )
     return model
+
+
+def warn_of_changes(text, version, custom_objects, where):
+    """Warn where Keras 2 meant something else by a name that Keras 3 still has.
+
+    Args:
+        text: JSON of the model's description.
+        version: of the Keras that wrote it, or None.
+        custom_objects: what the caller gave.
+        where: the file.
+    """
+    name = "hard_sigmoid"
+    if not str(version).startswith(("1.", "2.")) or f'"{name}"' not in text:
+        return
+    if registration.get_registered_object(name, custom_objects) is None:
+        warnings.warn(
+            f"{where}: hard_sigmoid was clip(0.2 x + 0.5, 0, 1) when Keras {version} wrote this, "
+            "and is clip(x / 6 + 0.5, 0, 1) now, so that predictions differ; register a function "
+            "of the old kind as custom_objects={'hard_sigmoid': ...} to keep them",
+            stacklevel=4,
+        )
 
 
 def _count_layers(config):
