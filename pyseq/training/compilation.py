@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pyseq import optimizers
 from pyseq.registry import serialization
-from pyseq.training import loop
-from pyseq.training.compile_metrics import CompiledLoss, CompiledMetrics
+from pyseq.training.compile_metrics import CompiledLoss, CompiledMetrics, metric_value
 
 
 class Compilation:
@@ -112,7 +111,7 @@ class Compilation:
         """`{name: value}` of all metrics."""
         if self._compiled_metrics is None:
             return {}
-        return {n: loop.plain(m.result()) for n, m, _ in self._compiled_metrics.entries}
+        return {n: metric_value(n, m) for n, m, _ in self._compiled_metrics.entries}
 
     def _check_compiled(self, where):
         if not self.compiled:

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from pyseq.training.compile_metrics import update_metric
+from pyseq.training.compile_metrics import flat_results, metric_value, update_metric
 from pyseq.training.data import ArrayData
 
 # The core comes back about this often, for progress and Ctrl-C.
@@ -40,30 +40,26 @@ class Totals:
         return dict(sorted(self.results().items()))
 
     def results(self):
-        """`{"loss": ..., metric: ...}` as floats (arrays for metrics of several values)."""
+        """`{"loss": ..., metric: ...}` as floats (arrays for metrics of several values).
+
+        A metric whose result is a dict has its entries here, behind those of the others.
+        """
         if self.program is None:
             return {}
         means = {}
         for (name, metric), (total, count) in zip(self.program.core_metrics, self.values[1:]):
             metric.reset_state()
             metric.add_total_count(total, count)
-            means[name] = plain(metric.result())
+            means[name] = metric_value(name, metric)
         for name, metric, _ in self.program.python_metrics:
-            means[name] = plain(metric.result())
+            means[name] = metric_value(name, metric)
         total, count = self.values[0]
         logs = {"loss": float(total / count) if count else 0.0}
         if self.model._compiled_metrics is not None:
             for name, _, _ in self.model._compiled_metrics.entries:
                 if name in means:
                     logs[name] = means[name]
-        return logs
-
-
-def plain(value):
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()}
-    value = np.asarray(value)
-    return float(value) if value.ndim == 0 else value
+        return flat_results(logs)
 
 
 def as_list(logs):
