@@ -12,13 +12,14 @@ import warnings
 import numpy as np
 
 from pyseq import _core, initializers, naming, settings
+from pyseq.registry.left_out import serialize_part
 from pyseq.registry.registration import builtin, to_snake_case
 from pyseq.registry.serialization import (
     construct,
     deserialize_keras_object,
     serialize_keras_object,
 )
-from pyseq.schedules import LearningRateSchedule
+from pyseq.schedules import ExponentialDecay, LearningRateSchedule
 from pyseq.variable import Variable
 
 
@@ -148,6 +149,11 @@ class Optimizer:
         if isinstance(self._learning_rate, LearningRateSchedule):
             return float(self._learning_rate(iteration))
         return float(self._learning_rate())
+
+    def _present_rate(self):
+        """A schedule that stays where this one is: with it, there are as many variables."""
+        rate = self._rate_at(int(self._iterations))
+        return serialize_keras_object(ExponentialDecay(rate, decay_steps=1, decay_rate=1.0))
 
     @property
     def has_schedule(self):
@@ -602,7 +608,8 @@ class Optimizer:
         if isinstance(self._learning_rate, Variable):
             rate = float(self._learning_rate)
         else:
-            rate = serialize_keras_object(self._learning_rate)
+            what = f"learning_rate of {self.name}"
+            rate = serialize_part(self._learning_rate, what, self._present_rate)
         names = (
             "weight_decay",
             "clipnorm",

@@ -46,8 +46,6 @@ class Fitting:
             ValueError: data, model and loss do not fit together; the message says how to mend it.
         """
         self._check_compiled("fit")
-        if self.loss is None:
-            self._require_loss()
         if epochs is None or int(epochs) < 0:
             raise ValueError(f"fit: expected epochs of 0 or more, got {epochs}")
         if steps_per_epoch is not None and int(steps_per_epoch) < 1:
@@ -113,10 +111,6 @@ class Fitting:
                 validation.close()
         callback_list.on_train_end(logs)
         return self.history
-
-    def _require_loss(self):
-        if not any(layer.activity_regularizer for layer in self._flatten()) and not self.losses:
-            raise ValueError(f"{self.name}.fit: expected a loss, got none; pass `loss=` to compile")
 
     def _validation(self, data, batch_size, steps):
         if isinstance(data, (tuple, list)) and len(data) in (2, 3):
