@@ -217,13 +217,13 @@ def _copied(value):
 def _copied_optimizer(optimizer):
     with leaving_out():
         new = type(optimizer).from_config(copy.deepcopy(optimizer.get_config()))
-    for part, own in zip(_parts(optimizer), _parts(new), strict=True):
+    for part, own in zip(rated_optimizers(optimizer), rated_optimizers(new), strict=True):
         if part.has_schedule:
             own.learning_rate = part._learning_rate
     return new
 
 
-def _parts(optimizer):
-    """The optimizers that have a learning rate of their own."""
+def rated_optimizers(optimizer):
+    """The optimizers inside one, or itself, that have a learning rate of their own."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     return getattr(optimizer, "optimizers", [optimizer])

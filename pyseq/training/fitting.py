@@ -79,6 +79,7 @@ class Fitting:
         validation = None
         logs = {}
         self._initial_epoch = None
+        self._progress.source = source
         callback_list.on_train_begin()
         initial_epoch = self._initial_epoch or initial_epoch
         try:
@@ -106,6 +107,7 @@ class Fitting:
             self.stop_training = True
             raise
         finally:
+            self._progress.source = None
             source.close()
             if validation is not None:
                 validation.close()

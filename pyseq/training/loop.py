@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 
+from pyseq import random
 from pyseq.training.compile_metrics import flat_results, metric_value, update_metric
 from pyseq.training.data import ArrayData
 
@@ -28,6 +29,10 @@ class Totals:
             program.totals = self
             program.trainer.reset_totals()
             self.before = self.values
+
+    def resume(self, values, program):
+        """Go on from the sums of an interrupted epoch."""
+        self.values, self.program = np.array(values), program
 
     def collect(self, program):
         self.program = program
@@ -135,29 +140,68 @@ class ArrayEpochs:
         self.batches = steps or data.batches
         self.cursor = None
         self.order = None
+        self.drawn_at = None  # where the random streams stood when the order was drawn
         self.program = None
+        self.totals = None
+        self.done = 0
+        self.pending = None
 
     def close(self):
         """Free what a GPU holds of the data."""
         if self.program is not None:
             self.program.trainer.release()
 
+    def position(self, within_epoch):
+        """Where the data stand, for `resume`."""
+        goes_on = within_epoch or self.steps is not None
+        return {
+            "data": [self.data.rows, self.data.batch_size, str(self.data.shuffle)],
+            "cursor": self.cursor if goes_on else None,
+            "done": self.done if within_epoch else 0,
+            "drawn_at": self.drawn_at if goes_on else None,
+        }
+
+    def resume(self, position):
+        """Begin the next epoch at a position; returns whether it is one of these data."""
+        fits = position.get("data") == self.position(False)["data"]
+        self.pending = position if fits else None
+        return fits
+
     def begin_epoch(self):
+        """Draw an order where the last one is used up; returns a position inside the epoch."""
+        pending, self.pending = self.pending, None
+        self.done = 0
+        if pending is not None:
+            self.cursor, self.done = pending["cursor"], pending["done"]
+            if self.cursor is not None and (drawn_at := pending["drawn_at"]) is not None:
+                now = random.streams()
+                random.set_streams(drawn_at)
+                self._draw()
+                random.set_streams(now)
+            if self.done:
+                return pending
         if self.steps is None or self.cursor is None or self.cursor >= self.data.rows:
-            self.order = self.data.order()
+            self._draw()
             self.cursor = 0
+        return None
+
+    def _draw(self):
+        self.drawn_at = random.streams() if self.data.shuffle else None
+        self.order = self.data.order()
 
     def run(self, model, mode, totals, callbacks, per_batch, stop):
         """One epoch; `stop()` is asked between batches."""
-        self.begin_epoch()
+        resumed = self.begin_epoch()
         data, batch = self.data, self.data.batch_size
         program = model._step_program(
             mode, data.x.shape[1:], data.y.shape[1:] if data.y is not None else None, batch
         )
         arrays = (data.x, program.prepare_targets(data.y), program.prepare_weights(data.weights))
-        self.program = program
+        self.program, self.totals = program, totals
         program.trainer.hold(*arrays)
-        done = 0
+        done = self.done
+        if resumed is not None:
+            model._resume_epoch(resumed, program, totals)
         while done < self.batches:
             if self.cursor >= data.rows:
                 warnings.warn(
@@ -187,6 +231,7 @@ class ArrayEpochs:
                 self.cursor = min(self.cursor + n * batch, data.rows)
                 done += n
                 left = left - n if per_batch else 0
+            self.done = done
             if per_batch:
                 callbacks.batch_end(mode, first + model.steps_per_execution - 1, totals.logs())
             else:
@@ -205,21 +250,75 @@ class StreamEpochs:
         self.batches = steps or data.batches
         self.iterator = None
         self.exhausted = False
+        self.began_at = None  # where the random streams stood when the pass began
+        self.taken = 0
+        self.totals = None
+        self.done = 0
+        self.pending = None
 
     def close(self):
         """Nothing is kept."""
 
-    def run(self, model, mode, totals, callbacks, per_batch, stop):
+    def position(self, within_epoch):
+        """Where the data stand, for `resume`; None where batches cannot be read again."""
+        if self.data.once:
+            return None
+        goes_on = within_epoch or (self.steps is not None and self.iterator is not None)
+        return {
+            "data": [self.data.batches, str(self.data.shuffle)],
+            "taken": self.taken if goes_on else None,
+            "done": self.done if within_epoch else 0,
+            "began_at": self.began_at if goes_on else None,
+        }
+
+    def resume(self, position):
+        """Begin the next epoch at a position; returns whether it is one of these data."""
+        if self.data.once:
+            return True
+        fits = position.get("data") == self.position(False)["data"]
+        self.pending = position if fits else None
+        return fits
+
+    def begin_epoch(self):
+        """Open a pass; returns (position inside the epoch or None, the last batch before it)."""
+        pending, self.pending = self.pending, None
+        self.done, item = 0, None
+        if pending is not None and pending["taken"] is not None:
+            now = random.streams()
+            random.set_streams(pending["began_at"])
+            self._open()
+            for _ in range(pending["taken"]):
+                item = self._next()
+            random.set_streams(now)
+            if item is not None and pending["done"]:
+                self.done = pending["done"]
+                return pending, item
         if self.iterator is None or self.steps is None:
-            self.iterator = self.data.epoch()
-        done = 0
+            self._open()
+        return None, None
+
+    def _open(self):
+        self.began_at, self.taken = random.streams(), 0
+        self.iterator = self.data.epoch()
+
+    def _next(self):
+        self.taken += 1
+        return next(self.iterator, None)
+
+    def run(self, model, mode, totals, callbacks, per_batch, stop):
+        resumed, last = self.begin_epoch()
+        self.totals = totals
+        done = self.done
+        if resumed is not None:
+            program, _ = self._prepare(model, mode, last)
+            model._resume_epoch(resumed, program, totals)
         group = model.steps_per_execution if per_batch else 1
         while self.steps is None or done < self.steps:
-            item = next(self.iterator, None)
+            item = self._next()
             if item is None and self.steps is not None and not self.data.once:
                 # A dataset of known length starts again, in the middle of an epoch if need be.
-                self.iterator = self.data.epoch()
-                item = next(self.iterator, None)
+                self._open()
+                item = self._next()
             if item is None:
                 self.iterator = None
                 if done % group:
@@ -232,18 +331,13 @@ class StreamEpochs:
                         stacklevel=5,
                     )
                 break
-            x, y, w = item
-            x = model._fit_input_rank(x)
-            model._build_for(x.shape)
-            program = model._step_program(
-                mode, x.shape[1:], y.shape[1:] if y is not None else None, len(x)
-            )
-            model._check_targets(program, y, mode)
-            arrays = (x, program.prepare_targets(y), program.prepare_weights(w))
+            program, arrays = self._prepare(model, mode, item)
+            x = arrays[0]
             if per_batch and done % group == 0:
                 callbacks.batch_begin(mode, done)
             run_batches(model, program, arrays, None, 0, len(x), len(x), 1, totals, float("inf"))
             done += 1
+            self.done = done
             if not per_batch:
                 callbacks.progress(mode, done - 1, totals.logs)
             elif done % group == 0 or done == self.steps:
@@ -267,3 +361,14 @@ class StreamEpochs:
         if self.batches is None:
             self.batches = done
         return done
+
+    def _prepare(self, model, mode, item):
+        """(step program, arrays as it takes them) of a batch."""
+        x, y, w = item
+        x = model._fit_input_rank(x)
+        model._build_for(x.shape)
+        program = model._step_program(
+            mode, x.shape[1:], y.shape[1:] if y is not None else None, len(x)
+        )
+        model._check_targets(program, y, mode)
+        return program, (x, program.prepare_targets(y), program.prepare_weights(w))

@@ -24,7 +24,8 @@ class Programs:
         program = self._programs.get(key)
         if program is None:
             where = "fit" if training else "evaluate"
-            program = StepProgram(self, x_shape, y_shape, training, fixed, where)
+            with self._progress.seeds_of(key[:-1]):
+                program = StepProgram(self, x_shape, y_shape, training, fixed, where)
             self._remember(key, program)
         return program
 
