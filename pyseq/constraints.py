@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import settings
+from pyseq import revision, settings
 from pyseq.registry.registration import builtin, to_snake_case
 from pyseq.registry.serialization import (
     construct,
@@ -41,7 +41,7 @@ def _norms(w, axis):
     return np.sqrt(np.sum(np.square(w), axis=axis, keepdims=True))
 
 
-class Constraint:
+class Constraint(revision.Noted):
     """Base class: subclasses define `__call__(w)` and `get_config()`."""
 
     def __call__(self, w):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 
 from pyseq import settings
 
@@ -12,17 +11,16 @@ _LINEAR_OPS = ("conv", "conv_transpose", "depthwise_conv", "dense")
 # Smaller images are better cut by their channels than by their rows.
 _LEAST_PIXELS = 128
 
-#: Whether programs lowered from now on are fused; `PYSEQ_FUSION=0` starts with False.
-enabled = os.environ.get("PYSEQ_FUSION", "1") != "0"
-
 
 def fuse(graph, output, portable=False):
     """Rewrite the ops of `graph` (an inference program that ends in `output`) in place.
 
+    `PYSEQ_FUSION=0` leaves all as they are.
+
     Args:
         portable: keep to what every backend knows: no folded normalization.
     """
-    if not enabled or graph.training:
+    if not settings.fusion or graph.training:
         return
     outputs = output if isinstance(output, (list, tuple)) else [output]
     kept = {v.slot for v in outputs}

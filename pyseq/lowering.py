@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from pyseq import _core, fusion, hooks
+from pyseq import _core, fusion, hooks, symbolic
 from pyseq.variable import Variable
 
 
@@ -141,9 +141,32 @@ class Graph:
             shape = (self.batch_size, *shape)
         return Variable(np.full(shape, initial), trainable=False, dtype=self.dtype, name=name)
 
-    def host(self, function, x, shape, name):
-        """Append a call of a Python function `array (n, ...) -> array (n, *shape)`."""
-        self.callbacks.append(function)
+    def host(self, function, inputs, shape, name):
+        """Append a call of a Python function: arrays `(n, ...)`, one for each of the values.
+
+        It returns an array `(n, *shape)`. Layers within it run for training if the program does.
+        """
+        values = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        shapes = [v.shape for v in values]
+        sizes = [math.prod(s) for s in shapes]
+        training = self.training
+
+        def call(packed):
+            if len(shapes) == 1:
+                arrays = [packed]
+            else:
+                ends = np.cumsum(sizes)[:-1]
+                parts = np.split(packed, ends, axis=1)
+                arrays = [p.reshape(len(p), *s) for p, s in zip(parts, shapes, strict=True)]
+            with symbolic.call(training):
+                return np.asarray(function(*arrays))
+
+        x = values[0]
+        if len(values) > 1:
+            # The core hands one array over.
+            rows = [self.op("reshape", v, (n,), name=name) for v, n in zip(values, sizes)]
+            x = self.op("concat", rows, (sum(sizes),), name=name, axis=-1)
+        self.callbacks.append(call)
         return self.op("host", x, shape, name=name, callback=len(self.callbacks) - 1)
 
     def spec(self, output):

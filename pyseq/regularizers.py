@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from pyseq import revision
 from pyseq.registry.registration import builtin
 from pyseq.registry.serialization import (
     construct,
@@ -36,7 +37,7 @@ def _as_floats(x):
     return x if x.dtype.kind == "f" else x.astype(np.float32)
 
 
-class Regularizer:
+class Regularizer(revision.Noted):
     """Base class: subclasses define `__call__(x)` and `get_config()`."""
 
     def __call__(self, x):

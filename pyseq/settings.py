@@ -15,6 +15,7 @@ image_data_format = "channels_last"
 dtype_policy = None  # a `DTypePolicy`, or None: it follows `floatx`
 interactive_logging = True
 traceback_filtering = True
+fusion = os.environ.get("PYSEQ_FUSION", "1") != "0"  # whether ops are put together
 device = os.environ.get("PYSEQ_DEVICE") or "cpu"
 
 

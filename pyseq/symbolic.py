@@ -28,6 +28,30 @@ def is_traced(x):
     return active is not None and active.takes(x)
 
 
+# Whether Python code of a layer is called by a program, and with which `training`; else None.
+_call = contextvars.ContextVar("pyseq_call", default=None)
+
+
+@contextlib.contextmanager
+def call(training):
+    """Code that a program calls: layers within it run for training if the program does."""
+    token = _call.set(bool(training))
+    try:
+        yield
+    finally:
+        _call.reset(token)
+
+
+def training():
+    """`training` of the call of a program that runs now; False outside of one."""
+    return bool(_call.get())
+
+
+def is_running():
+    """True while users' code is traced, or called by a program."""
+    return trace.get() is not None or _call.get() is not None
+
+
 @contextlib.contextmanager
 def no_trace():
     """Code that makes arrays even while users' code is traced: the initializers of weights."""

@@ -86,20 +86,31 @@ class Executor {
 
  private:
   struct Node;
-  struct Lifetimes;
+  struct Layout;
 
   void plan_ops();
   void find_gradients();
-  void share_forward_memory();
-  void lay_out();
-  void bind();
-  int backward_time(int op) const;
+  void find_sums();
+
   bool shares_forward(int op) const;
+  void share_forward_memory();
+  int backward_time(int op) const;
+  void lay_out();
+  void book_values(Layout& layout) const;
+  void book_buffers(Layout& layout);
+  void allocate_arena(const Layout& layout);
+  void allocate_gradients();
+  void allocate_packed();
+  void point_slots(const Layout& layout);
+  void point_buffers(const Layout& layout);
+
+  void bind();
+  void bind_variables();
+  void find_placeable();
+
   void call(Node& node, Pool* pool, bool backward);
   void add(Pool* pool, const void* src, void* dst, Index n);
   void pack(Pool* pool);
-  void bind_variables();
-  void find_placeable();
 
   const Program& program_;
   const KernelTable& table_;
@@ -119,7 +130,6 @@ class Executor {
   std::vector<bool> has_gradient_;
   std::vector<int> first_writer_;           // op that writes a slot's gradient first; P for the loss
   std::vector<int> gradient_buffer_;
-  std::vector<std::size_t> gradient_offset_;
   std::vector<void*> inputs_;
   std::unique_ptr<Arena> arena_, gradients_, packed_;
   std::uint64_t packed_version_ = 0;  // of all variables that packing ops read

@@ -33,6 +33,11 @@ struct PlanState {
   std::shared_ptr<std::byte[]> config;  // never changed once planned
 };
 
+inline std::int64_t elements(const Dims& dims) {
+  std::int64_t n = 1;
+  for (const std::int64_t d : dims) n *= d;
+  return n;
+}
 Shape to_shape(const Dims& dims, const std::string& where, std::int64_t fold = 1);
 std::string to_text(const Shape& shape);
 

@@ -14,12 +14,6 @@ namespace pyseq {
 
 inline constexpr Index kUpdatePiece = 16384;  // elements that one worker updates at a time
 
-inline std::int64_t elements(const Dims& dims) {
-  std::int64_t n = 1;
-  for (const std::int64_t d : dims) n *= d;
-  return n;
-}
-
 // A loss or a metric: one op over a value of the program, the targets and row scales.
 struct Measure {
   const OpDef* def = nullptr;
@@ -69,6 +63,7 @@ struct Trainer::State {
 
   void measure(Measure& m, const std::string& kind, const Attributes& attributes, const Program& program,
                bool training);
+  void plan_measures(const Program& program);
   void plan_optimizers();
   void prepare(const Program& program, std::int64_t rows, std::int64_t weight_row);
   const void* gather(Pool* pool, const Rows& rows, const std::int64_t* order, std::int64_t begin,
@@ -86,6 +81,9 @@ struct Trainer::State {
   void update_one(Pool* pool, int optimizer, double lr, std::int64_t t, bool clip_globally);
   void average(Pool* pool, int optimizer, std::int64_t iteration);
 
+  std::exception_ptr step_on_host(Pool* pool, const Program& program, const BatchRun& r,
+                                  std::int64_t batch, std::vector<Total>& totals);
+  std::int64_t run_on_host(const Program& program, const BatchRun& r, std::vector<Total>& totals);
   std::int64_t run_on_device(const Program& program, const BatchRun& r, std::vector<Total>& totals);
   void forget_device_steps();  // they point into the executor and the arena
 };

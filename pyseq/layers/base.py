@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import warnings
 
 import numpy as np
@@ -14,8 +13,12 @@ from pyseq.layers.configuration import Configured
 from pyseq.layers.shapes import trial_output_shape
 from pyseq.layers.weights import Weighted
 from pyseq.registry.registration import to_snake_case
+from pyseq.signatures import parameters_of, taken_by
 
 _LEGACY_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_dim")
+
+
+_NONE = object()
 
 
 class Layer(Weighted, Called, Configured):
@@ -76,6 +79,7 @@ class Layer(Weighted, Called, Configured):
         self._runners = {}
         self._tensors = None
         self._calls = 0
+        self._states = {}
         self._legacy_input_shape = self._take_legacy_shape(kwargs)
         if kwargs:
             raise ValueError(
@@ -109,8 +113,11 @@ class Layer(Weighted, Called, Configured):
         if isinstance(value, Layer) and key != "_parent":
             self._children()  # lists that have grown come before it
             self._track(value)
-        elif key in ("built", "_trainable", "stateful") and self.__dict__.get(key) is not value:
+        if key == "_trainable":
             revision.touch()
+        elif not key.startswith("_") and vars(self).get(key, _NONE) is not value:
+            if not isinstance(getattr(type(self), key, None), property):  # it sets what counts
+                self._note_change(key)
         object.__setattr__(self, key, value)
 
     def _track(self, layer):
@@ -161,8 +168,12 @@ class Layer(Weighted, Called, Configured):
         except Exception:  # code that only works on arrays
             return self._trial_shape(input_shape)
 
-    def _trial_shape(self, input_shape):
-        return trial_output_shape(self.name, self.call, input_shape, self.compute_dtype)
+    def _trial_shape(self, input_shape, mask_value=None):
+        def call(x):
+            mask = None if mask_value is None else np.ones((len(x), *mask_value.shape), bool)
+            return self.call(x, **taken_by(self.call, training=False, mask=mask))
+
+        return trial_output_shape(self.name, call, input_shape, self.compute_dtype)
 
     def add_loss(self, loss):
         """Add a tensor to the loss, from within `call`; its elements are summed."""
@@ -209,9 +220,20 @@ class Layer(Weighted, Called, Configured):
             return hooks.ask("lower_call", self, g, x, self._makes_mask())
         except Exception as problem:
             self.check_host(g, problem)
-            shape = self._trial_shape((g.batch_size, *x.shape))[1:]
-            y = g.host(lambda a: np.asarray(self.call(a)), x, shape, self.name)
+            shape = self._trial_shape((g.batch_size, *x.shape), x.mask)[1:]
+            y = self.lower_on_host(g, self.call, x, shape)
             return self.pass_mask(y, x)
+
+    def lower_on_host(self, g, function, x, shape):
+        """Append a call of `function(array)`, with `training` and `mask` where it takes them."""
+        training = g.training
+        if x.mask is None or "mask" not in parameters_of(function):
+            more = taken_by(function, training=training, mask=None)
+            return g.host(lambda a: function(a, **more), x, shape, self.name)
+        more = taken_by(function, training=training)
+        return g.host(
+            lambda a, mask: function(a, mask=mask != 0, **more), [x, x.mask], shape, self.name
+        )
 
     def check_host(self, g, problem):
         """Raise a ValueError where Python code that could not be traced would need a gradient."""
@@ -233,7 +255,7 @@ class Layer(Weighted, Called, Configured):
     def _reads_mask(self):
         if not self._runs_call():
             return False
-        return self._makes_mask() or "mask" in inspect.signature(self.call).parameters
+        return self._makes_mask() or "mask" in parameters_of(self.call)
 
     def _makes_mask(self):
         return type(self).compute_mask is not Layer.compute_mask

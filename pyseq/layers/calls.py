@@ -9,8 +9,6 @@ import numpy as np
 from pyseq import hooks, revision, settings, symbolic
 from pyseq.layers.keras_tensor import KerasTensor
 
-_known_states = {}
-
 
 class Called:
     """The part of `Layer` that answers calls, and tells when what was compiled for it is old."""
@@ -29,7 +27,8 @@ class Called:
                 f"{self.name}: expected `layer(inputs, training=, mask=)`, got further "
                 f"arguments {args or sorted(kwargs)}"
             )
-        return hooks.ask("run_layer", self, inputs, bool(training), mask)
+        training = symbolic.training() if training is None else bool(training)
+        return hooks.ask("run_layer", self, inputs, training, mask)
 
     def keep_tensors(self, inputs, outputs):
         """Note the symbolic input and output; as in Keras, those of the first call stay."""
@@ -57,7 +56,8 @@ class Called:
     def call(self, inputs, training=None):
         """The layer's own output for an array or tensor; a subclass may override it."""
         if not symbolic.is_traced(inputs):
-            return hooks.ask("run_call", self, inputs, bool(training))
+            training = symbolic.training() if training is None else bool(training)
+            return hooks.ask("run_call", self, inputs, training)
         with self._built_in():
             return hooks.ask("call_layer", self, symbolic.traced(inputs), training)
 
@@ -72,13 +72,39 @@ class Called:
         finally:
             self._as_built_in = False
 
+    built = False
+
+    # Attributes that belong to a run rather than to what programs are lowered from.
+    _unnoted = frozenset()
+
+    def _note_change(self, name):
+        """An attribute is about to get another value: programs lowered from the old one are old."""
+        if name in self._unnoted:
+            return
+        if self.built and symbolic.is_running():
+            # The layer's own code sets it while it runs, anew each time.
+            object.__setattr__(self, "_unnoted", self._unnoted | {name})
+            return
+        object.__setattr__(self, "_print", None)
+        revision.touch()
+
+    def _fingerprint(self):
+        """What the attributes are, as a number; weights and layers below count by identity."""
+        known = self.__dict__.get("_print")
+        if known is None or known[0] != revision.objects():
+            what = tuple(revision.attributes(self, (self,), self._unnoted))
+            known = (revision.objects(), revision.number(self._states, what))
+            object.__setattr__(self, "_print", known)
+        return known[1]
+
     def _state_key(self):
-        """A number that differs whenever the layer must be lowered anew: frozen, rebuilt."""
+        """A number that differs whenever the layer must be lowered anew."""
         cached = self.__dict__.get("_state")
         if cached is not None and cached[0] == revision.current():
             return cached[1]
-        parts = ((id(part), part._trainable, part.built) for part in self._flatten())
-        key = _known_states.setdefault((settings.device, *parts), len(_known_states))
+        parts = ((id(part), part._trainable, part._fingerprint()) for part in self._flatten())
+        state = (settings.device, settings.fusion, *parts)
+        key = revision.number(self._states, state)
         object.__setattr__(self, "_state", (revision.current(), key))
         return key
 

@@ -46,9 +46,9 @@ class Configured:
 
     def __getstate__(self):
         # Compiled programs are made again when they are needed.
-        state = dict(vars(self), _runners={})
-        state.pop("_state", None)
-        state.pop("_has_states", None)
+        state = dict(vars(self), _runners={}, _states={})
+        for cached in ("_state", "_has_states", "_print"):
+            state.pop(cached, None)
         return state
 
     def __setstate__(self, state):

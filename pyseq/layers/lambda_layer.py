@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-
 import numpy as np
 
 from pyseq import hooks
@@ -11,6 +9,7 @@ from pyseq.layers.base import Layer
 from pyseq.layers.shapes import trial_output_shape
 from pyseq.registry import serialization
 from pyseq.registry.registration import builtin
+from pyseq.signatures import parameters_of, taken_by
 
 
 @builtin("layers")
@@ -40,10 +39,6 @@ class Lambda(Layer):
         self.mask = mask
         self.mask_policy = "drop" if mask is None else "pass"
         self._output_shape = output_shape
-        try:
-            self._takes = set(inspect.signature(function).parameters)
-        except (TypeError, ValueError):  # builtins without a signature
-            self._takes = set()
 
     def compute_output_shape(self, input_shape):
         if callable(self._output_shape):
@@ -52,7 +47,7 @@ class Lambda(Layer):
             return (input_shape[0], *np.atleast_1d(np.array(self._output_shape, object)).tolist())
 
         def function(x):
-            return self._run(x, False)
+            return self._run(x, False, None)
 
         if None not in input_shape[1:]:
             try:
@@ -62,23 +57,39 @@ class Lambda(Layer):
                 pass
         return trial_output_shape(self.name, function, input_shape, self.compute_dtype)
 
-    def _run(self, x, training):
-        extra = dict(self.arguments)
-        if "training" in self._takes:
-            extra.setdefault("training", training)
-        if "mask" in self._takes:
-            extra.setdefault("mask", None)
-        return self.function(x, **extra)
+    def _reads_mask(self):
+        return "mask" in parameters_of(self.function)
+
+    def _run(self, x, training, mask):
+        more = taken_by(self.function, training=training, mask=mask)
+        return self.function(x, **{**more, **self.arguments})
 
     def lower(self, g, x):
         training = g.training
+
+        def traced(a):
+            mask = None if x.mask is None else a.trace.input(x.mask, "bool")
+            return self._run(a, training, mask)
+
+        def on_host(a, training, mask):
+            return self._run(a, training, mask)
+
         try:
-            y = hooks.ask("lower_function", g, lambda a: self._run(a, training), x, self.name)
+            y = hooks.ask("lower_function", g, traced, x, self.name)
         except Exception as problem:
             self.check_host(g, problem)
             shape = self.compute_output_shape((None, *x.shape))[1:]
-            y = g.host(lambda a: np.asarray(self._run(a, training)), x, shape, self.name)
-        return y.with_mask(x.mask if self.mask is not None else None)
+            y = self.lower_on_host(g, on_host, x, shape)
+        return y.with_mask(self._lower_mask(g, x))
+
+    def _lower_mask(self, g, x):
+        if not callable(self.mask):
+            return x.mask if self.mask is not None else None
+
+        def traced(a):
+            return self.mask(a, None if x.mask is None else a.trace.input(x.mask, "bool"))
+
+        return hooks.ask("lower_function", g, traced, x, self.name)
 
     def get_config(self):
         """The constructor's arguments; saving describes the functions by their names."""

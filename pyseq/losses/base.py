@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import dtype_policies, naming, settings
+from pyseq import dtype_policies, naming, revision, settings
 from pyseq.registry.registration import builtin, builtin_name, to_snake_case
 from pyseq.registry.serialization import (
     construct,
@@ -176,7 +176,7 @@ def reduce_weighted_values(
 
 
 @builtin("losses", aliases=(".Loss",))
-class Loss:
+class Loss(revision.Noted):
     """Base class: subclasses define `call(y_true, y_pred)`, which returns one value per row.
 
     Args:

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-
 import numpy as np
 
 from pyseq import hooks, lowering, symbolic
 from pyseq.layers.core import fused_activation
 from pyseq.layers.shapes import same_sizes
+from pyseq.signatures import parameters_of, taken_by
 from pyseq.tracing import functions
 from pyseq.tracing.tensor import Tensor, Trace, as_value
-
-
-def parameters_of(function):
-    """Names of the parameters of a function; empty where Python does not know them."""
-    try:
-        return set(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        return set()
 
 
 def run(graph, function, values, name):
@@ -49,14 +40,10 @@ def lower_function(graph, function, x, name):
 @hooks.answers("lower_call")
 def lower_call(layer, graph, x, own_mask):
     """Lower `layer.call` of a user's class; `own_mask`: the class defines `compute_mask` too."""
-    takes = parameters_of(layer.call)
 
     def call(tensor):
-        extra = {"training": graph.training} if "training" in takes else {}
         mask = None if x.mask is None else tensor.trace.input(x.mask, "bool")
-        if "mask" in takes:
-            extra["mask"] = mask
-        y = layer.call(tensor, **extra)
+        y = layer.call(tensor, **taken_by(layer.call, training=graph.training, mask=mask))
         if own_mask:
             masks.append(layer.compute_mask(tensor, mask))
         return y

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-
 import numpy as np
 
 from pyseq import hooks
@@ -15,6 +13,7 @@ from pyseq.layers.rnn.python_steps import (
     packed_like,
     zero_states,
 )
+from pyseq.signatures import taken_by
 from pyseq.tracing import making
 from pyseq.tracing.tensor import Trace, as_value
 
@@ -24,8 +23,7 @@ def trace_steps(layer, g, x):
     """Append the ops of all steps; returns [output, *states]."""
     trace = Trace(g, x, layer.name)
     cell = layer.cell
-    takes = inspect.signature(cell.call).parameters
-    more = {"training": g.training} if "training" in takes else {}
+    more = taken_by(cell.call, training=g.training)
     structure = zero_states(cell, 1, layer.compute_dtype)
 
     def initial(row):

@@ -61,7 +61,7 @@ class Compilation:
         self.stop_training = False
         self.compiled = True
         self._left_out = ()
-        self._programs = {}
+        self._forget_programs()
 
     compiled = False
     _left_out = ()  # what the file lacks that the model was loaded from

@@ -62,6 +62,11 @@ class Fitting:
             self, x, y, sample_weight, batch_size, shuffle, steps_per_epoch, "fit", class_weight
         )
         self._check_first(source, "train")
+        validation = None
+        if validation_data is not None:
+            validation = self._validation(
+                validation_data, validation_batch_size or batch_size, validation_steps
+            )
         limit = settings.max_epochs
         epochs = int(epochs) if limit is None else min(int(epochs), limit)
         verbose = 1 if verbose == "auto" else int(verbose)
@@ -76,7 +81,6 @@ class Fitting:
         )
         self.stop_training = False
         per_batch = callback_list.needs_batches("train")
-        validation = None
         logs = {}
         self._initial_epoch = None
         self._progress.source = source
@@ -91,11 +95,7 @@ class Fitting:
                     self, "train", totals, callback_list, per_batch, lambda: self.stop_training
                 )
                 logs = dict(totals.logs())
-                if validation_data is not None and _validates(epoch, validation_freq):
-                    if validation is None:
-                        validation = self._validation(
-                            validation_data, validation_batch_size or batch_size, validation_steps
-                        )
+                if validation is not None and _validates(epoch, validation_freq):
                     result = self._evaluate(validation, callback_list)
                     logs.update({f"val_{k}": result[k] for k in sorted(result)})
                 callback_list.on_epoch_end(epoch, logs)

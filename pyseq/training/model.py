@@ -59,6 +59,7 @@ class Model(
         self._output_batch_shape = None
         self._programs = {}
         self._predictors = {}
+        self._noted_objects = self._step_parts = None
         # The last answer of `predict` in short: (version, row shape, dtype, runner).
         self._quick = None
         self._random_step = 0
@@ -78,8 +79,14 @@ class Model(
         self.steps_per_execution = 1
         self.jit_compile = True
 
+    _unnoted = frozenset(
+        "compiled history jit_compile loss optimizer run_eagerly steps_per_execution "
+        "stop_evaluating stop_predicting stop_training".split()
+    )
+
     def __getstate__(self):
-        return dict(super().__getstate__(), _programs={}, _predictors={}, _quick=None)
+        empty = {"_programs": {}, "_predictors": {}, "_quick": None}
+        return {**super().__getstate__(), **empty, "_noted_objects": None, "_step_parts": None}
 
     # --- layers and shapes
 

@@ -20,14 +20,23 @@ class Programs:
     def _step_program(self, mode, x_shape, y_shape, batch_size):
         training = mode == "train"
         fixed = batch_size if self._is_stateful() else None
-        key = (training, x_shape, y_shape, fixed, self._state_key())
+        key = (training, x_shape, y_shape, fixed, self._step_key())
         program = self._programs.get(key)
         if program is None:
             where = "fit" if training else "evaluate"
             with self._progress.seeds_of(key[:-1]):
                 program = StepProgram(self, x_shape, y_shape, training, fixed, where)
-            self._remember(key, program)
+            # What was made of names and shapes while it was lowered counts from now on.
+            self._remember((*key[:-1], self._step_key()), program)
         return program
+
+    def _step_key(self):
+        """What a step was lowered from: the layers, the loss and, as objects, the optimizer."""
+        if self._noted_objects != revision.objects():
+            self._noted_objects = revision.objects()
+            parts = (self.optimizer, self._compiled_loss and self._compiled_loss.loss)
+            self._step_parts = revision.number(self._states, revision.fingerprint(parts))
+        return self._state_key(), self._step_parts
 
     def _remember(self, key, program):
         if len(self._programs) > 64:
@@ -47,9 +56,10 @@ class Programs:
     def _check_targets(self, program, y, mode):
         where = "fit" if mode == "train" else "evaluate"
         if y is None:
-            if mode == "train" and self.loss is not None:
+            if self.loss is not None:
                 raise ValueError(
-                    f"{where}: expected targets for loss {self.loss!r}, got none; pass y"
+                    f"{where}: expected targets for loss {self.loss!r}, got none; pass y (for "
+                    "validation, a pair (x, y))"
                 )
             return
         if program.kind is not None and program.output_shape:
@@ -59,6 +69,7 @@ class Programs:
         """Lower the step before the first epoch, so that mistakes show before any output."""
         if isinstance(source, loop.ArrayEpochs):
             data = source.data
+            self._check_full_batches(data, source.steps, "fit" if mode == "train" else "evaluate")
             y_shape = data.y.shape[1:] if data.y is not None else None
             program = self._step_program(mode, data.x.shape[1:], y_shape, data.batch_size)
             self._check_targets(program, data.y, mode)
@@ -66,3 +77,16 @@ class Programs:
                 checks.check_output_activation(
                     self, program.kind, program.attrs, program.output_shape
                 )
+
+    def _check_full_batches(self, data, steps, where):
+        """The states of a stateful layer have one row for each row of a batch."""
+        rest = data.rows % data.batch_size
+        unread = where == "evaluate" and steps is not None and steps * data.batch_size <= data.rows
+        if not rest or unread or not self._is_stateful():
+            return
+        layer = next(p for p in self._flatten() if getattr(p, "stateful", False))
+        raise ValueError(
+            f"{where}: expected full batches of {data.batch_size} rows, because {layer.name} is "
+            f"stateful, got {data.rows} rows, the last batch with {rest}; leave {rest} rows out or "
+            "choose another batch size"
+        )

@@ -62,7 +62,7 @@ class Resuming:
                 "generators": [g.state for g in self._generators()],
                 "random_step": self._random_step,
                 "op_seeds": self._progress.op_seeds,
-                "states": [v.numpy() for v in self._states()],
+                "states": [v.numpy() for v in self._layer_states()],
                 "position": position,
             }
         )
@@ -72,7 +72,7 @@ class Resuming:
         state = unpack(state)
         random_step = int(state["random_step"])
         op_seeds = {str(k): [int(seed) for seed in v] for k, v in state["op_seeds"].items()}
-        generators, states = self._generators(), self._states()
+        generators, states = self._generators(), self._layer_states()
         for name, own, saved in (
             ("random generators", [g.state for g in generators], state["generators"]),
             ("states", states, state["states"]),
@@ -124,7 +124,7 @@ class Resuming:
                         found[id(item)] = item
         return list(found.values())
 
-    def _states(self):
+    def _layer_states(self):
         """What stateful layers remember from batch to batch."""
         layers = [layer for layer in self._flatten() if getattr(layer, "stateful", False)]
         return [v for layer in layers for v in getattr(layer, "states", None) or ()]

@@ -14,7 +14,7 @@ class SingleBatches:
         key = None
         if type(x) is type(y) is np.ndarray and sample_weight is class_weight is None:
             # Arrays like those of an earlier call need no other check than that of the labels.
-            key = (mode, x.shape, x.dtype, y.shape, y.dtype, self._state_key())
+            key = (mode, x.shape, x.dtype, y.shape, y.dtype, self._step_key())
         program, w = self._programs.get(key) if key else None, None
         if program is None or not (x.flags.c_contiguous and y.flags.c_contiguous):
             self._check_compiled(where)

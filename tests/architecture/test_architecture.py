@@ -26,7 +26,7 @@ ARROWS = {
     "ops": {"core", "kernels"},
     "losses": {"core", "kernels"},
     "optimizers": {"core", "kernels", "optimizers"},
-    "python": {"pyseq"},
+    "python": {"pyseq", "python"},
     "cuda": {"core", "kernels", "cuda", "pyseq", "generated"},
 }
 # The op contract, and what it stands on: all of `core/` that code compiled per instruction set sees.
@@ -49,7 +49,8 @@ def test_includes_point_down():
         if not quoted:
             continue
         folder = path.parts[0]
-        target = name.split("/")[0] if "/" in name else "generated"
+        beside = (CSRC / path.parent / name).is_file()
+        target = folder if beside else name.split("/")[0] if "/" in name else "generated"
         if target not in ARROWS[folder]:
             wrong.append(f"{path} includes {name}")
         if folder in ("kernels", "ops", "losses", "optimizers"):

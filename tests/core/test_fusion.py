@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pyseq
-from pyseq import fusion, layers, lowering
+from pyseq import fusion, layers, lowering, settings
 
 
 def _norm(**options):
@@ -81,7 +81,7 @@ def _randomize(model, seed):
 
 def _unfused(model, x, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(fusion, "enabled", False)
+        patch.setattr(settings, "fusion", False)
         return lowering.Runner(model, x.shape[1:], False, None)([x])
 
 

@@ -263,3 +263,48 @@ def test_time_distributed_stateful_goes_from_step_to_step(keras, rng):
     theirs.set_weights(mine.get_weights())
     for _ in range(2):
         np.testing.assert_allclose(mine(x), theirs(x).detach(), atol=1e-5)
+
+
+PARTIAL = {
+    "fit": lambda model, x, y: model.fit(x, y, verbose=0),
+    "fit, batch size given": lambda model, x, y: model.fit(x, y, batch_size=4, verbose=0),
+    "fit, generator": lambda model, x, y: model.fit(iter([(x[:4], y[:4]), (x[4:], y[4:])])),
+    "fit, validation": lambda model, x, y: model.fit(
+        x[:4], y[:4], validation_data=(x, y), verbose=0
+    ),
+    "evaluate": lambda model, x, y: model.evaluate(x, y, verbose=0),
+    "evaluate, generator": lambda model, x, y: model.evaluate(
+        iter([(x[:4], y[:4]), (x[4:], y[4:])]), verbose=0
+    ),
+    "predict": lambda model, x, y: model.predict(x, verbose=0),
+    "predict, progress": lambda model, x, y: model.predict(x, verbose=1),
+    "predict_on_batch": lambda model, x, y: model.predict_on_batch(x[:3]),
+    "train_on_batch": lambda model, x, y: model.train_on_batch(x, y),
+    "test_on_batch": lambda model, x, y: model.test_on_batch(x, y),
+}
+
+
+@pytest.mark.parametrize("way", PARTIAL)
+@pytest.mark.parametrize("layer", ["LSTM", "Bidirectional"])
+def test_partial_batches_are_refused_in_every_way(way, layer):
+    inner = layers.LSTM(3, stateful=True)
+    inner = layers.Bidirectional(inner) if layer == "Bidirectional" else inner
+    model = pyseq.Sequential([pyseq.Input(batch_shape=(4, 5, 2)), inner, layers.Dense(1)])
+    model.compile("sgd", "mse")
+    weights = model.get_weights()
+    with pytest.raises(ValueError, match="batches of 4 rows, because .* is stateful, got [236]"):
+        PARTIAL[way](model, np.ones((6, 5, 2)), np.ones((6, 1)))
+    if "generator" not in way:
+        for before, after in zip(weights, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(before, after)
+
+
+def test_rows_that_no_step_reaches_do_not_count():
+    model = pyseq.Sequential(
+        [pyseq.Input(batch_shape=(4, 5, 2)), layers.LSTM(3, stateful=True), layers.Dense(1)]
+    )
+    model.compile("sgd", "mse")
+    x, y = np.ones((6, 5, 2)), np.ones((6, 1))
+    want = model.evaluate(x[:4], y[:4], verbose=0)
+    model.reset_states()
+    assert model.evaluate(x, y, steps=1, verbose=0) == want

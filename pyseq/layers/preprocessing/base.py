@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pyseq import symbolic
 from pyseq.layers.base import Layer
 from pyseq.layers.core import KerasTensor
 
@@ -28,7 +29,9 @@ class _NumPyLayer(Layer):
         x = self._as_array(inputs)
         if not self.built:
             self.build(x.shape)
-        return self.apply(x, self._default_training if training is None else bool(training))
+        if training is None:
+            training = symbolic.training() if symbolic.is_running() else self._default_training
+        return self.apply(x, bool(training))
 
     def _as_array(self, inputs):
         x = np.asarray(inputs)
@@ -41,7 +44,7 @@ class _NumPyLayer(Layer):
     def lower(self, g, x):
         shape = self.compute_output_shape((None, *x.shape))[1:]
         training = g.training
-        y = g.host(lambda a: np.asarray(self.apply(a, training)), x, shape, self.name)
+        y = g.host(lambda a: self.apply(a, training), x, shape, self.name)
         return self.pass_mask(y, x)
 
 

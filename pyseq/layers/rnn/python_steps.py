@@ -6,7 +6,6 @@ for inference.
 
 from __future__ import annotations
 
-import inspect
 import math
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from pyseq import activations, hooks, symbolic
 from pyseq.layers.base import Layer
 from pyseq.layers.rnn.cell import NOT_ELEMENTWISE, Cell
+from pyseq.signatures import taken_by
 
 
 def is_compiled(cell):
@@ -57,9 +57,7 @@ def call_cell(cell, inputs, states, training):
     """One step: `(output, list of new states)`."""
     if isinstance(cell, Layer) and not cell.built:
         cell.build(inputs.shape)
-    takes = inspect.signature(cell.call).parameters
-    more = {"training": training} if "training" in takes else {}
-    output, new_states = cell.call(inputs, states, **more)
+    output, new_states = cell.call(inputs, states, **taken_by(cell.call, training=training))
     if not symbolic.is_traced(output):
         output = np.asarray(output)
     return output, as_list(new_states)
@@ -121,29 +119,21 @@ def lower_steps(layer, g, x, states):
 
 def call_steps(layer, g, x, states):
     """Append the whole recurrence as a call of Python."""
-    training, steps, width = g.training, x.shape[0], math.prod(x.shape[1:])
-    masked = x.mask is not None
+    training = g.training
     full_shape = layer.compute_output_shape((g.batch_size, *x.shape))
     shapes = full_shape if layer.return_state else [full_shape]
     shapes = [tuple(shape[1:]) for shape in shapes]
     sizes = [math.prod(shape) for shape in shapes]
-    sample = x.shape
-
-    def run(array):
-        n = len(array)
-        mask = array[:, :, -1] != 0 if masked else None
-        values = array[:, :, :width].reshape(n, *sample)
+    def run(values, mask=None):
+        n = len(values)
+        mask = None if mask is None else mask != 0
         outputs, last = run_steps(layer, values, mask, [v.value for v in states], training)
         for variable, value in zip(states, last):
             variable.assign(value)
         results = [outputs, *last] if layer.return_state else [outputs]
         return np.concatenate([np.reshape(r, (n, -1)) for r in results], axis=1)
 
-    inputs = g.op("reshape", x, (steps, width), name=layer.name)
-    if masked:
-        column = g.op("reshape", x.mask, (steps, 1), name=layer.name)
-        shape = (steps, width + 1)
-        inputs = g.op("concat", [inputs, column], shape, name=layer.name, axis=-1)
+    inputs = [x] if x.mask is None else [x, x.mask]
     packed = g.host(run, inputs, (sum(sizes),), layer.name)
     values, begin = [], 0
     for shape, size in zip(shapes, sizes):

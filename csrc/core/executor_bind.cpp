@@ -1,0 +1,101 @@
+// The pointers that ops are called with.
+#include <algorithm>
+#include <utility>
+
+#include "core/executor_node.h"
+
+namespace pyseq {
+
+void Executor::bind() {
+  for (std::size_t j = 0; j < nodes_.size(); ++j) {
+    Node& node = nodes_[j];
+    const OpSpec& op = *node.spec;
+    for (const int s : op.inputs) {
+      node.x.push_back(slot_pointer_[s]);
+      node.external.push_back(external_[buffer_[s]]);
+      const bool wanted = node.runs_backward && needs_gradient_[s];
+      node.dx.push_back(wanted ? slot_gradient_[s] : nullptr);
+    }
+    for (const int s : op.outputs) {
+      node.y.push_back(slot_pointer_[s]);
+      node.dy.push_back(slot_gradient_[s]);
+    }
+    node.param.resize(op.params.size());
+    for (const int v : op.params) {
+      node.dparam.push_back(node.runs_backward ? variable_gradient_[v] : nullptr);
+    }
+    // Second and later writers write aside; `call` adds.
+    for (std::size_t i = 0; i < node.add_input.size(); ++i)
+      std::swap(node.dx[node.add_input[i]], node.input_sum[i]);
+    for (std::size_t i = 0; i < node.add_param.size(); ++i)
+      std::swap(node.dparam[node.add_param[i]], node.param_sum[i]);
+    node.run.config_ = node.state.config.get();
+    node.run.x_ = node.x.data();
+    node.run.y_ = node.y.data();
+    node.run.dx_ = node.dx.data();
+    node.run.dy_ = node.dy.data();
+    node.run.param_ = node.param.data();
+    node.run.dparam_ = node.dparam.data();
+    node.run.kept_ = node.kept.data();
+    node.run.scratch_ = node.scratch.data();
+    node.run.worker_stride_ = node.worker_stride.data();
+    node.run.packed_ = node.packed.data();
+    node.run.stream = stream_;
+    node.run.loss = device_ ? device_losses_ + j : &node.loss;
+    node.run.op = static_cast<std::uint32_t>(j);
+  }
+  bind_variables();
+  find_placeable();
+}
+
+// Values of one buffer follow each other in place, so all of them move together. Outputs that are an
+// input, or that share a buffer, stay.
+void Executor::find_placeable() {
+  const std::vector<int>& outputs = program_.spec().outputs;
+  placeable_.resize(outputs.size());
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const int b = buffer_[outputs[i]];
+    const auto shares = [&](int s) { return buffer_[s] == b; };
+    if (device_ || options_.backward || b < 0 || external_[b] >= 0 ||
+        std::count_if(outputs.begin(), outputs.end(), shares) > 1)
+      continue;
+    Placeable& p = placeable_[i];
+    p.own = slot_pointer_[outputs[i]];
+    for (std::size_t s = 0; s < buffer_.size(); ++s)
+      if (buffer_[s] == b) p.names.push_back(&slot_pointer_[s]);
+    for (Node& node : nodes_) {
+      const OpSpec& op = *node.spec;
+      for (std::size_t k = 0; k < op.inputs.size(); ++k)
+        if (buffer_[op.inputs[k]] == b) p.names.push_back(&node.x[k]);
+      for (std::size_t k = 0; k < op.outputs.size(); ++k)
+        if (buffer_[op.outputs[k]] == b) p.names.push_back(&node.y[k]);
+    }
+  }
+}
+
+bool Executor::place_output(std::size_t i, void* to) {
+  const Placeable& p = placeable_[i];
+  if (p.names.empty()) return false;
+  if (!to) to = p.own;
+  if (*p.names[0] != to)
+    for (void** name : p.names) *name = to;
+  return true;
+}
+
+// A variable's copy on a GPU moves when the program's variables were on another one in between.
+void Executor::bind_variables() {
+  bool moved = variable_data_.empty();
+  variable_data_.resize(variables_.size());
+  for (std::size_t v = 0; v < variables_.size(); ++v) {
+    void* at = device_ ? variables_[v]->on_device(*device_, false)
+                       : const_cast<void*>(std::as_const(*variables_[v]).data());
+    moved = moved || at != variable_data_[v];
+    variable_data_[v] = at;
+  }
+  if (!moved) return;
+  for (Node& node : nodes_)
+    for (std::size_t i = 0; i < node.param.size(); ++i)
+      node.param[i] = variable_data_[node.spec->params[i]];
+}
+
+}  // namespace pyseq

@@ -1,0 +1,156 @@
+// What a trainer plans and books beside its executor: losses, metrics, optimizers, rows of a batch.
+#include "core/trainer_state.h"
+
+namespace pyseq {
+
+void Trainer::State::measure(Measure& m, const std::string& kind, const Attributes& attributes,
+                             const Program& program, bool training) {
+  m.name = kind;
+  m.attributes = attributes;
+  m.def = find_loss(*table, kind.c_str());
+  if (!m.def) throw Error("compile: expected a loss or metric of this library, got `" + kind + "`");
+  const Dims& pred = program.spec().slots.at(m.slot);
+  m.state.kind = m.def->kind;
+  m.state.where = "loss or metric " + kind;
+  m.state.attributes = &m.attributes;
+  m.state.training = training;
+  m.state.inputs = {to_shape(pred, kind), to_shape(spec.target, kind), Shape{}};
+  m.state.reads_input.resize(3);
+  m.state.reads_output.resize(1);
+  Plan plan(m.state);
+  m.def->plan(plan);
+  if (m.state.outputs.size() != 1) throw Error(m.state.where + ": expected one output");
+  m.rows_per_sample = m.state.outputs[0].size();
+  if (m.mask >= 0) m.mask_row = elements(program.spec().slots.at(m.mask));
+}
+
+void Trainer::State::plan_measures(const Program& program) {
+  if (!spec.loss.kind.empty()) {
+    loss.slot = spec.loss.slot;
+    loss.mask = spec.loss.mask;
+    loss.weighted = true;
+    // For losses over a whole batch, which know their own mean.
+    Attributes attributes = spec.loss.attributes;
+    if (spec.loss.reduction == Reduction::sum) attributes["reduction"] = std::string("sum");
+    measure(loss, spec.loss.kind, attributes, program, trains);
+    max_loss_rows = std::max(max_loss_rows, loss.rows_per_sample);
+  }
+  metrics.resize(spec.metrics.size());
+  for (std::size_t i = 0; i < metrics.size(); ++i) {
+    Measure& m = metrics[i];
+    m.slot = spec.metrics[i].slot;
+    m.mask = spec.metrics[i].mask;
+    m.weighted = spec.metrics[i].weighted;
+    measure(m, spec.metrics[i].kind, spec.metrics[i].attributes, program, false);
+    max_loss_rows = std::max(max_loss_rows, m.rows_per_sample);
+  }
+}
+
+void Trainer::State::plan_optimizers() {
+  optimizer_states.resize(spec.optimizers.size());
+  Index largest = 1;
+  for (const ParameterSpec& p : spec.parameters)
+    largest = std::max(largest, static_cast<Index>(variables.at(p.variable)->size()));
+  partial.resize(static_cast<std::size_t>(largest / 4096 + 2));
+  for (std::size_t o = 0; o < spec.optimizers.size(); ++o) {
+    const OptimizerSpec& os = spec.optimizers[o];
+    const auto known = [&](const auto* def) {
+      if (def) return def;
+      throw Error("compile: expected an optimizer of this library, got `" + os.kind + "`" +
+                  (table->device ? std::string(" (on ") + table->isa + ")" : std::string()));
+    };
+    void (*plan_of)(Plan&);
+    if (table->device) {
+      device_optimizers.push_back(known(find_optimizer(*table->device, os.kind.c_str())));
+      plan_of = device_optimizers.back()->plan;
+    } else {
+      optimizers.push_back(known(find_optimizer(*table, os.kind.c_str())));
+      plan_of = optimizers.back()->plan;
+    }
+    PlanState& plan_state = optimizer_states[o];
+    plan_state.where = "optimizer " + os.kind;
+    plan_state.attributes = &os.attributes;
+    Shape shape;
+    shape.push(largest);
+    plan_state.inputs = {shape};
+    plan_state.reads_input.resize(1);
+    Plan plan(plan_state);
+    plan_of(plan);
+    std::size_t bytes = 0;
+    for (const Booking& b : plan_state.scratch)
+      bytes += round_up(static_cast<std::size_t>(b.fixed + b.per_row) * real);
+    optimizer_scratch.push_back(std::make_unique<Arena>(bytes, table->device));
+  }
+  grad_scale.assign(spec.parameters.size(), 1.0);
+  for (std::size_t i = 0; i < spec.parameters.size(); ++i) {
+    const Index n = variables.at(spec.parameters[i].variable)->size();
+    for (Index b = 0; b < n; b += kUpdatePiece)
+      pieces.push_back({static_cast<int>(i), b, std::min(kUpdatePiece, n - b)});
+  }
+}
+
+void Trainer::State::prepare(const Program& program, std::int64_t rows, std::int64_t weight_elements) {
+  ExecutorOptions options;
+  options.max_rows = rows;
+  options.backward = trains;
+  options.trainable.assign(variables.size(), false);
+  for (const ParameterSpec& p : spec.parameters) options.trainable[p.variable] = true;
+  if (trains && loss.def) options.seed_slots.push_back(loss.slot);
+  const auto reads = [&](const Measure& m) {
+    options.loss_slots.push_back(m.slot);
+    if (m.mask >= 0) options.loss_slots.push_back(m.mask);
+  };
+  if (loss.def) reads(loss);
+  for (const Measure& m : metrics) reads(m);
+  forget_device_steps();
+  executor.reset();
+  executor = std::make_unique<Executor>(program, variables, options);
+  executor->profile(profiling);
+
+  weight_row = weight_elements;
+  std::size_t total = 0;
+  const auto book = [&](std::int64_t size) {
+    const std::size_t at = total;
+    total += round_up(static_cast<std::size_t>(size) * real);
+    return at;
+  };
+  // A device's executor has room for the inputs.
+  const std::size_t x_at = book(table->device ? 0 : rows * x_size), y_at = book(rows * y_size),
+                    w_at = book(rows * std::max<std::int64_t>(weight_row, 1)),
+                    s_at = book(rows * max_loss_rows), v_at = book(rows * max_loss_rows);
+  std::size_t scratch = 0;
+  const auto measure_scratch = [&](Measure& m) {
+    m.scratch_bytes = 0;
+    for (const Booking& b : m.state.scratch)
+      m.scratch_bytes += round_up(static_cast<std::size_t>(b.per_row * rows + b.fixed) * real) +
+                         round_up(static_cast<std::size_t>(b.per_worker) * real) *
+                             static_cast<std::size_t>(executor->workers());
+    scratch = std::max(scratch, m.scratch_bytes);
+  };
+  if (loss.def) measure_scratch(loss);
+  for (Measure& m : metrics) measure_scratch(m);
+  arena.reset();
+  arena = std::make_unique<Arena>(total + scratch, table->device);
+  std::byte* base = arena->data();
+  x = table->device ? executor->input(0) : base + x_at;
+  y = base + y_at;
+  weights = base + w_at;
+  scale = base + s_at;
+  values = base + v_at;
+  const auto bind = [&](Measure& m) {
+    m.scratch.clear();
+    m.worker_stride.clear();
+    std::byte* at = base + total;
+    for (const Booking& b : m.state.scratch) {
+      const std::size_t own = round_up(static_cast<std::size_t>(b.per_worker) * real);
+      m.scratch.push_back(at);
+      m.worker_stride.push_back(static_cast<Index>(own));
+      at += round_up(static_cast<std::size_t>(b.per_row * rows + b.fixed) * real) +
+            own * static_cast<std::size_t>(executor->workers());
+    }
+  };
+  if (loss.def) bind(loss);
+  for (Measure& m : metrics) bind(m);
+}
+
+}  // namespace pyseq

@@ -1,0 +1,29 @@
+#pragma once
+// What the files of the Python module share: plain data in, NumPy arrays out. The GIL is released
+// while the core computes.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "pyseq/pyseq.h"
+
+namespace pyseq::python {
+
+namespace py = pybind11;
+
+py::dtype numpy_dtype(DType dtype);
+Attributes to_attributes(const py::dict& d);
+py::array rows_of(std::int64_t n, const Dims& shape, DType dtype);
+// C-contiguous rows of exactly this shape and dtype; else throws.
+const py::array& check_rows(const py::array& a, const Dims& shape, DType dtype, const char* where);
+
+// One file each. A signature names only what was bound before.
+void bind_variable(py::module_& m);
+void bind_program(py::module_& m);
+void bind_session(py::module_& m);
+void bind_trainer(py::module_& m);
+void bind_model(py::module_& m);
+void bind_testing(py::module_& m);
+void bind_config(py::module_& m);
+
+}  // namespace pyseq::python

@@ -1,0 +1,23 @@
+#include "bindings.h"
+
+PYBIND11_MODULE(_core, m) {
+  namespace py = pybind11;
+  using namespace pyseq;
+  m.doc() = "The compiled core of pyseq";
+  py::register_exception_translator([](std::exception_ptr p) {
+    try {
+      if (p) std::rethrow_exception(p);
+    } catch (const OutOfMemory& e) {
+      PyErr_SetString(PyExc_MemoryError, e.what());
+    } catch (const Error& e) {
+      PyErr_SetString(PyExc_ValueError, e.what());
+    }
+  });
+  python::bind_variable(m);
+  python::bind_program(m);
+  python::bind_session(m);
+  python::bind_trainer(m);
+  python::bind_model(m);
+  python::bind_testing(m);
+  python::bind_config(m);
+}

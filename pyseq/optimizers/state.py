@@ -1,0 +1,215 @@
+"""The state of an optimizer: learning rate, counters, what it keeps for each variable."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from pyseq import initializers, settings
+from pyseq.registry.serialization import serialize_keras_object
+from pyseq.schedules import ExponentialDecay, LearningRateSchedule
+from pyseq.variable import Variable
+
+
+class State:
+    """The part of `Optimizer` that keeps variables of its own."""
+
+    @property
+    def learning_rate(self):
+        """The current learning rate: a variable, or the number that a schedule gives now.
+
+        Assigning a number changes the variable; an optimizer made with a schedule refuses one.
+        """
+        if isinstance(self._learning_rate, Variable):
+            return self._learning_rate
+        return self._rate_at(int(self._iterations))
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        if isinstance(value, Variable):
+            value = float(value)
+        if callable(value):
+            self._variables = [v for v in self._variables if v is not self._learning_rate]
+            self._learning_rate = value
+        elif not isinstance(self._learning_rate, Variable):
+            raise TypeError(
+                f"{self.name}.learning_rate: expected a schedule, because the optimizer was made "
+                f"with one, got {value!r}; make the optimizer with a number to set it later"
+            )
+        else:
+            self._learning_rate.assign(value)
+
+    def _rate_at(self, iteration):
+        if isinstance(self._learning_rate, Variable):
+            return float(self._learning_rate)
+        if isinstance(self._learning_rate, LearningRateSchedule):
+            return float(self._learning_rate(iteration))
+        return float(self._learning_rate())
+
+    def _present_rate(self):
+        """A schedule that stays where this one is: with it, there are as many variables."""
+        rate = self._rate_at(int(self._iterations))
+        return serialize_keras_object(ExponentialDecay(rate, decay_steps=1, decay_rate=1.0))
+
+    @property
+    def has_schedule(self):
+        """Whether the learning rate may differ from step to step."""
+        return not isinstance(self._learning_rate, Variable)
+
+    def learning_rates(self, iteration, count):
+        """Return the learning rates of `count` steps from step number `iteration` on.
+
+        Returns:
+            float64 array `(count,)`; `(count, n)` for n optimizers in one.
+        """
+        if not self.has_schedule:
+            return np.full(count, self._rate_at(iteration))
+        return np.array([self._rate_at(iteration + i) for i in range(count)], dtype="float64")
+
+    @property
+    def iterations(self):
+        """Number of updates made: a variable, or an integer where gradients accumulate."""
+        if self.gradient_accumulation_steps:
+            return self._iterations.value // self.gradient_accumulation_steps
+        return self._iterations
+
+    @property
+    def raw_iterations(self):
+        """Number of steps made, an int; several of them make one update if gradients accumulate."""
+        return int(self._iterations)
+
+    def advance(self, steps):
+        """Count steps that the compiled training loop made."""
+        self._iterations.assign_add(steps)
+
+    @property
+    def variables(self):
+        """All state in the order in which it is saved: iteration, learning rate, then the slots."""
+        return list(self._variables)
+
+    def saved_children(self):
+        """Return `(name, optimizers)` of those within this one."""
+        return ()
+
+    def _track(self, variable):
+        self._variables.append(variable)
+        return variable
+
+    def add_variable(self, shape, initializer="zeros", dtype=None, name=None, **kwargs):
+        """Create and return a state variable that is not tied to a model variable."""
+        value = initializers.get(initializer)(shape=tuple(shape), dtype=dtype or settings.floatx)
+        name = name or "variable"
+        return self._track(Variable(value, None, dtype, False, name, f"{self.name}/{name}"))
+
+    def add_variable_from_reference(self, reference_variable, name=None, initializer="zeros"):
+        """Create and return a state variable of the shape and dtype of a model variable."""
+        prefix = getattr(reference_variable, "path", reference_variable.name).replace("/", "_")
+        return self.add_variable(
+            reference_variable.shape,
+            initializer,
+            reference_variable.dtype,
+            f"{prefix}_{name or 'var'}",
+        )
+
+    def add_optimizer_variables(self, trainable_variables, name, initializer="zeros"):
+        """Create a state variable, or several, for each model variable.
+
+        Args:
+            trainable_variables: the model's variables.
+            name: a name, or a list of names.
+            initializer: one for all names, or a list with one for each.
+
+        Returns:
+            A list of variables, or a tuple of lists for a list of names.
+        """
+        if isinstance(name, str):
+            return [
+                self.add_variable_from_reference(v, name, initializer) for v in trainable_variables
+            ]
+        many = isinstance(initializer, (list, tuple))
+        each = list(initializer) if many else [initializer] * len(name)
+        if len(each) != len(name):
+            raise ValueError(
+                f"{self.name}.add_optimizer_variables: expected one initializer for each of "
+                f"{len(name)} names, got {len(each)}"
+            )
+        rows = [
+            [self.add_variable_from_reference(v, n, i) for n, i in zip(name, each, strict=True)]
+            for v in trainable_variables
+        ]
+        return tuple([row[k] for row in rows] for k in range(len(name)))
+
+    def build(self, variables):
+        """Create the state for `variables`; does nothing the second time."""
+        if self.built:
+            return
+        variables = list(variables)
+        if self.use_ema:
+            self._averages = self.add_optimizer_variables(variables, "average")
+        if self.gradient_accumulation_steps:
+            self._accumulators = self.add_optimizer_variables(variables, "gradient_accumulator")
+        self._trainable_variables = variables
+        self._index = {v: i for i, v in enumerate(variables)}
+        self._slots = {v: [] for v in variables}
+        self.build_slots(variables)
+        self.built = True
+
+    def build_slots(self, variables):
+        """Create what `kind` keeps for each variable, group by group in the order of saving."""
+        for group in self.slot_groups():
+            for variable in variables:
+                for name in group:
+                    self._slots[variable].append(
+                        self.add_variable_from_reference(
+                            variable, name, self.initial_slot(name, variable)
+                        )
+                    )
+
+    def slot_groups(self):
+        """Return lists of slot names; the slots of one list lie beside each other when saved."""
+        return []
+
+    def initial_slot(self, name, variable):
+        """Return the initializer of a slot."""
+        return "zeros"
+
+    def slots_for(self, variable):
+        """Return the state variables of a model variable, in the order of the compiled update."""
+        return list(self._slots[variable])
+
+    def _get_variable_index(self, variable):
+        """Number of `variable` in `build`, under the name that `update_step` of subclasses uses."""
+        return self._index[variable]
+
+    def set_weights(self, weights):
+        """Overwrite `variables` with arrays in the same order."""
+        if not self.built:
+            raise ValueError(
+                f"{self.name}.set_weights: expected a built optimizer, got a new one; call "
+                f"build(model.trainable_variables) first"
+            )
+        variables = self.variables
+        if len(weights) != len(variables):
+            raise ValueError(
+                f"{self.name}.set_weights: expected {len(variables)} arrays, got {len(weights)}"
+            )
+        for variable, weight in zip(variables, weights, strict=True):
+            variable.assign(weight)
+
+    def save_own_variables(self, store):
+        """Write `variables` to `store` under "0", "1", ..."""
+        for i, variable in enumerate(self.variables):
+            store[str(i)] = variable.numpy()
+
+    def load_own_variables(self, store):
+        """Read `variables` from `store`; another number of them is skipped with a warning."""
+        if len(store.keys()) != len(self.variables):
+            warnings.warn(
+                f"{self.name}: the file holds {len(store.keys())} optimizer variables, the "
+                f"optimizer has {len(self.variables)}; its state is not loaded",
+                stacklevel=2,
+            )
+            return
+        for i, variable in enumerate(self.variables):
+            variable.assign(np.asarray(store[str(i)]))
