@@ -27,7 +27,8 @@ class BackupAndRestore(Callback):
     optimizer, the positions of all random streams (of Python, NumPy, pyseq and the layers) and of
     the data belong to the backup, which is written as one file. Training goes on after the last
     batch that is backed up. Only a generator, which cannot be read again, is taken as it is: its
-    epoch is trained from its beginning. Other callbacks begin anew.
+    epoch is trained from its beginning. A data set of yours that changes from epoch to epoch
+    defines `get_state` and `set_state`. Other callbacks begin anew.
 
     Args:
         backup_dir: directory of the backup, used by one model only.

@@ -250,7 +250,7 @@ class StreamEpochs:
         self.batches = steps or data.batches
         self.iterator = None
         self.exhausted = False
-        self.began_at = None  # where the random streams stood when the pass began
+        self.began_at = None  # where random streams and data stood when the pass began
         self.taken = 0
         self.totals = None
         self.done = 0
@@ -268,8 +268,12 @@ class StreamEpochs:
             "data": [self.data.batches, str(self.data.shuffle)],
             "taken": self.taken if goes_on else None,
             "done": self.done if within_epoch else 0,
-            "began_at": self.began_at if goes_on else None,
+            "began_at": self.began_at if goes_on else self._here(),
         }
+
+    def _here(self):
+        ask = getattr(self.data.source, "get_state", None)
+        return {"streams": random.streams(), "source": None if ask is None else ask()}
 
     def resume(self, position):
         """Begin the next epoch at a position; returns whether it is one of these data."""
@@ -283,9 +287,11 @@ class StreamEpochs:
         """Open a pass; returns (position inside the epoch or None, the last batch before it)."""
         pending, self.pending = self.pending, None
         self.done, item = 0, None
+        if pending is not None and (state := pending["began_at"]["source"]) is not None:
+            self.data.source.set_state(state)
         if pending is not None and pending["taken"] is not None:
             now = random.streams()
-            random.set_streams(pending["began_at"])
+            random.set_streams(pending["began_at"]["streams"])
             self._open()
             for _ in range(pending["taken"]):
                 item = self._next()
@@ -298,7 +304,7 @@ class StreamEpochs:
         return None, None
 
     def _open(self):
-        self.began_at, self.taken = random.streams(), 0
+        self.began_at, self.taken = self._here(), 0
         self.iterator = self.data.epoch()
 
     def _next(self):

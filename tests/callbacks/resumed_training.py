@@ -87,6 +87,8 @@ KINDS = {
     "steps by epoch": (images, {"shuffle": True, "steps_per_epoch": 3}, "epoch"),
     "dataset": (recurrent, {"shuffle": True}, 2),
     "dataset steps": (images, {"shuffle": True, "steps_per_epoch": 4}, "epoch"),
+    "windows": (recurrent, {}, "epoch"),
+    "windows of batches": (recurrent, {}, 2),
     "stateful": (stateful, {"shuffle": False, "batch_size": 4}, 3),
 }
 EPOCHS = 4
@@ -108,8 +110,13 @@ def train(kind, folder, backup=True, callbacks=(), verbose=0):
     rows = ROWS
     x = rng.normal(size=(rows, *model.input_shape[1:])).astype("float32")
     y = rng.normal(size=(rows, 1)).astype("float32")
-    data = (Batches(x, y),) if "dataset" in kind else (x, y)
-    if "dataset" not in kind:
+    data = (x, y)
+    if "dataset" in kind:
+        data = (Batches(x, y),)
+    elif "windows" in kind:
+        windows = pyseq.utils.timeseries_dataset_from_array
+        data = (windows(x[:, 0], y, 5, batch_size=8, shuffle=True, seed=1),)
+    else:
         arguments = {"batch_size": 8, **arguments}
     rates = pyseq.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.9)
     history = model.fit(

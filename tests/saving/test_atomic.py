@@ -220,3 +220,18 @@ def test_an_error_of_the_writer_is_not_changed(tmp_path):
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(FileNotFoundError, match="expected an existing directory"):
         atomic.write_atomically(tmp_path / "b" / "a", write)
+
+
+@posix
+def test_exports_remove_what_killed_ones_left(tmp_path):
+    model = big_model()
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    stale = [tmp_path / f"m.pyseq.tmp{n}" for n in (os.getpid(), dead.pid, 10**30)]
+    others = [tmp_path / f"{n}" for n in (f"m.pyseq.tmp{os.getppid()}", "m.pyseq.tmpx", "n.tmp1")]
+    for file in (*stale, *others):
+        file.write_bytes(b"half")
+    model.export(tmp_path / "m.pyseq")
+    assert not any(file.exists() for file in stale)
+    assert all(file.exists() for file in others)
+    assert (tmp_path / "m.pyseq").exists()
