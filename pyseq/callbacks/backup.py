@@ -66,6 +66,7 @@ class BackupAndRestore(Callback):
                 "BackupAndRestore: expected a built model, got one without weights; put "
                 "Input(shape) first or call the model once"
             )
+        self.model._keep_position()
         try:
             self._restore(self._weights, self._metadata)
         except (OSError, ValueError):

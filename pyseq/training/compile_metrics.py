@@ -200,6 +200,8 @@ def metric_value(name, metric):
 
 
 def _plain(value, name):
+    if isinstance(value, (float, np.floating)):  # what nearly all are
+        return float(value)
     if isinstance(value, dict):
         return {str(key): _plain(item, name) for key, item in value.items()}
     array = np.asarray(value)
@@ -223,8 +225,6 @@ def flat_results(results):
     >>> flat_results({"loss": 0.5, "counts": {"wrong": 1.0, "right": 3.0}, "mae": 0.25})
     {'loss': 0.5, 'mae': 0.25, 'right': 3.0, 'wrong': 1.0}
     """
-    if not any(isinstance(value, dict) for value in results.values()):
-        return results
     flat, lost = {}, set()
     for name, value in _entries(results):
         if name in flat:

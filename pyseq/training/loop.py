@@ -64,7 +64,10 @@ class Totals:
             for name, _, _ in self.model._compiled_metrics.entries:
                 if name in means:
                     logs[name] = means[name]
-        return flat_results(logs)
+        for value in means.values():
+            if isinstance(value, dict):
+                return flat_results(logs)
+        return logs
 
 
 def as_list(logs):
@@ -140,6 +143,7 @@ class ArrayEpochs:
         self.batches = steps or data.batches
         self.cursor = None
         self.order = None
+        self.keeps_position = False  # whether somebody will ask for it
         self.drawn_at = None  # where the random streams stood when the order was drawn
         self.program = None
         self.totals = None
@@ -186,7 +190,8 @@ class ArrayEpochs:
         return None
 
     def _draw(self):
-        self.drawn_at = random.streams() if self.data.shuffle else None
+        if self.keeps_position and self.data.shuffle:
+            self.drawn_at = random.streams()
         self.order = self.data.order()
 
     def run(self, model, mode, totals, callbacks, per_batch, stop):
@@ -250,6 +255,7 @@ class StreamEpochs:
         self.batches = steps or data.batches
         self.iterator = None
         self.exhausted = False
+        self.keeps_position = False  # whether somebody will ask for it
         self.began_at = None  # where random streams and data stood when the pass began
         self.taken = 0
         self.totals = None
@@ -304,7 +310,9 @@ class StreamEpochs:
         return None, None
 
     def _open(self):
-        self.began_at, self.taken = self._here(), 0
+        if self.keeps_position:
+            self.began_at = self._here()
+        self.taken = 0
         self.iterator = self.data.epoch()
 
     def _next(self):

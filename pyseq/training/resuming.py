@@ -43,6 +43,11 @@ class Progress:
 class Resuming:
     """The part of `Model` that says where training stands, and goes on from there."""
 
+    def _keep_position(self):
+        """Note from now on what `_training_state` needs; to be called before the first epoch."""
+        if self._progress.source is not None:
+            self._progress.source.keeps_position = True
+
     def _training_state(self, within_epoch):
         """Positions of data and of all random streams, as plain data.
 
