@@ -12,6 +12,7 @@ _ANSWERED_BY = {
     # What a symbolic tensor, or a layer of a user's own, is in a program.
     "activation": "pyseq.tracing",
     "add_loss": "pyseq.tracing",
+    "assign": "pyseq.tracing",
     "call_layer": "pyseq.tracing",
     "dropout": "pyseq.tracing",
     "filled": "pyseq.tracing",

@@ -10,6 +10,11 @@ import numpy as np
 from pyseq import _core, fusion, hooks, symbolic
 from pyseq.variable import Variable
 
+# Integers that a float does not hold exactly; slots keep them as int64.
+_WIDE_INTEGERS = frozenset(("int32", "int64", "uint32", "uint64"))
+# Ops that take int64 as it is; for all others it is cast.
+_TAKES_INT64 = frozenset(("cast", "embedding", "host", "reshape"))
+
 
 @dataclasses.dataclass(frozen=True)
 class Value:
@@ -20,12 +25,14 @@ class Value:
         shape: dimensions of one sample; the batch is not part of it.
         mask: `(T,)`-shaped 0/1 value that rides along, or None.
         fold: where above 1, the first `fold` of the stored shape is counted as part of the batch.
+        dtype: name of what the numbers stand for, where that is no float: "int64", "bool", ...
     """
 
     slot: int
     shape: tuple
     mask: Value | None = None
     fold: int = 1
+    dtype: str | None = None
 
     def with_mask(self, mask):
         return dataclasses.replace(self, mask=mask)
@@ -39,9 +46,24 @@ class Graph:
         training: lower for training (Dropout drops, batch statistics) or for inference.
         losses: keep the ops that add to the loss (activity regularizers) in inference too.
         batch_size: rows of a batch where that is fixed (stateful layers need it), else None.
+        dtype: float dtype of the program.
+        input_dtype: what the inputs stand for. Integers of 32 and 64 bits stay integers: a slot
+            holds floats or int64.
+
+    Attributes:
+        int64: slots that hold int64.
+        assigned: `{id of a variable: value}` of what ops have assigned so far.
     """
 
-    def __init__(self, input_shape, training=False, batch_size=None, dtype="float32", losses=False):
+    def __init__(
+        self,
+        input_shape,
+        training=False,
+        batch_size=None,
+        dtype="float32",
+        losses=False,
+        input_dtype=None,
+    ):
         self.training = training
         self.losses = losses or training
         self.batch_size = batch_size
@@ -51,7 +73,13 @@ class Graph:
         self.variables = []
         self.callbacks = []
         self._index = {}
-        self.input = Value(0, tuple(input_shape))
+        self.int64 = set()
+        self.assigned = {}
+        self._reals = {}
+        whole = input_dtype is not None and not input_dtype.startswith("float")
+        self.input = Value(0, tuple(input_shape), dtype=input_dtype if whole else None)
+        if input_dtype in _WIDE_INTEGERS:
+            self.int64.add(0)
         self.inputs = [self.input]
 
     def add_input(self, shape):
@@ -64,15 +92,17 @@ class Graph:
     def mark(self):
         """Where the program ends now, for `rewind`."""
         lengths = (len(self.shapes), len(self.ops), len(self.variables), len(self.callbacks))
-        return (*lengths, len(self.inputs))
+        return (*lengths, len(self.inputs), dict(self.assigned))
 
     def rewind(self, mark):
         """Take back what was appended since `mark`."""
-        shapes, ops, variables, callbacks, inputs = mark
+        shapes, ops, variables, callbacks, inputs, self.assigned = mark
         for variable in self.variables[variables:]:
             del self._index[id(variable)]
         del self.shapes[shapes:], self.ops[ops:], self.variables[variables:]
         del self.callbacks[callbacks:], self.inputs[inputs:]
+        self.int64 = {s for s in self.int64 if s < shapes}
+        self._reals = {s: v for s, v in self._reals.items() if v.slot < shapes}
 
     def _variable(self, variable):
         index = self._index.get(id(variable))
@@ -80,6 +110,23 @@ class Graph:
             index = self._index[id(variable)] = len(self.variables)
             self.variables.append(variable)
         return index
+
+    def real(self, x):
+        """`x` as floats of the program, for ops that do not take int64."""
+        if x.slot not in self.int64:
+            return x
+        if x.slot not in self._reals:
+            self._reals[x.slot] = self.op("cast", x, x.shape)
+        y = self._reals[x.slot]
+        return Value(y.slot, x.shape, x.mask, x.fold, x.dtype)
+
+    def cast(self, x, dtype):
+        """`x` as numbers of another dtype, rounded towards 0 to integers of 32 and 64 bits."""
+        if dtype in _WIDE_INTEGERS:
+            if x.slot not in self.int64:
+                x = self.op("cast", x, x.shape, int64=True)
+            return dataclasses.replace(x, dtype=dtype)
+        return dataclasses.replace(self.real(x), dtype=None if dtype.startswith("float") else dtype)
 
     def op(self, kind, inputs, shape, *, weights=(), name=None, **attrs):
         """Append one op with one output of `shape` (per sample) and return its value."""
@@ -89,16 +136,26 @@ class Graph:
         """Append one op with several outputs."""
         if isinstance(inputs, Value):
             inputs = [inputs]
+        if kind not in _TAKES_INT64:
+            inputs = [self.real(v) for v in inputs]
         folds = {v.fold for v in inputs}
         if len(folds) > 1:
             raise ValueError(f"{name or kind}: expected inputs of one fold, got {sorted(folds)}")
         fold = folds.pop()
         if kind == "reshape":
             attrs["dims"] = list(shapes[0])
+        int64 = attrs.get("int64") if kind in ("cast", "host") else False
+        if kind == "host":
+            attrs.pop("int64", None)
+        dtype = None
+        if kind == "reshape":
+            int64, dtype = inputs[0].slot in self.int64, inputs[0].dtype
         outputs = []
         for shape in shapes:
             shape = tuple(int(d) for d in shape)
-            outputs.append(Value(len(self.shapes), shape, None, fold))
+            if int64:
+                self.int64.add(len(self.shapes))
+            outputs.append(Value(len(self.shapes), shape, None, fold, dtype))
             self.shapes.append((fold, *shape) if fold > 1 else shape)
         self.ops.append(
             {
@@ -121,9 +178,9 @@ class Graph:
             return self.op("reshape", x, x.shape[1:])
         if x.fold > 1:
             flat = (x.fold * steps, *x.shape[1:])
-            x = self.op("reshape", Value(x.slot, (x.fold, *x.shape)), flat)
-            return Value(x.slot, x.shape[1:], None, x.shape[0])
-        return Value(x.slot, x.shape[1:], None, steps)
+            x = self.op("reshape", Value(x.slot, (x.fold, *x.shape), dtype=x.dtype), flat)
+            return Value(x.slot, x.shape[1:], None, x.shape[0], x.dtype)
+        return Value(x.slot, x.shape[1:], None, steps, x.dtype)
 
     def unfold(self, y, steps):
         """Undo `fold`."""
@@ -131,9 +188,10 @@ class Graph:
             return self.op("reshape", y, (1, *y.shape))
         if y.fold > steps:
             outer = y.fold // steps
-            y = self.op("reshape", Value(y.slot, (y.fold, *y.shape)), (outer, steps, *y.shape))
-            return Value(y.slot, y.shape[1:], None, outer)
-        return Value(y.slot, (y.fold, *y.shape), None, 1)
+            flat = Value(y.slot, (y.fold, *y.shape), dtype=y.dtype)
+            y = self.op("reshape", flat, (outer, steps, *y.shape))
+            return Value(y.slot, y.shape[1:], None, outer, y.dtype)
+        return Value(y.slot, (y.fold, *y.shape), None, 1, y.dtype)
 
     def state(self, shape, name, initial=0.0, per_row=False):
         """A variable that is neither trained nor saved; per_row: one row for each batch row."""
@@ -141,10 +199,11 @@ class Graph:
             shape = (self.batch_size, *shape)
         return Variable(np.full(shape, initial), trainable=False, dtype=self.dtype, name=name)
 
-    def host(self, function, inputs, shape, name):
+    def host(self, function, inputs, shape, name, dtype=None):
         """Append a call of a Python function: arrays `(n, ...)`, one for each of the values.
 
-        It returns an array `(n, *shape)`. Layers within it run for training if the program does.
+        It returns an array `(n, *shape)`, of floats or of the integer `dtype`. Layers within it run
+        for training if the program does.
         """
         values = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
         shapes = [v.shape for v in values]
@@ -167,13 +226,26 @@ class Graph:
             rows = [self.op("reshape", v, (n,), name=name) for v, n in zip(values, sizes)]
             x = self.op("concat", rows, (sum(sizes),), name=name, axis=-1)
         self.callbacks.append(call)
-        return self.op("host", x, shape, name=name, callback=len(self.callbacks) - 1)
+        at, int64 = len(self.callbacks) - 1, dtype in _WIDE_INTEGERS
+        y = self.op("host", x, shape, name=name, callback=at, int64=int64)
+        return dataclasses.replace(y, dtype=dtype)
+
+    def assign(self, variable, value, name):
+        """Write `value`, which has the same numbers in each row, to a variable.
+
+        That happens when the rest of the program is done; later reads get the value itself.
+        """
+        y = self.op("assign", value, value.shape, weights=[variable], name=name)
+        self.assigned[id(variable)] = y
 
     def spec(self, output):
         """The program as plain data for `_core.Program`."""
         return {
             "dtype": self.dtype,
             "slots": [list(s) for s in self.shapes],
+            "dtypes": [
+                "int64" if s in self.int64 else self.dtype for s in range(len(self.shapes))
+            ] if self.int64 else [],
             "ops": self.ops,
             "inputs": [v.slot for v in self.inputs],
             "outputs": [v.slot for v in _as_list(output)],
@@ -204,10 +276,19 @@ def plain(value):
     raise TypeError(f"attribute: expected int, float, bool, str or a list of them, got {value!r}")
 
 
-def lower(layer, input_shape, training, batch_size=None, mask_shape=None, losses=False):
+def lower(
+    layer,
+    input_shape,
+    training,
+    batch_size=None,
+    mask_shape=None,
+    losses=False,
+    input_dtype=None,
+):
     """Lower one layer (a model is one) onto a fresh graph; returns (graph, output value)."""
     dtype = layer.program_dtype()
-    graph = Graph(input_shape, training, batch_size, dtype, losses)
+    input_dtype = input_dtype or layer.input_program_dtype()
+    graph = Graph(input_shape, training, batch_size, dtype, losses, input_dtype)
     x = graph.input
     if mask_shape is not None:
         x = x.with_mask(graph.add_input(mask_shape))
@@ -217,20 +298,33 @@ def lower(layer, input_shape, training, batch_size=None, mask_shape=None, losses
 class Runner:
     """A lowered layer that answers calls: one program, its variables, one session."""
 
-    def __init__(self, layer, input_shape, training, batch_size, mask_shape=None):
-        graph, output = lower(layer, input_shape, training, batch_size, mask_shape)
+    def __init__(
+        self, layer, input_shape, training, batch_size, mask_shape=None, input_dtype=None
+    ):
+        graph, output = lower(
+            layer, input_shape, training, batch_size, mask_shape, input_dtype=input_dtype
+        )
         fusion.fuse(graph, output)
         self.many = isinstance(output, (list, tuple))
         self.mask = None if self.many else output.mask
-        self.dtype = np.dtype(graph.dtype)
+        self.dtype = np.dtype("int64" if 0 in graph.int64 else graph.dtype)
+        self.mask_dtype = np.dtype(graph.dtype)
+        # What outputs stand for, where that is no float of the program.
+        self.dtypes = [v.dtype for v in _as_list(output)]
+        # Whether `session.answer` is the whole answer, for rows of any number.
+        self.is_plain = not self.many and self.dtypes == [None] and not graph.assigned
         self.training = training
         # Holds the variables, whose storage the sessions point into.
         self.graph = graph
         self.program = graph.program(output)
         self.session = _core.Session(self.program, [v._storage for v in graph.variables])
 
-    def __call__(self, inputs, step=0):
-        outputs = self.session.run(inputs, self.training, step)
+    def __call__(self, inputs, step=0, first_row=0):
+        outputs = self.session.run(inputs, self.training, step, first_row)
+        outputs = [
+            y if dtype is None else y.astype(dtype, copy=False)
+            for y, dtype in zip(outputs, self.dtypes, strict=True)
+        ]
         return outputs if self.many else outputs[0]
 
 
@@ -271,13 +365,14 @@ def run_layer(layer, inputs, training, mask=None):
         layer.check_input(x.shape)
         layer.build(x.shape)
     mask_shape = None if mask is None else np.shape(mask)[1:]
-    key = (x.shape[1:], training, mask_shape)
+    dtype = x.dtype.name if x.dtype.name in _WIDE_INTEGERS else None
+    key = (x.shape[1:], training, mask_shape, dtype)
     runner = _runner(
-        layer, key, lambda: Runner(layer, x.shape[1:], training, x.shape[0], mask_shape)
+        layer, key, lambda: Runner(layer, x.shape[1:], training, x.shape[0], mask_shape, dtype)
     )
     arrays = [np.ascontiguousarray(x, runner.dtype)]
     if mask is not None:
-        arrays.append(np.ascontiguousarray(mask, runner.dtype))
+        arrays.append(np.ascontiguousarray(mask, runner.mask_dtype))
     layer._calls += 1
     return runner(arrays, layer._calls)
 

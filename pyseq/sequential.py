@@ -218,6 +218,10 @@ class Sequential(Model):
     def input_dtype(self):
         return self._layers[0].dtype if self._layers else None
 
+    def input_program_dtype(self):
+        first = self._layers[0] if self._layers else None
+        return first.dtype if isinstance(first, InputLayer) and not first.deferred else None
+
     @property
     def supports_masking(self):
         return True

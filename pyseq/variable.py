@@ -42,7 +42,36 @@ class Variable:
         self.initializer = None
         self._store(value, np.dtype(dtype))
 
+    @property
+    def is_float(self):
+        """Whether programs write the variable itself; those of other dtypes have a stand-in."""
+        return self._storage is not None
+
+    # Whole numbers that a float32 holds exactly.
+    _EXACT = 1 << 24
+
+    def stored_as(self, dtype):
+        """The float variable that programs of `dtype` use: this one, or its stand-in."""
+        if self.is_float:
+            return self
+        if self._twin is None or self._twin.dtype != dtype:
+            value = self.value
+            self._twin = None
+            self._check_exact(value, dtype)
+            self._twin = Variable(
+                value, dtype=dtype, trainable=False, name=self.name, path=self.path
+            )
+        return self._twin
+
+    def _check_exact(self, value, dtype):
+        if dtype == "float32" and np.any(np.abs(value.astype("float64")) >= self._EXACT):
+            raise OverflowError(
+                f"{self.path}: expected whole numbers below 2**24 in a program of float32, got "
+                f"{np.max(np.abs(value))}; use dtype='float64' for the layer"
+            )
+
     def _store(self, value, dtype):
+        self._twin = None
         if dtype.name in ("float32", "float64"):
             self._storage = _core.Variable(list(value.shape), dtype.name)
             self._array = self._storage.array()
@@ -54,7 +83,8 @@ class Variable:
         self._view.flags.writeable = False
 
     def __getstate__(self):
-        state = {k: v for k, v in vars(self).items() if k not in ("_storage", "_array", "_view")}
+        stored = ("_storage", "_array", "_view", "_twin")
+        state = {k: v for k, v in vars(self).items() if k not in stored}
         return state, self.numpy()
 
     def __setstate__(self, state):
@@ -83,6 +113,10 @@ class Variable:
         """The tensor itself, a read-only NumPy view: it shows later changes; `assign` writes."""
         if self._storage is not None:
             self._storage.fetch()
+        elif self._twin is not None:
+            value = self._twin.value
+            self._check_exact(value, self._twin.dtype)
+            self._array[...] = value
         return self._view
 
     def numpy(self):
@@ -90,7 +124,13 @@ class Variable:
         return self.value.copy()
 
     def assign(self, value):
-        """Overwrite the tensor; `value` must have its shape. Returns self."""
+        """Overwrite the tensor; `value` must have its shape. Returns self.
+
+        In the `call` of a layer it becomes part of the program: it happens at the end of each step.
+        """
+        if symbolic.is_traced(self):
+            hooks.ask("assign", self, value)
+            return self
         value = np.asarray(value.numpy() if isinstance(value, Variable) else value)
         if value.shape != self.shape:
             raise ValueError(
@@ -98,6 +138,8 @@ class Variable:
             )
         if self._storage is None:
             self._array[...] = value
+            if self._twin is not None:
+                self._twin.assign(value)
         else:
             self._storage.fetch()
             self._array[...] = value
@@ -105,10 +147,10 @@ class Variable:
         return self
 
     def assign_add(self, value):
-        return self.assign(self.value + np.asarray(value))
+        return self.assign(self + value)
 
     def assign_sub(self, value):
-        return self.assign(self.value - np.asarray(value))
+        return self.assign(self - value)
 
     def __array__(self, dtype=None, copy=None):
         if dtype is None and not copy:

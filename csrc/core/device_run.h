@@ -135,8 +135,7 @@ class DeviceSteps {
   }
   double seconds() const { return std::chrono::duration<double>(Clock::now() - started_).count(); }
   std::size_t prediction_bytes(std::int64_t n) const {
-    const Dims& shape = program_.spec().slots[program_.spec().outputs[0]];
-    return r_.predictions ? static_cast<std::size_t>(elements(shape) * n) * s_.real : 0;
+    return r_.predictions ? slot_row_bytes(program_.spec(), program_.spec().outputs[0]) * static_cast<std::size_t>(n) : 0;
   }
   std::byte* predictions() const { return r_.predictions ? run_.predictions.data() : nullptr; }
   void step(const DeviceSource& source, std::int64_t batch);

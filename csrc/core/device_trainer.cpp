@@ -62,7 +62,13 @@ void DeviceSteps::step(const DeviceSource& source, std::int64_t batch) {
 }
 
 void DeviceSteps::enqueue(const DeviceSource& source, std::int64_t n) {
-  const void* x = gather(r_.x, source.x, source.order, n, s_.x);
+  Rows rows = r_.x;
+  if (slot_dtype(program_.spec(), program_.spec().inputs[0]) == DType::int64) {
+    if (rows.dtype != DType::int64) throw Error("Trainer: expected int64 inputs, which the program reads");
+    rows.dtype = DType::float32;  // the same bytes
+    rows.row *= 2;
+  }
+  const void* x = gather(rows, source.x, source.order, n, s_.x);
   const float* y = gather(r_.y, source.y, source.order, n, s_.y);
   const float* weights = gather(r_.weights, source.weights, source.order, n, s_.weights);
   const void* const inputs[] = {x, y};
@@ -73,6 +79,7 @@ void DeviceSteps::enqueue(const DeviceSource& source, std::int64_t n) {
     evaluate(s_.metrics[i], n, y, weights, false, total(i + 1), total(i + 1) + 1);
   if (s_.loss.def && y) evaluate(s_.loss, n, y, weights, true, loss(), nullptr);
   if (s_.trains) s_.executor->backward(nullptr, n, 0);
+  s_.executor->finish(nullptr, n);
   penalties();
   if (s_.trains) update();
   device_.finish_step(stream_, loss(), s_.executor->device_losses(), s_.executor->ops(), n, total(0));

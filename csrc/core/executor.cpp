@@ -64,6 +64,7 @@ void Executor::call(Node& node, Pool* pool, bool backward) {
       }
     } else {
       node.def->forward(node.run);
+      if (node.fault) complain(node);
     }
   } else if (!node.state.alias) {
     node.def->backward(node.run);
@@ -168,6 +169,28 @@ void Executor::backward(Pool* pool, std::int64_t n, std::uint64_t step) {
     node.run.step = step;
     call(node, pool, true);
   }
+}
+
+void Executor::finish(Pool* pool, std::int64_t n) {
+  for (Node& node : nodes_) {
+    if (!node.runs_after()) continue;
+    node.run.n = n * node.fold;
+    node.run.pool = pool;
+    node.def->after(node.run);
+  }
+}
+
+void Executor::complain(Node& node) {
+  node.fault = false;
+  if (error_) return;
+  Fault fault{};
+  node.def->explain(node.run, &fault);
+  const std::int64_t row = first_row_ + fault.row / node.fold;
+  const std::string got = fault.whole ? std::to_string(fault.id) : std::to_string(fault.number);
+  error_ = std::make_exception_ptr(
+      Error(node.spec->name + ": expected ids from 0 to " + std::to_string(fault.limit - 1) + ", got " + got +
+            " in row " + std::to_string(row_order_ ? row_order_[row] : row) +
+            "; check the data or enlarge input_dim"));
 }
 
 double Executor::added_loss() const {

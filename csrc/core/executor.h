@@ -61,7 +61,15 @@ class Executor {
   void forward(Pool* pool, std::int64_t n, const void* const* inputs, bool training,
                std::uint64_t step);
   void backward(Pool* pool, std::int64_t n, std::uint64_t step);
-  // A Python error in a host op; the caller rethrows it outside the team.
+  // When all else of a call over n rows is done: the variables that ops assign.
+  void finish(Pool* pool, std::int64_t n);
+  // For messages: what the next forward's rows are in the caller's data, `first`, `first + 1`, ..., or
+  // the entries of `order` from there on.
+  void name_rows(std::int64_t first, const std::int64_t* order = nullptr) {
+    first_row_ = first;
+    row_order_ = order;
+  }
+  // An error in a host op, or a value without an answer; the caller rethrows it outside the team.
   std::exception_ptr take_error() { return std::exchange(error_, nullptr); }
 
   // On a GPU: room for program input i.
@@ -112,6 +120,10 @@ class Executor {
   void add(Pool* pool, const void* src, void* dst, Index n);
   void pack(Pool* pool);
 
+  void complain(Node& node);
+
+  std::int64_t first_row_ = 0;
+  const std::int64_t* row_order_ = nullptr;
   const Program& program_;
   const KernelTable& table_;
   ExecutorOptions options_;

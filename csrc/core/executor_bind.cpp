@@ -42,6 +42,7 @@ void Executor::bind() {
     node.run.packed_ = node.packed.data();
     node.run.stream = stream_;
     node.run.loss = device_ ? device_losses_ + j : &node.loss;
+    node.run.fault = device_ ? nullptr : &node.fault;
     node.run.op = static_cast<std::uint32_t>(j);
   }
   bind_variables();

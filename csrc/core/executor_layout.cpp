@@ -21,6 +21,7 @@ bool Executor::shares_forward(int j) const {
     for (const int r : readers_[s]) {
       if (r > j) return false;
       const Node& reader = nodes_[r];
+      if (reader.runs_after()) return false;
       if (!reader.runs_backward) continue;
       for (std::size_t i = 0; i < reader.spec->inputs.size(); ++i)
         if (reader.spec->inputs[i] == slot && reader.state.reads_input[i]) return false;
@@ -90,7 +91,7 @@ void Executor::book_values(Layout& layout) const {
     b.last = std::max(b.last, last);
   };
   for (int s = 0; s < slots; ++s) {
-    const std::size_t bytes = static_cast<std::size_t>(elements(spec.slots[s])) * rows * real_;
+    const std::size_t bytes = slot_row_bytes(spec, s) * rows;
     if (const int b = buffer_[s]; b >= 0 && external_[b] < 0) {
       Block& block = blocks[b];
       block.bytes = std::max(block.bytes, bytes);
@@ -102,6 +103,7 @@ void Executor::book_values(Layout& layout) const {
             extend(block, p, backward_time(p));
       for (const int r : readers_[s]) {
         extend(block, p, r);
+        if (nodes_[r].runs_after()) extend(block, p, options_.backward ? backward_time(0) + 1 : count);
         for (std::size_t i = 0; nodes_[r].runs_backward && i < nodes_[r].spec->inputs.size(); ++i)
           if (nodes_[r].spec->inputs[i] == s && nodes_[r].state.reads_input[i])
             extend(block, p, backward_time(r));
@@ -164,7 +166,7 @@ void Executor::allocate_arena(const Layout& layout) {
     total += round_up(nodes_.size() * sizeof(double));
     for (const int s : spec.inputs) {
       input_at.push_back(total);
-      total += round_up(static_cast<std::size_t>(elements(spec.slots[s])) * rows * real_);
+      total += round_up(slot_row_bytes(spec, s) * rows);
     }
   }
   arena_ = std::make_unique<Arena>(total, device_);

@@ -20,7 +20,10 @@ struct Executor::Node {
   std::vector<void*> x, y, dx, dy, param, dparam, kept, scratch, packed;
   std::vector<Index> worker_stride;
   double loss = 0;
+  bool fault = false;
   Run run{};
+
+  bool runs_after() const { return def && def->after; }
 };
 
 // Blocks of the arena while it is laid out: a value for each slot, a gradient for each slot, kept

@@ -78,7 +78,8 @@ void Executor::find_gradients() {
     return false;
   };
   for (const Node& node : nodes_)
-    for (const int s : node.spec->outputs) needs_gradient_[s] = wants(node);
+    for (const int s : node.spec->outputs)
+      needs_gradient_[s] = slot_dtype(spec, s) != DType::int64 && wants(node);
   for (const int s : options_.seed_slots) {
     has_gradient_[s] = true;
     first_writer_[s] = count;
@@ -118,7 +119,7 @@ void Executor::find_sums() {
     }
     for (std::size_t i = 0; i < node.spec->params.size(); ++i) {
       const int v = node.spec->params[i];
-      if (!options_.trainable[v]) continue;
+      if (!options_.trainable[v] || node.state.alias) continue;
       if (variable_written[v]) node.add_param.push_back(static_cast<int>(i));
       variable_written[v] = true;
     }

@@ -11,16 +11,18 @@ std::exception_ptr Trainer::State::step_on_host(Pool* pool, const Program& progr
                                                 std::vector<Total>& totals) {
   const std::int64_t begin = r.begin + batch * r.batch_size;
   const std::int64_t n = std::min(r.batch_size, r.end - begin);
-  const void* in = gather(pool, r.x, r.order, begin, n, x);
-  const void* targets = gather(pool, r.y, r.order, begin, n, y);
-  const void* w = gather(pool, r.weights, r.order, begin, n, weights);
+  const void* in = gather(pool, r.x, r.order, begin, n, x, slot_dtype(program.spec(), program.spec().inputs[0]));
+  const DType numbers = program.spec().dtype;
+  const void* targets = gather(pool, r.y, r.order, begin, n, y, numbers);
+  const void* w = gather(pool, r.weights, r.order, begin, n, weights, numbers);
   const std::uint64_t step = r.step + static_cast<std::uint64_t>(batch);
   const void* const inputs[] = {in, targets};
+  executor->name_rows(begin, r.order);
   executor->forward(pool, n, inputs, trains, step);
   if (std::exception_ptr error = executor->take_error()) return error;
   if (r.predictions) {
     const ProgramSpec& ps = program.spec();
-    const std::size_t row = static_cast<std::size_t>(elements(ps.slots[ps.outputs[0]])) * real;
+    const std::size_t row = slot_row_bytes(ps, ps.outputs[0]);
     std::memcpy(static_cast<char*>(r.predictions) + static_cast<std::size_t>(begin - r.begin) * row,
                 executor->slot(ps.outputs[0]), static_cast<std::size_t>(n) * row);
   }
@@ -37,6 +39,7 @@ std::exception_ptr Trainer::State::step_on_host(Pool* pool, const Program& progr
   double sum = executor->added_loss();
   if (loss.def && targets) sum += measured(loss, true).total;
   if (trains) executor->backward(pool, n, step);
+  executor->finish(pool, n);
   sum += penalties(pool, trains);
   totals[0].total += sum * static_cast<double>(n);
   totals[0].count += static_cast<double>(n);

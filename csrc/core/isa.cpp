@@ -7,12 +7,8 @@
 #include <cstring>
 #include <string>
 
+#include "core/cpu.h"
 #include "pyseq/error.h"
-
-#if defined(__x86_64__) && defined(__linux__)
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
 
 namespace pyseq {
 
@@ -26,56 +22,23 @@ namespace pyseq {
 
 namespace {
 
-#if defined(__x86_64__)
-bool has_amx() {
-#if defined(__linux__)
-  unsigned a, b, c, d;
-  __asm__("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(7), "c"(0));
-  const bool tile = d & (1u << 24), bf16 = d & (1u << 22);
-  if (!tile || !bf16) return false;
-  constexpr int kRequestPermission = 0x1023, kTileData = 18;  // arch_prctl(2)
-  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-#else
-  return false;
-#endif
-}
-#endif
-
-bool passes(const char* isa);
-
-bool runs_here(const char* isa) {
-  if (!std::strcmp(isa, "base") || !std::strcmp(isa, "ref64")) return true;
-#if defined(__x86_64__)
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
-                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd");
-  if (!std::strcmp(isa, "avx2")) return avx2;
-  if (!std::strcmp(isa, "avx512")) return avx512;
-  if (!std::strcmp(isa, "amx")) {
-    static const bool amx = avx512 && __builtin_cpu_supports("avx512bf16") && has_amx() && passes(isa);
-    return amx;
-  }
-#endif
-  return false;
-}
-
 const KernelTable* const kTables[] = {
 #define PYSEQ_ISA_LEVEL(name) &name::table,
 #include "isa_list.inc"
 #undef PYSEQ_ISA_LEVEL
 };
 
-[[maybe_unused]] bool passes(const char* isa) {
-  for (const KernelTable* t : kTables)
-    if (!std::strcmp(t->isa, isa)) return t->self_test();
-  return false;
+bool runs_here(const KernelTable& t) {
+  if (!cpu_runs(t.isa)) return false;
+  if (std::strcmp(t.isa, "amx")) return true;
+  static const bool passes = t.self_test();
+  return passes;
 }
 
 std::string list(bool here) {
   std::string s;
   for (const KernelTable* t : kTables)
-    if (!here || runs_here(t->isa)) s += (s.empty() ? "" : ", ") + std::string(t->isa);
+    if (!here || runs_here(*t)) s += (s.empty() ? "" : ", ") + std::string(t->isa);
   return s;
 }
 
@@ -98,23 +61,27 @@ const KernelTable& kernel_table(const char* name) {
   for (const KernelTable* t : kTables) {
     if (name && *name) {
       if (std::strcmp(t->isa, name)) continue;
-      if (!runs_here(name))
+      if (!runs_here(*t))
         throw Error(std::string("PYSEQ_ISA: expected a level that this CPU runs (") + list(true) +
                     "), got " + name + "; unset PYSEQ_ISA to choose the best");
       return *t;
     }
-    if (std::strcmp(t->isa, "ref64") && runs_here(t->isa)) best = t;
+    if (std::strcmp(t->isa, "ref64") && runs_here(*t)) best = t;
   }
+  if (!best && name && !std::strcmp(name, "ref64"))
+    throw Error("float64: expected the kernels of ref64, got a build without (" + list(false) +
+                "); build pyseq with PYSEQ_ISAS=all, or with native, its default");
   if (!best)
     throw Error("PYSEQ_ISA: expected a level that was built (" + list(false) + "), got " +
-                (name ? name : "none that this CPU runs"));
+                (name ? name : "none that this CPU runs") +
+                "; build pyseq with PYSEQ_ISAS=all for every level");
   return *best;
 }
 
 std::vector<std::string> available_isas() {
   std::vector<std::string> r;
   for (const KernelTable* t : kTables)
-    if (runs_here(t->isa)) r.emplace_back(t->isa);
+    if (runs_here(*t)) r.emplace_back(t->isa);
   return r;
 }
 

@@ -26,22 +26,24 @@ void convert(DType dtype, const void* from, To* to, Index n) {
 }  // namespace
 
 const void* Trainer::State::gather(Pool* pool, const Rows& rows, const std::int64_t* order,
-                                   std::int64_t begin, std::int64_t n, void* to) {
+                                   std::int64_t begin, std::int64_t n, void* to, DType dtype) {
   if (!rows.data) return nullptr;
   const std::size_t width = static_cast<std::size_t>(rows.row) * size_of(rows.dtype);
   const char* from = static_cast<const char*>(rows.data);
-  const bool same = (real == 4) == (rows.dtype == DType::float32) &&
-                    (rows.dtype == DType::float32 || rows.dtype == DType::float64);
+  const bool same = rows.dtype == dtype;
+  const std::size_t size = size_of(dtype);
   if (same && !order) return from + static_cast<std::size_t>(begin) * width;
   const Index grain = std::max<Index>(1, 32768 / std::max<Index>(1, rows.row));
   parallel_for(pool, n, grain, [&](Index b, Index e, int) {
     for (Index i = b; i < e; ++i) {
       const char* row = from + static_cast<std::size_t>(order ? order[begin + i] : begin + i) * width;
-      char* out = static_cast<char*>(to) + static_cast<std::size_t>(i * rows.row) * real;
+      char* out = static_cast<char*>(to) + static_cast<std::size_t>(i * rows.row) * size;
       if (same)
         std::memcpy(out, row, width);
-      else if (real == 4)
+      else if (dtype == DType::float32)
         convert(rows.dtype, row, reinterpret_cast<float*>(out), rows.row);
+      else if (dtype == DType::int64)
+        convert(rows.dtype, row, reinterpret_cast<std::int64_t*>(out), rows.row);
       else
         convert(rows.dtype, row, reinterpret_cast<double*>(out), rows.row);
     }

@@ -13,6 +13,7 @@
 
 #include "core/json.h"
 #include "core/memory.h"
+#include "core/plan.h"
 #include "pyseq/error.h"
 
 namespace pyseq {
@@ -99,6 +100,9 @@ Json header_of(const ProgramSpec& spec, const std::vector<std::size_t>& offsets,
                std::size_t input_at, std::size_t output_at) {
   Json::Array slots, ops, variables;
   for (const Dims& d : spec.slots) slots.push_back(json_of(d));
+  Dims whole;
+  for (std::size_t s = 0; s < spec.slots.size(); ++s)
+    if (slot_dtype(spec, static_cast<int>(s)) == DType::int64) whole.push_back(static_cast<std::int64_t>(s));
   for (const OpSpec& op : spec.ops) {
     Json::Object attributes;
     for (const auto& [k, v] : op.attributes) attributes.emplace_back(k, json_of(v));
@@ -115,7 +119,7 @@ Json header_of(const ProgramSpec& spec, const std::vector<std::size_t>& offsets,
                                       {"shape", json_of(spec.variables[i].shape)},
                                       {"trainable", {spec.variables[i].trainable}},
                                       {"offset", {static_cast<std::int64_t>(offsets[i])}}}});
-  return {Json::Object{
+  Json::Object header{
       {"format", {std::string("pyseq")}},
       {"dtype", {std::string(name_of(spec.dtype))}},
       {"inputs", json_of(spec.inputs)},
@@ -125,7 +129,9 @@ Json header_of(const ProgramSpec& spec, const std::vector<std::size_t>& offsets,
       {"variables", {std::move(variables)}},
       {"self_test", {Json::Object{{"rows", {rows}},
                                   {"input", {static_cast<std::int64_t>(input_at)}},
-                                  {"output", {static_cast<std::int64_t>(output_at)}}}}}}};
+                                  {"output", {static_cast<std::int64_t>(output_at)}}}}}};
+  if (!whole.empty()) header.emplace_back("int64", json_of(whole));
+  return {std::move(header)};
 }
 
 ProgramSpec spec_of(const Json& header) {
@@ -136,6 +142,14 @@ ProgramSpec spec_of(const Json& header) {
   spec.inputs = ints_of(header.at("inputs"));
   spec.outputs = ints_of(header.at("outputs"));
   for (const Json& j : items(header.at("slots"))) spec.slots.push_back(dims_of(j));
+  for (const auto& [key, value] : header.object()) {
+    if (key != "int64") continue;
+    for (const int s : ints_of(value)) {
+      if (static_cast<std::size_t>(s) >= spec.slots.size()) throw Error("model file: number out of range");
+      spec.dtypes.resize(spec.slots.size(), spec.dtype);
+      spec.dtypes[static_cast<std::size_t>(s)] = DType::int64;
+    }
+  }
   for (const Json& j : items(header.at("ops"))) {
     OpSpec op;
     op.kind = j.at("kind").text();
@@ -153,11 +167,7 @@ ProgramSpec spec_of(const Json& header) {
   return spec;
 }
 
-std::size_t row_bytes(const Program& program, int slot) {
-  std::size_t n = size_of(program.spec().dtype);
-  for (const std::int64_t d : program.spec().slots[slot]) n *= static_cast<std::size_t>(d);
-  return n;
-}
+std::size_t row_bytes(const Program& program, int slot) { return slot_row_bytes(program.spec(), slot); }
 
 // A piece of the blob, checked against its size without overflow.
 char* piece(char* blob, std::size_t blob_bytes, std::int64_t offset, std::size_t bytes) {
@@ -218,7 +228,9 @@ Model from_bytes(char* data, std::size_t bytes, const std::shared_ptr<void>& own
   void* ys[] = {got.data()};
   Session session(program, model.variables());
   session.run(rows, xs, ys);
-  const bool same = program->spec().dtype == DType::float32
+  const DType kind = slot_dtype(program->spec(), program->spec().outputs[0]);
+  const bool same = kind == DType::int64 ? !std::memcmp(got.data(), y, out)
+                    : kind == DType::float32
                         ? agree(reinterpret_cast<const float*>(got.data()), reinterpret_cast<const float*>(y), out / 4)
                         : agree(reinterpret_cast<const double*>(got.data()), reinterpret_cast<const double*>(y), out / 8);
   if (!same)
@@ -249,15 +261,28 @@ const Dims& Model::input_shape() const { return program_->spec().slots[program_-
 const Dims& Model::output_shape() const { return program_->spec().slots[program_->spec().outputs[0]]; }
 
 void Model::predict(std::int64_t n, const float* x, float* y) const {
-  if (program_->spec().dtype != DType::float32) throw Error("Model::predict: expected a float32 model");
+  const ProgramSpec& spec = program_->spec();
+  if (spec.dtype != DType::float32) throw Error("Model::predict: expected a float32 model");
+  const int input = spec.inputs[0], output = spec.outputs[0];
+  const auto numbers = [n](const Dims& shape) { return static_cast<std::size_t>(n * elements(shape)); };
+  std::vector<std::int64_t> whole_x, whole_y;  // of a model whose ids or results are int64
   const void* in[] = {x};
   void* out[] = {y};
+  if (slot_dtype(spec, input) == DType::int64) {
+    whole_x.assign(x, x + numbers(spec.slots[input]));
+    in[0] = whole_x.data();
+  }
+  if (slot_dtype(spec, output) == DType::int64) {
+    whole_y.resize(numbers(spec.slots[output]));
+    out[0] = whole_y.data();
+  }
   session_->run(n, in, out);
+  std::transform(whole_y.begin(), whole_y.end(), y, [](std::int64_t i) { return static_cast<float>(i); });
 }
 
 std::vector<float> Model::predict(std::int64_t n, const std::vector<float>& x) const {
-  const std::size_t in = row_bytes(*program_, program_->spec().inputs[0]) / sizeof(float);
-  const std::size_t out = row_bytes(*program_, program_->spec().outputs[0]) / sizeof(float);
+  const auto in = static_cast<std::size_t>(elements(input_shape()));
+  const auto out = static_cast<std::size_t>(elements(output_shape()));
   if (n < 0 || x.size() != in * static_cast<std::size_t>(n))
     throw Error("Model::predict: expected " + std::to_string(in) + " numbers for each row, got " +
                 std::to_string(x.size()) + " for " + std::to_string(n) + " rows");

@@ -55,8 +55,12 @@ class Plan {
   Shape param(int i) const;  // full shape of a variable: variables have no batch dimension
   bool training() const;     // false: this plan only ever runs forward
 
+  // Values are `real`s, or int64 where lowering says so. An op that does not take them is an error.
+  bool is_int64(int i) const;
+  void takes_int64();
+
   // Declares the next output. The planner compares it with the shape that lowering inferred.
-  void output(const Shape& shape);
+  void output(const Shape& shape, bool int64 = false);
 
   // Buffers that live from forward to backward (training plans only) / within one call, in order of
   // booking. Sizes are in `real`s: per_row * N + fixed (+ per_worker * workers, scratch only).
@@ -76,7 +80,7 @@ class Plan {
   void alias();
   // The op adds to the loss (Run::loss).
   void adds_loss();
-  // Forward writes variable i (moving statistics, recurrent state).
+  // Forward or `after` writes variable i (moving statistics, recurrent state, an assignment).
   void writes_param(int i);
   // Work for one row: decides the number of threads.
   void flops(double forward_per_row, double backward_per_row);
@@ -127,6 +131,7 @@ struct Run {
   void* const* packed_;
   const Index* worker_stride_;  // bytes between the workers' parts of each scratch buffer
   double* loss;                 // only for ops that add to the loss; device memory on a GPU
+  bool* fault;                  // to be set where a value has no answer, see `explain`; null on a GPU
   std::uint64_t step;           // counts training steps: random numbers are a function of it
   std::uint32_t op;             // position of the op in the program
   bool training;                // Dropout drops, batch statistics are used
@@ -150,12 +155,23 @@ struct Run {
   }
 };
 
+// A value that an op has no answer for: an id outside [0, limit).
+struct Fault {
+  Index row, limit;
+  Index id;       // if whole
+  double number;  // else
+  bool whole;
+};
+
 // One op, loss or metric. `kind` is the file name, the key in program specs and in saved files.
 //
 // forward:  noexcept: no allocation, no exception, no I/O.
 // backward: writes dx and dparam with `=` (the core adds up when a value or a variable is used more
 //           than once); skips each that is null.
 // pack:     fills the buffers that `plan` booked with Plan::pack, from the variables alone.
+// after:    writes variables once all else of a call is done, so that forward and backward of every op
+//           see what they held before.
+// explain:  finds the first value that forward set Run::fault for.
 //
 // A loss (csrc/losses) is an OpDef without backward. Inputs: 0 y_pred, 1 y_true, 2 scale; output 0:
 // one value per loss row. Forward writes the values and, when dx(0) is not null,
@@ -166,6 +182,8 @@ struct OpDef {
   void (*forward)(const Run&) noexcept;
   void (*backward)(const Run&) noexcept;
   void (*pack)(const Run&) noexcept = nullptr;
+  void (*after)(const Run&) noexcept = nullptr;
+  void (*explain)(const Run&, Fault*) noexcept = nullptr;
 };
 
 inline constexpr int kMaxSlots = 6;

@@ -90,7 +90,15 @@ Shape Plan::param(int i) const {
   return state_.params[i];
 }
 
-void Plan::output(const Shape& shape) { state_.outputs.push_back(shape); }
+bool Plan::is_int64(int i) const {
+  const auto at = static_cast<std::size_t>(i);
+  return at < state_.int64_inputs.size() && state_.int64_inputs[at];
+}
+void Plan::takes_int64() { state_.takes_int64 = true; }
+void Plan::output(const Shape& shape, bool int64) {
+  state_.outputs.push_back(shape);
+  state_.int64_outputs.push_back(int64);
+}
 
 int Plan::keep(Index per_row, Index fixed) {
   state_.kept.push_back({per_row, fixed, 0});
@@ -163,12 +171,18 @@ PlanState plan_op(const OpDef& def, const OpSpec& op, const ProgramSpec& program
   s.where = op.name == op.kind ? op.kind : op.name + " (" + op.kind + ")";
   s.attributes = &op.attributes;
   s.training = training;
-  for (const int i : op.inputs) s.inputs.push_back(to_shape(program.slots.at(i), s.where, op.fold));
+  for (const int i : op.inputs) {
+    s.inputs.push_back(to_shape(program.slots.at(i), s.where, op.fold));
+    s.int64_inputs.push_back(slot_dtype(program, i) == DType::int64);
+  }
   for (const int i : op.params) s.params.push_back(to_shape(program.variables.at(i).shape, s.where));
   s.reads_input.resize(op.inputs.size());
   s.reads_output.resize(op.outputs.size());
   Plan plan(s);
   def.plan(plan);
+  for (const bool int64 : s.int64_inputs)
+    if (int64 && !s.takes_int64)
+      throw Error(s.where + ": expected numbers of the program's dtype, got int64; cast them first");
   if (s.outputs.size() != op.outputs.size())
     throw Error(s.where + ": expected " + std::to_string(s.outputs.size()) + " outputs, got " +
                 std::to_string(op.outputs.size()));
@@ -177,6 +191,9 @@ PlanState plan_op(const OpDef& def, const OpSpec& op, const ProgramSpec& program
     if (to_text(inferred) != to_text(s.outputs[i]))
       throw Error(s.where + ": expected the inferred output shape " + to_text(s.outputs[i]) +
                   ", got " + to_text(inferred));
+    if (s.int64_outputs[i] != (slot_dtype(program, op.outputs[i]) == DType::int64))
+      throw Error(s.where + ": expected an output of " + (s.int64_outputs[i] ? "int64" : "numbers of the program's dtype") +
+                  ", got another dtype");
   }
   return s;
 }

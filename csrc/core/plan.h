@@ -22,13 +22,15 @@ struct PlanState {
   bool training = false;
   std::vector<Shape> inputs, params;
 
+  std::vector<bool> int64_inputs;
   std::vector<Shape> outputs;
+  std::vector<bool> int64_outputs;
   std::vector<Booking> kept, scratch;
   std::vector<Index> packed;
   std::vector<bool> reads_input, reads_output;
   std::vector<int> written_params;
   bool in_place = false, alias = false, adds_loss = false, by_rows = false;
-  bool whole_batch = false;
+  bool whole_batch = false, takes_int64 = false;
   double forward_flops = 0, backward_flops = 0;
   std::shared_ptr<std::byte[]> config;  // never changed once planned
 };

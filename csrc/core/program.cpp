@@ -25,6 +25,13 @@ void check(const ProgramSpec& spec, const KernelTable& table, std::size_t host_c
       size *= d;
     }
   }
+  if (!spec.dtypes.empty() && spec.dtypes.size() != spec.slots.size())
+    throw Error("Program: expected a dtype for each of " + std::to_string(spec.slots.size()) +
+                " slots, got " + std::to_string(spec.dtypes.size()));
+  for (const DType dtype : spec.dtypes)
+    if (dtype != spec.dtype && dtype != DType::int64)
+      throw Error(std::string("Program: expected slots of the program's dtype or int64, got ") +
+                  name_of(dtype));
   if (spec.inputs.empty() || spec.outputs.empty())
     throw Error("Program: expected at least one input and one output");
   for (const int s : spec.inputs) {
@@ -71,6 +78,15 @@ void check(const ProgramSpec& spec, const KernelTable& table, std::size_t host_c
 
 }  // namespace
 
+DType slot_dtype(const ProgramSpec& spec, int slot) {
+  return spec.dtypes.empty() ? spec.dtype : spec.dtypes.at(static_cast<std::size_t>(slot));
+}
+
+std::size_t slot_row_bytes(const ProgramSpec& spec, int slot) {
+  return static_cast<std::size_t>(elements(spec.slots.at(static_cast<std::size_t>(slot)))) *
+         size_of(slot_dtype(spec, slot));
+}
+
 Program::Program(ProgramSpec spec, std::vector<HostFunction> host, const char* isa)
     : spec_(std::move(spec)),
       host_(std::move(host)),
@@ -105,8 +121,7 @@ std::string Program::dump(std::int64_t n, const std::vector<double>& microsecond
     for (const int s : op.outputs) {
       const Shape t = to_shape(spec_.slots[s], op.name);
       shape += to_text(t);
-      bytes += static_cast<double>(t.size()) * static_cast<double>(n) *
-               static_cast<double>(table_->real_size);
+      bytes += static_cast<double>(slot_row_bytes(spec_, s)) * static_cast<double>(n);
     }
     if (op.kind != "host") {
       const PlanState state = plan_op(*find_op(*table_, op.kind.c_str()), op, spec_, spec_.training);

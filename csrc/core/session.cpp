@@ -23,6 +23,7 @@ struct Session::Call {
   void* const* outputs;
   bool training;
   std::uint64_t step;
+  std::int64_t first_row;
   bool apart = false;  // no output lies where an input does
 };
 
@@ -69,9 +70,7 @@ std::unique_ptr<Session::Crew> Session::take(std::int64_t n, bool whole) {
 }
 
 std::size_t Session::slot_bytes(int slot, std::int64_t n) const {
-  std::size_t bytes = static_cast<std::size_t>(n) * program_->table().real_size;
-  for (const std::int64_t d : program_->spec().slots[slot]) bytes *= static_cast<std::size_t>(d);
-  return bytes;
+  return static_cast<std::size_t>(n) * slot_row_bytes(program_->spec(), slot);
 }
 
 void Session::run_on_device(Executor& executor, const Call& call) const {
@@ -87,6 +86,7 @@ void Session::run_on_device(Executor& executor, const Call& call) const {
   const StepState state{call.step, 0, 0, 0};
   device.upload(executor.stream(), device.state(executor.stream()), &state, sizeof state);
   executor.forward(nullptr, call.n, in.data(), call.training, call.step);
+  executor.finish(nullptr, call.n);
   executor.end();
   const std::vector<int>& results = program_->spec().outputs;
   for (std::size_t i = 0; i < results.size(); ++i)
@@ -134,7 +134,9 @@ void Session::run_rows(Executor& executor, Pool* pool, const Call& call, std::in
     const bool place = call.apart && slot_bytes(spec.outputs[i], rows) >= kPlaced;
     executor.place_output(i, place ? target(i) : nullptr);
   }
+  executor.name_rows(call.first_row + at);
   executor.forward(pool, rows, in, call.training, call.step);
+  executor.finish(pool, rows);
   for (std::size_t i = 0; i < spec.outputs.size(); ++i)
     if (const void* from = executor.slot(spec.outputs[i]); from != target(i))
       std::memcpy(target(i), from, slot_bytes(spec.outputs[i], rows));
@@ -185,15 +187,17 @@ void Session::run_on_host(Crew& crew, const Call& call) {
 }
 
 void Session::run(std::int64_t n, const void* const* inputs, void* const* outputs, bool training,
-                  std::uint64_t step) {
+                  std::uint64_t step, std::int64_t first_row) {
   if (n < 0) throw Error("Session: expected 0 rows or more, got " + std::to_string(n));
   if (n == 0) return;
-  Call call{n, inputs, outputs, training, step};
+  Call call{n, inputs, outputs, training, step, first_row};
   call.apart = !overlapping(call);
   std::unique_ptr<Crew> crew = take(n, training || !call.apart);
   if (program_->table().device) run_on_device(*crew->leader, call);
   else run_on_host(*crew, call);
-  const std::exception_ptr error = crew->leader->take_error();
+  std::exception_ptr error = crew->leader->take_error();
+  for (const auto& worker : crew->workers)
+    if (std::exception_ptr other = worker->take_error(); !error) error = other;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     idle_.push_back(std::move(crew));

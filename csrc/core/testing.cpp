@@ -171,6 +171,7 @@ OpResult run_op(const OpRun& r, const char* isa) {
   with_team(threads, [&](Pool* pool) {
     executor.begin(pool, false);
     executor.forward(pool, r.n, pointers.data(), r.training, r.step);
+    if (!options.backward) executor.finish(pool, r.n);
     executor.end();
     for (std::size_t i = 0; i < op.outputs.size(); ++i)
       result.outputs.push_back(fetch(executor.slot(op.outputs[i]), with_batch(r.n, r.output_shapes[i])));
@@ -191,6 +192,7 @@ OpResult run_op(const OpRun& r, const char* isa) {
   });
   if (device) device->download(executor.stream(), &result.loss, executor.device_losses(), sizeof(double));
   else result.loss = executor.added_loss();
+  if (const std::exception_ptr error = executor.take_error()) std::rethrow_exception(error);
   return result;
 }
 

@@ -15,6 +15,8 @@ void Trainer::State::measure(Measure& m, const std::string& kind, const Attribut
   m.state.attributes = &m.attributes;
   m.state.training = training;
   m.state.inputs = {to_shape(pred, kind), to_shape(spec.target, kind), Shape{}};
+  if (slot_dtype(program.spec(), m.slot) == DType::int64)
+    throw Error(m.state.where + ": expected numbers of the program's dtype, got int64");
   m.state.reads_input.resize(3);
   m.state.reads_output.resize(1);
   Plan plan(m.state);
@@ -114,8 +116,9 @@ void Trainer::State::prepare(const Program& program, std::int64_t rows, std::int
     total += round_up(static_cast<std::size_t>(size) * real);
     return at;
   };
-  // A device's executor has room for the inputs.
-  const std::size_t x_at = book(table->device ? 0 : rows * x_size), y_at = book(rows * y_size),
+  // A device's executor has room for the inputs; int64 takes more than a real.
+  const std::int64_t x_words = slot_dtype(program.spec(), program.spec().inputs[0]) == DType::int64 ? 2 : 1;
+  const std::size_t x_at = book(table->device ? 0 : rows * x_size * x_words), y_at = book(rows * y_size),
                     w_at = book(rows * std::max<std::int64_t>(weight_row, 1)),
                     s_at = book(rows * max_loss_rows), v_at = book(rows * max_loss_rows);
   std::size_t scratch = 0;

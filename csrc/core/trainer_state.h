@@ -67,7 +67,7 @@ struct Trainer::State {
   void plan_optimizers();
   void prepare(const Program& program, std::int64_t rows, std::int64_t weight_row);
   const void* gather(Pool* pool, const Rows& rows, const std::int64_t* order, std::int64_t begin,
-                     std::int64_t n, void* to);
+                     std::int64_t n, void* to, DType dtype);
   template <class T>
   void write_scales(const Measure& m, std::int64_t n, const T* weights, const T* targets, bool as_loss,
                     double* count);

@@ -1,6 +1,6 @@
-// y = E[x]    x (N, ...) ids  embeddings (V, D)  y (N, ..., D)
-// An id outside [0, V) gives NaN, which no loss can hide. Gradient: rows are added in the order of
-// the batch; a worker owns a range of ids, so that the bits do not depend on the ranges.
+// y = E[x]    x (N, ...) ids, reals or int64  embeddings (V, D)  y (N, ..., D)
+// An id outside [0, V) is a fault, and its row is NaN. Gradient: rows are added in the order of the
+// batch; a worker owns a range of ids, so that the bits do not depend on the ranges.
 #include "core/op.h"
 #include "kernels/real.h"
 
@@ -9,7 +9,26 @@ namespace {
 
 struct Config {
   Index ids, v, d;
+  bool int64;
 };
+
+// The ids of a call; -1 for those outside of the table.
+struct Ids {
+  const Index* whole;
+  const real* numbers;
+  Index v;
+
+  PYSEQ_INLINE Index operator[](Index i) const {
+    if (whole) return whole[i] >= 0 && whole[i] < v ? whole[i] : -1;
+    // Truncation, as a cast to int: (-1, 0) is 0. NaN compares false.
+    return numbers[i] > -1 && numbers[i] < static_cast<real>(v) ? static_cast<Index>(numbers[i]) : -1;
+  }
+};
+
+PYSEQ_INLINE Ids ids_of(const Run& r, const Config& c) {
+  return {c.int64 ? static_cast<const Index*>(r.x()) : nullptr,
+          c.int64 ? nullptr : static_cast<const real*>(r.x()), c.v};
+}
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
@@ -19,6 +38,8 @@ void plan(Plan& p) {
   c.ids = x.size();
   c.v = e[0];
   c.d = e[1];
+  c.int64 = p.is_int64(0);
+  p.takes_int64();
   Shape y = x;
   y.push(c.d);
   p.output(y);
@@ -29,15 +50,16 @@ void plan(Plan& p) {
 
 void forward(const Run& r) noexcept {
   const Config& c = r.config<Config>();
-  const real *x = r.x(), *e = r.param(0);
+  const Ids ids = ids_of(r, c);
+  const real* e = r.param(0);
   real* y = r.y();
   const auto bytes = static_cast<std::size_t>(c.d) * sizeof(real);
   parallel_for(r.pool, r.n * c.ids, 1 + 16384 / (c.d + 1), [&](Index begin, Index end, int) {
     for (Index i = begin; i < end; ++i) {
-      // Truncation, as a cast to int: (-1, 0) is 0. NaN compares false.
-      if (x[i] > -1 && x[i] < static_cast<real>(c.v)) {
-        __builtin_memcpy(y + i * c.d, e + static_cast<Index>(x[i]) * c.d, bytes);
+      if (const Index id = ids[i]; id >= 0) {
+        __builtin_memcpy(y + i * c.d, e + id * c.d, bytes);
       } else {
+        __atomic_store_n(r.fault, true, __ATOMIC_RELAXED);
         for (Index j = 0; j < c.d; ++j) y[i * c.d + j] = static_cast<real>(__builtin_nanf(""));
       }
     }
@@ -46,7 +68,8 @@ void forward(const Run& r) noexcept {
 
 void backward(const Run& r) noexcept {
   const Config& c = r.config<Config>();
-  const real *x = r.x(), *dy = r.dy();
+  const Ids ids = ids_of(r, c);
+  const real* dy = r.dy();
   const Index count = r.n * c.ids;
   if (real* dx = r.dx(); dx)
     __builtin_memset(dx, 0, static_cast<std::size_t>(count) * sizeof(real));
@@ -58,8 +81,7 @@ void backward(const Run& r) noexcept {
     __builtin_memset(de + begin * c.d, 0,
                      static_cast<std::size_t>((end - begin) * c.d) * sizeof(real));
     for (Index i = 0; i < count; ++i) {
-      if (!(x[i] > -1 && x[i] < static_cast<real>(c.v))) continue;
-      const Index id = static_cast<Index>(x[i]);
+      const Index id = ids[i];
       if (id < begin || id >= end) continue;
       real* to = de + id * c.d;
       const real* from = dy + i * c.d;
@@ -68,9 +90,21 @@ void backward(const Run& r) noexcept {
   });
 }
 
+void explain(const Run& r, Fault* fault) noexcept {
+  const Config& c = r.config<Config>();
+  const Ids ids = ids_of(r, c);
+  Index i = 0;
+  while (i + 1 < r.n * c.ids && ids[i] >= 0) ++i;
+  fault->row = i / c.ids;
+  fault->limit = c.v;
+  fault->whole = c.int64;
+  if (c.int64) fault->id = ids.whole[i];
+  else fault->number = static_cast<double>(ids.numbers[i]);
+}
+
 }  // namespace
 
 extern const OpDef op_embedding;
-const OpDef op_embedding{"embedding", plan, forward, backward};
+const OpDef op_embedding{"embedding", plan, forward, backward, nullptr, nullptr, explain};
 
 }  // namespace pyseq::PYSEQ_NS

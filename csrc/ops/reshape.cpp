@@ -14,7 +14,8 @@ void plan(Plan& p) {
   if (y.size() != x.size())
     p.fail("expected dims of %lld elements, got %lld", static_cast<long long>(x.size()),
            static_cast<long long>(y.size()));
-  p.output(y);
+  p.takes_int64();
+  p.output(y, p.is_int64(0));
   p.alias();
 }
 

@@ -6,7 +6,8 @@ void bind_model(py::module_& m) {
   m.def("export_model", [](const std::shared_ptr<Program>& program, const std::vector<VariablePtr>& variables,
                            const std::string& path, const py::array& x) {
     const ProgramSpec& spec = program->spec();
-    check_rows(x, spec.slots[spec.inputs.at(0)], spec.dtype, "export");
+    const int input = spec.inputs.at(0);
+    check_rows(x, spec.slots[input], slot_dtype(spec, input), "export");
     Model(program, variables).save(path, x.shape(0), x.data());
   }, py::arg("program"), py::arg("variables"), py::arg("path"), py::arg("self_test"));
   py::class_<Model>(m, "Model")

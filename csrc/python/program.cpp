@@ -10,6 +10,8 @@ ProgramSpec to_program(const py::dict& d) {
   spec.dtype = dtype_from(d["dtype"].cast<std::string>());
   spec.training = d["training"].cast<bool>();
   spec.slots = d["slots"].cast<std::vector<Dims>>();
+  if (d.contains("dtypes"))
+    for (const py::handle name : d["dtypes"]) spec.dtypes.push_back(dtype_from(name.cast<std::string>()));
   spec.inputs = d["inputs"].cast<std::vector<int>>();
   spec.outputs = d["outputs"].cast<std::vector<int>>();
   for (const py::handle h : d["ops"]) {
@@ -33,21 +35,21 @@ ProgramSpec to_program(const py::dict& d) {
 }
 
 // A Python function as a host op: gets a read-only view of the input, returns n rows.
-HostFunction to_host(py::function function, Dims in, Dims out, DType dtype) {
+HostFunction to_host(py::function function, Dims in, Dims out, DType in_dtype, DType out_dtype) {
   auto shared = std::shared_ptr<py::function>(new py::function(std::move(function)), [](py::function* f) {
     const py::gil_scoped_acquire gil;
     delete f;
   });
-  return [shared, in, out, dtype](std::int64_t n, const void* x, void* y) {
+  return [shared, in, out, in_dtype, out_dtype](std::int64_t n, const void* x, void* y) {
     const py::gil_scoped_acquire gil;
     std::vector<py::ssize_t> dims{static_cast<py::ssize_t>(n)};
     dims.insert(dims.end(), in.begin(), in.end());
     // Copied: the function may keep its argument, and the arena's memory is used again.
-    const py::array input(numpy_dtype(dtype), dims, x);
+    const py::array input(numpy_dtype(in_dtype), dims, x);
     py::array result = py::array::ensure((*shared)(input), py::array::c_style);
     if (!result) throw py::error_already_set();
     const py::module_ numpy = py::module_::import("numpy");
-    result = numpy.attr("ascontiguousarray")(result, numpy_dtype(dtype));
+    result = numpy.attr("ascontiguousarray")(result, numpy_dtype(out_dtype));
     std::vector<py::ssize_t> want{static_cast<py::ssize_t>(n)};
     want.insert(want.end(), out.begin(), out.end());
     if (std::vector<py::ssize_t>(result.shape(), result.shape() + result.ndim()) != want)
@@ -68,7 +70,8 @@ std::shared_ptr<Program> make_program(const py::dict& d, const py::list& callbac
       in.erase(in.begin());
       out.erase(out.begin());
     }
-    host.at(i) = to_host(callbacks[i].cast<py::function>(), std::move(in), std::move(out), spec.dtype);
+    host.at(i) = to_host(callbacks[i].cast<py::function>(), std::move(in), std::move(out),
+                         slot_dtype(spec, op.inputs[0]), slot_dtype(spec, op.outputs[0]));
   }
   return std::make_shared<Program>(std::move(spec), std::move(host));
 }

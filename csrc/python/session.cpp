@@ -7,11 +7,13 @@ namespace {
 
 // run() of a program with one input and one output for an array of numbers of its shape, else None:
 // what a caller asks first, so that a small model's answer does not wait for the checks.
-py::object session_answer(Session& session, const py::handle& x, std::int64_t most_rows) {
+py::object session_answer(Session& session, const py::handle& x, std::int64_t most_rows,
+                          std::int64_t first_row) {
   const ProgramSpec& spec = session.program().spec();
   const auto& api = py::detail::npy_api::get();
-  if (spec.inputs.size() != 1 || spec.outputs.size() != 1 || spec.dtype != DType::float32 ||
-      Py_TYPE(x.ptr()) != api.PyArray_Type_)
+  if (spec.inputs.size() != 1 || spec.outputs.size() != 1 ||
+      slot_dtype(spec, spec.inputs[0]) != DType::float32 ||
+      slot_dtype(spec, spec.outputs[0]) != DType::float32 || Py_TYPE(x.ptr()) != api.PyArray_Type_)
     return py::none();
   auto a = py::reinterpret_borrow<py::array>(x);
   const Dims& in = spec.slots[spec.inputs[0]];
@@ -37,12 +39,13 @@ py::object session_answer(Session& session, const py::handle& x, std::int64_t mo
   void* to = y.mutable_data();
   {
     const py::gil_scoped_release release;
-    session.run(n, &from, &to, false, 0);
+    session.run(n, &from, &to, false, 0, first_row);
   }
   return y;
 }
 
-py::list session_run(Session& session, const py::sequence& inputs, bool training, std::uint64_t step) {
+py::list session_run(Session& session, const py::sequence& inputs, bool training, std::uint64_t step,
+                     std::int64_t first_row) {
   const ProgramSpec& spec = session.program().spec();
   if (inputs.size() != spec.inputs.size())
     throw py::value_error("Session: expected " + std::to_string(spec.inputs.size()) + " inputs");
@@ -52,7 +55,7 @@ py::list session_run(Session& session, const py::sequence& inputs, bool training
   std::int64_t n = -1;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     held.push_back(inputs[i].cast<py::array>());
-    check_rows(held.back(), spec.slots[spec.inputs[i]], spec.dtype, "Session");
+    check_rows(held.back(), spec.slots[spec.inputs[i]], slot_dtype(spec, spec.inputs[i]), "Session");
     if (n >= 0 && held.back().shape(0) != n)
       throw py::value_error("Session: expected inputs of as many rows as each other");
     n = held.back().shape(0);
@@ -60,13 +63,13 @@ py::list session_run(Session& session, const py::sequence& inputs, bool training
   }
   py::list results;
   for (const int s : spec.outputs) {
-    py::array a = rows_of(n, spec.slots[s], spec.dtype);
+    py::array a = rows_of(n, spec.slots[s], slot_dtype(spec, s));
     out.push_back(a.mutable_data());
     results.append(std::move(a));
   }
   {
     const py::gil_scoped_release release;
-    session.run(n, in.data(), out.data(), training, step);
+    session.run(n, in.data(), out.data(), training, step, first_row);
   }
   return results;
 }
@@ -78,8 +81,9 @@ void bind_session(py::module_& m) {
       .def(py::init([](const std::shared_ptr<Program>& program, const std::vector<VariablePtr>& variables) {
         return std::make_unique<Session>(program, variables);
       }))
-      .def("run", &session_run, py::arg("inputs"), py::arg("training") = false, py::arg("step") = 0)
-      .def("answer", &session_answer, py::arg("x"), py::arg("most_rows") = 0)
+      .def("run", &session_run, py::arg("inputs"), py::arg("training") = false, py::arg("step") = 0,
+           py::arg("first_row") = 0)
+      .def("answer", &session_answer, py::arg("x"), py::arg("most_rows") = 0, py::arg("first_row") = 0)
       .def_property_readonly("bytes", &Session::bytes);
 }
 

@@ -143,7 +143,7 @@ std::int64_t trainer_run(Trainer& trainer, const py::object& x, const py::object
   if (!predictions.is_none()) {
     out = predictions.cast<py::array>();
     const ProgramSpec& spec = trainer.program().spec();
-    check_rows(out, spec.slots[spec.outputs[0]], spec.dtype, "Trainer");
+    check_rows(out, spec.slots[spec.outputs[0]], slot_dtype(spec, spec.outputs[0]), "Trainer");
     if (out.shape(0) < end - begin) throw py::value_error("Trainer: expected room for all predictions");
     r.predictions = out.mutable_data();
   }

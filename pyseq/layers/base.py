@@ -14,6 +14,7 @@ from pyseq.layers.shapes import trial_output_shape
 from pyseq.layers.weights import Weighted
 from pyseq.registry.registration import to_snake_case
 from pyseq.signatures import parameters_of, taken_by
+from pyseq.variable import Variable
 
 _LEGACY_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_dim")
 
@@ -113,6 +114,8 @@ class Layer(Weighted, Called, Configured):
         if isinstance(value, Layer) and key != "_parent":
             self._children()  # lists that have grown come before it
             self._track(value)
+        elif isinstance(value, Variable):
+            self._track_variable(value)
         if key == "_trainable":
             revision.touch()
         elif not key.startswith("_") and vars(self).get(key, _NONE) is not value:
@@ -208,6 +211,10 @@ class Layer(Weighted, Called, Configured):
         if not floats:
             return "float64" if self.dtype == "float64" else "float32"
         return next(iter(floats))
+
+    def input_program_dtype(self):
+        """The dtype of the inputs of a program of this layer; None for the program's floats."""
+        return None
 
     def lower(self, g, x):
         """Append this layer's ops to graph `g` and return the output value."""

@@ -67,6 +67,14 @@ class Weighted:
 
     add_variable = add_weight
 
+    def _track_variable(self, variable):
+        """A variable that became an attribute is a weight, like those of `add_weight`."""
+        if all(variable is not known for known in self._own_variables()):
+            if variable.trainable:
+                self._trainable_variables.append(variable)
+            else:
+                self._non_trainable_variables.append(variable)
+
     @property
     def trainable(self):
         return self._trainable

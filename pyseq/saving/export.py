@@ -41,10 +41,14 @@ def export_model(model, filepath, format="pyseq", input_signature=None, **kwargs
     fusion.fuse(graph, output, portable=True)
     rng = np.random.default_rng(0)
     # Small non-negative integers suit embeddings and images alike.
-    x = rng.integers(0, 2, (3, *shape)).astype(graph.dtype)
+    x = rng.integers(0, 2, (3, *shape)).astype("int64" if 0 in graph.int64 else graph.dtype)
     storages = [v._storage for v in graph.variables]
-    _remove_stale(os.fspath(filepath))
-    _core.export_model(graph.program(output), storages, os.fspath(filepath), x)
+    program, path = graph.program(output), os.fspath(filepath)
+    _remove_stale(path)
+    try:
+        _core.export_model(program, storages, path, x)
+    except ValueError:  # a table of one row takes no other id than 0
+        _core.export_model(program, storages, path, np.zeros_like(x))
 
 
 def _remove_stale(path):

@@ -132,6 +132,27 @@ def loss_value(graph, loss, target_shape, output, name):
     return y.value
 
 
+@hooks.answers("assign")
+def assign(variable, value):
+    """Assign a variable in the program that is traced."""
+    trace = symbolic.trace.get()
+    x = trace.tensor(value)
+    if x.batched:
+        raise trace.error(
+            f"expected a value without the batch for {variable.path}, got shape {x.shape}",
+            "reduce it first, such as with ops.mean(x, axis=0)",
+        )
+    if not variable.is_float:
+        x = x.astype(variable.dtype)
+    if x.inner != variable.shape:
+        if np.broadcast_shapes(x.inner, variable.shape) != variable.shape:
+            raise ValueError(
+                f"{variable.path}: expected a value of shape {variable.shape}, got {x.inner}"
+            )
+        x = np.broadcast_to(x, variable.shape)
+    trace.graph.assign(variable.stored_as(trace.dtype.name), x.value, trace.name)
+
+
 def _add_loss(x, name):
     """Add a tensor, its sum over everything, to the loss of the program."""
     once = not x.batched

@@ -9,12 +9,12 @@ axis in front, and `lead` is 1.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 
 from pyseq import symbolic
-from pyseq.lowering import Value
 from pyseq.variable import Variable
 
 # What answers NumPy's protocols; the modules that append the ops fill it.
@@ -47,14 +47,17 @@ class Trace:
 
     def takes(self, x):
         """True for what `tensor` makes symbolic without being asked: tensors and variables."""
-        return isinstance(x, Tensor) or (isinstance(x, Variable) and x._storage is not None)
+        return isinstance(x, (Tensor, Variable))
 
     def tensor(self, x, dtype=None):
         """`x` (a tensor, variable, array or number) as a tensor of this trace."""
         if isinstance(x, Tensor):
             return x
-        if isinstance(x, Variable) and x._storage is not None:
-            return Tensor(self, None, False, self.dtype, param=x)
+        if isinstance(x, Variable):
+            kind = self.dtype if x.is_float else x.dtype
+            stored = x.stored_as(self.dtype.name)
+            value = self.graph.assigned.get(id(stored))
+            return Tensor(self, value, False, kind, param=None if value else stored)
         constant = np.asarray(x)
         if constant.dtype.kind not in "fiub":
             raise self.error(f"expected numbers, got {constant.dtype}")
@@ -64,7 +67,7 @@ class Trace:
 
     def input(self, value, dtype=None):
         """A value of the graph with a batch of rows, as a tensor."""
-        return Tensor(self, value, True, dtype or self.dtype)
+        return Tensor(self, value, True, dtype or value.dtype or self.dtype)
 
     def op(self, kind, inputs, shape, batched, dtype, lead=0, **attrs):
         value = self.graph.op(kind, inputs, shape, name=self.name, **attrs)
@@ -247,4 +250,5 @@ def as_value(tensor):
     """The value of a tensor that has a batch and no merged axis, for a layer's input or output."""
     if not tensor.batched or tensor.lead:
         raise tensor.trace.error(f"expected a tensor (n, ...), got shape {tensor.shape}")
-    return Value(tensor.value.slot, tensor.value.shape, tensor.value.mask, tensor.value.fold)
+    dtype = None if tensor.is_float else tensor.dtype.name
+    return dataclasses.replace(tensor.value, dtype=dtype)

@@ -27,31 +27,36 @@ def batches(model, source, per_batch):
     if per_batch:
         together = model.steps_per_execution
     else:
-        together = 1 if model._is_stateful() else max(1, ROWS // size)
+        together = 1 if _counts_batches(model, x) else max(1, ROWS // size)
     for begin in range(0, min(len(x), left * size), together * size):
         chunk = x[begin : min(begin + together * size, left * size)]
         yield chunk, -(-len(chunk) // size)
 
 
-def quick_answer(model, x, most_rows=0):
+def _counts_batches(model, x):
+    """Whether it matters which rows run together: states stay, or the code assigns variables."""
+    return model._is_stateful() or bool(model._predictor(x.shape[1:], 1).graph.assigned)
+
+
+def quick_answer(model, x, most_rows=0, first_row=0):
     """Outputs the short way, or None: rows as in an earlier call, at most `most_rows`."""
     quick = model._quick
     if quick is None or quick[0] != revision.current():
         return None
-    return quick[1](x, most_rows)
+    return quick[1](x, most_rows, first_row)
 
 
-def rows(model, x):
-    """Outputs for rows of the right rank, all at once."""
-    y = quick_answer(model, x)
+def rows(model, x, first_row=0):
+    """Outputs for rows of the right rank, all at once; the first is number `first_row` of all."""
+    y = quick_answer(model, x, 0, first_row)
     if y is not None:
         return y
     runner = model._predictor(x.shape[1:], len(x))
-    if not runner.many and not model._is_stateful():
+    if runner.is_plain and not model._is_stateful():
         model._quick = (revision.current(), runner.session.answer, runner)
     if x.dtype != runner.dtype or not x.flags.c_contiguous:
         x = np.ascontiguousarray(x, runner.dtype)
-    return runner([x])
+    return runner([x], first_row=first_row)
 
 
 def array(model, x, batch_size):
@@ -62,13 +67,13 @@ def array(model, x, batch_size):
     model._build_for(x.shape)
     if len(x) == 0:
         raise ValueError("predict: expected at least one row, got an empty array")
-    if model._is_stateful():
+    if _counts_batches(model, x):
         size = batch_size or model._input_batch_shape[0] or 32
     else:
         size = max(int(batch_size or 32), ROWS)
     if len(x) <= size:
         return rows(model, x)
-    return concatenate([rows(model, x[i : i + size]) for i in range(0, len(x), size)])
+    return concatenate([rows(model, x[i : i + size], i) for i in range(0, len(x), size)])
 
 
 def concatenate(outputs):

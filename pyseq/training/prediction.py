@@ -36,11 +36,12 @@ class Prediction:
         per_batch = callback_list.needs_batches("predict")
         callback_list.on_predict_begin()
         self.stop_predicting = False
-        outputs, done = [], 0
+        outputs, done, first_row = [], 0, 0
         for rows, batches in predicting.batches(self, source, per_batch):
             if per_batch:
                 callback_list.batch_begin("predict", done)
-            output = predicting.rows(self, rows)
+            output = predicting.rows(self, rows, first_row)
+            first_row += len(rows)
             outputs.append(output)
             done += batches
             if per_batch:

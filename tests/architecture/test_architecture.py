@@ -156,7 +156,7 @@ def build_folder():
     folder = os.environ.get("PYSEQ_BUILD_DIR")
     if not folder:
         pytest.skip("needs PYSEQ_BUILD_DIR, a CMake build folder")
-    return Path(folder)
+    return ROOT / folder
 
 
 def objects():

@@ -1,5 +1,7 @@
 """Core, reshaping, activation and merging layers against Keras."""
 
+import re
+
 import numpy as np
 import pytest
 from layer_oracle import compare, run
@@ -116,10 +118,37 @@ def test_embedding():
     np.testing.assert_array_equal(mine.compute_mask(ids), ids != 0)
 
 
-def test_embedding_of_ids_outside_the_table_is_nan():
-    layer = layers.Embedding(3, 2)
-    y = layer(np.array([[0, 3, -1, 2]]))
-    assert np.isnan(y).all(axis=-1).tolist() == [[False, True, True, False]]
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "float32"])
+@pytest.mark.parametrize("bad", [3, -1])
+def test_embedding_of_ids_outside_the_table(dtype, bad):
+    ids = np.zeros((500, 2), "int64")
+    ids[421, 1] = bad
+    ids = ids.astype(dtype)
+    got = str(ids[421, 1]) if dtype.startswith("int") else f"{float(ids[421, 1]):.6f}"
+    message = f"e: expected ids from 0 to 2, got {got} in row 421; "
+    layer = layers.Embedding(3, 2, name="e")
+    with pytest.raises(ValueError, match=re.escape(message)):
+        layer(ids)
+    layer(ids[:421])  # the next call is not told of it
+    model = pyseq.Sequential(
+        [pyseq.Input((2,), dtype=dtype), layer, layers.Flatten(), layers.Dense(1)]
+    )
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    y = np.ones((500, 1), "float32")
+    for call in (
+        lambda: model.predict(ids, verbose=0),
+        lambda: model.fit(ids, y, verbose=0, shuffle=True, batch_size=500),
+        lambda: model.evaluate(ids, y, verbose=0),
+    ):
+        with pytest.raises(ValueError, match="expected ids from 0 to 2, got .* in row 421"):
+            call()
+    # What is wrong in a batch updates nothing.
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match="in row 421"):
+        model.fit(ids, y, verbose=0, batch_size=32, epochs=1)
+    assert all(np.isfinite(w).all() for w in model.get_weights())
 
 
 def test_embedding_takes_weights():

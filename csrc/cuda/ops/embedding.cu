@@ -16,6 +16,7 @@ constexpr int kChunk = 32;  // positions that one block adds up
 struct Config {
   Index ids, v, d;
   int digits;
+  bool int64;
   int key[2], position[2], counts, heads, tails;  // scratch
 };
 
@@ -30,6 +31,8 @@ void plan(Plan& p) {
   c.ids = x.size();
   c.v = e[0];
   c.d = e[1];
+  c.int64 = p.is_int64(0);
+  p.takes_int64();
   Shape y = x;
   y.push(c.d);
   p.output(y);
@@ -42,20 +45,34 @@ void plan(Plan& p) {
   c.tails = p.scratch((c.ids + kChunk - 1) / kChunk * c.d);
 }
 
-// Truncation, as a cast to int: (-1, 0) is 0. NaN compares false; v stands for no row.
-__device__ inline Index row_of(float id, Index v) {
-  return id > -1 && id < static_cast<float>(v) ? static_cast<Index>(id) : v;
+// The ids of a call; v stands for no row.
+struct Ids {
+  const Index* whole;
+  const float* numbers;
+  Index v;
+
+  __device__ Index operator[](Index i) const {
+    if (whole) return whole[i] >= 0 && whole[i] < v ? whole[i] : v;
+    // Truncation, as a cast to int: (-1, 0) is 0. NaN compares false.
+    return numbers[i] > -1 && numbers[i] < static_cast<float>(v) ? static_cast<Index>(numbers[i]) : v;
+  }
+};
+
+Ids ids_of(const Run& r, const Config& c) {
+  return {c.int64 ? static_cast<const Index*>(r.x()) : nullptr,
+          c.int64 ? nullptr : static_cast<const float*>(r.x()), c.v};
 }
 
 void forward(const Run& r) noexcept {
   const Config& c = r.config<Config>();
-  const float *const x = r.x(), *const e = r.param(0);
+  const Ids ids = ids_of(r, c);
+  const float* const e = r.param(0);
   float* const y = r.y();
   const Index v = c.v, d = c.d;
   if (d % 4 == 0) {
     const Divider by_d(d / 4);
     for_each(r.stream, r.n * c.ids * (d / 4), [=] __device__(Index i) {
-      const Index at = by_d.quotient(i), row = row_of(x[at], v);
+      const Index at = by_d.quotient(i), row = ids[at];
       Four f;
       for (int k = 0; k < 4; ++k) f.v[k] = NAN;
       if (row < v) f = reinterpret_cast<const Four*>(e)[row * (d / 4) + (i - at * (d / 4))];
@@ -65,7 +82,7 @@ void forward(const Run& r) noexcept {
   }
   const Divider by_d(d);
   for_each(r.stream, r.n * c.ids * d, [=] __device__(Index i) {
-    const Index at = by_d.quotient(i), row = row_of(x[at], v);
+    const Index at = by_d.quotient(i), row = ids[at];
     y[i] = row < v ? e[row * d + (i - at * d)] : NAN;
   });
 }
@@ -112,11 +129,11 @@ Sorted sort(const Run& r, const Config& c) {
   std::int32_t* position[2];
   for (int k = 0; k < 2; ++k) key[k] = r.scratch(c.key[k]), position[k] = r.scratch(c.position[k]);
   std::int32_t* const counts = r.scratch(c.counts);  // (kBins, blocks)
-  const float* const x = r.x();
+  const Ids ids = ids_of(r, c);
   std::int32_t* const first_key = key[0];
   std::int32_t* const first_position = position[0];
   for_each(r.stream, count, [=] __device__(Index i) {
-    first_key[i] = static_cast<std::int32_t>(row_of(x[i], v));
+    first_key[i] = static_cast<std::int32_t>(ids[i]);
     first_position[i] = static_cast<std::int32_t>(i);
   });
   constexpr int kShared = (kBins + 1) * kSortThreads;

@@ -9,7 +9,8 @@ void plan(Plan& p) {
   Shape y;
   for (int i = 0; i < rank; ++i) y.push(dims[i]);
   if (y.size() != p.input(0).size()) p.fail("expected dims of as many elements as the input");
-  p.output(y);
+  p.takes_int64();
+  p.output(y, p.is_int64(0));
   p.alias();
 }
 

@@ -33,11 +33,13 @@ struct VariableSpec {
   bool trainable = false;
 };
 
-// A straight-line program as data. Slot shapes are per sample.
+// A straight-line program as data. Slot shapes are per sample. A slot holds numbers of the program's
+// dtype, or int64.
 struct ProgramSpec {
   DType dtype = DType::float32;
   bool training = false;
   std::vector<Dims> slots;
+  std::vector<DType> dtypes;  // of the slots; empty where all have the program's
   std::vector<OpSpec> ops;
   std::vector<int> inputs, outputs;
   std::vector<VariableSpec> variables;
@@ -67,6 +69,10 @@ class Program {
   std::vector<HostFunction> host_;
   const KernelTable* table_;
 };
+
+// What a slot holds, and bytes of one row of it.
+DType slot_dtype(const ProgramSpec& spec, int slot);
+std::size_t slot_row_bytes(const ProgramSpec& spec, int slot);
 
 using ProgramPtr = std::shared_ptr<const Program>;
 

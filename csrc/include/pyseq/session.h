@@ -22,10 +22,11 @@ class Session {
   Session(const Model& model, std::int64_t n, const Device& device);
   ~Session();
 
-  // inputs[i]: n rows of the program's dtype; outputs[i]: room for n rows.
+  // inputs[i]: n rows of the dtype of that slot (`slot_dtype`); outputs[i]: room for n rows.
   // `training` switches random ops and batch statistics on in a program lowered for training.
+  // `first_row`: what the caller calls the first of these rows, for messages.
   void run(std::int64_t n, const void* const* inputs, void* const* outputs, bool training = false,
-           std::uint64_t step = 0);
+           std::uint64_t step = 0, std::int64_t first_row = 0);
 
   const Program& program() const { return *program_; }
   // Bytes of all arenas.

@@ -33,6 +33,10 @@ class _NumPyLayer(Layer):
             training = symbolic.training() if symbolic.is_running() else self._default_training
         return self.apply(x, bool(training))
 
+    def integer_dtype(self):
+        """The dtype of the output where it is integers, else None."""
+        return None
+
     def _as_array(self, inputs):
         x = np.asarray(inputs)
         if x.dtype.kind not in "fiub":
@@ -44,7 +48,9 @@ class _NumPyLayer(Layer):
     def lower(self, g, x):
         shape = self.compute_output_shape((None, *x.shape))[1:]
         training = g.training
-        y = g.host(lambda a: self.apply(a, training), x, shape, self.name)
+        y = g.host(
+            lambda a: self.apply(a, training), x, shape, self.name, dtype=self.integer_dtype()
+        )
         return self.pass_mask(y, x)
 
 

@@ -241,6 +241,9 @@ class Hashing(_NumPyLayer):
     def compute_output_shape(self, input_shape):
         return encoded_shape(input_shape, self.output_mode, self.num_bins)
 
+    def integer_dtype(self):
+        return self._output_dtype if self.output_mode == "int" else None
+
     def apply(self, x, training):
         x = token_array(self.name, x)
         masks = self.mask_value is not None and self.num_bins > 1

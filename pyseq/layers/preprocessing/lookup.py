@@ -289,6 +289,9 @@ class _IndexLookup(_NumPyLayer):
             return tuple(input_shape)
         return encoded_shape(input_shape, self.output_mode, self._depth())
 
+    def integer_dtype(self):
+        return "int64" if self.output_mode == "int" else None
+
     def apply(self, x, training):
         x = self._as_array(x)
         if self.invert:

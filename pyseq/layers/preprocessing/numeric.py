@@ -340,6 +340,9 @@ class Discretization(_NumPyLayer):
     def compute_output_shape(self, input_shape):
         return encoded_shape(input_shape, self.output_mode, self._depth())
 
+    def integer_dtype(self):
+        return "int32" if self.output_mode == "int" else None
+
     def apply(self, x, training):
         if self.bin_boundaries is None:
             raise ValueError(

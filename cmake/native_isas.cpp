@@ -1,0 +1,10 @@
+// Prints those of PYSEQ_LEVELS that this CPU runs, for cmake/isa.cmake.
+#include <cstdio>
+
+#include "core/cpu.h"
+
+int main() {
+  const char* const levels[] = {PYSEQ_LEVELS};
+  for (const char* level : levels)
+    if (pyseq::cpu_runs(level)) std::printf("%s;", level);
+}

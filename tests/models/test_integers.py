@@ -1,0 +1,134 @@
+"""Integers stay integers from the input of a program to its output: nothing passes through float32."""
+
+import numpy as np
+import pytest
+
+import pyseq
+from pyseq import _core, layers, ops
+
+# NumPy 2 finds fault with how Keras converts its variables.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+BIG = np.array([[16777216], [16777217], [10**12], [10**12 + 1]])
+
+
+def keras_predicts(keras, stack, x, dtype="int64"):
+    model = keras.Sequential([keras.Input(x.shape[1:], dtype=dtype), *stack])
+    return model.predict(x, verbose=0)
+
+
+def model_of(*stack, shape=(1,), dtype="int64"):
+    return pyseq.Sequential([pyseq.Input(shape, dtype=dtype), *stack])
+
+
+def same(ours, theirs):
+    assert ours.dtype == theirs.dtype
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_lookup():
+    vocabulary = BIG[:, 0].tolist()
+    model = model_of(layers.IntegerLookup(vocabulary=vocabulary))
+    y = model.predict(BIG, verbose=0)
+    assert y.tolist() == [[1], [2], [3], [4]]
+    assert y.dtype == "int64"
+    same(model(BIG), y)
+    same(model.predict_on_batch(BIG), y)
+    same(model.predict(BIG, batch_size=1, verbose=1), y)
+
+
+def test_hashing():
+    layer = layers.Hashing(num_bins=1000, salt=3)
+    y = model_of(layer).predict(BIG, verbose=0)
+    same(y, layer(BIG))
+    assert len(np.unique(y)) > 1
+
+
+@pytest.mark.parametrize(
+    "name, arguments",
+    [("Flatten", {}), ("Reshape", {"target_shape": (3, 2)}), ("Identity", {})],
+)
+def test_layers_that_move_numbers(name, arguments, keras):
+    x = np.arange(12).reshape(2, 2, 3) + 2**40
+    stack = [getattr(layers, name)(**arguments)]
+    y = model_of(*stack, shape=(2, 3)).predict(x, verbose=0)
+    same(y, keras_predicts(keras, [getattr(keras.layers, name)(**arguments)], x))
+    same(stack[0](x), y)
+
+
+def test_embedding_beyond_float32():
+    size = 2**24 + 4
+    embedding = layers.Embedding(size, 1, embeddings_initializer="zeros")
+    model = model_of(embedding, layers.Flatten(), shape=(2,))
+    table = np.arange(size, dtype="float64").reshape(-1, 1) - 2**24
+    embedding.set_weights([table])
+    ids = np.array([[2**24 + 1, 2**24 + 3], [5, 2**24 - 1]])
+    assert model.predict(ids, verbose=0).tolist() == [[1, 3], [5 - 2**24, -1]]
+    assert embedding(ids[:1])[0, :, 0].tolist() == [1, 3]
+    assert embedding(ids[:1].astype("int32"))[0, :, 0].tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint32"])
+def test_training_is_that_of_float_ids(dtype):
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, 50, (64, 7)).astype(dtype)
+    y = rng.normal(size=(64, 1)).astype("float32")
+    weights = []
+    for kind in (dtype, "float32"):
+        pyseq.utils.set_random_seed(1)
+        model = model_of(
+            layers.Embedding(50, 8, mask_zero=True), layers.LSTM(5), layers.Dense(1),
+            shape=(7,), dtype=kind,
+        )
+        model.compile("adam", "mse")
+        model.fit(ids, y, epochs=2, batch_size=16, verbose=0)
+        model.train_on_batch(ids[:9], y[:9])
+        weights.append([*model.get_weights(), model.predict(ids, verbose=0)])
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_results_of_traced_code_have_their_dtype(keras):
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    cases = [
+        (lambda x: ops.argmax(x, axis=-1), lambda x: keras.ops.argmax(x, axis=-1)),
+        (lambda x: ops.cast(x * 10, "int64"), lambda x: keras.ops.cast(x * 10, "int64")),
+        (lambda x: x > 0, lambda x: x > 0),
+    ]
+    for ours, theirs in cases:
+        y = model_of(layers.Lambda(ours), shape=(4,), dtype="float32").predict(x, verbose=0)
+        want = keras_predicts(keras, [keras.layers.Lambda(theirs)], x, "float32")
+        same(y, want)
+
+
+def test_ids_that_a_layer_computes_reach_an_embedding():
+    embedding = layers.Embedding(10, 2)
+    model = model_of(layers.Hashing(num_bins=10), embedding)
+    ids = layers.Hashing(num_bins=10)(BIG)
+    np.testing.assert_array_equal(model.predict(BIG, verbose=0), embedding.get_weights()[0][ids])
+
+
+def test_integers_in_and_floats_out_of_scaling():
+    x = np.array([[1, 2], [3, 2**20]])
+    y = model_of(layers.Rescaling(0.5), shape=(2,)).predict(x, verbose=0)
+    same(y, (x * 0.5).astype("float32"))
+
+
+def test_exported(tmp_path):
+    model = model_of(layers.Embedding(5, 3), layers.Flatten(), layers.Dense(2), shape=(4,))
+    path = str(tmp_path / "m.pyseq")
+    model.export(path)
+    ids = np.array([[0, 4, 1, 2]])
+    loaded = _core.Model.load(path)
+    np.testing.assert_array_equal(loaded.predict(ids.astype("float32")), model.predict(ids, verbose=0))
+    one_row = pyseq.Sequential([pyseq.Input((2,), dtype="int32"), layers.Embedding(1, 3)])
+    one_row.export(path)
+    assert _core.Model.load(path).output_shape == [2, 3]
+
+
+def test_a_program_of_float64(monkeypatch):
+    pyseq.config.set_floatx("float64")
+    model = model_of(layers.Embedding(5, 3), layers.Dense(1), shape=(2,))
+    ids = np.array([[0, 4]])
+    table, w, b = model.get_weights()
+    np.testing.assert_allclose(model.predict(ids, verbose=0), table[ids] @ w + b, rtol=1e-12)
