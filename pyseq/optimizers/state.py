@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 
 from pyseq import initializers, settings
-from pyseq.schedules import LearningRateSchedule
+from pyseq.registry.serialization import serialize_keras_object
+from pyseq.schedules import ExponentialDecay, LearningRateSchedule
 from pyseq.variable import Variable
 
 
@@ -45,6 +46,11 @@ class State:
         if isinstance(self._learning_rate, LearningRateSchedule):
             return float(self._learning_rate(iteration))
         return float(self._learning_rate())
+
+    def _present_rate(self):
+        """A schedule that stays where this one is: with it, there are as many variables."""
+        rate = self._rate_at(int(self._iterations))
+        return serialize_keras_object(ExponentialDecay(rate, decay_steps=1, decay_rate=1.0))
 
     @property
     def has_schedule(self):

@@ -164,6 +164,9 @@ def _serialize_instance(obj):
         extra = getter() if getter is not None else None
         if extra is not None:
             config[key] = serialize_dict(extra)
+    if "left_out" in config.get("compile_config", ()):
+        # Keras passes all of a compile_config to `compile`.
+        config["left_out"] = config["compile_config"].pop("left_out")
     return _record_saved(obj, config)
 
 
@@ -390,7 +393,8 @@ def _deserialize_instance(config, custom_objects, family):
         if config.get("build_config") and not getattr(instance, "built", True):
             instance.build_from_config(config["build_config"])
         if config.get("compile_config") and hasattr(instance, "compile_from_config"):
-            instance.compile_from_config(config["compile_config"])
+            left_out = {"left_out": config["left_out"]} if "left_out" in config else {}
+            instance.compile_from_config({**config["compile_config"], **left_out})
     if loaded is not None and shared_id is not None:
         loaded[shared_id] = instance
     return instance

@@ -6,9 +6,7 @@ import datetime
 import io
 import json
 import os
-import shutil
 import stat
-import tempfile
 import warnings
 import zipfile
 
@@ -16,7 +14,7 @@ from pyseq._version import __version__
 from pyseq.registry import limits, registration, serialization
 from pyseq.saving import h5_weights, safe_json, tree
 from pyseq.saving.archive import ASSETS, CONFIG, METADATA, WEIGHTS, ModelArchive
-from pyseq.saving.atomic import write_atomically
+from pyseq.saving.atomic import write_atomically, write_directory_atomically
 from pyseq.saving.h5_reader import open_h5
 
 # The version of Keras whose format is written.
@@ -75,24 +73,14 @@ def save_directory(model, path):
                 f"{path}: expected no directory, or one of a saved model, got other files; choose "
                 "another name"
             )
-    parent = os.path.dirname(path)
-    temporary = tempfile.mkdtemp(prefix=f".{os.path.basename(path)}.", dir=parent)
-    try:
+
+    def write(folder):
         for name, data in _contents(model):
-            target = os.path.join(temporary, name)
+            target = os.path.join(folder, name)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             write_atomically(target, lambda file, data=data: file.write(data))
-        os.chmod(temporary, 0o755)
-        if os.path.exists(path):
-            old = tempfile.mkdtemp(prefix=f".{os.path.basename(path)}.old.", dir=parent)
-            os.replace(path, os.path.join(old, "model"))
-            os.replace(temporary, path)
-            shutil.rmtree(old)
-        else:
-            os.replace(temporary, path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+
+    write_directory_atomically(path, write)
 
 
 # --- reading

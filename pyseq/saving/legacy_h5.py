@@ -33,7 +33,7 @@ def save(model, path, include_optimizer=True):
     with serialization.object_sharing_scope():
         described = serialization.serialize_keras_object(model)
     config = legacy_config.plain_model(described)
-    training = _training_config(model) if include_optimizer and model.compiled else None
+    training = _training_config(described) if include_optimizer and model.compiled else None
 
     def write(file):
         with import_h5py().File(file, "w") as h5:
@@ -49,8 +49,10 @@ def save(model, path, include_optimizer=True):
     write_atomically(path, write)
 
 
-def _training_config(model):
-    config = dict(model.get_compile_config())
+def _training_config(described):
+    config = dict(described["compile_config"])
+    if "left_out" in described:
+        config["left_out"] = described["left_out"]
     optimizer = config.pop("optimizer")
     name = optimizer["registered_name"] or optimizer["class_name"]
     config["optimizer_config"] = {"class_name": name, "config": optimizer["config"]}
@@ -153,6 +155,8 @@ def _compile(model, reader, custom_objects, finite, path):
         arguments[key] = _objects(arguments[key], "metrics", custom_objects)
     model.compile(**arguments)
     model.optimizer.build(model.trainable_variables)
+    if "left_out" in training:
+        model._note_left_out(training["left_out"])
     if "optimizer_weights" in reader:
         _read_optimizer(reader.group("optimizer_weights"), model.optimizer, finite, path)
 
