@@ -14,6 +14,22 @@ from pyseq.variable import Variable
 _WIDE_INTEGERS = frozenset(("int32", "int64", "uint32", "uint64"))
 # Ops that take int64 as it is; for all others it is cast.
 _TAKES_INT64 = frozenset(("cast", "embedding", "host", "reshape"))
+# Ops that move or choose numbers, which keep their dtype.
+_MOVES = frozenset(("crop", "masking", "max_pool", "pad", "permute", "repeat_vector", "upsample"))
+_CHOOSES = {"adaptive_pool": ("mode", "max"), "global_pool": ("mode", "max"),
+            "resize": ("interpolation", "nearest")}
+_WHOLE_ACTIVATIONS = frozenset(("relu", "relu6", "hard_tanh"))
+
+
+def _keeps_dtype(kind, attrs):
+    """Whether the first output of an op holds numbers of the kind that its first input holds."""
+    if kind == "activation":
+        slope = (attrs.get("activation_args") or (0,))[0]
+        return attrs["activation"] in _WHOLE_ACTIVATIONS and not slope
+    if kind in _CHOOSES:
+        name, value = _CHOOSES[kind]
+        return attrs[name] == value
+    return kind in _MOVES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +154,7 @@ class Graph:
             inputs = [inputs]
         if kind not in _TAKES_INT64:
             inputs = [self.real(v) for v in inputs]
+        kept = inputs[0].dtype if inputs and _keeps_dtype(kind, attrs) else None
         folds = {v.fold for v in inputs}
         if len(folds) > 1:
             raise ValueError(f"{name or kind}: expected inputs of one fold, got {sorted(folds)}")
@@ -168,6 +185,8 @@ class Graph:
                 "fold": fold,
             }
         )
+        if kept is not None:
+            outputs[0] = self.cast(outputs[0], kept)
         return tuple(outputs)
 
     def fold(self, x, steps):

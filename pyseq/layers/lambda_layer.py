@@ -87,9 +87,13 @@ class Lambda(Layer):
             return x.mask if self.mask is not None else None
 
         def traced(a):
-            return self.mask(a, None if x.mask is None else a.trace.input(x.mask, "bool"))
+            mask = self.mask(a, None if x.mask is None else a.trace.input(x.mask, "bool"))
+            nothing.append(mask is None)
+            return a if mask is None else mask
 
-        return hooks.ask("lower_function", g, traced, x, self.name)
+        nothing = []
+        mask = hooks.ask("lower_function", g, traced, x, self.name)
+        return None if nothing[-1] else mask
 
     def get_config(self):
         """The constructor's arguments; saving describes the functions by their names."""

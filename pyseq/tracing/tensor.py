@@ -71,7 +71,7 @@ class Trace:
 
     def op(self, kind, inputs, shape, batched, dtype, lead=0, **attrs):
         value = self.graph.op(kind, inputs, shape, name=self.name, **attrs)
-        return Tensor(self, value, batched, dtype, lead=lead)
+        return Tensor(self, value, batched, value.dtype or dtype, lead=lead)
 
     def error(self, problem, advice="write it with other functions of pyseq.ops"):
         return TraceError(f"{self.name}: {problem}, while tracing; {advice}")

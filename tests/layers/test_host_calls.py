@@ -125,6 +125,22 @@ def test_lambda_gives_the_mask_that_its_function_says():
     np.testing.assert_allclose(model.predict(IDS, verbose=0), 2 * rows[IDS[:, 0]], atol=1e-6)
 
 
+def test_lambda_whose_function_gives_no_mask(keras):
+    x = np.random.default_rng(0).normal(size=(2, 4, 3)).astype("float32")
+    x[:, 2:] = 0.0
+
+    def model(K, masked):
+        return K.Sequential([
+            K.Input((4, 3)), *([K.layers.Masking()] if masked else []),
+            K.layers.Lambda(lambda x: x + 1, mask=lambda x, mask: mask),
+            K.layers.GlobalAveragePooling1D(),
+        ])
+
+    for masked in (False, True):
+        y = model(pyseq, masked).predict(x, verbose=0)
+        np.testing.assert_allclose(y, model(keras, masked).predict(x, verbose=0), atol=1e-6)
+
+
 def test_functions_of_cells_run_as_the_layer_does():
     class Cell(layers.Layer):
         state_size = 2

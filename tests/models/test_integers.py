@@ -132,3 +132,56 @@ def test_a_program_of_float64(monkeypatch):
     ids = np.array([[0, 4]])
     table, w, b = model.get_weights()
     np.testing.assert_allclose(model.predict(ids, verbose=0), table[ids] @ w + b, rtol=1e-12)
+
+
+MOVING = [
+    ("Cropping1D", {"cropping": (1, 0)}, (4, 3)),
+    ("ZeroPadding1D", {"padding": (0, 2)}, (4, 3)),
+    ("UpSampling1D", {"size": 2}, (4, 3)),
+    ("Permute", {"dims": (2, 1)}, (4, 3)),
+    ("RepeatVector", {"n": 2}, (3,)),
+    ("Masking", {"mask_value": 4}, (4, 3)),
+    ("MaxPooling2D", {"pool_size": 2}, (2, 4, 3)),
+    ("GlobalMaxPooling1D", {}, (4, 3)),
+    ("UpSampling2D", {"size": 2}, (2, 3, 1)),
+    ("Resizing", {"height": 3, "width": 2, "interpolation": "nearest"}, (2, 3, 1)),
+    ("CenterCrop", {"height": 1, "width": 2}, (2, 3, 1)),
+    ("GlobalAveragePooling1D", {}, (4, 3)),
+    ("ReLU", {"max_value": 6}, (3,)),
+    ("Activation", {"activation": "relu6"}, (3,)),
+    ("Activation", {"activation": "tanh"}, (3,)),
+]
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8"])
+@pytest.mark.parametrize("name, arguments, shape", MOVING)
+def test_numbers_that_are_moved_or_chosen_keep_their_dtype(name, arguments, shape, dtype, keras):
+    x = np.arange(2 * np.prod(shape)).reshape(2, *shape).astype(dtype)
+    y = model_of(getattr(layers, name)(**arguments), shape=shape, dtype=dtype).predict(x, verbose=0)
+    theirs = keras_predicts(keras, [getattr(keras.layers, name)(**arguments)], x, dtype)
+    assert y.dtype == theirs.dtype
+    np.testing.assert_allclose(y, theirs, rtol=1e-6)
+
+
+def test_traced_code_after_layers_that_move_numbers(keras):
+    x = np.arange(12).reshape(2, 3, 2)
+
+    def predict(K):
+        stack = [K.layers.Permute((2, 1)), K.layers.Lambda(lambda x: x // 2 + 1)]
+        model = K.Sequential([K.Input((3, 2), dtype="int64"), *stack])
+        return model.predict(x, verbose=0)
+
+    same(predict(pyseq), predict(keras))
+
+
+@pytest.mark.parametrize("function", ["relu", "tanh"])
+def test_traced_activations_of_integers(function, keras):
+    x = np.array([[-2, 0, 3]])
+
+    def predict(K):
+        layer = K.layers.Lambda(lambda x: getattr(K.ops, function)(x))
+        return K.Sequential([K.Input((3,), dtype="int32"), layer]).predict(x, verbose=0)
+
+    ours, theirs = predict(pyseq), predict(keras)
+    assert ours.dtype == theirs.dtype
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
