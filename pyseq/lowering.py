@@ -21,7 +21,7 @@ _CHOOSES = {"adaptive_pool": ("mode", "max"), "global_pool": ("mode", "max"),
 _WHOLE_ACTIVATIONS = frozenset(("relu", "relu6", "hard_tanh"))
 
 
-def _keeps_dtype(kind, attrs):
+def keeps_dtype(kind, attrs):
     """Whether the first output of an op holds numbers of the kind that its first input holds."""
     if kind == "activation":
         slope = (attrs.get("activation_args") or (0,))[0]
@@ -154,7 +154,7 @@ class Graph:
             inputs = [inputs]
         if kind not in _TAKES_INT64:
             inputs = [self.real(v) for v in inputs]
-        kept = inputs[0].dtype if inputs and _keeps_dtype(kind, attrs) else None
+        kept = inputs[0].dtype if inputs and keeps_dtype(kind, attrs) else None
         folds = {v.fold for v in inputs}
         if len(folds) > 1:
             raise ValueError(f"{name or kind}: expected inputs of one fold, got {sorted(folds)}")
@@ -225,7 +225,7 @@ class Graph:
         for training if the program does.
         """
         values = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-        shapes = [v.shape for v in values]
+        shapes, dtypes = [v.shape for v in values], [v.dtype for v in values]
         sizes = [math.prod(s) for s in shapes]
         training = self.training
 
@@ -236,6 +236,8 @@ class Graph:
                 ends = np.cumsum(sizes)[:-1]
                 parts = np.split(packed, ends, axis=1)
                 arrays = [p.reshape(len(p), *s) for p, s in zip(parts, shapes, strict=True)]
+            arrays = [a if d is None else a.astype(d, copy=False)
+                      for a, d in zip(arrays, dtypes, strict=True)]
             with symbolic.call(training):
                 return np.asarray(function(*arrays))
 

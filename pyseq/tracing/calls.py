@@ -52,6 +52,8 @@ def lower_call(layer, graph, x, own_mask):
     y = as_value(run(graph, call, [x], layer.name))
     if masks:
         return y.with_mask(None if masks[0] is None else as_value(masks[0]))
+    if y.slot == x.slot:
+        return y.with_mask(x.mask)  # a mask belongs to the tensor
     return layer.pass_mask(y, x)
 
 

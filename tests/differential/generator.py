@@ -236,7 +236,7 @@ def _whole_body(d, stack):
     wanted = d.integer(1, 3)
     for _ in range(10):
         stack.add(integers.whole(d, stack.shape))
-        if len(stack.specs) == wanted:
+        if len(stack.specs) == wanted or not stack.shape:
             break
 
 

@@ -12,8 +12,8 @@ DTYPES = ("int32", "int64", "int32", "int64", "uint8", "int16", "int8")
 def _moving(d, shape):
     """A layer that moves or chooses elements."""
     options = [
-        L("Reshape", target_shape=[-1, 1]), L("Flatten"), L("Identity"), L("Dropout", rate=0.3),
-        L("Masking", mask_value=d.integer(0, 2)), L("SpatialDropout1D", rate=0.2),
+        L("Reshape", target_shape=[-1, 1]), L("Flatten"), L("Identity"), L("Dropout", rate=0.0),
+        L("Masking", mask_value=d.integer(0, 2)), L("SpatialDropout1D", rate=0.0),
     ]
     if len(shape) == 1:
         options.append(L("RepeatVector", n=d.integer(1, 3)))

@@ -185,3 +185,41 @@ def test_traced_activations_of_integers(function, keras):
     ours, theirs = predict(pyseq), predict(keras)
     assert ours.dtype == theirs.dtype
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+TRACED = {
+    "number": lambda o, x: 7 - x % 3 + x // 2 * 2,
+    "float number": lambda o, x: x + 1.5,
+    "number with bool": lambda o, x: (x > 1) * 3,
+    "sum": lambda o, x: o.sum(x, axis=-1),
+    "mean": lambda o, x: o.mean(x, axis=-1),
+    "clip": lambda o, x: o.clip(x, 1, 3),
+    "ones": lambda o, x: o.ones_like(x),
+    "round": lambda o, x: o.round(x),
+    "relu": lambda o, x: o.relu(x - 2),
+    "to float": lambda o, x: o.cast(x, "float32"),
+    "to float and turned": lambda o, x: o.flip(o.expand_dims(o.cast(x, "float32"), 1), 1),
+    "to int32": lambda o, x: o.transpose(o.expand_dims(o.cast(x, "int32"), -1), (0, 2, 1)),
+    "sort": lambda o, x: o.sort(x, axis=-1),
+    "largest": lambda o, x: o.top_k(x, 2)[0],
+    "bits": lambda o, x: o.bitwise_and(x, 6),
+}
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "int16"])
+@pytest.mark.parametrize("name", TRACED)
+def test_functions_of_integers(name, dtype, keras):
+    x = np.array([[1, 2, 5], [4, 0, 3]], dtype)
+
+    def predict(K):
+        layer = K.layers.Lambda(lambda x: TRACED[name](K.ops, x))
+        return K.Sequential([K.Input((3,), dtype=dtype), layer]).predict(x, verbose=0)
+
+    ours, theirs = predict(pyseq), predict(keras)
+    assert ours.dtype == theirs.dtype
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+def test_largest_of_unsigned_numbers():
+    values, indices = ops.top_k(np.array([[4, 0, 3]], "uint8"), 2)
+    assert values.tolist() == [[4, 3]] and indices.tolist() == [[0, 2]]
