@@ -130,11 +130,11 @@ class Run(dict):
             path = "/".join(self.model.weights[number].path.split("/")[-2:])
             self._add(f"weight {number} ({_plain(path)}) {when}", value, 1e-3)
 
-    def _change(self, changes, when):
+    def _change(self, changes, when, tolerance):
         if changes:
             for change in changes:
                 change.apply(self.model, self.library)
-            self._predict(f"predict after the changes {when}", self.tolerance)
+            self._predict(f"predict after the changes {when}", tolerance)
 
     @property
     def _trains(self):
@@ -150,12 +150,12 @@ class Run(dict):
             self._predict("predict", self.tolerance)
         if plan.loss is None:
             self._predict("predict in batches", self.tolerance, in_batches=True)
-            self._change(plan.changes, "of layers")
+            self._change(plan.changes, "of layers", self.tolerance)
             return self
         self._compile()
         self._evaluate("evaluate")
         if plan.changes:
-            self._change(plan.changes, "of layers")
+            self._change(plan.changes, "of layers", self.tolerance)
             if plan.recompiled:
                 self._compile()
             self._evaluate("evaluate after the changes")
@@ -163,7 +163,7 @@ class Run(dict):
             return self
         for step in range(plan.steps):
             if step == plan.steps // 2:
-                self._change(plan.later_changes, "between steps")
+                self._change(plan.later_changes, "between steps", 1e-3)
             self._step(step)
         self._weights("after training")
         self._predict("predict after training", 1e-3)
@@ -193,7 +193,11 @@ class Run(dict):
         known = users.objects(library)
         if not plan.file.endswith(".weights.h5"):
             load = importlib.import_module(f"{library}.models").load_model
-            self.model = load(path, custom_objects=known)
+            # Keras cannot train with the optimizer that it reads from the older format.
+            compiled = plan.file != ".h5"
+            self.model = load(path, custom_objects=known, compile=compiled)
+            if plan.loss is not None and not compiled:
+                self._compile()
             return self
         self.model = build(plan, library)
         if plan.loss is not None:

@@ -138,6 +138,8 @@ def _pixels(d, draws):
 
 
 def _volume(d, draws):
+    if d.chance(0.15):
+        return _Start((2, d.integer(2, 3), 3, d.integer(2, 3), d.of(1, 2)))
     return _Start((d.integer(3, 5), d.integer(3, 5), d.integer(3, 5), d.of(1, 2)))
 
 
@@ -416,10 +418,6 @@ def generate(seed, keras):
     return plan
 
 
-# From .h5 Keras's metrics come back with their long names, and its losses not at all.
-_SHORT = {"mse", "mae", "mape", "MSE"}
-
-
 def _live(d, plan):
     """What happens to the model between its answers: changes, and a file."""
     if d.chance(0.4):
@@ -435,6 +433,3 @@ def _live(d, plan):
             ]
     if d.chance(0.35):
         plan.file = d.of(".keras", ".keras", ".weights.h5", ".h5", "/")
-    compiled = [plan.loss, *plan.metrics, *plan.weighted_metrics]
-    if plan.file == ".h5" and not _SHORT.isdisjoint(map(str, compiled)):
-        plan.file = ".keras"

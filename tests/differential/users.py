@@ -140,7 +140,8 @@ def _states(K):
             if training:
                 m = self.momentum
                 used = self.used * m + ops.sum(chosen, axis=0) * (1 - m)
-                sums = ops.matmul(ops.transpose(chosen), rows)
+                each = ops.expand_dims(chosen, 2) * ops.expand_dims(rows, 1)
+                sums = ops.sum(each, axis=0)
                 new = self.table * m + sums * (1 - m) / ops.expand_dims(used, 1)
                 self.used.assign(used)
                 self.table.assign(new)
@@ -324,12 +325,25 @@ def _functions(K):
     def nearest(x):
         return ops.where(x > 2, x, 2)
 
+    def to_float(x):
+        return ops.cast(x, "float32")
+
+    def mixed(x):
+        return 7 - ops.clip(x, 1, 5) * 2 + ops.ones_like(x)
+
+    def bits(x):
+        return ops.bitwise_and(x, 6)
+
+    def turned(x):
+        return ops.flip(ops.relu(x - 1), -1)
+
     return [double, power, louder, zeroed, both, first, same_mask, untraced, modulo, halves,
-            largest, above, to_int, to_long, ordered, summed, averaged, hot, halved, nearest]
+            largest, above, to_int, to_long, ordered, summed, averaged, hot, halved, nearest,
+            to_float, mixed, bits, turned]
 
 
 WHOLE = ("modulo", "halves", "largest", "above", "to_int", "to_long", "ordered", "summed",
-         "averaged", "hot", "halved", "nearest")
+         "averaged", "hot", "halved", "nearest", "to_float", "mixed", "bits", "turned")
 
 
 def state(d, shape):
