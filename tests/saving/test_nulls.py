@@ -4,12 +4,12 @@ import json
 import re
 
 import numpy as np
+import old_files as old
 import pytest
 
 import pyseq
 from pyseq import layers as L
 from pyseq.saving import deserialize_keras_object, load_model
-from tests.saving import old_files as old
 from tests.saving.old_files import layer
 
 
