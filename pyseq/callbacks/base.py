@@ -12,11 +12,27 @@ MODES = ("train", "test", "predict")
 
 def say(message):
     """Print a line, or log it where interactive logging is disabled."""
-    if settings.interactive_logging:
-        sys.stdout.write(f"{message}\n")
-        sys.stdout.flush()
-    else:
-        logging.getLogger("pyseq").info(message)
+    show(f"{message}\n")
+
+
+def show(text):
+    """Write `text` to standard output, or log it where interactive logging is disabled.
+
+    Programs without a console have no standard output, or one that can only `write`.
+    """
+    if not settings.interactive_logging:
+        logging.getLogger("pyseq").info(text.strip())
+        return
+    stream = sys.stdout
+    if stream is None:
+        return
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:  # a terminal without the bar's characters, or those of a name
+        text = text.translate({ord("━"): "=", ord("─"): "."})
+        stream.write(text.encode(stream.encoding, "replace").decode(stream.encoding))
+    if hasattr(stream, "flush"):
+        stream.flush()
 
 
 class Callback:

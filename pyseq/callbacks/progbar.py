@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 
 import numpy as np
 
 from pyseq import settings
+from pyseq.callbacks.base import show
 
 _FULL, _EMPTY = "━", "─"
 
@@ -133,7 +133,7 @@ class Progbar:
             self._show(current, now, rate, finalize)
             self._last_shown = now
         elif self.verbose == 2 and finalize and self.target:
-            self._write(self._line(current, now, rate, bar=False) + "\n")
+            show(self._line(current, now, rate, bar=False) + "\n")
 
     def _quiet_since(self):
         return -float("inf") if self._rewrites else self._start
@@ -178,19 +178,8 @@ class Progbar:
             left = rate * (self.target - current)
         line = self._line(current, now, rate, bar=True, left=left)
         if not self._rewrites:
-            self._write(line + "\n")
+            show(line + "\n")
             return
         padding = " " * max(0, self._shown_length - len(line))
         self._shown_length = len(line)
-        self._write(f"\r{line}{padding}" + ("\n" if finalize else ""))
-
-    def _write(self, text):
-        if not settings.interactive_logging:
-            logging.getLogger("pyseq").info(text.strip())
-            return
-        stream = sys.stdout
-        try:
-            stream.write(text)
-        except UnicodeEncodeError:  # a terminal without the bar's characters
-            stream.write(text.replace(_FULL, "=").replace(_EMPTY, "."))
-        stream.flush()
+        show(f"\r{line}{padding}" + ("\n" if finalize else ""))

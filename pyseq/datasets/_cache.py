@@ -71,7 +71,7 @@ def _download(origin, out, path, reason):
 
 
 def _progress(done, total):
-    if not sys.stderr.isatty():
+    if not (hasattr(sys.stderr, "isatty") and sys.stderr.isatty()):
         return
     size = f"{done / 1e6:.1f} of {total / 1e6:.1f} MB" if total else f"{done / 1e6:.1f} MB"
     end = "\n" if done == total else ""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
+
+from pyseq.training import workers
+from pyseq.training.sparse import SparseRows, is_sparse
 
 _DTYPES = frozenset(
     np.dtype(name)
@@ -56,6 +60,13 @@ def to_array(x, where):
     return np.ascontiguousarray(array)
 
 
+def to_rows(x, where):
+    """Read `x` as an array, or as `SparseRows` where it is a sparse matrix."""
+    if isinstance(x, SparseRows):
+        return x
+    return SparseRows(x, where) if is_sparse(x) else to_array(x, where)
+
+
 def unwrap(x, where, names=("input",)):
     """Take the one array out of `[x]`, `(x,)` or `{"name": x}`."""
     while isinstance(x, (list, tuple, dict)):
@@ -97,13 +108,16 @@ class ArrayData:
     """Rows that are all at hand: shuffled and cut into batches by the core.
 
     Args:
-        x, y, weights: arrays of as many rows as each other; y and weights may be None.
+        x, y, weights: arrays of as many rows as each other, x and y perhaps `SparseRows`; y and
+            weights may be None.
         batch_size: rows of a batch.
         shuffle: True, False or "batch" (shuffle inside each batch).
     """
 
     def __init__(self, x, y, weights, batch_size, shuffle=False, steps=None, where="fit"):
         self.x, self.y, self.weights = x, y, weights
+        self.sparse = isinstance(x, SparseRows) or isinstance(y, SparseRows)
+        self.where = where
         self.rows = x.shape[0]
         lengths = {
             name: len(a)
@@ -129,6 +143,15 @@ class ArrayData:
         self.shuffle = shuffle
         self.batches = math.ceil(self.rows / self.batch_size)
 
+    def dense(self, rows=None):
+        """`(x, y, weights)` as arrays, of the slice or the numbers `rows` if given."""
+        arrays = self.x, self.y, self.weights
+        if rows is not None:
+            arrays = (None if a is None else a[rows] for a in arrays)
+        elif not self.sparse:
+            return arrays
+        return tuple(None if a is None else to_array(a, self.where) for a in arrays)
+
     def order(self):
         """Row numbers of one epoch, or None for the natural order."""
         if self.shuffle is True:
@@ -152,12 +175,16 @@ class StreamData:
         self.where = where
         self.shuffle = shuffle
         self.class_weight = class_weight
-        self.is_dataset = (
+        self.once = hasattr(source, "__next__")
+        is_dataset = (
             hasattr(source, "__getitem__") and hasattr(source, "__len__")
         ) or hasattr(source, "num_batches")
-        self.once = hasattr(source, "__next__")
-        self._iterator = None
+        # Whether batches are asked for by their number.
+        self.indexed = not self.once and is_dataset and (
+            not hasattr(source, "__iter__") or hasattr(source, "on_epoch_end")
+        )
         self.batches = self._count()
+        self.restart()
 
     def _count(self):
         if self.once:
@@ -172,29 +199,51 @@ class StreamData:
         except TypeError:
             return None
 
-    def epoch(self):
-        """Iterator over one pass; a generator goes on where it stopped."""
-        if self.once:
-            return self._batches(self.source)
-        if (self.is_dataset and not hasattr(self.source, "__iter__")) or (
-            self.is_dataset and hasattr(self.source, "on_epoch_end")
-        ):
-            return self._batches(self._indexed())
-        return self._batches(iter(self.source))
+    def restart(self):
+        """Let the next epoch begin with the first batch; a generator goes on where it stopped."""
+        self._order, self._next = None, 0
 
-    def _indexed(self):
-        if hasattr(self.source, "on_epoch_begin"):
+    def begin_epoch(self):
+        """Tell a dataset that an epoch begins."""
+        if self.indexed and hasattr(self.source, "on_epoch_begin"):
             self.source.on_epoch_begin()
-        order = np.arange(self.batches) if self.batches is not None else None
-        if order is not None and self.shuffle:
-            order = np.random.permutation(self.batches)
-        index = 0
-        while order is None or index < len(order):
-            yield self.source[int(order[index]) if order is not None else index]
-            index += 1
-        self.source.on_epoch_end()
+
+    def end_epoch(self):
+        """Tell a dataset that an epoch has ended."""
+        if self.indexed and hasattr(self.source, "on_epoch_end"):
+            self.source.on_epoch_end()
+
+    def epoch(self, steps=None):
+        """Iterator over one pass; of a dataset with `steps`, over so many batches of it at most.
+
+        The next call goes on where the steps ended, a generator always does.
+        """
+        if not self.indexed:
+            return self._batches(self.source if self.once else iter(self.source))
+        return self._batches(workers.ordered(self.source, self._indices(steps)))
+
+    def _indices(self, steps):
+        """Numbers of the batches; no more than are needed, since some are made ahead."""
+        begin = self._next
+        if self.batches is None:
+            self._next += steps or 0
+            return itertools.count() if steps is None else range(begin, begin + steps)
+        if steps is None or self._order is None or begin >= self.batches:
+            begin = 0
+            self._order = range(self.batches)
+            if self.shuffle:
+                self._order = np.random.permutation(self.batches).tolist()
+        self._next = self.batches if steps is None else min(begin + steps, self.batches)
+        return self._order[begin : self._next]
 
     def _batches(self, iterator):
+        try:
+            yield from self._checked(iterator)
+        finally:
+            if self.indexed:  # a generator of the user goes on
+                iterator.close()
+
+    def _checked(self, iterator):
         for item in iterator:
             if isinstance(item, tuple) and len(item) in (1, 2, 3):
                 x, y, w = (*item, None, None)[:3]
@@ -233,7 +282,10 @@ def class_weights(y, class_weight, sample_weight=None, where="fit"):
     if not isinstance(class_weight, dict):
         raise TypeError(f"{where}: expected class_weight to be a dict, got {class_weight!r}")
     labels = y
-    if y.ndim > 1:
+    if isinstance(y, SparseRows):
+        parts = (to_array(y[i : i + 256], where) for i in range(0, len(y), 256))
+        labels = np.concatenate([np.argmax(part, axis=-1) for part in parts])
+    elif y.ndim > 1:
         labels = np.argmax(y, axis=-1) if y.shape[-1] != 1 else y[..., 0]
     labels = np.round(labels).astype("int64")
     weights = np.ones(labels.shape, "float32")

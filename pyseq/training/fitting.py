@@ -132,8 +132,7 @@ class Fitting:
         totals = loop.Totals(self)
         callback_list.on_test_begin()
         self.stop_evaluating = False
-        if isinstance(source, loop.ArrayEpochs):
-            source.cursor = None
+        source.restart()
         source.run(
             self,
             "test",

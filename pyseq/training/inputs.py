@@ -11,16 +11,17 @@ from pyseq.training.data import (
     is_array,
     split_validation,
     to_array,
+    to_rows,
     unwrap,
 )
 
 
 def rows_of(model, x, y, sample_weight, batch_size, shuffle, steps, where, class_weight):
     """The arguments as arrays of rows; class weights become weights of rows."""
-    x = to_array(unwrap(x, f"{where}: x"), f"{where}: x")
+    x = to_rows(unwrap(x, f"{where}: x"), f"{where}: x")
     x = model._fit_input_rank(x)
     if y is not None:
-        y = to_array(unwrap(y, f"{where}: y"), f"{where}: y")
+        y = to_rows(unwrap(y, f"{where}: y"), f"{where}: y")
     if sample_weight is not None:
         sample_weight = to_array(
             unwrap(sample_weight, f"{where}: sample_weight"), f"{where}: sample_weight"
@@ -64,7 +65,7 @@ def split(x, y, sample_weight, validation_split):
     """`(x, y, sample_weight, validation)`: the last rows of each become the validation data."""
     parts = []
     for name, a in (("x", x), ("y", y), ("sample_weight", sample_weight)):
-        parts.append(None if a is None else to_array(unwrap(a, f"fit: {name}"), f"fit: {name}"))
+        parts.append(None if a is None else to_rows(unwrap(a, f"fit: {name}"), f"fit: {name}"))
     lengths = {len(a) for a in parts if a is not None}
     if len(lengths) > 1:
         raise ValueError(

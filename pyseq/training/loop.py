@@ -8,6 +8,7 @@ import numpy as np
 
 from pyseq.training.compile_metrics import update_metric
 from pyseq.training.data import ArrayData
+from pyseq.training.sparse import SparseRows
 
 # The core comes back about this often, for progress and Ctrl-C.
 SECONDS_PER_CALL = 0.05
@@ -130,6 +131,10 @@ def _update_python_metrics(program, data, order, begin, end, batch_size, done, p
             update_metric(metric, y[rows], pred, weight, mask)
 
 
+def _prepare(program, x, y, w):
+    return x, program.prepare_targets(y), program.prepare_weights(w)
+
+
 class ArrayEpochs:
     """Hands out ranges of rows, epoch after epoch; with `steps` an epoch may end between them."""
 
@@ -140,11 +145,16 @@ class ArrayEpochs:
         self.cursor = None
         self.order = None
         self.program = None
+        self.arrays = None
 
     def close(self):
         """Free what a GPU holds of the data."""
         if self.program is not None:
             self.program.trainer.release()
+
+    def restart(self):
+        """Let the next run begin with the first row."""
+        self.cursor = None
 
     def begin_epoch(self):
         if self.steps is None or self.cursor is None or self.cursor >= self.data.rows:
@@ -158,9 +168,10 @@ class ArrayEpochs:
         program = model._step_program(
             mode, data.x.shape[1:], data.y.shape[1:] if data.y is not None else None, batch
         )
-        arrays = (data.x, program.prepare_targets(data.y), program.prepare_weights(data.weights))
-        self.program = program
-        program.trainer.hold(*arrays)
+        self.program, self.arrays = program, None
+        if not data.sparse:
+            self.arrays = _prepare(program, *data.dense())
+            program.trainer.hold(*self.arrays)
         done = 0
         while done < self.batches:
             if self.cursor >= data.rows:
@@ -176,18 +187,8 @@ class ArrayEpochs:
                 left = min(left, model.steps_per_execution)
             seconds = SECONDS_PER_CALL if not per_batch else float("inf")
             while left > 0 and self.cursor < data.rows:
-                n = run_batches(
-                    model,
-                    program,
-                    arrays,
-                    self.order,
-                    self.cursor,
-                    data.rows,
-                    batch,
-                    left,
-                    totals,
-                    seconds,
-                )
+                rows = self._rows(model, mode)
+                n = run_batches(model, program, *rows, batch, left, totals, seconds)
                 self.cursor = min(self.cursor + n * batch, data.rows)
                 done += n
                 left = left - n if per_batch else 0
@@ -198,6 +199,17 @@ class ArrayEpochs:
             if stop():
                 break
         return done
+
+    def _rows(self, model, mode):
+        """`(arrays, order, begin, end)` of what to run next: all that is left or a sparse batch."""
+        data, begin = self.data, self.cursor
+        if self.arrays is not None:
+            return self.arrays, self.order, begin, data.rows
+        rows = slice(begin, begin + data.batch_size)
+        x, y, w = data.dense(rows if self.order is None else self.order[rows])
+        if isinstance(data.y, SparseRows):
+            model._check_targets(self.program, y, mode)
+        return _prepare(self.program, x, y, w), None, 0, len(x)
 
 
 class StreamEpochs:
@@ -211,18 +223,28 @@ class StreamEpochs:
         self.exhausted = False
 
     def close(self):
-        """Nothing is kept."""
+        """Stop what makes batches ahead."""
+        if self.iterator is not None:
+            self.iterator.close()
+            self.iterator = None
+
+    def restart(self):
+        """Let the next run begin with the first batch."""
+        self.close()
+        self.data.restart()
 
     def run(self, model, mode, totals, callbacks, per_batch, stop):
+        self.data.begin_epoch()
         if self.iterator is None or self.steps is None:
-            self.iterator = self.data.epoch()
+            self.close()
+            self.iterator = self.data.epoch(self.steps)
         done = 0
         group = model.steps_per_execution if per_batch else 1
         while self.steps is None or done < self.steps:
             item = next(self.iterator, None)
             if item is None and self.steps is not None and not self.data.once:
                 # A dataset of known length starts again, in the middle of an epoch if need be.
-                self.iterator = self.data.epoch()
+                self.iterator = self.data.epoch(self.steps - done)
                 item = next(self.iterator, None)
             if item is None:
                 self.iterator = None
@@ -243,7 +265,7 @@ class StreamEpochs:
                 mode, x.shape[1:], y.shape[1:] if y is not None else None, len(x)
             )
             model._check_targets(program, y, mode)
-            arrays = (x, program.prepare_targets(y), program.prepare_weights(w))
+            arrays = _prepare(program, x, y, w)
             if per_batch and done % group == 0:
                 callbacks.batch_begin(mode, done)
             run_batches(model, program, arrays, None, 0, len(x), len(x), 1, totals, float("inf"))
@@ -255,7 +277,8 @@ class StreamEpochs:
             else:
                 continue
             if stop():
-                break
+                return done
+        self.data.end_epoch()
         if done == 0 and self.steps is None and self.batches is not None:
             self.exhausted = True
             warnings.warn(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+
 import numpy as np
 
 from pyseq import revision
@@ -15,22 +18,28 @@ ROWS = 256
 def batches(model, source, per_batch):
     """Yield `(rows, batches)`: what to run at once, and how many batches that is."""
     if isinstance(source, loop.StreamEpochs):
-        for i, (x, _, _) in enumerate(source.data.epoch()):
-            if source.steps is not None and i >= source.steps:
-                return
-            x = model._fit_input_rank(x)
-            model._build_for(x.shape)
-            yield x, 1
+        stream = source.data
+        stream.begin_epoch()
+        with contextlib.closing(stream.epoch(source.steps)) as steps:
+            for x, _, _ in itertools.islice(steps, source.steps):
+                x = model._fit_input_rank(x)
+                model._build_for(x.shape)
+                yield x, 1
+        stream.end_epoch()
         return
-    x, size = source.data.x, source.data.batch_size
+    data = source.data
+    x, size = data.x, data.batch_size
     left = source.batches
     if per_batch:
         together = model.steps_per_execution
+    elif data.sparse:
+        together = 1
     else:
         together = 1 if _counts_batches(model, x) else max(1, ROWS // size)
     for begin in range(0, min(len(x), left * size), together * size):
         chunk = x[begin : min(begin + together * size, left * size)]
-        yield chunk, -(-len(chunk) // size)
+        batches = -(-len(chunk) // size)
+        yield to_array(chunk, "predict: x") if data.sparse else chunk, batches
 
 
 def _counts_batches(model, x):

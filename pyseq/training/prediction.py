@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 
 from pyseq.callbacks import CallbackList
@@ -37,19 +39,20 @@ class Prediction:
         callback_list.on_predict_begin()
         self.stop_predicting = False
         outputs, done, first_row = [], 0, 0
-        for rows, batches in predicting.batches(self, source, per_batch):
-            if per_batch:
-                callback_list.batch_begin("predict", done)
-            output = predicting.rows(self, rows, first_row)
-            first_row += len(rows)
-            outputs.append(output)
-            done += batches
-            if per_batch:
-                callback_list.batch_end("predict", done - 1, {"outputs": output})
-            else:
-                callback_list.progress("predict", done - 1, dict)
-            if self.stop_predicting:
-                break
+        with contextlib.closing(predicting.batches(self, source, per_batch)) as parts:
+            for rows, batches in parts:
+                if per_batch:
+                    callback_list.batch_begin("predict", done)
+                output = predicting.rows(self, rows, first_row)
+                first_row += len(rows)
+                outputs.append(output)
+                done += batches
+                if per_batch:
+                    callback_list.batch_end("predict", done - 1, {"outputs": output})
+                else:
+                    callback_list.progress("predict", done - 1, dict)
+                if self.stop_predicting:
+                    break
         callback_list.on_predict_end()
         return predicting.concatenate(outputs)
 

@@ -50,13 +50,14 @@ def profile(model, x, y=None, batch_size=32, steps=20):
     model._check_compiled("profile")
     mode = "train" if y is not None else "test"
     data = inputs.rows_of(model, x, y, None, batch_size, False, None, "profile", None)
-    model._build_for(data.x.shape)
-    y_shape = data.y.shape[1:] if data.y is not None else None
-    program = model._step_program(mode, data.x.shape[1:], y_shape, batch_size)
+    x, y, _ = data.dense(slice(0, batch_size))
+    model._build_for(x.shape)
+    y_shape = y.shape[1:] if y is not None else None
+    program = model._step_program(mode, x.shape[1:], y_shape, batch_size)
     saved = [(v, v.numpy()) for v in (*model.weights, *model.optimizer.variables)]
-    arrays = (data.x, program.prepare_targets(data.y), None)
+    arrays = (x, program.prepare_targets(y), None)
     totals = loop.Totals(model)
-    rows = min(data.rows, batch_size)
+    rows = len(x)
 
     def step():
         loop.run_batches(model, program, arrays, None, 0, rows, batch_size, 1, totals, 1e9)

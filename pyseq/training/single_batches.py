@@ -18,20 +18,19 @@ class SingleBatches:
         program, w = self._programs.get(key) if key else None, None
         if program is None or not (x.flags.c_contiguous and y.flags.c_contiguous):
             self._check_compiled(where)
-            data = inputs.rows_of(
-                self, x, y, sample_weight, len(x), False, None, where, class_weight
-            )
-            self._build_for(data.x.shape)
-            y_shape = data.y.shape[1:] if data.y is not None else None
-            program = self._step_program(mode, data.x.shape[1:], y_shape, data.rows)
-            if key and data.x is x and data.y is y:
+            data = inputs.rows_of(self, x, y, sample_weight, None, False, 1, where, class_weight)
+            rows, targets, w = data.dense()
+            self._build_for(rows.shape)
+            y_shape = targets.shape[1:] if targets is not None else None
+            program = self._step_program(mode, rows.shape[1:], y_shape, data.rows)
+            if key and rows is x and targets is y:
                 self._remember(key, program)
-            x, y, w = data.x, data.y, program.prepare_weights(data.weights)
+            x, y, w = rows, targets, program.prepare_weights(w)
         self._check_targets(program, y, mode)
         self.reset_metrics()
         totals = loop.Totals(self)
-        rows = (x, program.prepare_targets(y), w)
-        loop.run_batches(self, program, rows, None, 0, len(x), len(x), 1, totals, float("inf"))
+        arrays = (x, program.prepare_targets(y), w)
+        loop.run_batches(self, program, arrays, None, 0, len(x), len(x), 1, totals, float("inf"))
         return totals.results()
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):

@@ -16,10 +16,15 @@ class PyDataset:
     `(x, y, sample_weight)`, and `__len__()`, the number of batches. `on_epoch_begin()` and
     `on_epoch_end()` are called around epochs.
 
+    With `workers` above 1, or processes, `fit`, `evaluate` and `predict` make batches ahead of
+    time; they arrive in order, and what `__getitem__` raises is raised there. Threads share the
+    data set. Processes hold copies of it, new for every epoch; their `random` and `numpy.random`
+    are seeded for each batch, so that copies do not draw the same numbers.
+
     Args:
-        workers: threads that may make batches ahead of time.
-        use_multiprocessing: accepted for compatibility; batches are made in threads.
-        max_queue_size: how many batches may wait.
+        workers: how many batches are made at once.
+        use_multiprocessing: make them in processes rather than threads.
+        max_queue_size: how many batches may be in the making or wait.
 
     >>> class Squares(PyDataset):
     ...     def __len__(self):

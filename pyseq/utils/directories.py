@@ -79,6 +79,8 @@ def image_dataset_from_directory(
 ):
     """Return batches of images (bmp, gif, jpeg, png), float32 in [0, 255], and their classes.
 
+    Images of 16 bits come in 8, the upper ones; what a file says about rotation is left alone.
+
     Args:
         directory: folder with one folder per class.
         labels: `"inferred"` from the folders, None for none, or a list of integers, one for each
@@ -121,7 +123,8 @@ def image_dataset_from_directory(
     images.pillow(where)
 
     def read(path):
-        image = images.load_img(path, color_mode=color_mode)
+        image = images.eight_bits(images.open_img(path, where))
+        image = images.to_color_mode(image, color_mode, where)
         x = images.img_to_array(image, "channels_last", "float32")
         if crop_to_aspect_ratio:
             x = images.crop_to_aspect(x, size)

@@ -110,16 +110,17 @@ def load_img(
         target_size: `(height, width)` to resize to, or None.
         interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"hamming"`, `"box"`, `"lanczos"`.
         keep_aspect_ratio: cut to the shape of `target_size` first.
+
+    Gray images of 16 and 32 bits stay so in mode `"grayscale"`; in the others Pillow cuts off what
+    is above 255.
+
+    Raises:
+        PIL.UnidentifiedImageError: the file is no image, or only a part of one.
     """
     image = pillow("load_img")
-    if isinstance(path, io.BytesIO):
-        img = image.open(path)
-    elif isinstance(path, (str, bytes, os.PathLike)):
-        with open(path, "rb") as file:
-            img = image.open(io.BytesIO(file.read()))
-    else:
+    if not isinstance(path, (io.BytesIO, str, bytes, os.PathLike)):
         raise TypeError(f"load_img(path): expected a path or io.BytesIO, got {type(path).__name__}")
-    img = to_color_mode(img, color_mode, "load_img")
+    img = to_color_mode(open_img(path, "load_img"), color_mode, "load_img")
     if target_size is None:
         return img
     size = (target_size[1], target_size[0])
@@ -140,6 +141,35 @@ def load_img(
     return img.resize(size, method, box=box)
 
 
+def open_img(path, where):
+    """Return the Pillow image of a file or `io.BytesIO`, decoded; errors name the file."""
+    image = pillow(where)
+    if isinstance(path, io.BytesIO):
+        data = path
+    else:
+        with open(path, "rb") as file:
+            data = io.BytesIO(file.read())
+    try:
+        img = image.open(data)
+        img.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise image.UnidentifiedImageError(
+            f"{where}: expected an image in {path}, got {error}; mend or remove the file"
+        ) from error
+    return img
+
+
+def eight_bits(img):
+    """Return a Pillow image with samples of 8 bits: of deeper integers the upper byte of 16.
+
+    Pillow itself cuts everything above 255 off.
+    """
+    if not img.mode.startswith("I"):
+        return img
+    x = np.clip(np.asarray(img) >> 8, 0, 255).astype(np.uint8)
+    return pillow("eight_bits").fromarray(x)
+
+
 def to_color_mode(img, color_mode, where):
     """Return a Pillow image converted to `"grayscale"`, `"rgb"` or `"rgba"`."""
     if color_mode not in COLOR_MODES:
@@ -148,7 +178,12 @@ def to_color_mode(img, color_mode, where):
         )
     mode = COLOR_MODES[color_mode]
     keeps = img.mode in _GRAY_MODES if color_mode == "grayscale" else img.mode == mode
-    return img if keeps else img.convert(mode)
+    if keeps:
+        return img
+    if img.mode == "P" and isinstance(img.info.get("transparency"), bytes):
+        # Pillow warns where it drops the transparency of a palette at once.
+        img = img.convert("RGBA")
+    return img.convert(mode)
 
 
 def _triangle(x):

@@ -45,6 +45,7 @@ LATE = {
     ("summary", "rich.markup"): "tables on a terminal",
     ("summary", "rich.table"): "tables on a terminal",
     ("training.files", ".saving.saving_api"): "archives and all file formats",
+    ("training.workers", "multiprocessing"): "processes, where a data set asks for them",
     ("utils.files", "urllib.error"): "the network",
     ("utils.files", "urllib.request"): "the network",
     ("utils.graphs", "pydot"): "plots of models",

@@ -6,7 +6,8 @@ import numpy as np
 
 from pyseq.layers.preprocessing.base import _NumPyLayer, encoded_shape
 from pyseq.layers.preprocessing.hashing import token_array
-from pyseq.layers.preprocessing.lookup import _DROPPED, StringLookup, check_vocabulary_config
+from pyseq.layers.preprocessing.index_lookup import DROPPED, check_vocabulary_config
+from pyseq.layers.preprocessing.lookup import StringLookup
 from pyseq.layers.preprocessing.numeric import _check_mode, _reject_sparse
 from pyseq.registry import serialization
 from pyseq.registry.registration import builtin
@@ -208,14 +209,15 @@ class TextVectorization(_NumPyLayer):
 
     def apply(self, x, training):
         single = np.ndim(x) == 0
-        rows = self._tokens(np.atleast_1d(x))
         lookup = self._lookup_layer
+        lookup.require_vocabulary(self.name)
+        rows = self._tokens(np.atleast_1d(x))
         longest = max((len(row) for row in rows), default=0)
         length = self._output_sequence_length
         length = longest if length is None else length
         if self.output_mode != "int":
             length = longest
-        indices = np.full((len(rows), length), 0 if self.output_mode == "int" else _DROPPED)
+        indices = np.full((len(rows), length), 0 if self.output_mode == "int" else DROPPED)
         for i, row in enumerate(rows):
             cut = row[:length]
             if cut:
@@ -274,7 +276,7 @@ class TextVectorization(_NumPyLayer):
             "vocabulary": lookup["vocabulary"],
             "idf_weights": lookup["idf_weights"],
             "encoding": self._encoding,
-            "vocabulary_size": self.vocabulary_size(),
+            "vocabulary_size": lookup["vocabulary_size"],
         }
 
     @classmethod
