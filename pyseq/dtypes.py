@@ -109,3 +109,24 @@ def result_type(*dtypes):
     if "uint64" in integers and any(n.startswith("int") for n in integers):
         return settings.floatx
     return np.result_type(*integers).name
+
+
+def check_numbers(value, where):
+    """Raise a ValueError if there is None in a number, list or array, where it would become NaN.
+
+    >>> check_numbers([[1.0, 2.0]], "mean")
+    """
+    if isinstance(value, np.ndarray) and value.dtype.kind != "O":
+        return
+    if _has_none(value):
+        raise ValueError(
+            f"{where}: expected numbers only, got None among them; replace it by a number"
+        )
+
+
+def _has_none(value):
+    if isinstance(value, np.ndarray) and value.dtype.kind == "O":
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return any(map(_has_none, value))
+    return value is None

@@ -6,6 +6,7 @@ It is imported when the question first comes.
 
 from __future__ import annotations
 
+import functools
 import importlib
 
 _ANSWERED_BY = {
@@ -38,6 +39,20 @@ _ANSWERED_BY = {
 }
 _answers = {}
 
+# Where the built-in objects of a family are defined, for files that name them.
+_FAMILIES = {
+    "": "pyseq.sequential",
+    "activations": "pyseq.activations",
+    "constraints": "pyseq.constraints",
+    "initializers": "pyseq.initializers",
+    "layers": "pyseq.layers",
+    "losses": "pyseq.losses",
+    "metrics": "pyseq.metrics",
+    "optimizers": "pyseq.optimizers",
+    "optimizers.schedules": "pyseq.schedules",
+    "regularizers": "pyseq.regularizers",
+}
+
 
 def answers(question):
     """Decorator: the function answers `question`."""
@@ -56,3 +71,13 @@ def ask(question, *args, **kwargs):
         importlib.import_module(_ANSWERED_BY[question])
         answer = _answers[question]
     return answer(*args, **kwargs)
+
+
+@functools.cache
+def load_family(family=None):
+    """Import what defines the built-in objects of a family; of all without a name."""
+    for name in _FAMILIES if family is None else [family]:
+        if name in _FAMILIES:
+            importlib.import_module(_FAMILIES[name])
+        if name == "layers":
+            ask("load_layers")

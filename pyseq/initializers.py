@@ -20,9 +20,6 @@ from pyseq.registry.serialization import (
     serialize_keras_object,
 )
 
-# Files of the TensorFlow 1 era hold the dtype of the weight in the initializer.
-_RETIRED = {"dtype": (None, "float32", "float64")}
-
 
 def _register(cls=None, aliases=()):
     def decorate(cls):
@@ -53,7 +50,7 @@ class Initializer:
     @classmethod
     def from_config(cls, config):
         """Return the initializer that `get_config` described."""
-        return construct(cls, config, _RETIRED)
+        return construct(cls, config)
 
     def clone(self):
         """Return a new initializer with the same arguments."""
@@ -100,6 +97,7 @@ class Constant(Initializer):
     """
 
     def __init__(self, value=0.0):
+        dtypes.check_numbers(value, "Constant(value)")
         self.value = value
 
     def __call__(self, shape, dtype=None):
@@ -115,7 +113,7 @@ class Constant(Initializer):
         config = dict(config)
         if isinstance(config.get("value"), dict):
             config["value"] = deserialize_keras_object(config["value"])
-        return construct(cls, config, _RETIRED)
+        return construct(cls, config)
 
 
 @_register(aliases=("IdentityInitializer",))
@@ -476,7 +474,7 @@ class STFT(Initializer):
         config = dict(config)
         if isinstance(config.get("window"), dict):
             config["window"] = deserialize_keras_object(config["window"])
-        return construct(cls, config, _RETIRED)
+        return construct(cls, config)
 
 
 def compute_fans(shape, input_axes=None, output_axes=None):

@@ -8,6 +8,8 @@ NumPy backend of Keras.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import math
 import random as python_random
 import threading
@@ -119,15 +121,83 @@ def seed_state(seed):
     return np.array([_check_seed(seed) & _WORD, 0], dtype=np.uint32)
 
 
-def draw_seed(seed):
+def draw_seed(seed, drawn=None):
     """Return a 63-bit integer seed for a compiled op, different for each `[seed, counter]`.
 
     The pair is mixed by the finalizer of SplitMix64 (Steele, Lea and Flood, 2014), so that
     neighbouring pairs give unrelated streams.
 
+    Args:
+        seed: see the module.
+        drawn: the seed that an earlier op of the same layer was given, to be used again.
+
     >>> draw_seed(1) == draw_seed(1), draw_seed(1) == draw_seed(2)
     (True, False)
     """
+    noted = _noted.get()
+    if noted is None:
+        return _mixed_seed(seed) if drawn is None else drawn
+    seeds, given = noted
+    value = next(given, None)
+    if value is None:
+        value = _mixed_seed(seed) if drawn is None else drawn
+    seeds.append(value)
+    return value
+
+
+_noted: contextvars.ContextVar = contextvars.ContextVar("pyseq_op_seeds", default=None)
+
+
+@contextlib.contextmanager
+def noting_seeds(given=()):
+    """Note the seeds of all ops that are made inside; yields the list of them.
+
+    Args:
+        given: seeds noted earlier, which the ops get again.
+
+    >>> with noting_seeds() as first:
+    ...     a = draw_seed(None)
+    >>> with noting_seeds(first):
+    ...     draw_seed(None) == a
+    True
+    """
+    seeds = []
+    token = _noted.set((seeds, iter(given)))
+    try:
+        yield seeds
+    finally:
+        _noted.reset(token)
+
+
+def streams():
+    """Return the positions of Python's, NumPy's and the global generator.
+
+    >>> position = streams()
+    >>> a = uniform((3,))
+    >>> set_streams(position)
+    >>> np.array_equal(a, uniform((3,)))
+    True
+    """
+    generator = _global_generator
+    return {
+        "python": python_random.getstate(),
+        "numpy": np.random.get_state(legacy=False),
+        "global": None if generator is None else generator.state.copy(),
+    }
+
+
+def set_streams(position):
+    """Go back to positions that `streams` returned; lists may stand for its tuples."""
+    version, words, gauss = position["python"]
+    python_random.setstate((version, tuple(words), gauss))
+    np.random.set_state(position["numpy"])
+    state = position["global"]
+    reset_global_seed_generator(None if state is None else 0)
+    if state is not None:
+        global_seed_generator().state[:] = state
+
+
+def _mixed_seed(seed):
     high, low = (int(word) for word in seed_state(seed))
     mixed = ((high << 32 | low) + 0x9E3779B97F4A7C15) & _QWORD
     mixed = ((mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9) & _QWORD

@@ -380,7 +380,7 @@ def clone_model(
         else:
             new.add(copy_of(layer))
     if model.compiled:
-        new.compile_from_config(copy.deepcopy(model.get_compile_config()))
+        new.compile_like(model)
     return new
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import _core, hooks, symbolic
+from pyseq import _core, dtypes, hooks, symbolic
 
 
 class Variable:
@@ -32,6 +32,7 @@ class Variable:
             initializer = hooks.ask("initializer", initializer)
             initializer = initializer(tuple(shape), dtype=dtype or "float32")
         value = np.asarray(initializer)
+        dtypes.check_numbers(value, path or name)
         if dtype is None:
             dtype = "float32" if value.dtype.kind == "f" else value.dtype.name
         self.name = name
@@ -136,6 +137,7 @@ class Variable:
             raise ValueError(
                 f"{self.path}: expected a value of shape {self.shape}, got {value.shape}"
             )
+        dtypes.check_numbers(value, self.path)
         if self._storage is None:
             self._array[...] = value
             if self._twin is not None:

@@ -30,8 +30,7 @@ class _Random(Layer):
 
     def op_seed(self):
         """The seed of this layer's op: the same at every lowering of the layer."""
-        if self._drawn is None:
-            self._drawn = random.draw_seed(self.seed)
+        self._drawn = random.draw_seed(self.seed, self._drawn)
         return self._drawn
 
     def _check_rate(self, rate, below_one=False):

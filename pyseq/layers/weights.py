@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import constraints, initializers, naming, regularizers, symbolic
+from pyseq import constraints, dtypes, initializers, naming, regularizers, symbolic
 from pyseq.registry import limits
 from pyseq.variable import Variable
 
@@ -69,7 +69,7 @@ class Weighted:
 
     def _track_variable(self, variable):
         """A variable that became an attribute is a weight, like those of `add_weight`."""
-        if all(variable is not known for known in self._own_variables()):
+        if all(variable is not known for known in self.weights):
             if variable.trainable:
                 self._trainable_variables.append(variable)
             else:
@@ -154,6 +154,7 @@ class Weighted:
                     f"{self.name}.set_weights: expected shape {variable.shape} for "
                     f"`{variable.path}`, got {array.shape}"
                 )
+            dtypes.check_numbers(array, f"{self.name}.set_weights({variable.path})")
         for variable, array in zip(variables, arrays):
             variable.assign(array)
 

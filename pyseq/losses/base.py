@@ -10,6 +10,7 @@ import numpy as np
 
 from pyseq import dtype_policies, naming, revision, settings
 from pyseq.registry.registration import builtin, builtin_name, to_snake_case
+from pyseq.registry.retired import modern_arguments
 from pyseq.registry.serialization import (
     construct,
     deserialize_keras_object,
@@ -242,10 +243,6 @@ class Loss(revision.Noted):
     @classmethod
     def from_config(cls, config):
         """Return the loss that `get_config` described."""
-        config = dict(config)
-        # Keras 2 wrote "auto", which meant today's default wherever a Sequential model trained.
-        if config.get("reduction") == "auto":
-            config["reduction"] = "sum_over_batch_size"
         return construct(cls, config)
 
     def __repr__(self):
@@ -315,7 +312,7 @@ class LossFunctionWrapper(Loss):
 
     @classmethod
     def from_config(cls, config):
-        config = dict(config)
+        config = modern_arguments(cls, config)
         if isinstance(config.get("fn"), dict):
             config["fn"] = deserialize_keras_object(config["fn"], family=("losses", "metrics"))
         return super().from_config(config)

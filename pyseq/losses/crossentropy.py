@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from pyseq import settings
+from pyseq import dtypes, settings
 from pyseq.losses.base import (
     BuiltinLoss,
     as_floats,
@@ -184,6 +184,7 @@ def categorical_focal_crossentropy(
     y_true, y_pred = _categorical(y_true, y_pred, label_smoothing, where)
     p = _softmax(y_pred, axis) if from_logits else y_pred
     p = _clip(p / np.sum(p, axis=axis, keepdims=True))
+    dtypes.check_numbers(alpha, "categorical_focal_crossentropy(alpha)")
     weight = np.power(1 - p, p.dtype.type(gamma)) * as_array(alpha, dtype=p.dtype)
     return np.sum(weight * (-y_true * np.log(p)), axis=axis)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import settings
+from pyseq import dtypes, settings
 from pyseq.losses.base import divide_no_nan
 from pyseq.metrics.base import ACCUMULATOR, Metric
 from pyseq.metrics.confusion import confusion_counts, spread_evenly
@@ -223,6 +223,9 @@ class AUC(_FourCounts):
             summation_method, SUMMATION_METHODS, str.lower, "AUC(summation_method)"
         )
         self._init_from_thresholds = thresholds is not None
+        for key, value in (("thresholds", thresholds), ("label_weights", label_weights)):
+            if value is not None:
+                dtypes.check_numbers(value, f"AUC({key})")
         if thresholds is not None:
             inner = sorted(thresholds)
             self.num_thresholds = len(inner) + 2

@@ -12,6 +12,7 @@ from pyseq.losses.base import (
 )
 from pyseq.metrics.base import ACCUMULATOR, Metric
 from pyseq.registry.registration import builtin, builtin_name
+from pyseq.registry.retired import modern_arguments
 from pyseq.registry.serialization import deserialize_keras_object, serialize_keras_object
 
 # One value for a batch, or values that depend on the other rows: no sum over rows.
@@ -180,7 +181,7 @@ class MeanMetricWrapper(Mean):
 
     @classmethod
     def from_config(cls, config):
-        config = dict(config)
+        config = modern_arguments(cls, config)
         if isinstance(config.get("fn"), dict):
             config["fn"] = deserialize_keras_object(config["fn"], family=("metrics", "losses"))
         return super().from_config(config)

@@ -14,11 +14,11 @@ import numpy as np
 from pyseq import naming, revision, settings
 from pyseq.optimizers.state import State
 from pyseq.optimizers.steps import Steps
+from pyseq.registry.left_out import serialize_part
 from pyseq.registry.registration import builtin, to_snake_case
 from pyseq.registry.serialization import (
     construct,
     deserialize_keras_object,
-    serialize_keras_object,
 )
 from pyseq.variable import Variable
 
@@ -231,7 +231,8 @@ class Optimizer(State, Steps, revision.Noted):
         if isinstance(self._learning_rate, Variable):
             rate = float(self._learning_rate)
         else:
-            rate = serialize_keras_object(self._learning_rate)
+            what = f"learning_rate of {self.name}"
+            rate = serialize_part(self._learning_rate, what, self._present_rate)
         names = (
             "weight_decay",
             "clipnorm",

@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 
 from pyseq import initializers, settings
-from pyseq.schedules import LearningRateSchedule
+from pyseq.registry.serialization import serialize_keras_object
+from pyseq.schedules import ExponentialDecay, LearningRateSchedule
 from pyseq.variable import Variable
 
 
@@ -45,6 +46,11 @@ class State:
         if isinstance(self._learning_rate, LearningRateSchedule):
             return float(self._learning_rate(iteration))
         return float(self._learning_rate())
+
+    def _present_rate(self):
+        """A schedule that stays where this one is: with it, there are as many variables."""
+        rate = self._rate_at(int(self._iterations))
+        return serialize_keras_object(ExponentialDecay(rate, decay_steps=1, decay_rate=1.0))
 
     @property
     def has_schedule(self):
@@ -196,14 +202,31 @@ class State:
         for i, variable in enumerate(self.variables):
             store[str(i)] = variable.numpy()
 
+    def saved_variables(self, shapes):
+        """Return those of `variables` that arrays of these shapes are for, in order, or None.
+
+        Keras 2 did not save the learning rate with the state.
+        """
+        shapes = list(shapes)
+        without = [v for v in self.variables if v is not self._learning_rate]
+        for variables in (self.variables, without):
+            if [v.shape for v in variables] == shapes:
+                return variables
+        return None
+
     def load_own_variables(self, store):
         """Read `variables` from `store`; another number of them is skipped with a warning."""
-        if len(store.keys()) != len(self.variables):
+        variables = self.variables
+        if len(store.keys()) == len(variables) - 1:
+            variables = self.saved_variables(
+                np.shape(store[str(i)]) for i in range(len(variables) - 1)
+            )
+        if variables is None or len(store.keys()) != len(variables):
             warnings.warn(
                 f"{self.name}: the file holds {len(store.keys())} optimizer variables, the "
                 f"optimizer has {len(self.variables)}; its state is not loaded",
                 stacklevel=2,
             )
             return
-        for i, variable in enumerate(self.variables):
+        for i, variable in enumerate(variables):
             variable.assign(np.asarray(store[str(i)]))

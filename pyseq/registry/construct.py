@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import inspect
 
+from pyseq.registry.retired import modern_arguments
 
-def construct(cls, config, retired=None):
+
+def construct(cls, config):
     """Return `cls(**config)` after checking every key of `config` against the constructor.
 
     Args:
         cls: class whose `__init__` names its arguments.
-        config: `{argument: value}`.
-        retired: `{argument: accepted values}` of arguments that old files may hold; they are
-            dropped when they have one of these values.
+        config: `{argument: value}`, with retired arguments as old files hold them.
 
     Raises:
-        ValueError: an unknown argument, a retired one with another value, or a missing one.
+        ValueError: an unknown argument, a retired one with an unsupported value, or a missing one.
     """
     if not isinstance(config, dict):
         raise TypeError(f"{cls.__name__}.from_config: expected a dict, got {config!r}")
+    config = modern_arguments(cls, config)
     # object.__init__ claims to take anything.
     own_init = cls.__init__ is not object.__init__
     parameters = inspect.signature(cls).parameters if own_init else {}
@@ -29,15 +30,10 @@ def construct(cls, config, retired=None):
     for key, value in config.items():
         if key in allowed or open_ended:
             arguments[key] = value
-        elif retired is None or key not in retired:
+        else:
             raise ValueError(
                 f"{cls.__name__}.from_config: expected arguments among {allowed}, got {key!r}; "
                 f"remove it or update pyseq"
-            )
-        elif value not in retired[key]:
-            raise ValueError(
-                f"{cls.__name__}.from_config: expected the retired argument {key!r} to be one of "
-                f"{list(retired[key])}, got {value!r}; pyseq does not support it"
             )
     missing = [
         n

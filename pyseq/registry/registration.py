@@ -10,7 +10,6 @@ names such as `"my_package>MyLayer"` to user objects; it is filled by
 from __future__ import annotations
 
 import contextvars
-import functools
 import inspect
 import re
 import types
@@ -97,28 +96,22 @@ def lookup_builtin(family, name):
     'Zeros'
     """
     found = _BUILTINS.get((_join(family), name))
-    if found is None and family == "layers":
-        _load_layers()
+    if found is None:
+        # Each object enters the table when its module is imported.
+        hooks.load_family(family)
         found = _BUILTINS.get((_join(family), name))
     return found
 
 
-@functools.cache
-def _load_layers():
-    """Import all layers: each enters the table when its module is imported."""
-    hooks.ask("load_layers")
-
-
 def builtins_named(name):
     """Return every `(module, object)` pair whose built-in name or alias is `name`."""
-    _load_layers()
+    hooks.load_family()
     return list(_BUILTINS_BY_NAME.get(name, ()))
 
 
 def builtin_objects(family):
     """Return `{name: object}` for the canonical names and aliases of one family."""
-    if family == "layers":
-        _load_layers()
+    hooks.load_family(family)
     module = _join(family)
     return {key: obj for (mod, key), obj in _BUILTINS.items() if mod == module}
 

@@ -20,7 +20,8 @@ import difflib
 
 import numpy as np
 
-from pyseq.registry import registration
+from pyseq import dtypes
+from pyseq.registry import registration, retired
 from pyseq.registry.construct import construct as construct
 
 MAX_NESTING = 100
@@ -163,6 +164,9 @@ def _serialize_instance(obj):
         extra = getter() if getter is not None else None
         if extra is not None:
             config[key] = serialize_dict(extra)
+    if "left_out" in config.get("compile_config", ()):
+        # Keras passes all of a compile_config to `compile`.
+        config["left_out"] = config["compile_config"].pop("left_out")
     return _record_saved(obj, config)
 
 
@@ -320,6 +324,7 @@ def _array_from_config(value, dtype):
             f"deserialize_keras_object: expected an array dtype of {sorted(_ARRAY_DTYPES)}, "
             f"got {dtype!r}"
         )
+    dtypes.check_numbers(value, "deserialize_keras_object")
     return np.array(value, dtype=dtype)
 
 
@@ -351,6 +356,9 @@ def _deserialize_function(config, custom_objects, family):
 
 
 def _deserialize_instance(config, custom_objects, family):
+    config = retired.modern(
+        config, lambda name: registration.get_registered_object(name, custom_objects) is not None
+    )
     class_name = config["class_name"]
     inner = config["config"] if config["config"] is not None else {}
     if not isinstance(inner, dict):
@@ -376,7 +384,7 @@ def _deserialize_instance(config, custom_objects, family):
         )
     with registration.CustomObjectScope(custom_objects):
         try:
-            instance = cls.from_config(dict(inner))
+            instance = cls.from_config(retired.modern_arguments(cls, dict(inner)))
         except TypeError as error:
             raise TypeError(
                 f"deserialize_keras_object: {class_name} could not be built from its config "
@@ -385,7 +393,8 @@ def _deserialize_instance(config, custom_objects, family):
         if config.get("build_config") and not getattr(instance, "built", True):
             instance.build_from_config(config["build_config"])
         if config.get("compile_config") and hasattr(instance, "compile_from_config"):
-            instance.compile_from_config(config["compile_config"])
+            left_out = {"left_out": config["left_out"]} if "left_out" in config else {}
+            instance.compile_from_config({**config["compile_config"], **left_out})
     if loaded is not None and shared_id is not None:
         loaded[shared_id] = instance
     return instance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import numpy as np
@@ -43,7 +44,32 @@ def export_model(model, filepath, format="pyseq", input_signature=None, **kwargs
     x = rng.integers(0, 2, (3, *shape)).astype("int64" if 0 in graph.int64 else graph.dtype)
     storages = [v._storage for v in graph.variables]
     program, path = graph.program(output), os.fspath(filepath)
+    _remove_stale(path)
     try:
         _core.export_model(program, storages, path, x)
     except ValueError:  # a table of one row takes no other id than 0
         _core.export_model(program, storages, path, np.zeros_like(x))
+
+
+def _remove_stale(path):
+    """Remove what killed processes left: `<path>.tmp<process>`, as the core writes it."""
+    folder, base = os.path.split(path)
+    if os.name != "posix" or not os.path.isdir(folder or "."):
+        return
+    for name in os.listdir(folder or "."):
+        process = name.removeprefix(f"{base}.tmp")
+        if process != name and process.isascii() and process.isdigit() and not _runs(int(process)):
+            with contextlib.suppress(OSError):
+                os.remove(os.path.join(folder, name))
+
+
+def _runs(process):
+    if process == os.getpid():  # of an earlier one with this number
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -111,6 +111,11 @@ class H5Reader:
 
     # --- datasets
 
+    def shape(self, path):
+        """Return the shape of the dataset at a path, () of anything else, without reading it."""
+        parent, _, name = path.rpartition("/")
+        return tuple(getattr(self.group(parent)._open(name), "shape", None) or ())
+
     def array(self, path, shape=None, finite=True):
         """Read the dataset at a path as a NumPy array of numbers.
 

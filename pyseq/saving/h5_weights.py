@@ -63,6 +63,14 @@ class VariableReader:
     def keys(self):
         return [name for reader in self._readers for name in reader.names()]
 
+    def shapes(self):
+        """Shapes of the variables "0", "1", ..., as far as there are some, without reading them."""
+        shapes = []
+        while (key := str(len(shapes))) in self:
+            reader = next(reader for reader in self._readers if key in reader)
+            shapes.append(reader.shape(key))
+        return shapes
+
     def __len__(self):
         return len(self.keys())
 
@@ -118,9 +126,14 @@ def read(model, find, where, skip_mismatch=False, finite=True, fresh=False):
     skipped = []
     try:
         for path, obj in objects:
+            reader = find(path)
             variables = tree.own_variables(obj)
+            if isinstance(obj, Optimizer):
+                stored = VariableReader(reader, {})
+                if len(stored) != len(variables):
+                    variables = obj.saved_variables(stored.shapes()) or ()
             shapes = {str(i): v.shape for i, v in enumerate(variables)}
-            store = VariableReader(find(path), shapes, finite)
+            store = VariableReader(reader, shapes, finite)
             if isinstance(obj, Optimizer) and _has_no_state(obj, store, fresh):
                 continue
             part = Snapshot([(path, obj)]) if skip_mismatch else None

@@ -6,17 +6,15 @@ import datetime
 import io
 import json
 import os
-import shutil
 import stat
-import tempfile
 import warnings
 import zipfile
 
 from pyseq._version import __version__
-from pyseq.registry import limits, serialization
+from pyseq.registry import limits, registration, serialization
 from pyseq.saving import h5_weights, safe_json, tree
 from pyseq.saving.archive import ASSETS, CONFIG, METADATA, WEIGHTS, ModelArchive
-from pyseq.saving.atomic import write_atomically
+from pyseq.saving.atomic import write_atomically, write_directory_atomically
 from pyseq.saving.h5_reader import open_h5
 
 # The version of Keras whose format is written.
@@ -75,24 +73,14 @@ def save_directory(model, path):
                 f"{path}: expected no directory, or one of a saved model, got other files; choose "
                 "another name"
             )
-    parent = os.path.dirname(path)
-    temporary = tempfile.mkdtemp(prefix=f".{os.path.basename(path)}.", dir=parent)
-    try:
+
+    def write(folder):
         for name, data in _contents(model):
-            target = os.path.join(temporary, name)
+            target = os.path.join(folder, name)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             write_atomically(target, lambda file, data=data: file.write(data))
-        os.chmod(temporary, 0o755)
-        if os.path.exists(path):
-            old = tempfile.mkdtemp(prefix=f".{os.path.basename(path)}.old.", dir=parent)
-            os.replace(path, os.path.join(old, "model"))
-            os.replace(temporary, path)
-            shutil.rmtree(old)
-        else:
-            os.replace(temporary, path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+
+    write_directory_atomically(path, write)
 
 
 # --- reading
@@ -149,7 +137,11 @@ def load(source, where, custom_objects=None, compile=True, finite=True):
     is_directory = isinstance(source, str) and os.path.isdir(source)
     kind = ModelDirectory if is_directory else ModelArchive
     with kind(source, where) as archive:
-        config = safe_json.loads(archive.read(CONFIG), f"{where}/{CONFIG}")
+        text = archive.read(CONFIG)
+        config = safe_json.loads(text, f"{where}/{CONFIG}")
+        if METADATA in archive.members:
+            metadata = safe_json.loads(archive.read(METADATA), f"{where}/{METADATA}")
+            warn_of_changes(text.decode(), metadata.get("keras_version"), custom_objects, where)
         if not compile:
             config["compile_config"] = None
         with limits.loading(archive.size(WEIGHTS), where):
@@ -190,6 +182,27 @@ def model_from_config(config, custom_objects, where):
             "another object"
         )
     return model
+
+
+def warn_of_changes(text, version, custom_objects, where):
+    """Warn where Keras 2 meant something else by a name that Keras 3 still has.
+
+    Args:
+        text: JSON of the model's description.
+        version: of the Keras that wrote it, or None.
+        custom_objects: what the caller gave.
+        where: the file.
+    """
+    name = "hard_sigmoid"
+    if not str(version).startswith(("1.", "2.")) or f'"{name}"' not in text:
+        return
+    if registration.get_registered_object(name, custom_objects) is None:
+        warnings.warn(
+            f"{where}: hard_sigmoid was clip(0.2 x + 0.5, 0, 1) when Keras {version} wrote this, "
+            "and is clip(x / 6 + 0.5, 0, 1) now, so that predictions differ; register a function "
+            "of the old kind as custom_objects={'hard_sigmoid': ...} to keep them",
+            stacklevel=4,
+        )
 
 
 def _count_layers(config):

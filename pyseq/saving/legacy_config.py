@@ -1,53 +1,12 @@
-"""Configurations of older files: Keras 2 and the `.h5` format.
+"""Descriptions in older `.h5` files: of the model, and of what `compile` was given.
 
-They name classes without modules, hold arguments that are gone, and describe metrics and losses by
-wrappers. Here they become what Keras 3 writes; what pyseq cannot do is refused where it is built.
+Names and arguments that are gone are the business of `pyseq.registry.retired`, for all formats;
+here is what only `.h5` files do: objects without modules, names of metrics as wrappers.
 """
 
 from __future__ import annotations
 
-# Arguments without effect, or whose only accepted values mean what the layers do anyway.
-_ANY = object()
-_RETIRED_LAYER = {
-    "time_major": (False,),
-    "implementation": _ANY,
-    "input_dtype": _ANY,
-    "fused": _ANY,
-    "virtual_batch_size": (None,),
-    "adjustment": (None,),
-    "ragged": (False,),
-    "sparse": (False,),
-    "batch_size": _ANY,
-    "autocast": (True,),
-    "synchronized": (False,),
-    "experimental_run_tf_function": _ANY,
-    "quantization_config": (None,),
-}
-_RETIRED_OPTIMIZER = {
-    "decay": (0, 0.0, None),
-    "is_legacy_optimizer": (False,),
-    "jit_compile": _ANY,
-    "use_locking": _ANY,
-}
-_ACCEPTED = {
-    "InputLayer": ("ragged", "sparse"),
-    "BatchNormalization": ("synchronized",),
-    "Dense": ("quantization_config",),
-}
-
-
-def _without(config, table, kept, where):
-    result = {}
-    for key, value in config.items():
-        accepted = table.get(key)
-        if accepted is None or key in kept:
-            result[key] = value
-        elif accepted is not _ANY and value not in accepted:
-            raise ValueError(
-                f"{where}: expected the retired argument {key} to be one of {list(accepted)}, got "
-                f"{value!r}; pyseq does not support it"
-            )
-    return result
+from pyseq.registry import registration
 
 
 def _is_object(value):
@@ -56,60 +15,16 @@ def _is_object(value):
     )
 
 
-def modern_model(config):
-    """Return the description of a Sequential as Keras 3 would write it.
-
-    Raises:
-        ValueError: it is none, or an argument has a value that pyseq does not support.
-    """
-    if not _is_object(config) or config["class_name"] not in ("Sequential", "Functional", "Model"):
+def check_model(config):
+    """Raise a ValueError unless a description is that of a Sequential."""
+    name = config.get("class_name") if isinstance(config, dict) else config
+    if name in ("Functional", "Model"):
         raise ValueError(
-            f"model_config: expected a Sequential model, got {str(config.get('class_name'))!r}"
+            f"model_config: expected a Sequential model, got a {name} one, whose layers may "
+            "branch; rebuild it as Sequential([...]) and load its weights by name"
         )
-    if config["class_name"] != "Sequential":
-        raise ValueError(
-            f"model_config: expected a Sequential model, got a {config['class_name']} one, whose "
-            "layers may branch; rebuild it as Sequential([...]) and load its weights by name"
-        )
-    inner = config["config"]
-    if isinstance(inner, list):  # before Keras 2.2.3
-        inner = {"layers": inner}
-    layers = inner.get("layers")
-    if not isinstance(layers, list) or not all(_is_object(layer) for layer in layers):
-        raise ValueError("model_config: expected a list of layers, got none")
-    modern = {"layers": [_modern_layer(layer) for layer in layers]}
-    for key in ("name", "trainable", "build_input_shape"):
-        if inner.get(key) is not None:
-            modern[key] = inner[key]
-    return {"module": "keras", "class_name": "Sequential", "config": modern,
-            "registered_name": None}
-
-
-def _modern_layer(layer):
-    if "module" in layer:
-        return layer
-    name = layer["class_name"]
-    if name in ("Sequential", "Functional", "Model"):
-        return modern_model(layer)
-    config = layer["config"]
-    if not isinstance(config, dict):
-        raise ValueError(f"{name}: expected a dict of arguments, got {config!r}")
-    where = config.get("name", name)
-    config = _without(config, _RETIRED_LAYER, _ACCEPTED.get(name, ()), where)
-    if name == "InputLayer" and "batch_input_shape" in config:
-        config["batch_shape"] = config.pop("batch_input_shape")
-    axis = config.get("axis")
-    if isinstance(axis, list) and len(axis) == 1 and name == "BatchNormalization":
-        config["axis"] = axis[0]
-    dtype = config.get("dtype")
-    if _is_object(dtype) and "module" not in dtype:
-        config["dtype"] = dtype["config"].get("name", "float32")
-    for key, value in config.items():
-        if key in ("layer", "cell", "forward_layer", "backward_layer") and _is_object(value):
-            config[key] = _modern_layer(value)
-        elif key == "cells" and isinstance(value, list):
-            config[key] = [_modern_layer(v) if _is_object(v) else v for v in value]
-    return {"class_name": name, "config": config}
+    if not _is_object(config) or name != "Sequential":
+        raise ValueError(f"model_config: expected a Sequential model, got {str(name)!r}")
 
 
 # Keras 3 finds these without a module, so that Keras 2 can read them, too.
@@ -154,14 +69,8 @@ def compile_arguments(training):
     optimizer = training.get("optimizer_config")
     if not _is_object(optimizer):
         raise ValueError(f"training_config: expected an optimizer_config, got {optimizer!r}")
-    name = optimizer["class_name"].removeprefix("Custom>")
-    config = _without(optimizer["config"], _RETIRED_OPTIMIZER, (), name)
-    if config.get("weight_decay") is False:
-        config["weight_decay"] = None
-    if "lr" in config:
-        config["learning_rate"] = config.pop("lr")
     return {
-        "optimizer": {"class_name": name, "config": config},
+        "optimizer": optimizer,
         "loss": _modern_part(training.get("loss")),
         "metrics": _modern_part(training.get("metrics")),
         "weighted_metrics": _modern_part(training.get("weighted_metrics")),
@@ -173,21 +82,28 @@ _WRAPPERS = ("MeanMetricWrapper", "SumOverBatchSizeMetricWrapper", "LossFunction
 
 
 def _modern_part(value):
-    """Turn a loss or metrics of Keras 2 into names and descriptions that Keras 3 has, too."""
+    """Turn wrappers in a loss or metrics into the names that users wrote, where they did."""
     if isinstance(value, list):
         return [_modern_part(item) for item in value]
     if not isinstance(value, dict):
         return value
-    if not _is_object(value):
+    if not isinstance(value.get("class_name"), str):
         return {key: _modern_part(item) for key, item in value.items()}
-    config = value["config"]
-    function = config.get("fn") if isinstance(config, dict) else None
-    if value["class_name"] in _WRAPPERS and isinstance(function, str):
-        # "accuracy" is what users wrote where the name says so.
-        return config["name"] if config.get("name") in ("accuracy", "acc") else function
-    if "module" in value:
+    config = value.get("config")
+    if value["class_name"] not in _WRAPPERS or not isinstance(config, dict):
         return value
-    config = {k: v for k, v in config.items() if k != "fn"}
-    if config.get("reduction") in ("auto", "sum_over_batch_size"):
-        config["reduction"] = "sum_over_batch_size"
-    return {"class_name": value["class_name"], "config": config}
+    function, name = config.get("fn"), config.get("name")
+    if isinstance(function, str) and (
+        name in ("accuracy", "acc") or _is_short_name(name, function)
+    ):
+        return name
+    return value
+
+
+def _is_short_name(name, function):
+    """Whether a metric called `name`, such as "mae", is the built-in `function`."""
+    if not isinstance(name, str) or registration.get_registered_object(function) is not None:
+        return False
+    known = [registration.lookup_builtin(family, name) for family in ("metrics", "losses")]
+    names = {registration.builtin_name(obj)[1] for obj in known if registration.is_function(obj)}
+    return function in names

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from pyseq import optimizers
+import copy
+import warnings
+
+from pyseq import metrics, optimizers
 from pyseq.registry import serialization
-from pyseq.training import loop
-from pyseq.training.compile_metrics import CompiledLoss, CompiledMetrics
+from pyseq.registry.left_out import leaving_out, serialize_part
+from pyseq.training.compile_metrics import CompiledLoss, CompiledMetrics, metric_value
 
 
 class Compilation:
@@ -57,14 +60,17 @@ class Compilation:
         self.jit_compile = bool(jit_compile)
         self.stop_training = False
         self.compiled = True
+        self._left_out = ()
         self._forget_programs()
 
     compiled = False
+    _left_out = ()  # what the file lacks that the model was loaded from
 
     def compile_from_config(self, config):
         """Compile as a saved model was: `config` comes from `get_compile_config`."""
         if not config:
             return
+        left_out = config.get("left_out")
         config = {
             k: serialization.deserialize_keras_object(v) if isinstance(v, (dict, list)) else v
             for k, v in config.items()
@@ -82,13 +88,55 @@ class Compilation:
         self.compile(**{k: v for k, v in config.items() if k in known})
         if self.built and self.optimizer is not None:
             self.optimizer.build(self.trainable_weights)
+        if left_out is not None:
+            self._note_left_out(left_out)
+
+    def _note_left_out(self, left_out):
+        """Say what a file did not hold of the arguments of `compile`."""
+        if not isinstance(left_out, list) or not all(isinstance(part, str) for part in left_out):
+            raise ValueError(
+                f"{self.name}: expected left_out to be a list of strings, got {left_out!r}; the "
+                "file is damaged"
+            )
+        self._left_out = tuple(left_out)
+        warnings.warn(
+            f"{self.name}: expected all arguments of compile, got a file that could not hold "
+            f"{', '.join(left_out)}; call compile with them, and optimizer=model.optimizer to keep "
+            "its state",
+            stacklevel=3,
+        )
 
     def get_compile_config(self):
-        """The arguments of `compile` as plain data, or None if the model is not compiled."""
+        """The arguments of `compile` as plain data, or None if the model is not compiled.
+
+        Code of users that has no registered name is left out with a warning; the entry `left_out`
+        then says what that was.
+        """
         if not self.compiled:
             return None
-        config = dict(self._compile_config, optimizer=self.optimizer)
-        return {k: _serialize(v) for k, v in config.items()}
+        with leaving_out() as left_out:
+            config = {k: _serialize(v, k) for k, v in self._compile_arguments().items()}
+        if any(part.startswith("loss ") for part in left_out):
+            # Of several losses, the first is trained on: none may move up.
+            config["loss"] = config["loss_weights"] = None
+        if left_out:
+            warnings.warn(
+                f"{self.name}: expected arguments of compile that a file can hold, got "
+                f"{', '.join(left_out)}; the model is saved without: use def and "
+                "@pyseq.saving.register_keras_serializable(), with get_config() for a class",
+                stacklevel=2,
+            )
+            config["left_out"] = left_out
+        return config
+
+    def _compile_arguments(self):
+        return dict(self._compile_config, optimizer=self.optimizer)
+
+    def compile_like(self, model):
+        """Compile with copies of what another model is compiled with; functions are shared."""
+        self.compile(**{k: _copied(v) for k, v in model._compile_arguments().items()})
+        if self.built and self.optimizer is not None:
+            self.optimizer.build(self.trainable_weights)
 
     @property
     def metrics(self):
@@ -112,7 +160,15 @@ class Compilation:
         """`{name: value}` of all metrics."""
         if self._compiled_metrics is None:
             return {}
-        return {n: loop.plain(m.result()) for n, m, _ in self._compiled_metrics.entries}
+        return {n: metric_value(n, m) for n, m, _ in self._compiled_metrics.entries}
+
+    def _require_loss(self, where):
+        if self.losses or any(layer.activity_regularizer for layer in self._flatten()):
+            return
+        got = f"none: the file held no {', '.join(self._left_out)}" if self._left_out else "none"
+        raise ValueError(
+            f"{self.name}.{where}: expected a loss, got {got}; pass `loss=` to compile"
+        )
 
     def _check_compiled(self, where):
         if not self.compiled:
@@ -120,6 +176,8 @@ class Compilation:
                 f"{self.name}.{where}: expected a compiled model, got one without optimizer and "
                 "loss; call `compile` first"
             )
+        if self.loss is None:
+            self._require_loss(where)
         for name in ("train_step", "test_step", "compute_loss", "compute_metrics"):
             if hasattr(type(self), name):
                 raise ValueError(
@@ -129,11 +187,43 @@ class Compilation:
                 )
 
 
-def _serialize(value):
+def _serialize(value, what):
     if isinstance(value, (list, tuple)):
-        return [_serialize(v) for v in value]
+        return [part for v in value if (part := _serialize(v, what)) is not None]
     if isinstance(value, dict):
-        return {k: _serialize(v) for k, v in value.items()}
+        parts = {k: _serialize(v, what) for k, v in value.items()}
+        return {k: part for k, part in parts.items() if part is not None}
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
-    return serialization.serialize_keras_object(value)
+    if isinstance(value, optimizers.Optimizer):  # the model is nothing to go on with without it
+        return serialization.serialize_keras_object(value)
+    return serialize_part(value() if isinstance(value, type) else value, what)
+
+
+def _copied(value):
+    if isinstance(value, (list, tuple)):
+        return [_copied(v) for v in value]
+    if isinstance(value, dict):
+        return {k: _copied(v) for k, v in value.items()}
+    if isinstance(value, optimizers.Optimizer):
+        return _copied_optimizer(value)
+    if isinstance(value, metrics.Metric):
+        value = copy.deepcopy(value)
+        value.reset_state()
+    # Losses and functions keep nothing from call to call.
+    return value
+
+
+def _copied_optimizer(optimizer):
+    with leaving_out():
+        new = type(optimizer).from_config(copy.deepcopy(optimizer.get_config()))
+    for part, own in zip(rated_optimizers(optimizer), rated_optimizers(new), strict=True):
+        if part.has_schedule:
+            own.learning_rate = part._learning_rate
+    return new
+
+
+def rated_optimizers(optimizer):
+    """The optimizers inside one, or itself, that have a learning rate of their own."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return getattr(optimizer, "optimizers", [optimizer])

@@ -163,7 +163,7 @@ class CompiledMetrics:
                 "CompiledMetrics.result: expected build() first, got an unbuilt object; train or "
                 "evaluate before reading results"
             )
-        return {name: _plain(metric.result()) for name, metric, _ in self.entries}
+        return {name: metric_value(name, metric) for name, metric, _ in self.entries}
 
     def reset_state(self):
         """Empty every metric."""
@@ -181,11 +181,72 @@ def update_metric(metric, y_true, y_pred, sample_weight=None, mask=None):
     metric.update_state(y_true, y_pred, **arguments)
 
 
-def _plain(value):
+def metric_value(name, metric):
+    """What a metric has measured: a float, an array, or a dict of them under names.
+
+    Args:
+        name: the metric's name in logs.
+        metric: a `Metric`, or anything with `result()`.
+
+    Raises:
+        TypeError: the result is neither, or holds something else than numbers.
+
+    >>> metric = metrics.MeanSquaredError()
+    >>> metric.update_state([[0.0]], [[2.0]])
+    >>> metric_value("mse", metric)
+    4.0
+    """
+    return _plain(metric.result(), name)
+
+
+def _plain(value, name):
+    if isinstance(value, (float, np.floating)):  # what nearly all are
+        return float(value)
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    value = np.asarray(value)
-    return float(value) if value.ndim == 0 else value
+        return {str(key): _plain(item, name) for key, item in value.items()}
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"metric {name!r}: expected result() to return a number, an array or a dict of them, "
+            f"got {value!r} of type {type(value).__name__}; return numbers"
+        )
+    return float(array) if array.ndim == 0 else array
+
+
+def flat_results(results):
+    """Put the entries of results that are dicts, by name, behind the other results.
+
+    As in Keras, of two entries of one name that of the metric whose name sorts last is kept; here
+    with a warning.
+
+    Args:
+        results: `{name: value}`, as `metric_value` gives the values.
+
+    >>> flat_results({"loss": 0.5, "counts": {"wrong": 1.0, "right": 3.0}, "mae": 0.25})
+    {'loss': 0.5, 'mae': 0.25, 'right': 3.0, 'wrong': 1.0}
+    """
+    flat, lost = {}, set()
+    for name, value in _entries(results):
+        if name in flat:
+            lost.add(name)
+        flat[name] = value
+    if lost:
+        warnings.warn(
+            f"compile(metrics): expected every name in the logs once, got {sorted(lost)} from "
+            "several metrics; the last is kept: return other keys from result()",
+            stacklevel=2,
+        )
+    order = [name for name in results if name in flat]
+    return {name: flat[name] for name in [*order, *sorted(set(flat) - set(order))]}
+
+
+def _entries(results):
+    """Yield `(name, value)`, sorted by name at every level."""
+    for name, value in sorted(results.items()):
+        if isinstance(value, dict):
+            yield from _entries(value)
+        else:
+            yield name, value
 
 
 class CompiledLoss:

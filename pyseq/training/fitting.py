@@ -46,8 +46,6 @@ class Fitting:
             ValueError: data, model and loss do not fit together; the message says how to mend it.
         """
         self._check_compiled("fit")
-        if self.loss is None:
-            self._require_loss()
         if epochs is None or int(epochs) < 0:
             raise ValueError(f"fit: expected epochs of 0 or more, got {epochs}")
         if steps_per_epoch is not None and int(steps_per_epoch) < 1:
@@ -85,6 +83,7 @@ class Fitting:
         per_batch = callback_list.needs_batches("train")
         logs = {}
         self._initial_epoch = None
+        self._progress.source = source
         callback_list.on_train_begin()
         initial_epoch = self._initial_epoch or initial_epoch
         try:
@@ -108,15 +107,12 @@ class Fitting:
             self.stop_training = True
             raise
         finally:
+            self._progress.source = None
             source.close()
             if validation is not None:
                 validation.close()
         callback_list.on_train_end(logs)
         return self.history
-
-    def _require_loss(self):
-        if not any(layer.activity_regularizer for layer in self._flatten()) and not self.losses:
-            raise ValueError(f"{self.name}.fit: expected a loss, got none; pass `loss=` to compile")
 
     def _validation(self, data, batch_size, steps):
         if isinstance(data, (tuple, list)) and len(data) in (2, 3):

@@ -6,7 +6,8 @@ import warnings
 
 import numpy as np
 
-from pyseq.training.compile_metrics import update_metric
+from pyseq import random
+from pyseq.training.compile_metrics import flat_results, metric_value, update_metric
 from pyseq.training.data import ArrayData
 from pyseq.training.sparse import SparseRows
 
@@ -30,6 +31,10 @@ class Totals:
             program.trainer.reset_totals()
             self.before = self.values
 
+    def resume(self, values, program):
+        """Go on from the sums of an interrupted epoch."""
+        self.values, self.program = np.array(values), program
+
     def collect(self, program):
         self.program = program
         self.values = np.array(program.trainer.totals())
@@ -41,30 +46,29 @@ class Totals:
         return dict(sorted(self.results().items()))
 
     def results(self):
-        """`{"loss": ..., metric: ...}` as floats (arrays for metrics of several values)."""
+        """`{"loss": ..., metric: ...}` as floats (arrays for metrics of several values).
+
+        A metric whose result is a dict has its entries here, behind those of the others.
+        """
         if self.program is None:
             return {}
         means = {}
         for (name, metric), (total, count) in zip(self.program.core_metrics, self.values[1:]):
             metric.reset_state()
             metric.add_total_count(total, count)
-            means[name] = plain(metric.result())
+            means[name] = metric_value(name, metric)
         for name, metric, _ in self.program.python_metrics:
-            means[name] = plain(metric.result())
+            means[name] = metric_value(name, metric)
         total, count = self.values[0]
         logs = {"loss": float(total / count) if count else 0.0}
         if self.model._compiled_metrics is not None:
             for name, _, _ in self.model._compiled_metrics.entries:
                 if name in means:
                     logs[name] = means[name]
+        for value in means.values():
+            if isinstance(value, dict):
+                return flat_results(logs)
         return logs
-
-
-def plain(value):
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()}
-    value = np.asarray(value)
-    return float(value) if value.ndim == 0 else value
 
 
 def as_list(logs):
@@ -144,8 +148,13 @@ class ArrayEpochs:
         self.batches = steps or data.batches
         self.cursor = None
         self.order = None
+        self.keeps_position = False  # whether somebody will ask for it
+        self.drawn_at = None  # where the random streams stood when the order was drawn
         self.program = None
         self.arrays = None
+        self.totals = None
+        self.done = 0
+        self.pending = None
 
     def close(self):
         """Free what a GPU holds of the data."""
@@ -156,23 +165,59 @@ class ArrayEpochs:
         """Let the next run begin with the first row."""
         self.cursor = None
 
+    def position(self, within_epoch):
+        """Where the data stand, for `resume`."""
+        goes_on = within_epoch or self.steps is not None
+        return {
+            "data": [self.data.rows, self.data.batch_size, str(self.data.shuffle)],
+            "cursor": self.cursor if goes_on else None,
+            "done": self.done if within_epoch else 0,
+            "drawn_at": self.drawn_at if goes_on else None,
+        }
+
+    def resume(self, position):
+        """Begin the next epoch at a position; returns whether it is one of these data."""
+        fits = position.get("data") == self.position(False)["data"]
+        self.pending = position if fits else None
+        return fits
+
     def begin_epoch(self):
+        """Draw an order where the last one is used up; returns a position inside the epoch."""
+        pending, self.pending = self.pending, None
+        self.done = 0
+        if pending is not None:
+            self.cursor, self.done = pending["cursor"], pending["done"]
+            if self.cursor is not None and (drawn_at := pending["drawn_at"]) is not None:
+                now = random.streams()
+                random.set_streams(drawn_at)
+                self._draw()
+                random.set_streams(now)
+            if self.done:
+                return pending
         if self.steps is None or self.cursor is None or self.cursor >= self.data.rows:
-            self.order = self.data.order()
+            self._draw()
             self.cursor = 0
+        return None
+
+    def _draw(self):
+        if self.keeps_position and self.data.shuffle:
+            self.drawn_at = random.streams()
+        self.order = self.data.order()
 
     def run(self, model, mode, totals, callbacks, per_batch, stop):
         """One epoch; `stop()` is asked between batches."""
-        self.begin_epoch()
+        resumed = self.begin_epoch()
         data, batch = self.data, self.data.batch_size
         program = model._step_program(
             mode, data.x.shape[1:], data.y.shape[1:] if data.y is not None else None, batch
         )
-        self.program, self.arrays = program, None
+        self.program, self.totals, self.arrays = program, totals, None
         if not data.sparse:
             self.arrays = _prepare(program, *data.dense())
             program.trainer.hold(*self.arrays)
-        done = 0
+        done = self.done
+        if resumed is not None:
+            model._resume_epoch(resumed, program, totals)
         while done < self.batches:
             if self.cursor >= data.rows:
                 warnings.warn(
@@ -192,6 +237,7 @@ class ArrayEpochs:
                 self.cursor = min(self.cursor + n * batch, data.rows)
                 done += n
                 left = left - n if per_batch else 0
+            self.done = done
             if per_batch:
                 callbacks.batch_end(mode, first + model.steps_per_execution - 1, totals.logs())
             else:
@@ -221,6 +267,12 @@ class StreamEpochs:
         self.batches = steps or data.batches
         self.iterator = None
         self.exhausted = False
+        self.keeps_position = False  # whether somebody will ask for it
+        self.began_at = None  # where random streams and data stood when the pass began
+        self.taken = 0
+        self.totals = None
+        self.done = 0
+        self.pending = None
 
     def close(self):
         """Stop what makes batches ahead."""
@@ -233,19 +285,76 @@ class StreamEpochs:
         self.close()
         self.data.restart()
 
+    def position(self, within_epoch):
+        """Where the data stand, for `resume`; None where batches cannot be read again."""
+        if self.data.once:
+            return None
+        goes_on = within_epoch or (self.steps is not None and self.iterator is not None)
+        return {
+            "data": [self.data.batches, str(self.data.shuffle)],
+            "taken": self.taken if goes_on else None,
+            "done": self.done if within_epoch else 0,
+            "began_at": self.began_at if goes_on else self._here(),
+        }
+
+    def _here(self):
+        ask = getattr(self.data.source, "get_state", None)
+        return {"streams": random.streams(), "source": None if ask is None else ask()}
+
+    def resume(self, position):
+        """Begin the next epoch at a position; returns whether it is one of these data."""
+        if self.data.once:
+            return True
+        fits = position.get("data") == self.position(False)["data"]
+        self.pending = position if fits else None
+        return fits
+
+    def begin_epoch(self):
+        """Open a pass; returns (position inside the epoch or None, the last batch before it)."""
+        pending, self.pending = self.pending, None
+        self.done, item = 0, None
+        if pending is not None and (state := pending["began_at"]["source"]) is not None:
+            self.data.source.set_state(state)
+        if pending is not None and pending["taken"] is not None:
+            now = random.streams()
+            random.set_streams(pending["began_at"]["streams"])
+            self._open()
+            for _ in range(pending["taken"]):
+                item = self._next()
+            random.set_streams(now)
+            if item is not None and pending["done"]:
+                self.done = pending["done"]
+                return pending, item
+        if self.iterator is None or self.steps is None:
+            self._open()
+        return None, None
+
+    def _open(self):
+        self.close()
+        if self.keeps_position:
+            self.began_at = self._here()
+        self.taken = 0
+        self.iterator = self.data.epoch(None if self.steps is None else self.steps - self.done)
+
+    def _next(self):
+        self.taken += 1
+        return next(self.iterator, None)
+
     def run(self, model, mode, totals, callbacks, per_batch, stop):
         self.data.begin_epoch()
-        if self.iterator is None or self.steps is None:
-            self.close()
-            self.iterator = self.data.epoch(self.steps)
-        done = 0
+        resumed, last = self.begin_epoch()
+        self.totals = totals
+        done = self.done
+        if resumed is not None:
+            program, _ = self._prepare(model, mode, last)
+            model._resume_epoch(resumed, program, totals)
         group = model.steps_per_execution if per_batch else 1
         while self.steps is None or done < self.steps:
-            item = next(self.iterator, None)
+            item = self._next()
             if item is None and self.steps is not None and not self.data.once:
                 # A dataset of known length starts again, in the middle of an epoch if need be.
-                self.iterator = self.data.epoch(self.steps - done)
-                item = next(self.iterator, None)
+                self._open()
+                item = self._next()
             if item is None:
                 self.iterator = None
                 if done % group:
@@ -258,18 +367,13 @@ class StreamEpochs:
                         stacklevel=5,
                     )
                 break
-            x, y, w = item
-            x = model._fit_input_rank(x)
-            model._build_for(x.shape)
-            program = model._step_program(
-                mode, x.shape[1:], y.shape[1:] if y is not None else None, len(x)
-            )
-            model._check_targets(program, y, mode)
-            arrays = _prepare(program, x, y, w)
+            program, arrays = self._prepare(model, mode, item)
+            x = arrays[0]
             if per_batch and done % group == 0:
                 callbacks.batch_begin(mode, done)
             run_batches(model, program, arrays, None, 0, len(x), len(x), 1, totals, float("inf"))
             done += 1
+            self.done = done
             if not per_batch:
                 callbacks.progress(mode, done - 1, totals.logs)
             elif done % group == 0 or done == self.steps:
@@ -294,3 +398,14 @@ class StreamEpochs:
         if self.batches is None:
             self.batches = done
         return done
+
+    def _prepare(self, model, mode, item):
+        """(step program, arrays as it takes them) of a batch."""
+        x, y, w = item
+        x = model._fit_input_rank(x)
+        model._build_for(x.shape)
+        program = model._step_program(
+            mode, x.shape[1:], y.shape[1:] if y is not None else None, len(x)
+        )
+        model._check_targets(program, y, mode)
+        return program, (x, program.prepare_targets(y), program.prepare_weights(w))

@@ -16,6 +16,7 @@ from pyseq.training.files import Files
 from pyseq.training.fitting import Fitting
 from pyseq.training.prediction import Prediction
 from pyseq.training.programs import Programs
+from pyseq.training.resuming import Progress, Resuming
 from pyseq.training.single_batches import SingleBatches
 
 
@@ -28,7 +29,15 @@ class _ModelType(type):
 
 @builtin("", aliases=("models.Model",))
 class Model(
-    Compilation, Programs, Fitting, Prediction, SingleBatches, Files, Layer, metaclass=_ModelType
+    Compilation,
+    Programs,
+    Fitting,
+    Resuming,
+    Prediction,
+    SingleBatches,
+    Files,
+    Layer,
+    metaclass=_ModelType,
 ):
     """Base class of models: the training loop around a stack of layers.
 
@@ -54,6 +63,7 @@ class Model(
         # The last answer of `predict` in short: (version, row shape, dtype, runner).
         self._quick = None
         self._random_step = 0
+        self._progress = Progress()
         self.optimizer = None
         self._compile_config = None
         self._compiled_metrics = None

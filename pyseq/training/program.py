@@ -29,6 +29,7 @@ class StepProgram:
                 f"{(model.output_layer or model).name}: expected one output to train on, got "
                 f"{len(output)}; set return_state=False"
             )
+        output = graph.real(output)  # losses and metrics compare floats
         self.graph = graph
         self.output_shape = output.shape
         loss = None

@@ -25,7 +25,8 @@ class Programs:
         program = self._programs.get(key)
         if program is None:
             where = "fit" if training else "evaluate"
-            program = StepProgram(self, x_shape, y_shape, training, fixed, where)
+            with self._progress.seeds_of(key[:-1]):
+                program = StepProgram(self, x_shape, y_shape, training, fixed, where)
             # What was made of names and shapes while it was lowered counts from now on.
             self._remember((*key[:-1], self._step_key()), program)
         return program

@@ -72,42 +72,80 @@ class PyDataset:
     def on_epoch_end(self):
         """Called after the last batch of an epoch."""
 
+    def get_state(self):
+        """Return what `BackupAndRestore` keeps of it: numbers, strings, arrays, lists and dicts.
+
+        A data set that changes from epoch to epoch defines this and `set_state`.
+        """
+
+    def set_state(self, state):
+        """Go back to what `get_state` returned."""
+
 
 Sequence = PyDataset
 
 
-class TimeseriesDataset(PyDataset):
+class ShuffledDataset(PyDataset):
+    """Batches in an order that is shuffled anew after every epoch.
+
+    Args:
+        order: array of row numbers, which is changed in place.
+        rng: NumPy generator, or None for one order.
+    """
+
+    def __init__(self, order, rng):
+        super().__init__()
+        self._order = order
+        self._rng = rng
+        self._first = None if rng is None else (order.copy(), rng.get_state())
+        self._epochs = 0
+
+    def on_epoch_end(self):
+        """Shuffle anew where the data set is shuffled."""
+        if self._rng is not None:
+            self._rng.shuffle(self._order)
+            self._epochs += 1
+
+    def get_state(self):
+        """Return the number of epochs that it was shuffled after."""
+        return self._epochs
+
+    def set_state(self, state):
+        """Go to the order after so many epochs."""
+        if self._rng is None:
+            return
+        self._order[:], position = self._first
+        self._rng.set_state(position)
+        self._epochs = 0
+        for _ in range(state):
+            self.on_epoch_end()
+
+
+class TimeseriesDataset(ShuffledDataset):
     """Windows over rows of an array; see `timeseries_dataset_from_array`."""
 
     def __init__(self, data, targets, starts, offsets, batch_size, rng):
-        super().__init__()
+        super().__init__(starts, rng)
         self._data = data
         self._targets = targets
-        self._starts = starts
         self._offsets = offsets
         self._batch_size = batch_size
-        self._rng = rng
 
     def __len__(self):
         if self._batch_size is None:
-            return len(self._starts)
-        return math.ceil(len(self._starts) / self._batch_size)
+            return len(self._order)
+        return math.ceil(len(self._order) / self._batch_size)
 
     def __getitem__(self, index):
         if not -len(self) <= index < len(self):
             raise IndexError(f"TimeseriesDataset: expected a batch below {len(self)}, got {index}")
         index %= len(self)
         if self._batch_size is None:
-            start = self._starts[index]
+            start = self._order[index]
         else:
-            start = self._starts[index * self._batch_size : (index + 1) * self._batch_size]
+            start = self._order[index * self._batch_size : (index + 1) * self._batch_size]
         x = self._data[start[..., None] + self._offsets]
         return x if self._targets is None else (x, self._targets[start])
-
-    def on_epoch_end(self):
-        """Shuffle anew where the data set is shuffled."""
-        if self._rng is not None:
-            self._rng.shuffle(self._starts)
 
 
 def timeseries_dataset_from_array(

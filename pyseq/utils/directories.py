@@ -10,14 +10,14 @@ import numpy as np
 from pyseq import settings
 from pyseq.utils import images
 from pyseq.utils.arrays import to_categorical
-from pyseq.utils.datasets import PyDataset
+from pyseq.utils.datasets import ShuffledDataset
 
 _IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 _LABEL_MODES = ("int", "categorical", "binary", None)
 _SUBSETS = ("training", "validation", "both", None)
 
 
-class FileDataset(PyDataset):
+class FileDataset(ShuffledDataset):
     """Batches of files, read when they are asked for.
 
     Attributes:
@@ -26,14 +26,12 @@ class FileDataset(PyDataset):
     """
 
     def __init__(self, file_paths, labels, class_names, read, batch_size, rng):
-        super().__init__()
+        super().__init__(np.arange(len(file_paths)), rng)
         self.file_paths = file_paths
         self.class_names = class_names
         self._labels = labels
         self._read = read
         self._batch_size = batch_size
-        self._rng = rng
-        self._order = np.arange(len(file_paths))
 
     def __len__(self):
         return math.ceil(len(self.file_paths) / (self._batch_size or 1))
@@ -49,11 +47,6 @@ class FileDataset(PyDataset):
         if self._batch_size is None:
             x, y = x[0], None if y is None else y[0]
         return x if y is None else (x, y)
-
-    def on_epoch_end(self):
-        """Shuffle anew where the data set is shuffled."""
-        if self._rng is not None:
-            self._rng.shuffle(self._order)
 
 
 def image_dataset_from_directory(

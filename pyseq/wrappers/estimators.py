@@ -32,7 +32,7 @@ class _Estimator(BaseEstimator):
                 model = clone_model(model)
             elif not self.warm_start:
                 model = type(model).from_config(model.get_config())
-                model.compile_from_config(self.model.get_compile_config())
+                model.compile_like(self.model)
         elif callable(self.model):
             model = self.model(x, y, **(self.model_kwargs or {}))
         else:

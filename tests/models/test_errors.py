@@ -193,13 +193,10 @@ def test_a_failed_fit_leaves_the_model_usable():
     assert model.predict(ones((1, 4)), verbose=0).shape == (1, 3)
 
 
-def test_token_ids_out_of_range_give_nan_and_not_another_word():
-    model = build(layers.Embedding(5, 2), shape=(3,))
-    y = model.predict(np.array([[0, 4, 5], [-1, 1, 2]]), verbose=0)
-    assert np.isnan(y[0, 2]).all()
-    assert np.isnan(y[1, 0]).all()
-    assert np.isfinite(y[0, :2]).all()
-    assert np.isfinite(y[1, 1:]).all()
+def test_token_ids_out_of_range():
+    model = build(layers.Embedding(5, 2, name="words"), shape=(3,))
+    with pytest.raises(ValueError, match="words: expected ids from 0 to 4, got 5.* in row 1; .*"):
+        model.predict(np.array([[0, 4, 1], [0, 1, 5]]), verbose=0)
 
 
 def test_an_own_training_step_is_refused():

@@ -486,7 +486,7 @@ def test_retired_arguments_with_other_values_are_refused(rng, tmp_path):
     with pytest.raises(ValueError, match=r"lstm: .* retired argument time_major .* got True"):
         load_model(tmp_path / "old.h5")
     training = json.loads(json.dumps(KERAS_2_TRAINING))
-    training["optimizer_config"]["config"]["decay"] = 0.1
+    training["optimizer_config"]["config"]["decay"] = "fast"
     write_keras_2(tmp_path / "old.h5", rng, training=training)
     with pytest.raises(ValueError, match="retired argument decay"):
         load_model(tmp_path / "old.h5")

@@ -216,6 +216,30 @@ def test_timeseries_of_the_next_value():
     assert y.tolist() == [3, 4, 5, 6, 7]
 
 
+def test_shuffled_data_go_back_to_an_order(folder):
+    for make in (
+        lambda: utils.timeseries_dataset_from_array(
+            np.arange(30), None, 2, batch_size=4, shuffle=True, seed=5
+        ),
+        lambda: utils.image_dataset_from_directory(
+            folder, image_size=(4, 4), batch_size=1, seed=5, verbose=False
+        ),
+    ):
+        data, orders = make(), []
+        for _ in range(4):
+            orders.append((data.get_state(), data._order.copy()))
+            data.on_epoch_end()
+        fresh = make()
+        for state, order in (orders[3], orders[1], orders[0], orders[2]):
+            fresh.set_state(state)
+            np.testing.assert_array_equal(fresh._order, order)
+        fresh.on_epoch_end()
+        np.testing.assert_array_equal(fresh._order, orders[3][1])
+    still = utils.timeseries_dataset_from_array(np.arange(9), None, 2)
+    still.set_state(still.get_state())
+    assert still._order.tolist() == list(range(8))
+
+
 def test_timeseries_shuffles_anew():
     args = (np.arange(50), np.arange(50), 2)
     windows = utils.timeseries_dataset_from_array(*args, shuffle=True, seed=1)

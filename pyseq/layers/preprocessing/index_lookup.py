@@ -8,7 +8,7 @@ import os
 
 import numpy as np
 
-from pyseq import settings
+from pyseq import dtypes, settings
 from pyseq.layers.preprocessing.base import _NumPyLayer, encode, encoded_shape
 from pyseq.layers.preprocessing.hashing import hash_bins, standardize_salt, token_array
 from pyseq.layers.preprocessing.numeric import _check_mode, _plain, _reject_sparse
@@ -142,6 +142,7 @@ class IndexLookup(_NumPyLayer):
         tokens = given[start:] if has_special else given
         self._check_tokens(tokens, special)
         if self.output_mode == "tf_idf":
+            dtypes.check_numbers(idf_weights, f"{self.name}(idf_weights)")
             self._set_idf(np.asarray(idf_weights, np.float64), len(given), has_special)
         self._set_tokens(tokens)
 

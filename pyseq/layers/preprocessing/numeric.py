@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from pyseq import settings
+from pyseq import dtypes, settings
 from pyseq.layers.base import Layer
 from pyseq.layers.core import positive_int
 from pyseq.layers.preprocessing.base import _NumPyLayer, batches_of, encode, encoded_shape
@@ -54,6 +54,8 @@ class Rescaling(Layer):
 
     def __init__(self, scale, offset=0.0, **kwargs):
         super().__init__(**kwargs)
+        dtypes.check_numbers(scale, f"{self.name}(scale)")
+        dtypes.check_numbers(offset, f"{self.name}(offset)")
         self.scale = scale
         self.offset = offset
 
@@ -105,6 +107,9 @@ class Normalization(Layer):
                 f"{self.name}: expected both `mean` and `variance` or neither, got mean={mean}, "
                 f"variance={variance}"
             )
+        if mean is not None:
+            dtypes.check_numbers(mean, f"{self.name}(mean)")
+            dtypes.check_numbers(variance, f"{self.name}(variance)")
         if np.shape(mean) != np.shape(variance):
             raise ValueError(
                 f"{self.name}: expected `mean` and `variance` of one shape, got {np.shape(mean)} "
@@ -297,6 +302,8 @@ class Discretization(_NumPyLayer):
                 f"{self.name}: expected `bin_boundaries` or `num_bins`, got "
                 f"{'neither' if num_bins is None else 'both'}"
             )
+        if bin_boundaries is not None:
+            dtypes.check_numbers(bin_boundaries, f"{self.name}(bin_boundaries)")
         if num_bins is not None and num_bins < 0:
             raise ValueError(f"{self.name}: expected num_bins >= 0, got {num_bins}")
         self.bin_boundaries = bin_boundaries
