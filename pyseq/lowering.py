@@ -292,7 +292,7 @@ def lower(
     x = graph.input
     if mask_shape is not None:
         x = x.with_mask(graph.add_input(mask_shape))
-    return graph, layer.emit(graph, x)
+    return graph, layer.lower_rows(graph, x)
 
 
 class Runner:
