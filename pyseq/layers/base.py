@@ -42,11 +42,14 @@ class Layer(Weighted, Called, Configured):
     # "consume": the layer uses it up.
     mask_policy = "drop"
 
-    # What the layer makes of arrays of text, on the host ahead of a model's program. "read":
-    # numbers; "either": numbers of both text and numbers; "pass": what its code says, perhaps
-    # text; "write": text of numbers; None: it takes numbers only.
     @property
     def text_policy(self):
+        """What the layer does with arrays of text, as one of the first layers of a Sequential.
+
+        "read": makes numbers of them; "either": makes numbers of text and of numbers; "pass":
+        code that may hand text on; "write": makes text of numbers; None: takes numbers only. A
+        subclass whose `call` reads text sets "read"; it runs on the host, ahead of the program.
+        """
         return "pass" if self._runs_call() else None
 
     # Whether the rows of a batch act on each other: None, "training" or "always".

@@ -353,12 +353,6 @@ def test_models_without_text_in_front_recommend_it(stack):
         model.predict(TEXTS, verbose=0)
 
 
-def test_text_layers_behind_others():
-    model = pyseq.Sequential([pyseq.Input((1,)), layers.Dense(1), vectorize()])
-    with pytest.raises(ValueError, match="put it first in a Sequential"):
-        model.predict(np.ones((2, 1)), verbose=0)
-
-
 def test_a_reader_of_text_that_gives_no_numbers():
     class Words(layers.Layer):
         text_policy = "read"
