@@ -313,7 +313,7 @@ def lower(
     x = graph.input
     if mask_shape is not None:
         x = x.with_mask(graph.add_input(mask_shape))
-    return graph, layer.emit(graph, x)
+    return graph, layer.lower_rows(graph, x)
 
 
 class Runner:
@@ -386,6 +386,11 @@ def run_layer(layer, inputs, training, mask=None):
         layer.check_input(x.shape)
         layer.build(x.shape)
     mask_shape = None if mask is None else np.shape(mask)[1:]
+    if mask is not None and np.shape(mask)[:1] != x.shape[:1]:
+        raise ValueError(
+            f"{layer.name}: expected a mask of {len(x)} rows, as many as the input has, got shape "
+            f"{np.shape(mask)}"
+        )
     dtype = x.dtype.name if x.dtype.name in _WIDE_INTEGERS else None
     key = (x.shape[1:], training, mask_shape, dtype)
     runner = _runner(

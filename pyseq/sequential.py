@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import json
 
-from pyseq import hooks
+from pyseq import hooks, revision
 from pyseq.layers.base import Layer
 from pyseq.layers.core import InputLayer
 from pyseq.layers.keras_tensor import KerasTensor
 from pyseq.naming import auto_name
 from pyseq.registry import serialization
 from pyseq.registry.registration import builtin
+from pyseq.training import text
 from pyseq.training.model import Model
 
 
@@ -164,7 +165,8 @@ class Sequential(Model):
             )
         else:
             shape = tuple(input_shape)
-            self._layers.insert(0, InputLayer(batch_shape=shape))
+            dtype = "string" if self._text_input else None
+            self._layers.insert(0, InputLayer(batch_shape=shape, dtype=dtype))
             self._layers[0].deferred = True
         self._input_batch_shape = tuple(shape)
         tensor = self._layers[0].output
@@ -197,7 +199,82 @@ class Sequential(Model):
         return shape
 
     def lower(self, g, x):
-        for layer in self.layers:
+        return self._lower_from(g, x, 0)
+
+    # --- text in front
+
+    # Whether the first data was text, where no Input says so.
+    _text_input = False
+
+    @property
+    def text_policy(self):
+        return "read" if self._text_layers() else super().text_policy
+
+    def _text_layers(self):
+        """The leading layers that texts go through ahead of the program.
+
+        The last of them may be a model with further layers, which are part of the program.
+        """
+        cached = self.__dict__.get("_front")
+        if cached is None or cached[0] != revision.current():
+            cached = revision.current(), self._find_text_layers()
+            object.__setattr__(self, "_front", cached)
+        return cached[1]
+
+    def _find_text_layers(self):
+        if self._runs_call():
+            return []
+        first = self._layers[0] if self._layers else None
+        declared = isinstance(first, InputLayer) and first.dtype == "string"
+        # Whether texts come to the next layer; None where it is not known.
+        texts = True if declared or self._text_input else None
+        count = 0
+        for i, layer in enumerate(self.layers, 1):
+            policy = layer.text_policy
+            if policy == "read" or (policy == "either" and texts):
+                count, texts = i, False
+                if isinstance(layer, Sequential):
+                    break
+            elif policy == "write" and count:
+                texts = True
+            elif policy != "pass" or texts is False:
+                break
+        return self.layers[:count]
+
+    def _reads_text(self, x):
+        if self._text_input:
+            return text.is_text(x)
+        if self._text_layers():
+            return True
+        first = self._layers[0] if self._layers else None
+        if first is None or (isinstance(first, InputLayer) and not first.deferred):
+            return False
+        if self.layers[0].text_policy != "either" or not text.is_text(x):
+            return False
+        # From now on, whatever comes: what the layer makes of numbers is the same on the host.
+        self._text_input = True
+        if isinstance(first, InputLayer):
+            first._dtype = "string"
+        self._forget_programs()
+        return True
+
+    def read_text(self, x):
+        """What the leading layers that read text make of an array of texts."""
+        for layer in self._text_layers():
+            x = layer.read_text(x)
+        return x
+
+    def lower_rows(self, g, x):
+        front = self._text_layers()
+        if not front:
+            return self.emit(g, x)
+        if isinstance(front[-1], Sequential):
+            x = front[-1].lower_rows(g, x)
+        return self._lower_from(g, x, len(front))
+
+    def _lower_from(self, g, x, begin):
+        """The layers from number `begin` on."""
+        for layer in self.layers[begin:]:
             x = layer.emit(g, x)
         return x
 
@@ -219,6 +296,11 @@ class Sequential(Model):
         return self._layers[0].dtype if self._layers else None
 
     def input_program_dtype(self):
+        front = self._text_layers()
+        if front:
+            last = front[-1]
+            nested = isinstance(last, Sequential)
+            return last.input_program_dtype() if nested else last.integer_dtype()
         first = self._layers[0] if self._layers else None
         return first.dtype if isinstance(first, InputLayer) and not first.deferred else None
 
@@ -285,9 +367,14 @@ class FeatureExtractor(Sequential):
     def compute_output_shape(self, input_shape):
         return [layer_output.shape for layer_output in self.output]
 
-    def lower(self, g, x):
-        values = {1: x}
-        for i, layer in enumerate(self._layers[1:], 2):
+    def _lower_from(self, g, x, begin):
+        if min(self._taps) <= begin:
+            raise ValueError(
+                f"{self.name}: expected outputs behind the layers that read text, got one of "
+                f"{self._layers[min(self._taps) - 1].name}; call that layer itself"
+            )
+        values = {begin + 1: x}
+        for i, layer in enumerate(self.layers[begin:], begin + 2):
             values[i] = x = layer.emit(g, x)
         return [values[n] for n in self._taps]
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 
 #include "core/executor_node.h"
 
@@ -151,6 +152,7 @@ void Executor::forward(Pool* pool, std::int64_t n, const void* const* inputs, bo
       slot_pointer_[s] = const_cast<void*>(inputs[external_[buffer_[s]]]);
   for (Node& node : nodes_) {
     if (node.state.alias) continue;
+    if (pool && pool->interrupted()) return;
     for (std::size_t i = 0; i < node.external.size(); ++i)
       if (node.external[i] >= 0) node.x[i] = const_cast<void*>(inputs[node.external[i]]);
     node.run.n = n * node.fold;
@@ -165,6 +167,7 @@ void Executor::backward(Pool* pool, std::int64_t n, std::uint64_t step) {
   for (std::size_t j = nodes_.size(); j-- > 0;) {
     Node& node = nodes_[j];
     if (!node.runs_backward) continue;
+    if (pool && pool->interrupted()) return;
     node.run.n = n * node.fold;
     node.run.step = step;
     call(node, pool, true);
@@ -178,6 +181,25 @@ void Executor::finish(Pool* pool, std::int64_t n) {
     node.run.pool = pool;
     node.def->after(node.run);
   }
+}
+
+void Executor::keep_written() {
+  written_.clear();
+  for (const Node& node : nodes_)
+    for (const int i : node.state.written_params) {
+      const Variable& v = *variables_[node.spec->params[i]];
+      const auto* data = static_cast<const std::byte*>(v.data());
+      written_.emplace_back(data, data + v.bytes());
+    }
+}
+
+void Executor::restore_written() {
+  std::size_t at = 0;
+  for (const Node& node : nodes_)
+    for (const int i : node.state.written_params) {
+      const std::vector<std::byte>& kept = written_[at++];
+      if (!kept.empty()) std::memcpy(variables_[node.spec->params[i]]->data(), kept.data(), kept.size());
+    }
 }
 
 void Executor::complain(Node& node) {

@@ -63,6 +63,9 @@ class Executor {
   void backward(Pool* pool, std::int64_t n, std::uint64_t step);
   // When all else of a call over n rows is done: the variables that ops assign.
   void finish(Pool* pool, std::int64_t n);
+  // What ops write to variables, kept before a call that may be interrupted and put back after one.
+  void keep_written();
+  void restore_written();
   // For messages: what the next forward's rows are in the caller's data, `first`, `first + 1`, ..., or
   // the entries of `order` from there on.
   void name_rows(std::int64_t first, const std::int64_t* order = nullptr) {
@@ -122,6 +125,7 @@ class Executor {
 
   void complain(Node& node);
 
+  std::vector<std::vector<std::byte>> written_;  // one for each variable that an op writes
   std::int64_t first_row_ = 0;
   const std::int64_t* row_order_ = nullptr;
   const Program& program_;

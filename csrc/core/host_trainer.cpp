@@ -5,10 +5,16 @@
 
 namespace pyseq {
 
-// Returns what a host op threw, and then nothing was updated.
+// Returns what a host op threw, or an interruption, and then nothing was updated.
 std::exception_ptr Trainer::State::step_on_host(Pool* pool, const Program& program,
                                                 const BatchRun& r, std::int64_t batch,
                                                 std::vector<Total>& totals) {
+  if (pool && pool->may_be_interrupted()) executor->keep_written();
+  const auto interrupted = [&]() -> std::exception_ptr {
+    if (!pool || !pool->interrupted()) return nullptr;
+    executor->restore_written();
+    return std::make_exception_ptr(Interrupted("Trainer: expected time to finish, got an interruption"));
+  };
   const std::int64_t begin = r.begin + batch * r.batch_size;
   const std::int64_t n = std::min(r.batch_size, r.end - begin);
   const void* in = gather(pool, r.x, r.order, begin, n, x, slot_dtype(program.spec(), program.spec().inputs[0]));
@@ -20,6 +26,7 @@ std::exception_ptr Trainer::State::step_on_host(Pool* pool, const Program& progr
   executor->name_rows(begin, r.order);
   executor->forward(pool, n, inputs, trains, step);
   if (std::exception_ptr error = executor->take_error()) return error;
+  if (std::exception_ptr error = interrupted()) return error;
   if (r.predictions) {
     const ProgramSpec& ps = program.spec();
     const std::size_t row = slot_row_bytes(ps, ps.outputs[0]);
@@ -39,6 +46,8 @@ std::exception_ptr Trainer::State::step_on_host(Pool* pool, const Program& progr
   double sum = executor->added_loss();
   if (loss.def && targets) sum += measured(loss, true).total;
   if (trains) executor->backward(pool, n, step);
+  if (std::exception_ptr error = interrupted()) return error;
+  if (pool) pool->wait_to_be_asked(true);
   executor->finish(pool, n);
   sum += penalties(pool, trains);
   totals[0].total += sum * static_cast<double>(n);
@@ -46,6 +55,7 @@ std::exception_ptr Trainer::State::step_on_host(Pool* pool, const Program& progr
   if (trains)
     update(pool, r.learning_rates + batch * static_cast<std::int64_t>(spec.optimizers.size()),
            r.iteration + batch);
+  if (pool) pool->wait_to_be_asked(false);
   return nullptr;
 }
 
@@ -57,7 +67,8 @@ std::int64_t Trainer::State::run_on_host(const Program& program, const BatchRun&
   std::int64_t done = 0;
   std::exception_ptr error;
   const auto started = Clock::now();
-  with_team(threads, [&](Pool* pool) {
+  const LongCall call_lasts(work);
+  with_team(threads, call_lasts.stop(), [&](Pool* pool) {
     executor->begin(pool, trains);
     while (done < r.max_batches && r.begin + done * r.batch_size < r.end) {
       error = step_on_host(pool, program, r, done, totals);
@@ -69,7 +80,10 @@ std::int64_t Trainer::State::run_on_host(const Program& program, const BatchRun&
     }
     executor->end();
   });
-  if (error) std::rethrow_exception(error);
+  if (error) {
+    executor.reset();  // its values and packed weights may be half done
+    std::rethrow_exception(error);
+  }
   return done;
 }
 

@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
@@ -107,6 +108,58 @@ int threads_for(double work) {
   return static_cast<int>(std::min<double>(num_threads(), std::ceil(work / (kWorth / 2))));
 }
 
+namespace {
+
+// Ticks of the processor's clock between two questions: some hundredths of a second.
+constexpr std::uint64_t kTicks = std::uint64_t{1} << 26;
+
+std::uint64_t ticks() {
+#if defined(__x86_64__)
+  return __builtin_ia32_rdtsc();
+#else
+  constexpr std::uint64_t kGigahertz = 2;
+  return kGigahertz * static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+#endif
+}
+
+Interruption interruption;
+std::mutex interruption_mutex;
+
+Interruption current_interruption() {
+  const std::lock_guard<std::mutex> lock(interruption_mutex);
+  return interruption;
+}
+
+}  // namespace
+
+void set_interruption(const Interruption& given) {
+  const std::lock_guard<std::mutex> lock(interruption_mutex);
+  interruption = given;
+}
+
+// Below this a call is over before anybody waits for it.
+constexpr double kLongWork = 3e8;
+
+LongCall::LongCall(double work) {
+  if (work < kLongWork) return;
+  const Interruption i = current_interruption();
+  if (!i.stop) return;
+  stop_ = i.stop;
+  if (i.begin) i.begin();
+}
+
+LongCall::~LongCall() {
+  if (!stop_) return;
+  if (const Interruption i = current_interruption(); i.end) i.end();
+}
+
+void Pool::ask() {
+  const std::uint64_t now = ticks();
+  if (now - asked_ < kTicks) return;
+  asked_ = now;
+  if (ask_()) interrupted_.store(true, std::memory_order_relaxed);
+}
+
 void Pool::drain(int worker) {
   const int outer = current_worker;
   current_worker = worker;
@@ -115,13 +168,16 @@ void Pool::drain(int worker) {
     while (part.next.load(std::memory_order_relaxed) < part.end) {
       const Index begin = part.next.fetch_add(grain_, std::memory_order_relaxed);
       if (begin >= part.end) break;
+      if (worker == 0 && ask_ && !waits_) ask();
+      if (interrupted() && !together_) continue;
       function_(context_, begin, std::min(begin + grain_, part.end), worker);
     }
   }
   current_worker = outer;
 }
 
-void Pool::run(RangeFunction function, void* context, Index count, Index grain) {
+void Pool::run(RangeFunction function, void* context, Index count, Index grain, bool together) {
+  together_ = together;
   function_ = function;
   context_ = context;
   grain_ = std::max<Index>(grain, 1);
@@ -156,11 +212,11 @@ void Pool::work_until_stopped(int worker) {
   }
 }
 
-void run_team(int threads, void (*body)(void*, Pool*), void* context) {
+void run_team(int threads, bool (*stop)(), void (*body)(void*, Pool*), void* context) {
 #ifdef _OPENMP
   if (omp_in_parallel()) threads = 1;
   if (threads > 1) {
-    Pool pool(threads);
+    Pool pool(threads, stop);
 #pragma omp parallel num_threads(threads)
     {
       if (omp_get_thread_num() == 0) {
@@ -175,19 +231,22 @@ void run_team(int threads, void (*body)(void*, Pool*), void* context) {
 #else
   (void)threads;
 #endif
-  body(context, nullptr);
+  if (!stop) return body(context, nullptr);
+  Pool alone(1, stop);  // whose ranges are cut
+  body(context, &alone);
 }
 
 void give_way() { sched_yield(); }
 
 int pool_workers(const Pool* pool) { return pool ? pool->workers() : 1; }
 
-void pool_run(Pool* pool, RangeFunction function, void* context, Index count, Index grain) {
+void pool_run(Pool* pool, RangeFunction function, void* context, Index count, Index grain,
+              bool together) {
   if (!pool || current_worker >= 0) {
     function(context, 0, count, current_worker >= 0 ? current_worker : 0);
     return;
   }
-  pool->run(function, context, count, grain);
+  pool->run(function, context, count, grain, together);
 }
 
 }  // namespace pyseq

@@ -19,7 +19,9 @@ class Pool;
 using RangeFunction = void (*)(void* context, Index begin, Index end, int worker);
 
 // Cuts [0, count) into pieces of `grain` and hands them to whichever worker is free.
-void pool_run(Pool* pool, RangeFunction function, void* context, Index count, Index grain);
+// `together`: pieces wait for each other, so that none may be left out when the call is interrupted.
+void pool_run(Pool* pool, RangeFunction function, void* context, Index count, Index grain,
+              bool together);
 // Number of workers that may call back: `worker` is always below it. 1 for a null pool.
 int pool_workers(const Pool* pool);
 
@@ -30,7 +32,7 @@ void give_way();
 // every thread count gives the same bits: write outputs only, or reduce inside one index. A nested
 // call runs serially on the calling worker.
 template <class F>
-PYSEQ_INLINE void parallel_for(Pool* pool, Index count, Index grain, F&& f) {
+PYSEQ_INLINE void parallel_for(Pool* pool, Index count, Index grain, F&& f, bool together = false) {
   if (count <= 0) return;
   if (!pool || count <= grain) {
     f(Index{0}, count, 0);
@@ -41,7 +43,8 @@ PYSEQ_INLINE void parallel_for(Pool* pool, Index count, Index grain, F&& f) {
       (*static_cast<__typeof__(&f)>(context))(begin, end, worker);
     }
   };
-  pool_run(pool, &Thunk::call, const_cast<void*>(static_cast<const void*>(&f)), count, grain);
+  pool_run(pool, &Thunk::call, const_cast<void*>(static_cast<const void*>(&f)), count, grain,
+           together);
 }
 
 }  // namespace pyseq

@@ -136,7 +136,7 @@ void Session::run_rows(Executor& executor, Pool* pool, const Call& call, std::in
   }
   executor.name_rows(call.first_row + at);
   executor.forward(pool, rows, in, call.training, call.step);
-  executor.finish(pool, rows);
+  if (!(pool && pool->interrupted())) executor.finish(pool, rows);
   for (std::size_t i = 0; i < spec.outputs.size(); ++i)
     if (const void* from = executor.slot(spec.outputs[i]); from != target(i))
       std::memcpy(target(i), from, slot_bytes(spec.outputs[i], rows));
@@ -164,7 +164,10 @@ void Session::run_on_host(Crew& crew, const Call& call) {
   while (apart && (crew.workers.size() < static_cast<std::size_t>(threads)))
     crew.workers.push_back(std::make_unique<Executor>(*program_, variables_, options));
   const auto started = std::chrono::steady_clock::now();
-  with_team(threads, [&](Pool* pool) {
+  const LongCall call_lasts(work);
+  if (call_lasts.stop()) leader.keep_written();
+  bool interrupted = false;
+  with_team(threads, call_lasts.stop(), [&](Pool* pool) {
     leader.begin(pool, false);
     if (apart && leader.settled(n)) {
       for (int w = 0; w < threads; ++w) crew.workers[w]->begin(nullptr, false);
@@ -173,12 +176,15 @@ void Session::run_on_host(Crew& crew, const Call& call) {
           run_rows(*crew.workers[worker], nullptr, call, i * rows, std::min(rows, n - i * rows));
       });
     } else {
-      for (std::int64_t at = 0; at < n; at += rows)
+      for (std::int64_t at = 0; at < n && !(pool && pool->interrupted()); at += rows)
         run_rows(leader, pool, call, at, std::min(rows, n - at));
       leader.settle(n);
     }
+    interrupted = pool && pool->interrupted();
+    if (interrupted) leader.restore_written();
     leader.end();
   });
+  if (interrupted) throw Interrupted("Session: expected time to finish, got an interruption");
   if (paced) {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -193,6 +199,7 @@ void Session::run(std::int64_t n, const void* const* inputs, void* const* output
   Call call{n, inputs, outputs, training, step, first_row};
   call.apart = !overlapping(call);
   std::unique_ptr<Crew> crew = take(n, training || !call.apart);
+  // An interrupted call leaves its crew behind, with values and packed weights that are half done.
   if (program_->table().device) run_on_device(*crew->leader, call);
   else run_on_host(*crew, call);
   std::exception_ptr error = crew->leader->take_error();

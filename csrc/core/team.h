@@ -9,17 +9,29 @@ namespace pyseq {
 // Workers wait for ranges that the leader posts, all inside one OpenMP parallel region.
 class Pool {
  public:
-  explicit Pool(int workers) : workers_(workers), parts_(std::make_unique<Part[]>(workers)) {}
+  // `stop`: asked some times a second, by the leader; see Interruption.
+  explicit Pool(int workers, bool (*stop)() = nullptr)
+      : workers_(workers), ask_(stop), parts_(std::make_unique<Part[]>(workers)) {}
 
   int workers() const { return workers_; }
-  void run(RangeFunction function, void* context, Index count, Index grain);
+  void run(RangeFunction function, void* context, Index count, Index grain, bool together);
+  // Whether the call is to end: pieces are left out from now on, and what it computed is no result.
+  bool interrupted() const { return interrupted_.load(std::memory_order_relaxed); }
+  bool may_be_interrupted() const { return ask_ != nullptr; }
+  // While something is updated, which must not be left half done, nobody is asked.
+  void wait_to_be_asked(bool wait) { waits_ = wait; }
   void work_until_stopped(int worker);
   void stop() { stop_.store(true, std::memory_order_seq_cst); }
 
  private:
   void drain(int worker);
+  void ask();
 
   const int workers_;
+  bool (*ask_)();
+  std::uint64_t asked_ = 0;
+  std::atomic<bool> interrupted_{false};
+  bool together_ = false, waits_ = false;
   RangeFunction function_ = nullptr;
   void* context_ = nullptr;
   Index grain_ = 1;
@@ -44,22 +56,38 @@ class Pool {
 int threads_for(double work);
 bool worth_a_team(double work);
 
+// A call of much work, which may be interrupted.
+class LongCall {
+ public:
+  explicit LongCall(double work);
+  ~LongCall();
+  LongCall(const LongCall&) = delete;
+  LongCall& operator=(const LongCall&) = delete;
+  bool (*stop() const)() { return stop_; }
+
+ private:
+  bool (*stop_)() = nullptr;
+};
+
+void run_team(int threads, bool (*stop)(), void (*body)(void*, Pool*), void* context);
+
 // body(pool) on the calling thread with `threads - 1` others waiting for ranges. The body must not
 // throw.
 template <class Body>
-void with_team(int threads, Body&& body);
-
-void run_team(int threads, void (*body)(void*, Pool*), void* context);
-
-template <class Body>
-void with_team(int threads, Body&& body) {
-  if (threads <= 1) {
+void with_team(int threads, bool (*stop)(), Body&& body) {
+  if (threads <= 1 && !stop) {
     body(static_cast<Pool*>(nullptr));
     return;
   }
   run_team(
-      threads, [](void* c, Pool* pool) { (*static_cast<std::remove_reference_t<Body>*>(c))(pool); },
+      threads, stop,
+      [](void* c, Pool* pool) { (*static_cast<std::remove_reference_t<Body>*>(c))(pool); },
       static_cast<void*>(&body));
+}
+
+template <class Body>
+void with_team(int threads, Body&& body) {
+  with_team(threads, nullptr, body);
 }
 
 }  // namespace pyseq

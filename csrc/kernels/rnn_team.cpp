@@ -110,7 +110,7 @@ void rnn_forward_team(const Run& r, const Rnn& c, const RnnCell& cell, real* z, 
     rnn_initial_state(r, c, b, which, which ? w.states : h, c.u);
   parallel_for(r.pool, smaller(c.team, pool_workers(r.pool)), 1, [&](Index begin, Index end, int) {
     for (Index k = begin; k < end; ++k) team_member(w);
-  });
+  }, true);
 }
 
 }  // namespace pyseq::PYSEQ_NS

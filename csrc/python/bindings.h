@@ -25,5 +25,9 @@ void bind_trainer(py::module_& m);
 void bind_model(py::module_& m);
 void bind_testing(py::module_& m);
 void bind_config(py::module_& m);
+void bind_interruption(py::module_& m);
+
+// Throws what a signal handler raised while the core was interrupted, if one did.
+void rethrow_interruption();
 
 }  // namespace pyseq::python

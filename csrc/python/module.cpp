@@ -3,10 +3,19 @@
 PYBIND11_MODULE(_core, m) {
   namespace py = pybind11;
   using namespace pyseq;
+  using python::rethrow_interruption;
   m.doc() = "The compiled core of pyseq";
   py::register_exception_translator([](std::exception_ptr p) {
     try {
       if (p) std::rethrow_exception(p);
+    } catch (const Interrupted& e) {
+      try {
+        rethrow_interruption();
+      } catch (py::error_already_set& error) {
+        error.restore();
+        return;
+      }
+      PyErr_SetString(PyExc_KeyboardInterrupt, e.what());
     } catch (const OutOfMemory& e) {
       PyErr_SetString(PyExc_MemoryError, e.what());
     } catch (const Error& e) {
@@ -20,4 +29,5 @@ PYBIND11_MODULE(_core, m) {
   python::bind_model(m);
   python::bind_testing(m);
   python::bind_config(m);
+  python::bind_interruption(m);
 }

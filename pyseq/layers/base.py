@@ -42,6 +42,16 @@ class Layer(Weighted, Called, Configured):
     # "consume": the layer uses it up.
     mask_policy = "drop"
 
+    @property
+    def text_policy(self):
+        """What the layer does with arrays of text, as one of the first layers of a Sequential.
+
+        "read": makes numbers of them; "either": makes numbers of text and of numbers; "pass":
+        code that may hand text on; "write": makes text of numbers; None: takes numbers only. A
+        subclass whose `call` reads text sets "read"; it runs on the host, ahead of the program.
+        """
+        return "pass" if self._runs_call() else None
+
     # Whether the rows of a batch act on each other: None, "training" or "always".
     row_coupling = None
 
@@ -215,6 +225,23 @@ class Layer(Weighted, Called, Configured):
     def input_program_dtype(self):
         """The dtype of the inputs of a program of this layer; None for the program's floats."""
         return None
+
+    def read_text(self, x):
+        """The output for an array of texts."""
+        if self.text_policy is None:
+            raise TypeError(
+                f"{self.name}: expected numbers, got text; put a layer that reads text before it, "
+                "such as TextVectorization or StringLookup"
+            )
+        return np.asarray(self.call(x, **taken_by(self.call, training=False, mask=None)))
+
+    def integer_dtype(self):
+        """The dtype of the output where it is integers, else None."""
+        return None
+
+    def lower_rows(self, g, x):
+        """`emit` for rows of data, which have been through the leading layers that read text."""
+        return self.emit(g, x)
 
     def lower(self, g, x):
         """Append this layer's ops to graph `g` and return the output value."""

@@ -47,7 +47,7 @@ class Configured:
     def __getstate__(self):
         # Compiled programs are made again when they are needed.
         state = dict(vars(self), _runners={}, _states={})
-        for cached in ("_state", "_has_states", "_print"):
+        for cached in ("_state", "_has_states", "_front", "_print"):
             state.pop(cached, None)
         return state
 

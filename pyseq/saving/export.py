@@ -29,6 +29,14 @@ def export_model(model, filepath, format="pyseq", input_signature=None, **kwargs
             f"{model.name}.export: expected a built model, got one without an input shape; put "
             "Input(shape) first or call it once"
         )
+    front = model._text_layers()
+    if front:
+        names = [layer.name for layer in front]
+        raise ValueError(
+            f"{model.name}.export: expected a model on numbers, got one that begins with layers on "
+            f"text, {names}; export what stands behind them, Sequential([Input(shape), "
+            "*model.layers[n:]]), and give it the numbers that they make"
+        )
     shape = tuple(model.input_shape if input_signature is None else input_signature)[1:]
     if any(d is None for d in shape):
         raise ValueError(

@@ -333,7 +333,9 @@ def _tile(trace, x, reps):
     x = trace.tensor(x)
     reps = tuple(reps) if isinstance(reps, (tuple, list)) else (reps,)
     reps = (1,) * (x.ndim - len(reps)) + reps
-    for axis, count in enumerate(reps[-x.ndim :]):
+    if len(reps) > x.ndim:
+        x = shaping.expand_dims(x, tuple(range(len(reps) - x.ndim)))
+    for axis, count in enumerate(reps):
         if _is_for_each_row(x, axis, count):
             x = _broadcast_to(trace, x, (None, *x.shape[1:]))
         elif count != 1:
@@ -344,6 +346,11 @@ def _tile(trace, x, reps):
 
 def _broadcast_to(trace, x, shape, **_):
     x = trace.tensor(x)
+    if x.batched and len(shape) != x.ndim:
+        raise trace.error(
+            f"expected a shape that keeps the batch in front, got {tuple(shape)} for {x.shape}",
+            "begin it with the batch",
+        )
     batched = bool(shape) and (shape[0] is None or isinstance(shape[0], Tensor))
     if batched and not x.batched:
         x = np.reshape(x, x.shape[1:]) if x.ndim == len(shape) else x

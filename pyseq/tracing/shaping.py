@@ -164,6 +164,11 @@ def get_item(x, key):
     shape, lists, begins, sizes, steps, axis = [], [], [], [], [], 0
     for k in keys:
         if k is None:
+            if x.batched and not shape:
+                raise x.trace.error(
+                    "expected the batch to stay in front, got a new axis 0",
+                    "put the new axis behind the batch, as in x[:, None]",
+                )
             shape.append(1)
             continue
         size = x.shape[axis]
@@ -181,8 +186,10 @@ def get_item(x, key):
             begins.append(start if length else 0), sizes.append(length), steps.append(step)
         elif isinstance(k, (list, np.ndarray)) and np.asarray(k).dtype.kind in "iu":
             lists.append((axis, np.asarray(k)))
-            shape.append(len(k))
+            shape.extend(np.shape(k))
             begins.append(0), sizes.append(size), steps.append(1)
+        elif not hasattr(k, "__index__"):
+            raise IndexError(f"{x.trace.name}: expected integers and slices as indices, got {k!r}")
         else:
             index = int(k) + (size if int(k) < 0 else 0)
             if not 0 <= index < size:

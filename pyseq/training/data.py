@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from pyseq.training import workers
-from pyseq.training.sparse import SparseRows, is_sparse
+from pyseq.training.late_rows import LateRows, SparseRows, is_sparse
 
 _DTYPES = frozenset(
     np.dtype(name)
@@ -62,7 +62,7 @@ def to_array(x, where):
 
 def to_rows(x, where):
     """Read `x` as an array, or as `SparseRows` where it is a sparse matrix."""
-    if isinstance(x, SparseRows):
+    if isinstance(x, LateRows):
         return x
     return SparseRows(x, where) if is_sparse(x) else to_array(x, where)
 
@@ -108,7 +108,7 @@ class ArrayData:
     """Rows that are all at hand: shuffled and cut into batches by the core.
 
     Args:
-        x, y, weights: arrays of as many rows as each other, x and y perhaps `SparseRows`; y and
+        x, y, weights: arrays of as many rows as each other, x and y perhaps `LateRows`; y and
             weights may be None.
         batch_size: rows of a batch.
         shuffle: True, False or "batch" (shuffle inside each batch).
@@ -116,7 +116,6 @@ class ArrayData:
 
     def __init__(self, x, y, weights, batch_size, shuffle=False, steps=None, where="fit"):
         self.x, self.y, self.weights = x, y, weights
-        self.sparse = isinstance(x, SparseRows) or isinstance(y, SparseRows)
         self.where = where
         self.rows = x.shape[0]
         lengths = {
@@ -143,14 +142,17 @@ class ArrayData:
         self.shuffle = shuffle
         self.batches = math.ceil(self.rows / self.batch_size)
 
+    @property
+    def late(self):
+        """Whether rows become arrays one batch at a time."""
+        return isinstance(self.x, LateRows) or isinstance(self.y, LateRows)
+
     def dense(self, rows=None):
         """`(x, y, weights)` as arrays, of the slice or the numbers `rows` if given."""
-        arrays = self.x, self.y, self.weights
-        if rows is not None:
-            arrays = (None if a is None else a[rows] for a in arrays)
-        elif not self.sparse:
-            return arrays
-        return tuple(None if a is None else to_array(a, self.where) for a in arrays)
+        arrays = (
+            a if a is None or rows is None else a[rows] for a in (self.x, self.y, self.weights)
+        )
+        return tuple(to_array(a, self.where) if isinstance(a, LateRows) else a for a in arrays)
 
     def order(self):
         """Row numbers of one epoch, or None for the natural order."""
@@ -167,11 +169,13 @@ class ArrayData:
 class StreamData:
     """Batches from a generator, an iterable of batches, or a PyDataset.
 
-    Iterating gives `(x, y, sample_weight)` arrays. `batches` is None where unknown.
+    Iterating gives `(x, y, sample_weight)` arrays, x as `read(x, where)` returns it. `batches` is
+    None where unknown.
     """
 
-    def __init__(self, source, shuffle=False, where="fit", class_weight=None):
+    def __init__(self, source, read, shuffle=False, where="fit", class_weight=None):
         self.source = source
+        self.read = read
         self.where = where
         self.shuffle = shuffle
         self.class_weight = class_weight
@@ -256,7 +260,9 @@ class StreamData:
                 )
             else:
                 x, y, w = item, None, None
-            x = to_array(unwrap(x, f"{self.where}: x"), f"{self.where}: x")
+            x = self.read(x, f"{self.where}: x")
+            if isinstance(x, LateRows):
+                x = to_array(x, f"{self.where}: x")
             if y is not None:
                 y = to_array(unwrap(y, f"{self.where}: y"), f"{self.where}: y")
             if w is not None:

@@ -56,7 +56,7 @@ class Fitting:
                     "fit: expected arrays for validation_split, got a stream; pass validation_data"
                 )
             x, y, sample_weight, validation_data = inputs.split(
-                x, y, sample_weight, validation_split
+                self, x, y, sample_weight, validation_split
             )
         source = inputs.open_data(
             self, x, y, sample_weight, batch_size, shuffle, steps_per_epoch, "fit", class_weight

@@ -18,8 +18,7 @@ from pyseq.training.data import (
 
 def rows_of(model, x, y, sample_weight, batch_size, shuffle, steps, where, class_weight):
     """The arguments as arrays of rows; class weights become weights of rows."""
-    x = to_rows(unwrap(x, f"{where}: x"), f"{where}: x")
-    x = model._fit_input_rank(x)
+    x = model._rows(x, f"{where}: x")
     if y is not None:
         y = to_rows(unwrap(y, f"{where}: y"), f"{where}: y")
     if sample_weight is not None:
@@ -41,7 +40,7 @@ def open_data(model, x, y, sample_weight, batch_size, shuffle, steps, where, cla
         raise ValueError(f"{where}: expected x, got None")
     rows = (
         is_array(x)
-        or isinstance(x, (list, dict))
+        or isinstance(x, (list, dict, str, bytes))
         or (isinstance(x, tuple) and not hasattr(x, "__next__"))
     )
     if not rows:
@@ -54,17 +53,17 @@ def open_data(model, x, y, sample_weight, batch_size, shuffle, steps, where, cla
             raise TypeError(
                 f"{where}: expected an array, a generator or a dataset, got {type(x).__name__}"
             )
-        stream = StreamData(x, shuffle, where, class_weight)
+        stream = StreamData(x, model._rows, shuffle, where, class_weight)
         return loop.StreamEpochs(stream, _limited(steps, stream.batches))
     data = rows_of(model, x, y, sample_weight, batch_size, shuffle, steps, where, class_weight)
-    model._build_for(data.x.shape)
+    data.x = model._enter(data.x, late=True)
     return loop.ArrayEpochs(data, _limited(steps, data.batches))
 
 
-def split(x, y, sample_weight, validation_split):
+def split(model, x, y, sample_weight, validation_split):
     """`(x, y, sample_weight, validation)`: the last rows of each become the validation data."""
-    parts = []
-    for name, a in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+    parts = [None if x is None else model._rows(x, "fit: x")]
+    for name, a in (("y", y), ("sample_weight", sample_weight)):
         parts.append(None if a is None else to_rows(unwrap(a, f"fit: {name}"), f"fit: {name}"))
     lengths = {len(a) for a in parts if a is not None}
     if len(lengths) > 1:

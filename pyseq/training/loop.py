@@ -9,7 +9,7 @@ import numpy as np
 from pyseq import random
 from pyseq.training.compile_metrics import flat_results, metric_value, update_metric
 from pyseq.training.data import ArrayData
-from pyseq.training.sparse import SparseRows
+from pyseq.training.late_rows import LateRows
 
 # The core comes back about this often, for progress and Ctrl-C.
 SECONDS_PER_CALL = 0.05
@@ -212,7 +212,7 @@ class ArrayEpochs:
             mode, data.x.shape[1:], data.y.shape[1:] if data.y is not None else None, batch
         )
         self.program, self.totals, self.arrays = program, totals, None
-        if not data.sparse:
+        if not data.late:
             self.arrays = _prepare(program, *data.dense())
             program.trainer.hold(*self.arrays)
         done = self.done
@@ -247,13 +247,13 @@ class ArrayEpochs:
         return done
 
     def _rows(self, model, mode):
-        """`(arrays, order, begin, end)` of what to run next: all that is left or a sparse batch."""
+        """`(arrays, order, begin, end)` of what to run next: all that is left or one batch."""
         data, begin = self.data, self.cursor
         if self.arrays is not None:
             return self.arrays, self.order, begin, data.rows
         rows = slice(begin, begin + data.batch_size)
         x, y, w = data.dense(rows if self.order is None else self.order[rows])
-        if isinstance(data.y, SparseRows):
+        if isinstance(data.y, LateRows):
             model._check_targets(self.program, y, mode)
         return _prepare(self.program, x, y, w), None, 0, len(x)
 
@@ -402,8 +402,7 @@ class StreamEpochs:
     def _prepare(self, model, mode, item):
         """(step program, arrays as it takes them) of a batch."""
         x, y, w = item
-        x = model._fit_input_rank(x)
-        model._build_for(x.shape)
+        x = model._enter(x)
         program = model._step_program(
             mode, x.shape[1:], y.shape[1:] if y is not None else None, len(x)
         )

@@ -9,9 +9,9 @@ from pyseq.layers.base import Layer
 from pyseq.layers.core import InputLayer
 from pyseq.layers.keras_tensor import KerasTensor
 from pyseq.registry.registration import builtin
-from pyseq.training import predicting
+from pyseq.training import predicting, text
 from pyseq.training.compilation import Compilation
-from pyseq.training.data import fit_rank, unwrap
+from pyseq.training.data import fit_rank, to_rows, unwrap
 from pyseq.training.files import Files
 from pyseq.training.fitting import Fitting
 from pyseq.training.prediction import Prediction
@@ -142,13 +142,35 @@ class Model(
             if y is not None:
                 return y
         if not isinstance(inputs, KerasTensor) and symbolic.trace.get() is None:
-            if isinstance(inputs, (list, tuple, dict)) and len(inputs) == 1:
-                inputs = unwrap(inputs, f"{self.name}: inputs")
-            inputs = self._fit_input_rank(np.asarray(inputs))
+            where = f"{self.name}: inputs"
+            if self._reads_text(inputs):
+                inputs = self._enter(self._rows(inputs, where))
+            else:
+                if isinstance(inputs, (list, tuple, dict)) and len(inputs) == 1:
+                    inputs = unwrap(inputs, where)
+                inputs = fit_rank(np.asarray(inputs), self._input_batch_shape)
         return super().__call__(inputs, *args, **kwargs)
 
-    def _fit_input_rank(self, x):
+    # --- data
+
+    def _text_layers(self):
+        """The leading layers that texts go through ahead of the program."""
+        return []
+
+    def _reads_text(self, x):
+        """Whether the model begins with layers that make numbers of text, such as `x`."""
+        return False
+
+    def _rows(self, x, where):
+        """Data as rows of the rank that the model takes; errors say `where`."""
+        x = text.to_texts(x, where) if self._reads_text(x) else to_rows(unwrap(x, where), where)
         return fit_rank(x, self._input_batch_shape)
+
+    def _enter(self, x, late=False):
+        """Build for such rows and return what the program takes: numbers, with `late` perhaps as
+        `LateRows`."""
+        self._build_for(x.shape)
+        return text.read(self, x, late) if self._text_layers() else x
 
     # --- what models answer
 

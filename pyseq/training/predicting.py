@@ -10,6 +10,7 @@ import numpy as np
 from pyseq import revision
 from pyseq.training import loop
 from pyseq.training.data import to_array
+from pyseq.training.late_rows import LateRows
 
 # Rows that `predict` runs at once where no callback watches the batches.
 ROWS = 256
@@ -22,9 +23,7 @@ def batches(model, source, per_batch):
         stream.begin_epoch()
         with contextlib.closing(stream.epoch(source.steps)) as steps:
             for x, _, _ in itertools.islice(steps, source.steps):
-                x = model._fit_input_rank(x)
-                model._build_for(x.shape)
-                yield x, 1
+                yield model._enter(x), 1
         stream.end_epoch()
         return
     data = source.data
@@ -32,14 +31,13 @@ def batches(model, source, per_batch):
     left = source.batches
     if per_batch:
         together = model.steps_per_execution
-    elif data.sparse:
+    elif data.late:
         together = 1
     else:
         together = 1 if _counts_batches(model, x) else max(1, ROWS // size)
     for begin in range(0, min(len(x), left * size), together * size):
         chunk = x[begin : min(begin + together * size, left * size)]
-        batches = -(-len(chunk) // size)
-        yield to_array(chunk, "predict: x") if data.sparse else chunk, batches
+        yield chunk, -(-len(chunk) // size)
 
 
 def _counts_batches(model, x):
@@ -57,11 +55,13 @@ def quick_answer(model, x, most_rows=0, first_row=0):
 
 def rows(model, x, first_row=0):
     """Outputs for rows of the right rank, all at once; the first is number `first_row` of all."""
+    if isinstance(x, LateRows):
+        x = to_array(x, "predict: x")
     y = quick_answer(model, x, 0, first_row)
     if y is not None:
         return y
     runner = model._predictor(x.shape[1:], len(x))
-    if runner.is_plain and not model._is_stateful():
+    if runner.is_plain and not model._is_stateful() and not model._text_layers():
         model._quick = (revision.current(), runner.session.answer, runner)
     if x.dtype != runner.dtype or not x.flags.c_contiguous:
         x = np.ascontiguousarray(x, runner.dtype)
@@ -70,12 +70,10 @@ def rows(model, x, first_row=0):
 
 def array(model, x, batch_size):
     """Outputs for an array of any number of rows."""
-    if x.dtype.kind not in "fiub" or x.ndim == 0:
-        x = to_array(x, "predict: x")
-    x = model._fit_input_rank(x)
-    model._build_for(x.shape)
+    x = model._rows(x, "predict: x")
     if len(x) == 0:
         raise ValueError("predict: expected at least one row, got an empty array")
+    x = model._enter(x, late=True)
     if _counts_batches(model, x):
         size = batch_size or model._input_batch_shape[0] or 32
     else:

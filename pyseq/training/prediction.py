@@ -8,7 +8,7 @@ import numpy as np
 
 from pyseq.callbacks import CallbackList
 from pyseq.training import inputs, predicting
-from pyseq.training.data import to_array, unwrap
+from pyseq.training.data import to_array
 
 
 class Prediction:
@@ -61,7 +61,5 @@ class Prediction:
         y = predicting.quick_answer(self, x)
         if y is not None:
             return y
-        x = to_array(unwrap(x, "predict_on_batch: x"), "predict_on_batch: x")
-        x = self._fit_input_rank(x)
-        self._build_for(x.shape)
-        return predicting.rows(self, x)
+        x = self._enter(self._rows(x, "predict_on_batch: x"))
+        return predicting.rows(self, to_array(x, "predict_on_batch: x"))

@@ -51,7 +51,7 @@ def profile(model, x, y=None, batch_size=32, steps=20):
     mode = "train" if y is not None else "test"
     data = inputs.rows_of(model, x, y, None, batch_size, False, None, "profile", None)
     x, y, _ = data.dense(slice(0, batch_size))
-    model._build_for(x.shape)
+    x = model._enter(x)
     y_shape = y.shape[1:] if y is not None else None
     program = model._step_program(mode, x.shape[1:], y_shape, batch_size)
     saved = [(v, v.numpy()) for v in (*model.weights, *model.optimizer.variables)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pyseq import lowering, revision
 from pyseq.training import checks, loop
+from pyseq.training.late_rows import LateRows
 from pyseq.training.program import StepProgram
-from pyseq.training.sparse import SparseRows
 
 
 class Programs:
@@ -73,7 +73,7 @@ class Programs:
             self._check_full_batches(data, source.steps, "fit" if mode == "train" else "evaluate")
             y_shape = data.y.shape[1:] if data.y is not None else None
             program = self._step_program(mode, data.x.shape[1:], y_shape, data.batch_size)
-            if not isinstance(data.y, SparseRows):  # else batch by batch
+            if not isinstance(data.y, LateRows):  # else batch by batch
                 self._check_targets(program, data.y, mode)
             if mode == "train" and program.kind is not None:
                 checks.check_output_activation(

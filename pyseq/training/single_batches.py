@@ -20,7 +20,7 @@ class SingleBatches:
             self._check_compiled(where)
             data = inputs.rows_of(self, x, y, sample_weight, None, False, 1, where, class_weight)
             rows, targets, w = data.dense()
-            self._build_for(rows.shape)
+            rows = self._enter(rows)
             y_shape = targets.shape[1:] if targets is not None else None
             program = self._step_program(mode, rows.shape[1:], y_shape, data.rows)
             if key and rows is x and targets is y:

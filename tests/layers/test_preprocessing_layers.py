@@ -261,9 +261,17 @@ def test_text_vectorization():
     assert twin(["b"]).tolist() == free(["b"]).tolist()
 
 
-def test_text_layers_inside_a_model_say_what_to_do():
-    model = pyseq.Sequential([pyseq.Input((1,)), layers.StringLookup(vocabulary=["a"])])
-    with pytest.raises(ValueError, match="before `fit`"):
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: layers.StringLookup(vocabulary=["a"]),
+        lambda: layers.StringLookup(vocabulary=["a"], invert=True),
+        lambda: layers.TextVectorization(vocabulary=["a"], output_sequence_length=1),
+    ],
+)
+def test_text_layers_behind_others_say_what_to_do(layer):
+    model = pyseq.Sequential([pyseq.Input((1,)), layers.Dense(1), layer()])
+    with pytest.raises(ValueError, match="put it first in a Sequential, or .* before `fit`"):
         model(np.zeros((2, 1)))
 
 

@@ -2,12 +2,12 @@
 
 import h5py
 import numpy as np
+import old_files as old
 import pytest
 
 import pyseq
 from pyseq import layers as L
 from pyseq.saving import load_model
-from tests.saving import old_files as old
 
 pytestmark = [
     # From torch inside Keras.

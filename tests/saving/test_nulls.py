@@ -4,13 +4,13 @@ import json
 import re
 
 import numpy as np
+import old_files as old
 import pytest
+from old_files import layer
 
 import pyseq
 from pyseq import layers as L
 from pyseq.saving import deserialize_keras_object, load_model
-from tests.saving import old_files as old
-from tests.saving.old_files import layer
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,14 @@
 import json
 
 import numpy as np
+import old_files as old
 import pytest
+from old_files import BIAS, CELL, KERNEL, NORM, RECURRENT, SEQUENCE, conv, layer
 
 import pyseq
 from pyseq import layers as L
 from pyseq.registry import serialization
 from pyseq.saving import load_model
-from tests.saving import old_files as old
-from tests.saving.old_files import BIAS, CELL, KERNEL, NORM, RECURRENT, SEQUENCE, conv, layer
 
 pytestmark = [
     # From torch inside Keras.

@@ -282,9 +282,10 @@ def test_endless_datasets(kind):
 
 INTERRUPTED = """
 import multiprocessing, os, signal, sys, threading
+sys.path.insert(0, {folder!r})
 import numpy as np
 import pyseq
-from tests.training.test_workers import Made, small
+from test_workers import Made, small
 
 def wait(index):
     if index > 1:
@@ -305,7 +306,10 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize("processes", [False, True])
 def test_ctrl_c_ends_workers_that_never_answer(processes, what, rest):
     pid = "os.getppid()" if processes else "os.getpid()"
-    code = INTERRUPTED.format(pid=pid, processes=processes, what=what, rest=rest)
+    folder = os.path.dirname(__file__)
+    code = INTERRUPTED.format(
+        folder=folder, pid=pid, processes=processes, what=what, rest=rest
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS
     )

@@ -10,6 +10,16 @@ namespace pyseq {
 void set_num_threads(int n);
 int num_threads();
 
+// Lets long calls on the host be ended. `begin` and `end` are called around each on the thread that
+// made it, `stop` in between some times a second; where it returns true the call throws Interrupted
+// within some milliseconds. Any of them may be null.
+struct Interruption {
+  void (*begin)() = nullptr;
+  bool (*stop)() = nullptr;
+  void (*end)() = nullptr;
+};
+void set_interruption(const Interruption& interruption);
+
 // "highest" (float32-accurate), "high", "medium": how matrix products split float32 where the CPU
 // has AMX; elsewhere they are the same.
 void set_matmul_precision(const std::string& name);

@@ -15,4 +15,10 @@ class OutOfMemory : public Error {
   using Error::Error;
 };
 
+// A call ended because the interruption check asked for it; nothing was updated.
+class Interrupted : public Error {
+ public:
+  using Error::Error;
+};
+
 }  // namespace pyseq

@@ -33,9 +33,8 @@ class _NumPyLayer(Layer):
             training = symbolic.training() if symbolic.is_running() else self._default_training
         return self.apply(x, bool(training))
 
-    def integer_dtype(self):
-        """The dtype of the output where it is integers, else None."""
-        return None
+    def read_text(self, x):
+        return self.apply(self._as_array(x), False)
 
     def _as_array(self, inputs):
         x = np.asarray(inputs)

@@ -235,6 +235,8 @@ class Hashing(_NumPyLayer):
         self.sparse = False
         self.salt = standardize_salt(self.name, salt)
 
+    text_policy = "either"
+
     def _as_array(self, inputs):
         return token_array(self.name, inputs)
 

@@ -326,8 +326,9 @@ class IndexLookup(_NumPyLayer):
     def lower(self, g, x):
         if self._kind == "string":
             raise ValueError(
-                f"{self.name}: expected a layer on numbers inside a model, got one on strings; "
-                "apply it to the data before `fit` and `predict`"
+                f"{self.name}: expected a layer from numbers to numbers at this place of a model, "
+                "got one on strings; put it first in a Sequential, or apply it to the data before "
+                "`fit` and `predict`"
             )
         return super().lower(g, x)
 

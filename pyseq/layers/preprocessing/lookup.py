@@ -81,13 +81,18 @@ class StringLookup(IndexLookup):
     """Strings to indices of a vocabulary.
 
     Arguments as of `IntegerLookup`; unknown strings are spread over several slots by their hash.
-    Works on arrays of strings, before a model.
+    Works on arrays of strings: before a model, or as the first layer of a Sequential, where it runs
+    ahead of the compiled program.
 
     >>> StringLookup(vocabulary=["a", "b"])([["b", "z"]]).tolist()
     [[2, 0]]
     """
 
     _kind = "string"
+
+    @property
+    def text_policy(self):
+        return "write" if self.invert else "read"
 
     def __init__(
         self,

@@ -36,7 +36,8 @@ class TextVectorization(_NumPyLayer):
         vocabulary: list or path; without it call `adapt(data)`.
         idf_weights: a weight for each token, with output_mode "tf_idf".
 
-    Works on arrays of strings, before a model.
+    Works on arrays of strings: before a model, or as the first layer of a Sequential, where it runs
+    ahead of the compiled program.
 
     >>> TextVectorization(vocabulary=["good", "day"])(["Good day!", "day off"]).tolist()
     [[2, 3], [3, 1]]
@@ -113,6 +114,8 @@ class TextVectorization(_NumPyLayer):
                 **lookup,
             ),
         )
+
+    text_policy = "read"
 
     # --- text to tokens
 
@@ -207,6 +210,9 @@ class TextVectorization(_NumPyLayer):
         rows = (*rows, None) if self._split is not None and len(rows) == 1 else rows
         return encoded_shape((rows[0], None), self.output_mode, self._lookup_layer._depth())
 
+    def integer_dtype(self):
+        return "int64" if self.output_mode == "int" else None
+
     def apply(self, x, training):
         single = np.ndim(x) == 0
         lookup = self._lookup_layer
@@ -227,8 +233,8 @@ class TextVectorization(_NumPyLayer):
 
     def lower(self, g, x):
         raise ValueError(
-            f"{self.name}: expected a layer on numbers inside a model, got one on text; apply it "
-            "to the data before `fit` and `predict`"
+            f"{self.name}: expected a layer on numbers at this place of a model, got one on text; "
+            "put it first in a Sequential, or apply it to the data before `fit` and `predict`"
         )
 
     # --- files and configuration

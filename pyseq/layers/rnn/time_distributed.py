@@ -58,12 +58,38 @@ class TimeDistributed(Layer):
     def lower(self, g, x):
         self.compute_output_shape((g.batch_size, *x.shape))
         steps = x.shape[0]
+        self._check_mask(x)
         if self._couples_rows(g.training):
-            return self.pass_mask(self._lower_each(g, x, steps), x)
+            return self._with_mask_of(g, self._lower_each(g, x, steps), x)
         inner = g.fold(x.with_mask(None), steps)
         if x.mask is not None and len(x.mask.shape) > 1 and self.layer.supports_masking:
             inner = inner.with_mask(g.fold(x.mask, steps))
-        return self.pass_mask(g.unfold(self._inner(g, inner).with_mask(None), steps), x)
+        return self._with_mask_of(g, g.unfold(self._inner(g, inner).with_mask(None), steps), x)
+
+    def _check_mask(self, x):
+        if x.mask is not None and x.mask.shape[:1] != x.shape[:1]:
+            raise ValueError(
+                f"{self.name}: expected a mask (N, {x.shape[0]}, ...) for an input "
+                f"{('N', *x.shape)}, got {('N', *x.mask.shape)}; give one value for each time step"
+            )
+
+    def _with_mask_of(self, g, y, x):
+        """`y` with the mask of `x`: a step counts where any of what the layer took in counts.
+
+        Axes of the mask that the output still has, before its features, stay.
+        """
+        mask = x.mask
+        if mask is None or self.mask_policy != "pass":
+            return y.with_mask(None)
+        kept = len(mask.shape)
+        while kept > 1 and (kept >= len(y.shape) or mask.shape[:kept] != y.shape[:kept]):
+            kept -= 1
+        if kept < len(mask.shape):
+            axes = list(range(kept, len(mask.shape)))
+            mask = g.op(
+                "reduce", mask, mask.shape[:kept], name=self.name, function="max", axes=axes
+            )
+        return y.with_mask(mask)
 
     def _inner(self, g, x):
         # Keras runs the inner layer's `call`: its own activity regularizer does not count there.

@@ -1,12 +1,22 @@
-"""Rows of scipy.sparse matrices, which become dense one batch at a time."""
+"""Rows that become arrays one batch at a time, such as those of scipy.sparse matrices."""
 
 from __future__ import annotations
 
 
-class SparseRows:
-    """Rows of a sparse matrix `(n, columns)`; indexing by a slice or row numbers gives such rows.
+class LateRows:
+    """Rows with `shape`, `ndim` and `dtype`; indexing by a slice or row numbers gives such rows.
 
-    Nothing of scipy is imported: a matrix is what has `tocsr`. `data.to_array` makes rows dense.
+    `toarray()` makes an array of them all; `data.to_array` calls it.
+    """
+
+    def __len__(self):
+        return self.shape[0]
+
+
+class SparseRows(LateRows):
+    """Rows of a sparse matrix `(n, columns)`.
+
+    Nothing of scipy is imported: a matrix is what has `tocsr`.
     """
 
     ndim = 2
@@ -19,9 +29,6 @@ class SparseRows:
         self.where = where
         self.shape = matrix.shape
         self.dtype = matrix.dtype
-
-    def __len__(self):
-        return self.shape[0]
 
     def __getitem__(self, rows):
         return SparseRows(self.matrix[rows], self.where)
