@@ -82,7 +82,9 @@ def _of_layer(d, spec, last, recurrent):
                 "LSTM", "GRU", "SimpleRNN"):
             options += [((name, which), d.number(0.01, 0.2))
                         for which in ("l1", "l2") if which in value.arguments]
-    options.append((("trainable",), not arguments.get("trainable", True)))
+    # Keras's ConvLSTM from a config does not hand `trainable` on to its cell.
+    if "ConvLSTM" not in repr(spec):
+        options.append((("trainable",), not arguments.get("trainable", True)))
     return options
 
 
@@ -93,8 +95,10 @@ def layers(d, stack):
     for number, spec in enumerate(stack):
         if d.chance(0.5):
             last = number == len(stack) - 1
-            path, value = d.of(*_of_layer(d, spec, last, recurrent))
-            changed.append(Change(("layers", number, *path), value))
+            options = _of_layer(d, spec, last, recurrent)
+            if options:
+                path, value = d.of(*options)
+                changed.append(Change(("layers", number, *path), value))
     return changed
 
 
