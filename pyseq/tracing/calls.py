@@ -152,6 +152,8 @@ def assign(variable, value):
                 f"{variable.path}: expected a value of shape {variable.shape}, got {x.inner}"
             )
         x = np.broadcast_to(x, variable.shape)
+    # A variable holds numbers: reading it gives no gradient to what they came from.
+    x = functions.unary(trace, x, "stop_gradient", x.dtype)
     trace.graph.assign(variable.stored_as(trace.dtype.name), x.value, trace.name)
 
 
