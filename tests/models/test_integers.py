@@ -46,7 +46,14 @@ def test_hashing():
 
 @pytest.mark.parametrize(
     "name, arguments",
-    [("Flatten", {}), ("Reshape", {"target_shape": (3, 2)}), ("Identity", {})],
+    [
+        ("Flatten", {}),
+        ("Reshape", {"target_shape": (3, 2)}),
+        ("Identity", {}),
+        ("Permute", {"dims": (2, 1)}),
+        ("Cropping1D", {"cropping": (1, 0)}),
+        ("ZeroPadding1D", {"padding": (1, 2)}),
+    ],
 )
 def test_layers_that_move_numbers(name, arguments, keras):
     x = np.arange(12).reshape(2, 2, 3) + 2**40
@@ -54,6 +61,18 @@ def test_layers_that_move_numbers(name, arguments, keras):
     y = model_of(*stack, shape=(2, 3)).predict(x, verbose=0)
     same(y, keras_predicts(keras, [getattr(keras.layers, name)(**arguments)], x))
     same(stack[0](x), y)
+
+
+def test_traced_code_moves_them(keras):
+    def function(x, ops):
+        x = ops.concatenate([x[:, ::-1], x[:, :1]], axis=-1)
+        return ops.transpose(ops.stack([x, x], axis=1), (0, 2, 1))
+
+    x = np.arange(6).reshape(2, 3) + 2**52
+    for dtype in ("float32", "float64"):
+        layer = layers.Lambda(lambda x: function(x, ops), dtype=dtype)
+        y = model_of(layer, shape=(3,)).predict(x, verbose=0)
+        same(y, function(x, np))
 
 
 def test_embedding_beyond_float32():
