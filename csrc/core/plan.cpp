@@ -45,6 +45,10 @@ int fill(const PlanState& s, const char* name, U* out, int max, const char* type
 
 }  // namespace
 
+DType slot_dtype(const ProgramSpec& spec, int slot) {
+  return spec.dtypes.empty() ? spec.dtype : spec.dtypes.at(static_cast<std::size_t>(slot));
+}
+
 bool Plan::has(const char* name) const { return state_.attributes->count(name) != 0; }
 
 Index Plan::integer(const char* name) const {

@@ -78,10 +78,6 @@ void check(const ProgramSpec& spec, const KernelTable& table, std::size_t host_c
 
 }  // namespace
 
-DType slot_dtype(const ProgramSpec& spec, int slot) {
-  return spec.dtypes.empty() ? spec.dtype : spec.dtypes.at(static_cast<std::size_t>(slot));
-}
-
 std::size_t slot_row_bytes(const ProgramSpec& spec, int slot) {
   return static_cast<std::size_t>(elements(spec.slots.at(static_cast<std::size_t>(slot)))) *
          size_of(slot_dtype(spec, slot));

@@ -124,7 +124,7 @@ __device__ inline void count_digits(const Block& t, const std::int32_t* key, Ind
 }
 
 Sorted sort(const Run& r, const Config& c) {
-  const Index count = r.n * c.ids, blocks = (count + kSortBlock - 1) / kSortBlock, v = c.v;
+  const Index count = r.n * c.ids, blocks = (count + kSortBlock - 1) / kSortBlock;
   std::int32_t* key[2];
   std::int32_t* position[2];
   for (int k = 0; k < 2; ++k) key[k] = r.scratch(c.key[k]), position[k] = r.scratch(c.position[k]);
