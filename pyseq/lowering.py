@@ -13,7 +13,42 @@ from pyseq.variable import Variable
 # Integers that a float does not hold exactly; slots keep them as int64.
 _WIDE_INTEGERS = frozenset(("int32", "int64", "uint32", "uint64"))
 # Ops that take int64 as it is; for all others it is cast.
-_TAKES_INT64 = frozenset(("cast", "embedding", "host", "reshape"))
+_TAKES_INT64 = frozenset(("bits", "cast", "embedding", "host", "reshape"))
+# Ops that only move numbers: `(attributes, rank of a sample, reals of an int64)` to the attributes
+# for int64 as that many reals along a last axis; None where other numbers would come in between.
+_MOVES = {
+    "concat": lambda a, rank, reals: {**a, "axis": a["axis"] % rank},
+    "crop": lambda a, rank, reals: {**a, "begin": [*a["begin"], 0], "end": [*a["end"], 0]},
+    "gather": lambda a, rank, reals: a,
+    "pad": lambda a, rank, reals: None
+    if a.get("value")
+    else {**a, "begin": [*a["begin"], 0], "end": [*a["end"], 0]},
+    "permute": lambda a, rank, reals: {**a, "dims": [*a["dims"], rank]},
+    "slice": lambda a, rank, reals: {
+        **a,
+        "begin": [*a["begin"], 0],
+        "size": [*a["size"], reals],
+        "step": [*a["step"], 1],
+    },
+    "stack_time": lambda a, rank, reals: a,
+    "unstack_time": lambda a, rank, reals: a,
+}
+# Ops that move or choose numbers, which keep their dtype.
+_KEEPS = frozenset(("crop", "masking", "max_pool", "pad", "permute", "repeat_vector", "upsample"))
+_CHOOSES = {"adaptive_pool": ("mode", "max"), "global_pool": ("mode", "max"),
+            "resize": ("interpolation", "nearest")}
+_WHOLE_ACTIVATIONS = frozenset(("relu", "relu6", "hard_tanh"))
+
+
+def keeps_dtype(kind, attrs):
+    """Whether the first output of an op holds numbers of the kind that its first input holds."""
+    if kind == "activation":
+        slope = (attrs.get("activation_args") or (0,))[0]
+        return attrs["activation"] in _WHOLE_ACTIVATIONS and not slope
+    if kind in _CHOOSES:
+        name, value = _CHOOSES[kind]
+        return attrs[name] == value
+    return kind in _KEEPS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,16 +171,20 @@ class Graph:
         """Append one op with several outputs."""
         if isinstance(inputs, Value):
             inputs = [inputs]
+        if kind in _MOVES and not weights and all(v.slot in self.int64 for v in inputs):
+            if (moved := self._move(kind, inputs, shapes, name, attrs)) is not None:
+                return moved
         if kind not in _TAKES_INT64:
             inputs = [self.real(v) for v in inputs]
+        kept = inputs[0].dtype if inputs and keeps_dtype(kind, attrs) else None
         folds = {v.fold for v in inputs}
         if len(folds) > 1:
             raise ValueError(f"{name or kind}: expected inputs of one fold, got {sorted(folds)}")
         fold = folds.pop()
         if kind == "reshape":
             attrs["dims"] = list(shapes[0])
-        int64 = attrs.get("int64") if kind in ("cast", "host") else False
-        if kind == "host":
+        int64 = attrs.get("int64") if kind in ("bits", "cast", "host") else False
+        if kind in ("bits", "host"):
             attrs.pop("int64", None)
         dtype = None
         if kind == "reshape":
@@ -168,7 +207,23 @@ class Graph:
                 "fold": fold,
             }
         )
+        if kept is not None:
+            outputs[0] = self.cast(outputs[0], kept)
         return tuple(outputs)
+
+    def _move(self, kind, inputs, shapes, name, attrs):
+        """`op_multi` of an op that only moves numbers, for int64; None where it does not."""
+        reals = 1 if self.dtype == "float64" else 2
+        attrs = _MOVES[kind](attrs, len(inputs[0].shape), reals)
+        if attrs is None:
+            return None
+        parts = [self.op("bits", v, (*v.shape, reals), name=name) for v in inputs]
+        shapes = [(*shape, reals) for shape in shapes]
+        dtype, values = inputs[0].dtype, []
+        for part in self.op_multi(kind, parts, shapes, name=name, **attrs):
+            y = self.op("bits", part, part.shape[:-1], name=name, int64=True)
+            values.append(dataclasses.replace(y, dtype=dtype))
+        return tuple(values)
 
     def fold(self, x, steps):
         """Count the first dimension of `x` (its length is `steps`) as part of the batch."""
@@ -206,7 +261,7 @@ class Graph:
         for training if the program does.
         """
         values = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-        shapes = [v.shape for v in values]
+        shapes, dtypes = [v.shape for v in values], [v.dtype for v in values]
         sizes = [math.prod(s) for s in shapes]
         training = self.training
 
@@ -217,6 +272,8 @@ class Graph:
                 ends = np.cumsum(sizes)[:-1]
                 parts = np.split(packed, ends, axis=1)
                 arrays = [p.reshape(len(p), *s) for p, s in zip(parts, shapes, strict=True)]
+            arrays = [a if d is None else a.astype(d, copy=False)
+                      for a, d in zip(arrays, dtypes, strict=True)]
             with symbolic.call(training):
                 return np.asarray(function(*arrays))
 

@@ -277,7 +277,9 @@ def logsumexp(x, axis=None, keepdims=False):
 def top_k(x, k, sorted=True):
     """Return the k largest values of the last axis and their indices, largest first."""
     x = symbolic.as_array(x)
-    indices = np.argsort(-x, axis=-1, kind="stable")[..., :k]
+    # Unsigned numbers have no negative ones.
+    keys = x.astype("int64") if x.dtype.kind in "ub" else x
+    indices = np.argsort(-keys, axis=-1, kind="stable")[..., :k]
     return np.take_along_axis(x, indices, axis=-1), indices.astype("int32")
 
 

@@ -441,7 +441,7 @@ ELSEWHERE = {
 # Ops that no layer of the table reaches, because traced code alone becomes them: test_traced_ops.py.
 TRACED_OPS = [
     "map", "binary", "select", "reduce", "matmul", "slice", "gather", "scan", "variable", "add_loss",
-    "rows", "assign", "cast",
+    "rows", "assign", "cast", "bits",
 ]
 
 

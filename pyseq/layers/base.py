@@ -258,15 +258,19 @@ class Layer(Weighted, Called, Configured):
             y = self.lower_on_host(g, self.call, x, shape)
             return self.pass_mask(y, x)
 
-    def lower_on_host(self, g, function, x, shape):
-        """Append a call of `function(array)`, with `training` and `mask` where it takes them."""
+    def lower_on_host(self, g, function, x, shape, dtype=None):
+        """Append a call of `function(array)`, with `training` and `mask` where it takes them.
+
+        The result has `shape` for each row, and the integer `dtype` where that is given.
+        """
         training = g.training
         if x.mask is None or "mask" not in parameters_of(function):
             more = taken_by(function, training=training, mask=None)
-            return g.host(lambda a: function(a, **more), x, shape, self.name)
+            return g.host(lambda a: function(a, **more), x, shape, self.name, dtype)
         more = taken_by(function, training=training)
         return g.host(
-            lambda a, mask: function(a, mask=mask != 0, **more), [x, x.mask], shape, self.name
+            lambda a, mask: function(a, mask=mask != 0, **more), [x, x.mask], shape, self.name,
+            dtype,
         )
 
     def check_host(self, g, problem):

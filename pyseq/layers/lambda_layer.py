@@ -83,18 +83,32 @@ class Lambda(Layer):
             y = hooks.ask("lower_function", g, traced, x, self.name)
         except Exception as problem:
             self.check_host(g, problem)
-            shape = self.compute_output_shape((None, *x.shape))[1:]
-            y = self.lower_on_host(g, on_host, x, shape)
-        return y.with_mask(self._lower_mask(g, x))
+            if x.dtype is None:
+                shape, dtype = self.compute_output_shape((None, *x.shape))[1:], None
+            else:
+                shape, dtype = self._of_integers(x, training)
+            y = self.lower_on_host(g, on_host, x, shape, dtype)
+        return y.with_mask(self._lower_mask(g, x, y))
 
-    def _lower_mask(self, g, x):
+    def _of_integers(self, x, training):
+        """(shape of one row, dtype or None for floats) of what the function gives for integers."""
+        mask = None if x.mask is None else np.ones((1, *x.mask.shape), bool)
+        y = np.asarray(self._run(np.zeros((1, *x.shape), x.dtype), training, mask))
+        return y.shape[1:], None if y.dtype.kind == "f" else y.dtype.name
+
+    def _lower_mask(self, g, x, y):
         if not callable(self.mask):
-            return x.mask if self.mask is not None else None
+            # A mask belongs to the tensor.
+            return x.mask if self.mask is not None or y.slot == x.slot else None
 
         def traced(a):
-            return self.mask(a, None if x.mask is None else a.trace.input(x.mask, "bool"))
+            mask = self.mask(a, None if x.mask is None else a.trace.input(x.mask, "bool"))
+            nothing.append(mask is None)
+            return a if mask is None else mask
 
-        return hooks.ask("lower_function", g, traced, x, self.name)
+        nothing = []
+        mask = hooks.ask("lower_function", g, traced, x, self.name)
+        return None if nothing[-1] else mask
 
     def get_config(self):
         """The constructor's arguments; saving describes the functions by their names."""

@@ -52,6 +52,8 @@ def lower_call(layer, graph, x, own_mask):
     y = as_value(run(graph, call, [x], layer.name))
     if masks:
         return y.with_mask(None if masks[0] is None else as_value(masks[0]))
+    if y.slot == x.slot:
+        return y.with_mask(x.mask)  # a mask belongs to the tensor
     return layer.pass_mask(y, x)
 
 
@@ -150,6 +152,8 @@ def assign(variable, value):
                 f"{variable.path}: expected a value of shape {variable.shape}, got {x.inner}"
             )
         x = np.broadcast_to(x, variable.shape)
+    # A variable holds numbers: reading it gives no gradient to what they came from.
+    x = functions.unary(trace, x, "stop_gradient", x.dtype)
     trace.graph.assign(variable.stored_as(trace.dtype.name), x.value, trace.name)
 
 

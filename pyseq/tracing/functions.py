@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from pyseq import hooks
+from pyseq.lowering import keeps_dtype
 from pyseq.tracing import shaping
 from pyseq.tracing.products import dot, einsum, matmul, outer, tensordot
 from pyseq.tracing.tensor import NUMPY, Tensor
@@ -63,11 +64,21 @@ def unary(trace, x, function, dtype=None):
     return trace.op("map", x.value, x.inner, x.batched, dtype, lead=x.lead, **attrs)
 
 
+def _common_dtype(trace, a, b):
+    """What two tensors give; a number does not widen the integers that it meets."""
+    if a.is_float != b.is_float:
+        return trace.dtype
+    for x, other in ((a, b), (b, a)):
+        if other.number is not None and x.number is None and x.dtype.kind != "b":
+            return x.dtype
+    return np.result_type(a.dtype, b.dtype)
+
+
 def binary(trace, a, b, function, dtype=None):
     """An op `binary`, with a number, a weight or a tensor on either side."""
     a, b = trace.tensor(a), trace.tensor(b)
     if dtype is None:
-        dtype = np.result_type(a.dtype, b.dtype) if a.is_float == b.is_float else trace.dtype
+        dtype = _common_dtype(trace, a, b)
         if function == "divide" and dtype.kind != "f":
             dtype = trace.dtype
     for x, other, swap in ((a, b, False), (b, a, True)):
@@ -87,7 +98,7 @@ def binary(trace, a, b, function, dtype=None):
 def activate(x, name, arguments=()):
     """An op `activation`: functions of one number that the core has as a whole."""
     attrs = {"activation": name, "activation_args": [float(a) for a in arguments]}
-    dtype = x.dtype if x.is_float else x.trace.dtype
+    dtype = x.dtype if x.is_float or keeps_dtype("activation", attrs) else x.trace.dtype
     return x.trace.op("activation", x.value, x.inner, x.batched, dtype, lead=x.lead, **attrs)
 
 
@@ -125,6 +136,9 @@ def call_ufunc(trace, ufunc, method, inputs, kwargs):
     if name in _BINARY:
         return binary(trace, *inputs, _BINARY[name])
     if name in _LOGIC:
+        tensors = [t for t in map(trace.tensor, inputs) if t.number is None]
+        if name.startswith("bitwise") and any(t.dtype.kind in "iu" for t in tensors):
+            raise trace.error(f"expected {name} of booleans")
         return binary(trace, *inputs, _LOGIC[name], np.dtype(bool))
     if name in _COMPOSED:
         return _COMPOSED[name](trace, *inputs)
@@ -143,7 +157,7 @@ def reduce(x, function, axis=None, keepdims=False, dtype=None):
     batched = x.batched and not batch
     dtype = dtype or x.dtype
     if not drop and not batch:
-        return Tensor(x.trace, x.value, x.batched, dtype, lead=x.lead)
+        return x.astype(dtype)
     attrs = {"function": function, "axes": drop, "batch": batch}
     y = x.trace.op("reduce", x.value, inner, batched, dtype, lead=lead, **attrs)
     if not keepdims:
@@ -158,15 +172,16 @@ def _expect_none(trace, function, arguments):
         raise trace.error(f"expected no further arguments of {function}, got {sorted(given)}")
 
 
-def _reduction(function, result=None):
+def _reduction(function):
     def call(trace, x, axis=None, dtype=None, out=None, keepdims=False, **more):
         _expect_none(trace, function, more)
         x = trace.tensor(x)
-        kind = result or (
-            x.dtype if x.is_float or function in ("max", "min") else np.dtype("int32")
-        )
-        if function == "mean":
-            kind = x.dtype if x.is_float else trace.dtype
+        if x.is_float or function in ("max", "min"):
+            kind = x.dtype
+        elif function == "mean":
+            kind = trace.dtype
+        else:
+            kind = np.dtype("int64" if x.dtype.itemsize == 8 else "int32")
         return reduce(x, function, axis, bool(keepdims), kind)
 
     return call
@@ -240,8 +255,9 @@ def clip(trace, x, a_min=None, a_max=None, out=None, min=None, max=None, **more)
 def constant_like(trace, x, value, dtype=None):
     """A tensor of the shape of `x`, batch included, that holds one number; also for NaN in `x`."""
     x = trace.tensor(x)
-    zeros = binary(trace, x, 0.0, "logical_and", np.dtype(dtype or x.dtype))
-    return zeros if value == 0 else zeros + value
+    dtype = np.dtype(dtype or x.dtype)
+    zeros = binary(trace, x, 0.0, "logical_and", dtype)
+    return zeros if value == 0 else zeros + dtype.type(value)
 
 
 def _pad(trace, x, pad_width, mode="constant", constant_values=0, **_):
@@ -431,6 +447,13 @@ def _average(trace, x, axis=None, weights=None, **_):
     return np.sum(x * weights, axis=axis) / np.sum(weights + np.zeros_like(x), axis=axis)
 
 
+def _round(trace, x, decimals=0, out=None):
+    x = trace.tensor(x)
+    if not x.is_float and decimals >= 0:
+        return x
+    return np.rint(x * 10.0**decimals) / 10.0**decimals
+
+
 def _nan_to_num(trace, x, copy=True, nan=0.0, posinf=None, neginf=None):
     most = float(np.finfo(trace.dtype).max)
     x = np.where(np.isnan(x), nan, x)
@@ -505,7 +528,7 @@ _FUNCTIONS = {
     np.inner: lambda t, a, b: tensordot(t, a, b, axes=([-1], [-1])),
     np.linalg.norm: _norm,
     np.nan_to_num: _nan_to_num,
-    np.round: lambda t, x, decimals=0, out=None: np.rint(x * 10.0**decimals) / 10.0**decimals,
+    np.round: _round,
     np.zeros_like: lambda t, x, dtype=None, **_: constant_like(t, x, 0.0, dtype),
     np.ones_like: lambda t, x, dtype=None, **_: constant_like(t, x, 1.0, dtype),
     np.full_like: lambda t, x, fill_value, dtype=None, **_: constant_like(t, x, fill_value, dtype),

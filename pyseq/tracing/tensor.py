@@ -71,7 +71,7 @@ class Trace:
 
     def op(self, kind, inputs, shape, batched, dtype, lead=0, **attrs):
         value = self.graph.op(kind, inputs, shape, name=self.name, **attrs)
-        return Tensor(self, value, batched, dtype, lead=lead)
+        return Tensor(self, value, batched, value.dtype or dtype, lead=lead)
 
     def error(self, problem, advice="write it with other functions of pyseq.ops"):
         return TraceError(f"{self.name}: {problem}, while tracing; {advice}")
@@ -176,8 +176,12 @@ class Tensor:
             return self
         if dtype.kind == "b":
             return np.not_equal(self, 0)
-        result = np.trunc(self) if dtype.kind in "iu" and self.is_float else self
-        return Tensor(self.trace, result.value, self.batched, dtype, self.lead)
+        if dtype.kind == "f":
+            value = self.trace.graph.cast(self.value, dtype.name)
+        else:
+            value = (np.trunc(self) if self.is_float else self).value
+            value = dataclasses.replace(value, dtype=dtype.name)
+        return Tensor(self.trace, value, self.batched, dtype, self.lead)
 
     def reshape(self, *shape):
         return np.reshape(self, shape[0] if len(shape) == 1 else shape)

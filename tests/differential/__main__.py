@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import logging
 import os
 import time
 import traceback
@@ -9,12 +10,14 @@ import warnings
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 warnings.simplefilter("ignore")
+logging.getLogger("absl").setLevel(logging.ERROR)
 
 import keras  # noqa: E402
 import torch  # noqa: E402
 from layer_cases import class_names  # noqa: E402
 
-from .compare import Disagreement, Unusable, compare  # noqa: E402
+from .answers import Unusable  # noqa: E402
+from .compare import Disagreement, compare  # noqa: E402
 from .generator import generate  # noqa: E402
 
 

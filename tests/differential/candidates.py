@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from layer_cases import L, Spec
 
+from . import users
 from .draw import ACTIVATIONS, BIASES, Stack
 from .recurrent import conv_recurrent, dropping, recurrent
 from .spatial import convolution, depthwise, global_pooling, pooling, resizing, transposed
@@ -175,7 +176,7 @@ def repeat(d, shape):
 
 
 _COMMON = [dense, dense, activation, normalization, quiet_regularization, rescaling, reshaping,
-           einsum, nested]
+           einsum, nested, users.plain]
 _SPATIAL = [convolution, convolution, transposed, depthwise, pooling, pooling, resizing]
 
 # What may follow a value of that rank (the batch not counted).

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import importlib
 import json
 import math
-import re
+import tempfile
 import warnings
 
 import numpy as np
-from layer_cases import Spec
 
 import pyseq
 from pyseq import naming
 
+from . import users
+from .answers import Run, Unusable, adapt, build
 from .generator import generate
 
 
@@ -22,43 +21,9 @@ class Disagreement(AssertionError):
     """pyseq and Keras differ; the message says where, and how to run the model again."""
 
 
-class Unusable(Exception):
-    """Keras itself cannot run this model, or its answers are not finite."""
-
-
-def _make(value, library):
-    if isinstance(value, Spec):
-        return value.build(library)
-    if isinstance(value, list):
-        return [_make(v, library) for v in value]
-    return value
-
-
-def _compile(model, plan, library):
-    model.compile(
-        optimizer=_make(plan.optimizer, library), loss=_make(plan.loss, library),
-        loss_weights=plan.loss_weights, metrics=_make(plan.metrics, library),
-        weighted_metrics=_make(plan.weighted_metrics, library),
-    )
-
-
-def _model(plan, library):
-    """The model from the constructor arguments of its layers."""
-    module = importlib.import_module(library)
-    rows = plan.batch if plan.stateful else None
-    start = module.Input(batch_shape=(rows, *plan.input_shape), dtype=plan.x.dtype.name)
-    return module.Sequential([start] + [spec.build(library) for spec in plan.stack])
-
-
-def _adapt(plan, model):
-    if plan.adapt:
-        model.layers[0].adapt(plan.x)
-
-
 def _keras_model(plan):
     try:
-        model = _model(plan, "keras")
-        _adapt(plan, model)
+        model = build(plan, "keras")
         model.predict_on_batch(plan.x[: plan.batch])
     except Exception as error:
         raise Unusable(f"{type(error).__name__}: {error}") from error
@@ -71,19 +36,12 @@ def _keras_model(plan):
 
 def _pyseq_model(plan, twin):
     """From the constructor arguments for even seeds, from Keras's own config for odd ones."""
-    if plan.seed % 2 and "Lambda" not in str(plan.stack):
-        config = json.loads(twin.to_json())
-        model = pyseq.Sequential.from_config(config["config"])
-    else:
-        model = _model(plan, "pyseq")
-    _adapt(plan, model)
+    if not plan.seed % 2:
+        return build(plan, "pyseq")
+    config = json.loads(twin.to_json())
+    model = pyseq.Sequential.from_config(config["config"], custom_objects=users.objects("pyseq"))
+    adapt(plan, model)
     return model
-
-
-# Sums of tens of thousands of float32 terms differ by more than a few roundings.
-_LONG_SUM = 5000
-# These divide by numbers that may be small.
-_WIDE = ("mape", "r2_score")
 
 
 def compare(plan, keras):
@@ -102,8 +60,13 @@ def compare(plan, keras):
     start = twin.get_weights()
     model = _ours(plan, "building", _pyseq_model, plan, twin)
     _compare_models(plan, model, twin)
-    theirs = _theirs(_answers, plan, twin, "keras", _saturated)
-    ours = _ours(plan, "running", _answers, plan, model, "pyseq")
+    theirs = Run(plan, twin, "keras", _saturated)
+    ours = Run(plan, model, "pyseq")
+    _theirs(theirs.begin)
+    _ours(plan, "running", ours.begin)
+    _differences(plan, ours, theirs)
+    if plan.file:
+        _exchange(plan, ours, theirs)
     far = _differences(plan, ours, theirs)
     if not far:
         return "agree"
@@ -121,10 +84,29 @@ def compare(plan, keras):
     return verdict
 
 
+def _exchange(plan, ours, theirs):
+    """Each library goes on with what the other has saved."""
+    with tempfile.TemporaryDirectory() as folder:
+        from_keras = _theirs(theirs.save, folder)
+        from_pyseq = _ours(plan, "saving", ours.save, folder)
+        try:
+            theirs.load(from_pyseq)
+        except Exception as error:
+            # What Keras cannot read from its own file either says nothing about pyseq.
+            _theirs(theirs.load, from_keras)
+            raise Disagreement(
+                f"loading in Keras what pyseq saved: {type(error).__name__}: {error}\n{plan}"
+            ) from error
+        _ours(plan, "loading in pyseq what Keras saved", ours.load, from_keras)
+    _theirs(theirs.end)
+    _ours(plan, "going on after loading", ours.end)
+
+
 def _compare_models(plan, model, twin):
     for what, ours, theirs in (
         ("weights", [tuple(v.shape) for v in model.weights],
          [tuple(v.shape) for v in twin.weights]),
+        ("dtypes of weights", [v.dtype for v in model.weights], [v.dtype for v in twin.weights]),
         ("trainable weights", [v.path.split("/")[-1] for v in model.trainable_weights],
          [v.path.split("/")[-1] for v in twin.trainable_weights]),
         ("output_shape", tuple(model.output_shape), tuple(twin.output_shape)),
@@ -152,12 +134,6 @@ def _theirs(function, *args):
         raise Unusable(f"{type(error).__name__}: {error}") from error
 
 
-@dataclasses.dataclass
-class _Answer:
-    value: np.ndarray
-    tolerance: float
-
-
 def _distance(a, b):
     return float(np.abs(a - b).max(initial=0.0)) if a.shape == b.shape else math.inf
 
@@ -171,6 +147,10 @@ def _differences(plan, ours, theirs):
         a, b = ours[what].value, their.value
         if a.shape != b.shape:
             raise Disagreement(f"{what}: expected shape {b.shape}, got {a.shape}\n{plan}")
+        if ours[what].dtype != their.dtype:
+            raise Disagreement(
+                f"{what}: expected dtype {their.dtype}, got {ours[what].dtype}\n{plan}"
+            )
         if not np.isfinite(b).all():
             raise Unusable(f"{what} is not finite in Keras")
         error = np.abs(a - b)
@@ -192,84 +172,22 @@ def _saturated(plan, model, x):
         raise Unusable("probabilities of 0 or 1")
 
 
-class _Answers(dict):
-    """{what: _Answer} of one model."""
-
-    def add(self, what, value, tolerance):
-        self[what] = _Answer(np.asarray(value, "float64"), tolerance)
-
-    def add_logs(self, what, logs, tolerance):
-        for name, value in logs.items():
-            self.add(f"{what} {name}", value, tolerance * (20 if name in _WIDE else 1))
-
-
-def _answers(plan, model, library, before_step=lambda plan, model, x: None):
-    """Everything that a model of `library` answers, in order; it is trained on the way."""
-    answers = _Answers()
-    longest = max((int(np.prod(v.shape[:-1])) for v in model.weights), default=1)
-    tolerance = 1e-5 if longest < _LONG_SUM else 5e-5
-    options = {"batch_size": plan.batch, "verbose": 0}
-    if plan.stateful:
-        _reset(model)
-        for what in ("predict", "predict again", "predict after a reset"):
-            if "reset" in what:
-                _reset(model)
-            answers.add(what, model.predict(plan.x, **options), tolerance)
-    else:
-        answers.add("predict", model.predict_on_batch(plan.x), tolerance)
-    _compile(model, plan, library)
-    if not plan.stateful:
-        before_step(plan, model, plan.x)
-    options.update(sample_weight=plan.weights, return_dict=True)
-    answers.add_logs("evaluate", model.evaluate(plan.x, plan.y, **options), 1e-4)
-    # Random draws differ, and Keras on PyTorch cannot train a stateful model.
-    if plan.draws or plan.stateful:
-        return answers
-    for step in range(plan.steps):
-        begin = (step % 2) * plan.batch
-        rows = slice(begin, begin + plan.batch)
-        before_step(plan, model, plan.x[rows])
-        more = {"return_dict": True}
-        if plan.weights is not None:
-            more["sample_weight"] = plan.weights[rows]
-        if plan.class_weight is not None:
-            more["class_weight"] = plan.class_weight
-        logs = model.train_on_batch(plan.x[rows], plan.y[rows], **more)
-        if not math.isfinite(float(logs["loss"])):
-            raise Unusable("the loss is not finite")
-        answers.add_logs(f"step {step}", logs, 1e-3)
-    for number, value in enumerate(model.get_weights()):
-        path = "/".join(model.weights[number].path.split("/")[-2:])
-        answers.add(f"weight {number} ({_plain(path)}) after training", value, 1e-3)
-    answers.add("predict after training", model.predict_on_batch(plan.x), 1e-3)
-    return answers
-
-
-def _plain(path):
-    """A path without the numbers of automatic names, which depend on the library."""
-    return re.sub(r"_\d+", "", path)
-
-
 def _exact_answers(keras, plan, start):
     keras.config.set_floatx("float64")
     try:
         keras.utils.clear_session()
-        model = _model(plan, "keras")
-        _adapt(plan, model)
+        model = build(plan, "keras")
         model.set_weights(start)
-        return _answers(plan, model, "keras")
+        run = Run(plan, model, "keras").begin()
+        if plan.file:
+            with tempfile.TemporaryDirectory() as folder:
+                run.load(run.save(folder))
+            run.end()
+        return run
     finally:
         keras.config.set_floatx("float32")
         # Keras derives its default policy from floatx once, at the first use.
         keras.config.set_dtype_policy("float32")
-
-
-def _reset(model):
-    for layer in model.layers:
-        for part in (layer, getattr(layer, "layer", layer)):
-            if getattr(part, "stateful", False):
-                part.reset_state()
-                break
 
 
 def run_seed(seed, keras):

@@ -132,8 +132,11 @@ class Stack:
         """Append a layer if Keras accepts it; returns whether it did."""
         try:
             layer, shape = spec.build("keras"), (None, *self.shape)
+            if "users." in repr(spec):
+                # Keras finds the shapes of users' layers by calling them alone.
+                shape = layer(self.keras.KerasTensor(shape)).shape
             # Keras's Pipeline does not know its shape; all that are drawn keep it.
-            if spec.class_name != "Pipeline":
+            elif spec.class_name != "Pipeline":
                 shape = layer.compute_output_shape(shape)
         except (ValueError, TypeError, IndexError, ZeroDivisionError, RuntimeError):
             return False

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from layer_cases import L, Spec
 
-from . import heads, preprocessing
+from . import changes, heads, integers, preprocessing, users
 from .candidates import candidates, flatten, regularization
 from .draw import Draw, Stack
 from .recurrent import conv_recurrent, recurrent
@@ -27,8 +27,14 @@ class Plan:
         output_shape: of one sample.
         x, y: data; more rows than one batch.
         weights: sample weights or None; class_weight: dict or None.
-        loss, metrics, weighted_metrics, optimizer: arguments of compile.
+        loss, metrics, weighted_metrics, optimizer: arguments of compile; without a loss only
+            predictions are compared.
         draws: some layer draws random numbers in training, so only inference is compared.
+        dtype: of the Input; that of `x` may be another.
+        changes, later_changes: Changes after the first answers, and between two steps.
+        recompiled: the model is compiled again after the first ones.
+        file: ending of the file that the libraries exchange after training, "/" for a directory,
+            or nothing.
         stateful: states go from batch to batch; only inference is compared, as Keras on PyTorch
             cannot train such a model.
         adapt: the first layer learns from `x` before anything else.
@@ -50,13 +56,19 @@ class Plan:
     batch: int
     steps: int
     draws: bool
+    dtype: str = "float32"
+    changes: list = dataclasses.field(default_factory=list)
+    later_changes: list = dataclasses.field(default_factory=list)
+    recompiled: bool = False
+    file: str = ""
     stateful: bool = False
     adapt: bool = False
 
     def __str__(self):
         lines = [f"seed {self.seed}: python -m tests.differential {self.seed}"]
-        shape = f"{self.input_shape}, dtype={self.x.dtype.name!r}"
-        lines += [f"  layers.Input({shape})" + (", stateful" if self.stateful else "")]
+        shape = f"{self.input_shape}, dtype={self.dtype!r}"
+        lines += [f"  layers.Input({shape}), x of {self.x.dtype.name}"
+                  + (", stateful" if self.stateful else "")]
         lines += ["  the first layer is adapted to x"] if self.adapt else []
         lines += [f"  {layer!r}" for layer in self.stack]
         lines += [
@@ -67,6 +79,10 @@ class Plan:
             f"  sample_weight={None if self.weights is None else self.weights.shape}, "
             f"class_weight={self.class_weight}",
         ]
+        if self.changes:
+            lines += [f"  then {self.changes}" + (", compile" if self.recompiled else "")]
+        lines += [f"  later {self.later_changes}"] if self.later_changes else []
+        lines += [f"  then through a file *{self.file}"] if self.file else []
         return "\n".join(lines)
 
 
@@ -80,6 +96,8 @@ class _Start:
         ids: number of token ids where the input is tokens.
         mask: "tokens" or "steps" where a mask is on.
         value_range: of images, else None.
+        dtype: of the Input.
+        whole: the values that the body gets are whole numbers.
     """
 
     shape: tuple
@@ -87,6 +105,8 @@ class _Start:
     ids: int | None = None
     mask: str = ""
     value_range: tuple | None = None
+    dtype: str = "float32"
+    whole: bool = False
 
 
 def _vector(d, draws):
@@ -118,6 +138,8 @@ def _pixels(d, draws):
 
 
 def _volume(d, draws):
+    if d.chance(0.15):
+        return _Start((2, d.integer(2, 3), 3, d.integer(2, 3), d.of(1, 2)))
     return _Start((d.integer(3, 5), d.integer(3, 5), d.integer(3, 5), d.of(1, 2)))
 
 
@@ -136,7 +158,8 @@ def _tokens(d, draws):
     ids = d.integer(3, 12)
     mask = d.chance(0.5)
     if not mask and d.chance(0.2):
-        return _Start((d.integer(1, 8),), [preprocessing.categories(d, ids)], ids)
+        return _Start((d.integer(1, 8),), [preprocessing.categories(d, ids)], ids,
+                      dtype=d.of(*integers.DTYPES))
     more = {"mask_zero": True} if mask else {}
     more.update(d.some(0.15, embeddings_regularizer=d.regularizer,
                        embeddings_constraint=d.constraint,
@@ -146,7 +169,21 @@ def _tokens(d, draws):
         kind, more["tie_weights"] = "ReversibleEmbedding", True
     first = L(kind, input_dim=ids, output_dim=d.channels(6), **more)
     shape = (d.integer(2, 4), d.integer(2, 4)) if d.chance(0.2) else (d.integer(2, 8),)
-    return _Start(shape, [first], ids, "tokens" if mask else "")
+    dtype = d.of("int32", "int32", "int64", "float32")
+    return _Start(shape, [first], ids, "tokens" if mask else "", dtype=dtype)
+
+
+def _ids(d, draws):
+    """Ids that some layers change before they are looked up."""
+    ids = d.integer(4, 9)
+    first = integers.looking_up(d, ids)
+    return _Start((d.integer(2, 6),), first, ids, dtype=d.of(*integers.DTYPES))
+
+
+def _whole(d, draws):
+    """Whole numbers that layers compute with."""
+    shape = (d.integer(1, 6),) if d.chance(0.6) else (d.integer(2, 5), d.integer(1, 4))
+    return _Start(shape, [], d.integer(2, 9), dtype=d.of(*integers.DTYPES), whole=True)
 
 
 def _bins(d, draws):
@@ -167,9 +204,12 @@ def _sequence(d, draws):
 
 
 _STARTS = [_vector, _vector, _image, _image, _pixels, _pixels, _pixels, _sequence, _sequence, _sequence,
-           _tokens, _tokens, _bins, _signal, _volume, _video, _scalar]
+           _tokens, _tokens, _bins, _signal, _volume, _video, _scalar,
+           _ids, _ids, _whole, _whole]
 
 _SHRINKS = ("Pooling", "Cropping", "Flatten", "Dense", "LSTM", "GRU", "RNN", "Bidirectional")
+# Where these get integers, Keras rounds what they give to integers.
+_ROUNDING = ("RMSNormalization", "LayerNormalization", "GroupNormalization", "bilinear")
 # What takes no `trainable`; Keras's ConvLSTM does not hand it on to its cell.
 _FIXED = ("SpatialDropout", "Discretization", "Pipeline", "ConvLSTM")
 
@@ -178,6 +218,10 @@ def _layer(d, stack, draws, value_range):
     if draws and value_range and len(stack.shape) == 3 and d.chance(0.3):
         layers = preprocessing.augmentation(d, stack.shape, True, list(value_range))
         return layers[0]
+    if d.chance(0.12):
+        return users.state(d, stack.shape)
+    if draws and d.chance(0.15):
+        return users.untraced(d, stack.shape)
     if draws and d.chance(0.4):
         return regularization(d, stack.shape)
     return d.of(*candidates(len(stack.shape)))(d, stack.shape)
@@ -189,14 +233,29 @@ def _wrong_with_mask(spec):
     return "Softmax" in str(spec) or (mean and "data_format" in spec.arguments)
 
 
+def _whole_body(d, stack):
+    """Layers for whole numbers."""
+    wanted = d.integer(1, 3)
+    for _ in range(10):
+        stack.add(integers.whole(d, stack.shape))
+        if len(stack.specs) == wanted or not stack.shape:
+            break
+
+
 def _body(d, stack, draws, start):
+    if start.whole:
+        _whole_body(d, stack)
+        if d.chance(0.5):
+            return
     for _ in range(d.integer(1, 5)):
         for _ in range(10):
             spec = _layer(d, stack, draws, start.value_range)
             if start.mask and _wrong_with_mask(spec):
                 continue
-            if "'int'" in str(start.first) and "RMSNormalization" in str(spec):
-                continue  # Keras keeps the integers and rounds
+            if (start.whole or "'int'" in str(start.first)) and any(
+                name in str(spec) for name in _ROUNDING
+            ):
+                continue
             if stack.size > _LARGE and not any(s in spec.class_name for s in _SHRINKS):
                 continue
             if d.chance(0.06) and not spec.class_name.startswith(_FIXED):
@@ -249,7 +308,7 @@ def _inputs(d, start, rows):
         x = rng.integers(1, start.ids, shape)
         if start.mask:
             _pad(rng, x.reshape(-1, shape[-1]), 0)
-        return x.astype("int32")
+        return x.astype(d.of(start.dtype, start.dtype, "int32", "int64", "float32"))
     if start.value_range:
         return rng.uniform(*start.value_range, shape).astype("float32")
     x = rng.normal(size=shape).astype("float32")
@@ -306,6 +365,8 @@ def _model(d, keras):
             _stateful_body(d, stack)
         else:
             _body(d, stack, draws, start)
+        if start.whole and stack.specs and d.chance(0.6):
+            return start, stack, "real", None, [], draws, False
         _reduce(d, stack, start.mask)
         kind, loss, metrics = heads.head(d, stack)
         if stack.specs and stack.size <= _LARGE:
@@ -344,11 +405,31 @@ def generate(seed, keras):
         # Keras on PyTorch multiplies the caller's weights by the mask in place, so that weighted
         # metrics see other weights than the loss.
         weighted = []
-    return Plan(
+    optimizer = heads.optimizer(d, stack.specs)
+    plan = Plan(
         seed=seed, input_shape=start.shape, stack=stack.specs, output_shape=stack.shape, x=x, y=y,
         weights=weights, class_weight=class_weight, loss=loss,
         loss_weights=d.of(None, None, None, 0.7), metrics=chosen, weighted_metrics=weighted,
-        optimizer=heads.optimizer(d, stack.specs), batch=batch, steps=d.integer(3, 5),
-        draws=draws, stateful=stateful,
+        optimizer=optimizer, batch=batch, steps=d.integer(3, 5),
+        draws=draws, dtype=start.dtype, stateful=stateful,
         adapt=bool(start.first) and preprocessing.needs_adapt(start.first[0]),
     )
+    _live(d, plan)
+    return plan
+
+
+def _live(d, plan):
+    """What happens to the model between its answers: changes, and a file."""
+    if d.chance(0.4):
+        plan.changes = changes.layers(d, plan.stack)
+        flags = [c.value for c in plan.changes if c.path[-1] == "trainable"]
+        # Keras's optimizer knows the variables that were trainable when it was compiled.
+        plan.recompiled = any(flags) or d.chance(0.3)
+        if d.chance(0.5):
+            plan.later_changes = changes.optimizer(d, plan.optimizer) if plan.loss else []
+        if d.chance(0.5):
+            plan.later_changes += [
+                c for c in changes.layers(d, plan.stack) if c.path[-1] != "trainable"
+            ]
+    if d.chance(0.35):
+        plan.file = d.of(".keras", ".keras", ".weights.h5", ".h5", "/")

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from layer_cases import L
 
+from .users import Function
+
 _FILLS = ("reflect", "wrap", "constant", "nearest")
-
-
-def double(x):
-    """The function of Lambda layers."""
-    return x * 2 - 0.5
 
 
 def _fill(d):
@@ -143,7 +140,7 @@ def numbers(d, shape):
         L("Discretization", bin_boundaries=[-0.7, 0.1, 0.8],
           output_mode=d.of("one_hot", "int", *counted)),
         L("Discretization", num_bins=d.integer(2, 5), output_mode=d.of("int", *counted)),
-        L("Lambda", function=double),
+        L("Lambda", function=Function("double")),
     )
 
 

@@ -5,6 +5,7 @@ Each failure prints its seed and model; `python -m tests.differential SEED` runs
 
 import inspect
 import os
+import re
 
 import pytest
 from layer_cases import class_names
@@ -12,12 +13,13 @@ from layer_cases import class_names
 import pyseq
 from pyseq.layers import merging
 
+from . import users
 from .compare import run_seed
 from .generator import generate
 
-COUNT = int(os.environ.get("PYSEQ_DIFFERENTIAL", 200 if os.environ.get("CI") else 40))
+COUNT = int(os.environ.get("PYSEQ_DIFFERENTIAL", 200 if os.environ.get("CI") else 24))
 FIRST = int(os.environ.get("PYSEQ_DIFFERENTIAL_SEED", 0))
-CHUNK = 20
+CHUNK = 12
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -50,8 +52,11 @@ def test_random_models_agree(first, keras):
 
 def test_every_layer_loss_metric_and_optimizer_is_drawn(keras):
     drawn = {"layers": set(), "losses": set(), "metrics": set(), "optimizers": set()}
+    live, text = set(), []
     for seed in range(1500):
         plan = generate(seed, keras)
+        text.append(str(plan.stack))
+        live |= {plan.file, plan.dtype, *(c.path[-1] for c in plan.changes + plan.later_changes)}
         for spec in plan.stack:
             drawn["layers"] |= class_names(spec)
         for family, values in (
@@ -71,6 +76,10 @@ def test_every_layer_loss_metric_and_optimizer_is_drawn(keras):
             if inspect.isclass(value) and hasattr(ours, name) and not _refused(getattr(ours, name))
         }
         assert sorted(public - names - bases - set(NOT_DRAWN)) == []
+    own = set(re.findall(r"users\.(\w+)", "".join(text)))
+    assert sorted(set(users.objects("pyseq")) - own) == []
+    assert {".keras", ".weights.h5", ".h5", "/", "int32", "int64", "activation", "rate", "epsilon",
+            "trainable", "l2", "learning_rate", "clipnorm"} <= live
 
 
 def _refused(cls):

@@ -125,6 +125,23 @@ def test_lambda_gives_the_mask_that_its_function_says():
     np.testing.assert_allclose(model.predict(IDS, verbose=0), 2 * rows[IDS[:, 0]], atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_lambda_whose_function_gives_no_mask(keras):
+    x = np.random.default_rng(0).normal(size=(2, 4, 3)).astype("float32")
+    x[:, 2:] = 0.0
+
+    def model(K, masked):
+        return K.Sequential([
+            K.Input((4, 3)), *([K.layers.Masking()] if masked else []),
+            K.layers.Lambda(lambda x: x + 1, mask=lambda x, mask: mask),
+            K.layers.GlobalAveragePooling1D(),
+        ])
+
+    for masked in (False, True):
+        y = model(pyseq, masked).predict(x, verbose=0)
+        np.testing.assert_allclose(y, model(keras, masked).predict(x, verbose=0), atol=1e-6)
+
+
 def test_functions_of_cells_run_as_the_layer_does():
     class Cell(layers.Layer):
         state_size = 2
@@ -141,3 +158,31 @@ def test_functions_of_cells_run_as_the_layer_does():
     x = np.ones((2, 3, 2), "float32")
     np.testing.assert_array_equal(rnn(x, training=True), np.full((2, 2), 30))
     np.testing.assert_array_equal(rnn(x), np.full((2, 2), 3))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_layer_that_hands_its_input_on_hands_its_mask_on(keras):
+    x = np.random.default_rng(0).normal(size=(2, 4, 3)).astype("float32")
+    x[:, 2:] = 0.0
+
+    def models(K):
+        class Same(K.layers.Layer):
+            def call(self, x):
+                return x
+
+        class Twice(K.layers.Layer):
+            def call(self, x):
+                return x * 2
+
+        class Own(Same):
+            def compute_mask(self, inputs, mask=None):
+                return K.ops.any(inputs > -9.0, axis=-1)
+
+        lambdas = [lambda x: x, lambda x: K.ops.cast(x, "float32"), lambda x: x * 2]
+        for layer in (Same(), Twice(), Own(), *map(K.layers.Lambda, lambdas)):
+            pooling = K.layers.GlobalAveragePooling1D()
+            yield K.Sequential([K.Input((4, 3)), K.layers.Masking(), layer, pooling])
+
+    for ours, theirs in zip(models(pyseq), models(keras), strict=True):
+        want = theirs.predict(x, verbose=0)
+        np.testing.assert_allclose(ours.predict(x, verbose=0), want, atol=1e-6)

@@ -46,7 +46,14 @@ def test_hashing():
 
 @pytest.mark.parametrize(
     "name, arguments",
-    [("Flatten", {}), ("Reshape", {"target_shape": (3, 2)}), ("Identity", {})],
+    [
+        ("Flatten", {}),
+        ("Reshape", {"target_shape": (3, 2)}),
+        ("Identity", {}),
+        ("Permute", {"dims": (2, 1)}),
+        ("Cropping1D", {"cropping": (1, 0)}),
+        ("ZeroPadding1D", {"padding": (1, 2)}),
+    ],
 )
 def test_layers_that_move_numbers(name, arguments, keras):
     x = np.arange(12).reshape(2, 2, 3) + 2**40
@@ -54,6 +61,18 @@ def test_layers_that_move_numbers(name, arguments, keras):
     y = model_of(*stack, shape=(2, 3)).predict(x, verbose=0)
     same(y, keras_predicts(keras, [getattr(keras.layers, name)(**arguments)], x))
     same(stack[0](x), y)
+
+
+def test_traced_code_moves_them(keras):
+    def function(x, ops):
+        x = ops.concatenate([x[:, ::-1], x[:, :1]], axis=-1)
+        return ops.transpose(ops.stack([x, x], axis=1), (0, 2, 1))
+
+    x = np.arange(6).reshape(2, 3) + 2**52
+    for dtype in ("float32", "float64"):
+        layer = layers.Lambda(lambda x: function(x, ops), dtype=dtype)
+        y = model_of(layer, shape=(3,)).predict(x, verbose=0)
+        same(y, function(x, np))
 
 
 def test_embedding_beyond_float32():
@@ -132,3 +151,94 @@ def test_a_program_of_float64(monkeypatch):
     ids = np.array([[0, 4]])
     table, w, b = model.get_weights()
     np.testing.assert_allclose(model.predict(ids, verbose=0), table[ids] @ w + b, rtol=1e-12)
+
+
+MOVING = [
+    ("Cropping1D", {"cropping": (1, 0)}, (4, 3)),
+    ("ZeroPadding1D", {"padding": (0, 2)}, (4, 3)),
+    ("UpSampling1D", {"size": 2}, (4, 3)),
+    ("Permute", {"dims": (2, 1)}, (4, 3)),
+    ("RepeatVector", {"n": 2}, (3,)),
+    ("Masking", {"mask_value": 4}, (4, 3)),
+    ("MaxPooling2D", {"pool_size": 2}, (2, 4, 3)),
+    ("GlobalMaxPooling1D", {}, (4, 3)),
+    ("UpSampling2D", {"size": 2}, (2, 3, 1)),
+    ("Resizing", {"height": 3, "width": 2, "interpolation": "nearest"}, (2, 3, 1)),
+    ("CenterCrop", {"height": 1, "width": 2}, (2, 3, 1)),
+    ("GlobalAveragePooling1D", {}, (4, 3)),
+    ("ReLU", {"max_value": 6}, (3,)),
+    ("Activation", {"activation": "relu6"}, (3,)),
+    ("Activation", {"activation": "tanh"}, (3,)),
+]
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8"])
+@pytest.mark.parametrize("name, arguments, shape", MOVING)
+def test_numbers_that_are_moved_or_chosen_keep_their_dtype(name, arguments, shape, dtype, keras):
+    x = np.arange(2 * np.prod(shape)).reshape(2, *shape).astype(dtype)
+    y = model_of(getattr(layers, name)(**arguments), shape=shape, dtype=dtype).predict(x, verbose=0)
+    theirs = keras_predicts(keras, [getattr(keras.layers, name)(**arguments)], x, dtype)
+    assert y.dtype == theirs.dtype
+    np.testing.assert_allclose(y, theirs, rtol=1e-6)
+
+
+def test_traced_code_after_layers_that_move_numbers(keras):
+    x = np.arange(12).reshape(2, 3, 2)
+
+    def predict(K):
+        stack = [K.layers.Permute((2, 1)), K.layers.Lambda(lambda x: x // 2 + 1)]
+        model = K.Sequential([K.Input((3, 2), dtype="int64"), *stack])
+        return model.predict(x, verbose=0)
+
+    same(predict(pyseq), predict(keras))
+
+
+@pytest.mark.parametrize("function", ["relu", "tanh"])
+def test_traced_activations_of_integers(function, keras):
+    x = np.array([[-2, 0, 3]])
+
+    def predict(K):
+        layer = K.layers.Lambda(lambda x: getattr(K.ops, function)(x))
+        return K.Sequential([K.Input((3,), dtype="int32"), layer]).predict(x, verbose=0)
+
+    ours, theirs = predict(pyseq), predict(keras)
+    assert ours.dtype == theirs.dtype
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+TRACED = {
+    "number": lambda o, x: 7 - x % 3 + x // 2 * 2,
+    "float number": lambda o, x: x + 1.5,
+    "number with bool": lambda o, x: (x > 1) * 3,
+    "sum": lambda o, x: o.sum(x, axis=-1),
+    "mean": lambda o, x: o.mean(x, axis=-1),
+    "clip": lambda o, x: o.clip(x, 1, 3),
+    "ones": lambda o, x: o.ones_like(x),
+    "round": lambda o, x: o.round(x),
+    "relu": lambda o, x: o.relu(x - 2),
+    "to float": lambda o, x: o.cast(x, "float32"),
+    "to float and turned": lambda o, x: o.flip(o.expand_dims(o.cast(x, "float32"), 1), 1),
+    "to int32": lambda o, x: o.transpose(o.expand_dims(o.cast(x, "int32"), -1), (0, 2, 1)),
+    "sort": lambda o, x: o.sort(x, axis=-1),
+    "largest": lambda o, x: o.top_k(x, 2)[0],
+    "bits": lambda o, x: o.bitwise_and(x, 6),
+}
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "int16"])
+@pytest.mark.parametrize("name", TRACED)
+def test_functions_of_integers(name, dtype, keras):
+    x = np.array([[1, 2, 5], [4, 0, 3]], dtype)
+
+    def predict(K):
+        layer = K.layers.Lambda(lambda x: TRACED[name](K.ops, x))
+        return K.Sequential([K.Input((3,), dtype=dtype), layer]).predict(x, verbose=0)
+
+    ours, theirs = predict(pyseq), predict(keras)
+    assert ours.dtype == theirs.dtype
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+def test_largest_of_unsigned_numbers():
+    values, indices = ops.top_k(np.array([[4, 0, 3]], "uint8"), 2)
+    assert values.tolist() == [[4, 3]] and indices.tolist() == [[0, 2]]

@@ -222,3 +222,32 @@ def test_values_with_a_batch_are_refused():
 
     with pytest.raises(ValueError, match="wrong/v: expected a value of shape"):
         pyseq.Sequential([pyseq.Input((2,)), Wrong()])
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_no_gradient_through_what_was_assigned(keras):
+    x = np.random.default_rng(0).normal(size=(4, 5, 3)).astype("float32")
+
+    def weights(K, start):
+        class Centered(K.layers.Layer):
+            def build(self, shape):
+                self.mean = self.add_weight(
+                    shape=(shape[-1],), initializer="zeros", trainable=False, name="mean"
+                )
+
+            def call(self, x, training=None):
+                if training:
+                    self.mean.assign(self.mean * 0.5 + K.ops.mean(x, axis=(0, 1)) * 0.5)
+                return x - self.mean
+
+        model = K.Sequential([K.Input((5, 3)), K.layers.Dense(3), Centered(), K.layers.Dense(1)])
+        model.set_weights(start or model.get_weights())
+        start = model.get_weights()
+        model.compile(K.optimizers.SGD(0.1), "mse")
+        for _ in range(3):
+            model.train_on_batch(x, x[..., :1])
+        return start, model.get_weights()
+
+    start, ours = weights(pyseq, None)
+    for a, b in zip(ours, weights(keras, start)[1], strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)

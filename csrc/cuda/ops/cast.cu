@@ -1,4 +1,4 @@
-#include "cuda/cuda.h"
+#include "cuda/divide.h"
 
 namespace pyseq::cuda {
 namespace {

@@ -169,6 +169,7 @@ class CenterCrop(_Sized):
         return images[:, top : top + self.height, left : left + self.width]
 
     def _lower_last(self, g, x):
+        x = g.cast(x, g.dtype)
         top, left = self._start(*x.shape[:2])
         if top < 0 or left < 0:
             return self._lower_resize(g, self._lower_aspect_crop(g, x))
