@@ -231,9 +231,13 @@ const T& as(const Json& json, const char* what) {
 
 }  // namespace
 
-const Json& Json::at(const char* key) const {
+const Json* Json::find(const char* key) const {
   for (const auto& [k, v] : object())
-    if (k == key) return v;
+    if (k == key) return &v;
+  return nullptr;
+}
+const Json& Json::at(const char* key) const {
+  if (const Json* json = find(key)) return *json;
   fail(std::string("key `") + key + "`");
 }
 const Json::Array& Json::array() const { return as<Array>(*this, "a list"); }
@@ -254,6 +258,9 @@ Json parse_json(const std::string& text) {
 std::string to_json(const Json& json) {
   std::string out;
   write(json, out);
+  if (out.size() > kMaxBytes)
+    throw Error("model file: expected a header of at most 64 MiB, which is what is read again, got " +
+                std::to_string(out.size()) + " bytes; use a smaller vocabulary");
   return out;
 }
 

@@ -13,7 +13,8 @@ struct Json {
   using Object = std::vector<std::pair<std::string, Json>>;
   std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, Array, Object> value = nullptr;
 
-  const Json& at(const char* key) const;  // throws Error
+  const Json& at(const char* key) const;     // throws Error
+  const Json* find(const char* key) const;  // null if there is none
   const Array& array() const;
   const Object& object() const;
   const std::string& text() const;

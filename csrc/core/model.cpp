@@ -14,6 +14,7 @@
 #include "core/json.h"
 #include "core/memory.h"
 #include "core/plan.h"
+#include "core/text_json.h"
 #include "pyseq/error.h"
 
 namespace pyseq {
@@ -22,6 +23,8 @@ namespace {
 constexpr char kMagic[8] = {'P', 'Y', 'S', 'E', 'Q', 0, 0, 1};
 constexpr std::size_t kPrefix = 64;
 constexpr std::int64_t kMaxItems = 1 << 20;  // ops, slots, variables
+constexpr std::size_t kTextBytes = std::size_t{16} << 20;   // of encoded rows at a time
+constexpr std::int64_t kTestWork = std::int64_t{1} << 24;   // of a self-test's texts: bytes times n-grams
 
 struct Prefix {
   char magic[8];
@@ -97,7 +100,8 @@ Attribute attribute_of(const Json& json) {
 }
 
 Json header_of(const ProgramSpec& spec, const std::vector<std::size_t>& offsets, std::int64_t rows,
-               std::size_t input_at, std::size_t output_at) {
+               std::size_t input_at, std::size_t output_at, const TextSpec* text,
+               const std::vector<std::string>& texts) {
   Json::Array slots, ops, variables;
   for (const Dims& d : spec.slots) slots.push_back(json_of(d));
   Dims whole;
@@ -119,6 +123,14 @@ Json header_of(const ProgramSpec& spec, const std::vector<std::size_t>& offsets,
                                       {"shape", json_of(spec.variables[i].shape)},
                                       {"trainable", {spec.variables[i].trainable}},
                                       {"offset", {static_cast<std::int64_t>(offsets[i])}}}});
+  Json::Object test{{"rows", {rows}},
+                    {"input", {static_cast<std::int64_t>(input_at)}},
+                    {"output", {static_cast<std::int64_t>(output_at)}}};
+  if (text) {
+    Json::Array a;
+    for (const std::string& t : texts) a.push_back({t});
+    test.emplace_back("texts", Json{std::move(a)});
+  }
   Json::Object header{
       {"format", {std::string("pyseq")}},
       {"dtype", {std::string(name_of(spec.dtype))}},
@@ -127,10 +139,9 @@ Json header_of(const ProgramSpec& spec, const std::vector<std::size_t>& offsets,
       {"slots", {std::move(slots)}},
       {"ops", {std::move(ops)}},
       {"variables", {std::move(variables)}},
-      {"self_test", {Json::Object{{"rows", {rows}},
-                                  {"input", {static_cast<std::int64_t>(input_at)}},
-                                  {"output", {static_cast<std::int64_t>(output_at)}}}}}};
+      {"self_test", {std::move(test)}}};
   if (!whole.empty()) header.emplace_back("int64", json_of(whole));
+  if (text) header.emplace_back("text", json_of(*text));
   return {std::move(header)};
 }
 
@@ -142,9 +153,8 @@ ProgramSpec spec_of(const Json& header) {
   spec.inputs = ints_of(header.at("inputs"));
   spec.outputs = ints_of(header.at("outputs"));
   for (const Json& j : items(header.at("slots"))) spec.slots.push_back(dims_of(j));
-  for (const auto& [key, value] : header.object()) {
-    if (key != "int64") continue;
-    for (const int s : ints_of(value)) {
+  if (const Json* whole = header.find("int64")) {
+    for (const int s : ints_of(*whole)) {
       if (static_cast<std::size_t>(s) >= spec.slots.size()) throw Error("model file: number out of range");
       spec.dtypes.resize(spec.slots.size(), spec.dtype);
       spec.dtypes[static_cast<std::size_t>(s)] = DType::int64;
@@ -190,6 +200,23 @@ bool agree(const T* a, const T* b, std::size_t n) {
   return true;
 }
 
+// The texts of a self-test encode to its input rows, which are as many bytes as `in`.
+void check_texts(const TextEncoder& text, std::int64_t rows, const std::vector<std::string>& texts, DType dtype,
+                 const void* input, std::size_t in) {
+  const TextSpec& spec = text.spec();
+  const auto count = static_cast<std::int64_t>(texts.size());
+  std::int64_t bytes = count, sizes = 1;
+  for (const std::string& t : texts) bytes += static_cast<std::int64_t>(t.size());
+  for (const std::int64_t n : spec.ngrams) sizes += std::min(n, bytes);
+  if (count % spec.texts || count / spec.texts != rows || bytes > kTestWork / sizes)
+    throw Error(spec.name + ": expected short texts, " + std::to_string(spec.texts) + " for each row of the self-test");
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  std::vector<char> got(in);
+  text.encode(rows, views.data(), dtype, got.data());
+  if (std::memcmp(got.data(), input, in))
+    throw Error(spec.name + ": expected texts to give the numbers of the self-test, got others");
+}
+
 Model from_bytes(char* data, std::size_t bytes, const std::shared_ptr<void>& owner,
                  const std::string& where) {
   if (bytes < kPrefix) throw Error(where + ": expected a .pyseq file, got one of " + std::to_string(bytes) + " bytes");
@@ -215,7 +242,9 @@ Model from_bytes(char* data, std::size_t bytes, const std::shared_ptr<void>& own
     variables.push_back(std::make_shared<Variable>(spec.variables[i].shape, spec.dtype, at, owner));
   }
   auto program = std::make_shared<const Program>(std::move(spec));
-  Model model(program, std::move(variables));
+  std::shared_ptr<const TextEncoder> text;
+  if (const Json* entry = header.find("text")) text = std::make_shared<const TextEncoder>(text_spec_of(*entry));
+  Model model(program, std::move(variables), text);
   const Json& test = header.at("self_test");
   const std::int64_t rows = test.at("rows").integer();
   if (rows < 0 || rows > 1024) throw Error(where + ": expected a self-test of at most 1024 rows");
@@ -223,6 +252,11 @@ Model from_bytes(char* data, std::size_t bytes, const std::shared_ptr<void>& own
   const std::size_t out = row_bytes(*program, program->spec().outputs[0]) * static_cast<std::size_t>(rows);
   const char* x = piece(blob, prefix.blob_bytes, test.at("input").integer(), in);
   const char* y = piece(blob, prefix.blob_bytes, test.at("output").integer(), out);
+  if (text) {
+    std::vector<std::string> texts;
+    for (const Json& j : items(test.at("texts"))) texts.push_back(j.text());
+    check_texts(*text, rows, texts, slot_dtype(program->spec(), program->spec().inputs[0]), x, in);
+  }
   std::vector<char> got(out);
   const void* xs[] = {x};
   void* ys[] = {got.data()};
@@ -250,34 +284,37 @@ std::string reason() { return std::strerror(errno); }
 
 }  // namespace
 
-Model::Model(ProgramPtr program, std::vector<VariablePtr> variables)
-    : program_(std::move(program)), variables_(std::move(variables)) {
+Model::Model(ProgramPtr program, std::vector<VariablePtr> variables, std::shared_ptr<const TextEncoder> text)
+    : program_(std::move(program)), variables_(std::move(variables)), text_(std::move(text)) {
   if (program_->spec().inputs.size() != 1 || program_->spec().outputs.size() != 1)
     throw Error("Model: expected a program of one input and one output");
+  if (text_ && text_->numbers() != elements(input_shape()))
+    throw Error(text_->spec().name + ": expected rows of " + std::to_string(elements(input_shape())) +
+                " numbers, as the program takes them, got " + std::to_string(text_->numbers()));
   session_ = std::make_shared<Session>(program_, variables_);
 }
 
 const Dims& Model::input_shape() const { return program_->spec().slots[program_->spec().inputs[0]]; }
 const Dims& Model::output_shape() const { return program_->spec().slots[program_->spec().outputs[0]]; }
 
-void Model::predict(std::int64_t n, const float* x, float* y) const {
+// n rows of the program's own dtype in, float32 out.
+void Model::run(std::int64_t n, const void* x, float* y) const {
   const ProgramSpec& spec = program_->spec();
   if (spec.dtype != DType::float32) throw Error("Model::predict: expected a float32 model");
-  const int input = spec.inputs[0], output = spec.outputs[0];
-  const auto numbers = [n](const Dims& shape) { return static_cast<std::size_t>(n * elements(shape)); };
-  std::vector<std::int64_t> whole_x, whole_y;  // of a model whose ids or results are int64
-  const void* in[] = {x};
+  std::vector<std::int64_t> whole;  // of a model whose results are int64
   void* out[] = {y};
-  if (slot_dtype(spec, input) == DType::int64) {
-    whole_x.assign(x, x + numbers(spec.slots[input]));
-    in[0] = whole_x.data();
+  if (slot_dtype(spec, spec.outputs[0]) == DType::int64) {
+    whole.resize(static_cast<std::size_t>(n * elements(output_shape())));
+    out[0] = whole.data();
   }
-  if (slot_dtype(spec, output) == DType::int64) {
-    whole_y.resize(numbers(spec.slots[output]));
-    out[0] = whole_y.data();
-  }
-  session_->run(n, in, out);
-  std::transform(whole_y.begin(), whole_y.end(), y, [](std::int64_t i) { return static_cast<float>(i); });
+  session_->run(n, &x, out);
+  std::transform(whole.begin(), whole.end(), y, [](std::int64_t i) { return static_cast<float>(i); });
+}
+
+void Model::predict(std::int64_t n, const float* x, float* y) const {
+  if (slot_dtype(program_->spec(), program_->spec().inputs[0]) != DType::int64) return run(n, x, y);
+  const std::vector<std::int64_t> ids(x, x + n * elements(input_shape()));
+  run(n, ids.data(), y);
 }
 
 std::vector<float> Model::predict(std::int64_t n, const std::vector<float>& x) const {
@@ -288,6 +325,33 @@ std::vector<float> Model::predict(std::int64_t n, const std::vector<float>& x) c
                 std::to_string(x.size()) + " for " + std::to_string(n) + " rows");
   std::vector<float> y(out * static_cast<std::size_t>(n));
   predict(n, x.data(), y.data());
+  return y;
+}
+
+void Model::predict(std::int64_t n, const std::string_view* texts, float* y) const {
+  if (!text_)
+    throw Error("Model::predict: expected numbers, got texts; the model does not begin with a layer on text");
+  const std::int64_t out = elements(output_shape());
+  const DType dtype = slot_dtype(program_->spec(), program_->spec().inputs[0]);
+  const std::size_t row = row_bytes(*program_, program_->spec().inputs[0]);
+  const auto most = static_cast<std::int64_t>(kTextBytes / std::max<std::size_t>(row, 1));
+  const std::int64_t step = std::max<std::int64_t>(std::min(most, n), 1);
+  std::vector<char> rows(row * static_cast<std::size_t>(step));
+  for (std::int64_t begin = 0; begin < n; begin += step) {
+    const std::int64_t count = std::min(step, n - begin);
+    text_->encode(count, texts + begin * text_->spec().texts, dtype, rows.data());
+    run(count, rows.data(), y + begin * out);
+  }
+}
+
+std::vector<float> Model::predict(std::int64_t n, const std::vector<std::string_view>& texts) const {
+  const std::int64_t each = texts_per_row();
+  const auto count = static_cast<std::int64_t>(texts.size());
+  if (text_ && (count % each || count / each != n))
+    throw Error("Model::predict: expected " + std::to_string(each) + " texts for each row, got " +
+                std::to_string(count) + " for " + std::to_string(n) + " rows");
+  std::vector<float> y(text_ ? static_cast<std::size_t>(n * elements(output_shape())) : 0);
+  predict(n, texts.data(), y.data());
   return y;
 }
 
@@ -312,7 +376,8 @@ Model Model::from_memory(const void* data, std::size_t bytes) {
   return from_bytes(static_cast<char*>(const_cast<void*>(data)), bytes, nobody, "Model::from_memory");
 }
 
-void Model::save(const std::string& path, std::int64_t rows, const void* input) const {
+void Model::save(const std::string& path, std::int64_t rows, const void* input,
+                 const std::vector<std::string>& texts) const {
   const ProgramSpec& spec = program_->spec();
   for (const OpSpec& op : spec.ops)
     if (op.kind == "host")
@@ -327,8 +392,10 @@ void Model::save(const std::string& path, std::int64_t rows, const void* input) 
   for (const VariablePtr& v : variables_) offsets.push_back(book(v->bytes()));
   const std::size_t in = row_bytes(*program_, spec.inputs[0]) * static_cast<std::size_t>(rows);
   const std::size_t out = row_bytes(*program_, spec.outputs[0]) * static_cast<std::size_t>(rows);
+  if (text_) check_texts(*text_, rows, texts, slot_dtype(spec, spec.inputs[0]), input, in);
   const std::size_t input_at = book(in), output_at = book(out);
-  std::string header = to_json(header_of(spec, offsets, rows, input_at, output_at));
+  const TextSpec* text = text_ ? &text_->spec() : nullptr;
+  std::string header = to_json(header_of(spec, offsets, rows, input_at, output_at, text, texts));
   header.resize(round_up(header.size()), ' ');
   std::vector<char> blob(total);
   for (std::size_t i = 0; i < variables_.size(); ++i)

@@ -1,20 +1,76 @@
 #include "bindings.h"
 
 namespace pyseq::python {
+namespace {
+
+std::shared_ptr<const TextEncoder> to_text(const py::object& given) {
+  if (given.is_none()) return nullptr;
+  const auto d = given.cast<py::dict>();
+  TextSpec s;
+  s.name = d["name"].cast<std::string>();
+  s.texts = d["texts"].cast<std::int64_t>();
+  s.lower = d["lower"].cast<bool>();
+  s.strip_punctuation = d["strip_punctuation"].cast<bool>();
+  s.split = d["split"].cast<std::string>();
+  s.ngrams = d["ngrams"].cast<std::vector<std::int64_t>>();
+  s.output = d["output"].cast<std::string>();
+  s.length = d["length"].cast<std::int64_t>();
+  s.groups = d["groups"].cast<std::int64_t>();
+  s.mask_token = d["mask_token"].cast<std::optional<std::string>>();
+  s.counts_mask = d["counts_mask"].cast<bool>();
+  s.first_unknown = d["first_unknown"].cast<std::int64_t>();
+  s.unknown = d["unknown"].cast<std::int64_t>();
+  s.salt = d["salt"].cast<std::vector<std::int64_t>>();
+  s.vocabulary = d["vocabulary"].cast<std::vector<std::string>>();
+  s.idf = d["idf"].cast<std::vector<double>>();
+  return std::make_shared<const TextEncoder>(std::move(s));
+}
+
+py::array predict_texts(const Model& model, const py::list& given) {
+  if (!model.takes_text())
+    throw py::value_error("Model.predict: expected an array of numbers, got a list; the model does not begin with "
+                          "a layer on text");
+  const py::tuple texts(given);  // holds them while the GIL is released
+  const auto each = static_cast<std::size_t>(model.texts_per_row());
+  if (texts.size() % each)
+    throw py::value_error("Model.predict: expected " + std::to_string(each) + " texts for each row, got " +
+                          std::to_string(texts.size()));
+  std::vector<std::string_view> views;
+  for (const py::handle text : texts) {
+    if (!py::isinstance<py::str>(text))
+      throw py::type_error("Model.predict: expected a flat list of str, got " + py::repr(text).cast<std::string>());
+    py::ssize_t bytes = 0;
+    const char* data = PyUnicode_AsUTF8AndSize(text.ptr(), &bytes);
+    if (!data) throw py::error_already_set();
+    views.emplace_back(data, static_cast<std::size_t>(bytes));
+  }
+  const auto n = static_cast<std::int64_t>(texts.size() / each);
+  py::array y = rows_of(n, model.output_shape(), DType::float32);
+  auto* out = static_cast<float*>(y.mutable_data());
+  const py::gil_scoped_release release;
+  model.predict(n, views.data(), out);
+  return y;
+}
+
+}  // namespace
 
 void bind_model(py::module_& m) {
   m.def("export_model", [](const std::shared_ptr<Program>& program, const std::vector<VariablePtr>& variables,
-                           const std::string& path, const py::array& x) {
+                           const std::string& path, const py::array& x, const py::object& text,
+                           const std::vector<std::string>& texts) {
     const ProgramSpec& spec = program->spec();
     const int input = spec.inputs.at(0);
     check_rows(x, spec.slots[input], slot_dtype(spec, input), "export");
-    Model(program, variables).save(path, x.shape(0), x.data());
-  }, py::arg("program"), py::arg("variables"), py::arg("path"), py::arg("self_test"));
+    Model(program, variables, to_text(text)).save(path, x.shape(0), x.data(), texts);
+  }, py::arg("program"), py::arg("variables"), py::arg("path"), py::arg("self_test"),
+     py::arg("text") = py::none(), py::arg("texts") = std::vector<std::string>());
   py::class_<Model>(m, "Model")
       .def_static("load", [](const std::string& path) { return Model::load(path); })
       .def_property_readonly("input_shape", &Model::input_shape)
       .def_property_readonly("output_shape", &Model::output_shape)
+      .def_property_readonly("takes_text", &Model::takes_text)
       .def("dump", [](const Model& model, std::int64_t n) { return model.program().dump(n); }, py::arg("rows") = 1)
+      .def("predict", &predict_texts)
       .def("predict", [](const Model& model, const py::array& x) {
         check_rows(x, model.input_shape(), DType::float32, "Model.predict");
         py::array y = rows_of(x.shape(0), model.output_shape(), DType::float32);

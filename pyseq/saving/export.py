@@ -9,13 +9,16 @@ import numpy as np
 
 from pyseq import _core, fusion, lowering
 
+_ROWS = 3  # of the self-test
+
 
 def export_model(model, filepath, format="pyseq", input_signature=None, **kwargs):
     """Write a `.pyseq` file; see `csrc/include/pyseq/model.h` for its layout.
 
     Raises:
         ValueError: the model is not built, its input shape has free dimensions, it holds Python
-            functions, or `format` is unknown.
+            functions, texts go through more than one layer that makes numbers of them, or `format`
+            is unknown.
     """
     if kwargs:
         raise ValueError(f"export: got unknown arguments {sorted(kwargs)}")
@@ -29,34 +32,66 @@ def export_model(model, filepath, format="pyseq", input_signature=None, **kwargs
             f"{model.name}.export: expected a built model, got one without an input shape; put "
             "Input(shape) first or call it once"
         )
-    front = model._text_layers()
-    if front:
-        names = [layer.name for layer in front]
-        raise ValueError(
-            f"{model.name}.export: expected a model on numbers, got one that begins with layers on "
-            f"text, {names}; export what stands behind them, Sequential([Input(shape), "
-            "*model.layers[n:]]), and give it the numbers that they make"
-        )
     shape = tuple(model.input_shape if input_signature is None else input_signature)[1:]
     if any(d is None for d in shape):
         raise ValueError(
             f"{model.name}.export: expected a fixed input shape, got {(None, *shape)}; pass "
             "input_signature=(None, ...) with every size"
         )
+    text, texts, rows = None, [], None
+    if model._text_layers():
+        text = _reader(model).text_step(shape)
+        texts = _texts_of(text)
+        rows = np.asarray(model.read_text(np.array(texts, object).reshape(-1, *shape)))
+        if len(rows) != _ROWS:
+            raise ValueError(
+                f"{text['name']}: expected as many rows as samples, {_ROWS}, got {len(rows)}; give "
+                "the model samples of one dimension or more"
+            )
+        shape = rows.shape[1:]
     graph, output = lowering.lower(model, shape, training=False)
     if isinstance(output, (list, tuple)):
         raise ValueError(f"{model.name}.export: expected one output, got {len(output)}")
     fusion.fuse(graph, output, portable=True)
-    rng = np.random.default_rng(0)
-    # Small non-negative integers suit embeddings and images alike.
-    x = rng.integers(0, 2, (3, *shape)).astype("int64" if 0 in graph.int64 else graph.dtype)
+    if text is None:
+        # Small non-negative integers suit embeddings and images alike.
+        rows = np.random.default_rng(0).integers(0, 2, (_ROWS, *shape))
+    x = np.ascontiguousarray(rows, "int64" if 0 in graph.int64 else graph.dtype)
     storages = [v._storage for v in graph.variables]
     program, path = graph.program(output), os.fspath(filepath)
     _remove_stale(path)
     try:
-        _core.export_model(program, storages, path, x)
-    except ValueError:  # a table of one row takes no other id than 0
+        _core.export_model(program, storages, path, x, text, texts)
+    except ValueError:
+        if text is not None:
+            raise
+        # A table of one row takes no other id than 0.
         _core.export_model(program, storages, path, np.zeros_like(x))
+
+
+def _reader(model):
+    """The layer that makes numbers of the texts."""
+    front = model._text_layers()
+    if len(front) == 1 and hasattr(front[0], "_text_layers"):
+        return _reader(front[0])
+    # Not inherited: what a subclass computes is code.
+    own = ["text_step" in vars(type(layer)) for layer in front]
+    if own == [True]:
+        return front[0]
+    layer = front[own.index(False) if False in own else 1]
+    raise ValueError(
+        f"{layer.name}: expected TextVectorization, StringLookup or Hashing alone in front of a "
+        f"model to export, got {type(layer).__name__} among {[layer.name for layer in front]}; "
+        "apply it to the texts before `predict`, and export a model without it"
+    )
+
+
+def _texts_of(text):
+    """Short texts for the self-test, of the vocabulary: any other may have no number."""
+    tokens = sorted(text["vocabulary"][:1000], key=len)[:8] or ["a", "bc", ""]
+    joined = 1 if text["split"] == "none" else 3
+    count = _ROWS * text["texts"]
+    return [" ".join(tokens[(i + j) % len(tokens)] for j in range(joined)) for i in range(count)]
 
 
 def _remove_stale(path):

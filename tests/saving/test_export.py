@@ -1,11 +1,10 @@
 """`.pyseq` files: what Python writes, the core reads; damaged and hostile ones are refused."""
 
-import json
 import os
-import struct
 
 import numpy as np
 import pytest
+from forged_files import forge, set_in
 
 import pyseq
 from pyseq import _core, layers
@@ -66,42 +65,6 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
         small_model().export(tmp_path / "no_such_folder" / "model.pyseq")
     small_model().export(path)
     assert sorted(os.listdir(tmp_path)) == ["model.pyseq"]
-
-
-def fnv1a(data):
-    """The checksum of csrc/core/model.cpp."""
-    h, mask = 0xCBF29CE484222325, (1 << 64) - 1
-    whole = len(data) // 8 * 8
-    for (word,) in struct.iter_unpack("<Q", data[:whole]):
-        h = ((h ^ word) * 0x100000001B3) & mask
-        h ^= h >> 29
-    for byte in data[whole:]:
-        h = ((h ^ byte) * 0x100000001B3) & mask
-    return h
-
-
-def forge(good, change):
-    """The file with its header changed and the sizes and checksum made right again."""
-    header_bytes = struct.unpack("<Q", good[8:16])[0]
-    header = json.loads(good[64 : 64 + header_bytes])
-    change(header)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 64)
-    blob = good[64 + header_bytes :]
-    rest = text + blob
-    return good[:8] + struct.pack("<QQQ", len(text), len(blob), fnv1a(rest)) + bytes(32) + rest
-
-
-def set_in(*path):
-    *where, value = path
-
-    def change(header):
-        target = header
-        for key in where[:-1]:
-            target = target[key]
-        target[where[-1]] = value
-
-    return change
 
 
 CHANGES = {

@@ -2,34 +2,39 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pyseq/session.h"
+#include "pyseq/text.h"
 
 namespace pyseq {
 
-// A program with its variables: what a `.pyseq` file holds.
+// A program with its variables, and what makes its input of texts: what a `.pyseq` file holds.
 //
 // File: 64-byte prefix (magic "PYSEQ\0\0\1", then little-endian u64: bytes of the header, bytes of the
 // blob, FNV-1a checksum of header and blob), JSON header padded with spaces to 64 bytes, blob. The
 // blob holds the variables and a self-test (input and output rows), each at a multiple of 64 bytes,
-// so that it can be used in place from a mapped file or from flash.
+// so that it can be used in place from a mapped file or from flash. The header's entry "text" is a
+// TextSpec; the self-test has texts then, whose encoded rows are its input.
 class Model {
  public:
-  Model(ProgramPtr program, std::vector<VariablePtr> variables);
+  Model(ProgramPtr program, std::vector<VariablePtr> variables, std::shared_ptr<const TextEncoder> text = nullptr);
 
   // Checks sizes, checksum and the self-test; the variables point into the mapped file. Throws Error.
   static Model load(const std::string& path);
   // From memory that outlives the model and is not written to.
   static Model from_memory(const void* data, std::size_t bytes);
 
-  // Writes beside the target, flushes, renames. `rows` rows of `input` make the self-test.
-  void save(const std::string& path, std::int64_t rows, const void* input) const;
+  // Writes beside the target, flushes, renames. `rows` rows of `input` make the self-test, with the
+  // texts that they encode where the model takes texts.
+  void save(const std::string& path, std::int64_t rows, const void* input,
+            const std::vector<std::string>& texts = {}) const;
 
   const Program& program() const { return *program_; }
   const ProgramPtr& program_ptr() const { return program_; }
   const std::vector<VariablePtr>& variables() const { return variables_; }
-  // Per-sample shapes.
+  // Per-sample shapes of the program.
   const Dims& input_shape() const;
   const Dims& output_shape() const;
 
@@ -37,9 +42,19 @@ class Model {
   void predict(std::int64_t n, const float* x, float* y) const;
   std::vector<float> predict(std::int64_t n, const std::vector<float>& x) const;
 
+  // Whether the model reads texts, and how many of them make a row.
+  bool takes_text() const { return text_ != nullptr; }
+  std::int64_t texts_per_row() const { return text_ ? text_->spec().texts : 0; }
+  // n rows of texts in UTF-8, of a model that takes texts; float32 out.
+  void predict(std::int64_t n, const std::string_view* texts, float* y) const;
+  std::vector<float> predict(std::int64_t n, const std::vector<std::string_view>& texts) const;
+
  private:
+  void run(std::int64_t n, const void* x, float* y) const;
+
   ProgramPtr program_;
   std::vector<VariablePtr> variables_;
+  std::shared_ptr<const TextEncoder> text_;
   std::shared_ptr<Session> session_;
 };
 

@@ -4,5 +4,6 @@
 #include "pyseq/model.h"
 #include "pyseq/program.h"
 #include "pyseq/session.h"
+#include "pyseq/text.h"
 #include "pyseq/trainer.h"
 #include "pyseq/variable.h"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from pyseq import symbolic
@@ -74,6 +76,54 @@ def encoded_shape(shape, output_mode, depth):
     if output_mode == "one_hot":
         return (*(shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape), depth)
     return (*shape[:1], *shape[2:], depth) if len(shape) > 1 else (depth,)
+
+
+def text_step(layer, shape, depth, mask_token=None, salt=None, vocabulary=(), **values):
+    """What C++ does in place of a layer on text, for samples of `shape`: a dict of plain data.
+
+    Its keys are the fields of `TextSpec` in csrc/include/pyseq/text.h. By default each text is one
+    token, and all tokens but `mask_token` share `depth` ids by their hash.
+
+    Raises:
+        ValueError: `mask_token` is no text, or a token has no UTF-8.
+    """
+    if mask_token is not None and not isinstance(mask_token, str):
+        raise ValueError(
+            f"{layer.name}: expected a text or None as the mask token of a layer to export, got "
+            f"{mask_token!r}"
+        )
+    for token in [*vocabulary, mask_token or ""]:
+        try:
+            token.encode()
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"{layer.name}: expected tokens that UTF-8 has a form for, got {token!r}; leave it "
+                "out of the vocabulary"
+            ) from None
+    mode = layer.output_mode
+    texts = math.prod(shape)
+    groups = {"int": 1, "one_hot": texts}.get(mode, math.prod(shape[1:]))
+    return {
+        "name": layer.name,
+        "texts": texts,
+        "lower": False,
+        "strip_punctuation": False,
+        "split": "none",
+        "ngrams": [1],
+        "output": "multi_hot" if mode == "one_hot" else mode,
+        "length": texts if mode == "int" else depth,
+        "groups": groups,
+        # Arrays of texts do not keep NULs at the end.
+        "mask_token": None if mask_token is None else mask_token.rstrip("\0"),
+        "counts_mask": True,
+        "first_unknown": 0,
+        "unknown": depth,
+        # As the core's integers of 64 bits with a sign.
+        "salt": [(k + (1 << 63)) % (1 << 64) - (1 << 63) for k in salt or ()],
+        "vocabulary": list(vocabulary),
+        "idf": [],
+        **values,
+    }
 
 
 def encode(ids, output_mode, depth, dtype, weights=None):

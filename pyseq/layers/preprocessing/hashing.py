@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import settings
-from pyseq.layers.preprocessing.base import _NumPyLayer, encode, encoded_shape
+from pyseq.layers.preprocessing.base import _NumPyLayer, encode, encoded_shape, text_step
 from pyseq.layers.preprocessing.numeric import _check_mode, _reject_sparse
 from pyseq.registry.registration import builtin
 
@@ -248,11 +248,28 @@ class Hashing(_NumPyLayer):
 
     def apply(self, x, training):
         x = token_array(self.name, x)
-        masks = self.mask_value is not None and self.num_bins > 1
+        masks = self._masks()
         bins = hash_bins(x, self.num_bins - 1 if masks else self.num_bins, self.salt)
         if masks:
             bins = np.where(x == self.mask_value, 0, bins + 1)
         return encode(bins, self.output_mode, self.num_bins, self._output_dtype)
+
+    def _masks(self):
+        """Whether bin 0 is that of `mask_value`."""
+        return self.mask_value is not None and self.num_bins > 1
+
+    def text_step(self, shape):
+        """What C++ does in place of the layer, for samples of `shape`; a dict of plain data."""
+        masks = self._masks()
+        return text_step(
+            self,
+            shape,
+            self.num_bins,
+            mask_token=self.mask_value if masks else None,
+            salt=self.salt,
+            first_unknown=int(masks),
+            unknown=self.num_bins - masks,
+        )
 
     def get_config(self):
         config = super().get_config()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyseq.layers.preprocessing.base import text_step
 from pyseq.layers.preprocessing.index_lookup import IndexLookup
 from pyseq.registry.registration import builtin
 
@@ -134,3 +135,23 @@ class StringLookup(IndexLookup):
         config = super().get_config()
         del config["vocabulary_dtype"]
         return {**config, "encoding": self.encoding}
+
+    def text_step(self, shape):
+        """What C++ does in place of the layer, for samples of `shape`; a dict of plain data.
+
+        Raises:
+            ValueError: there is no vocabulary, or a token is no text in UTF-8.
+        """
+        self.require_vocabulary(self.name)
+        return text_step(
+            self,
+            shape,
+            self._depth(),
+            mask_token=self.mask_token,
+            salt=self.salt,
+            vocabulary=self._tokens,
+            counts_mask=self.output_mode == "int",
+            first_unknown=self._oov_start(),
+            unknown=self.num_oov_indices,
+            idf=self.idf_weights.tolist() if self.output_mode == "tf_idf" else [],
+        )

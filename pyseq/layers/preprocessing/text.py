@@ -231,6 +231,50 @@ class TextVectorization(_NumPyLayer):
         out = indices if self.output_mode == "int" else lookup._encode(indices)
         return out[0] if single else out
 
+    def text_step(self, shape):
+        """What C++ does in place of the layer, for samples of `shape`; a dict of plain data.
+
+        Raises:
+            ValueError: there is no vocabulary, `standardize` or `split` is a function, rows of
+                numbers have no fixed length, or samples hold several texts to split.
+        """
+        self._lookup_layer.require_vocabulary(self.name)
+        for what, value in (("standardize", self._standardize), ("split", self._split)):
+            if callable(value):
+                raise ValueError(
+                    f"{self.name}: expected `{what}` by name in a layer to export, got the "
+                    f"function {getattr(value, '__name__', value)!r}, which C++ cannot run; apply "
+                    f"it to the texts before `predict`, with {what}=None"
+                )
+        if self.output_mode == "one_hot":
+            raise ValueError(
+                f"{self.name}: expected output_mode 'int', 'multi_hot', 'count' or 'tf_idf' in a "
+                "layer to export, got 'one_hot', whose rows have no fixed length"
+            )
+        ids, length = self.output_mode == "int", self._output_sequence_length
+        if ids and (length is None or length < 1):
+            raise ValueError(
+                f"{self.name}: expected rows of one length in a layer to export, got "
+                f"output_sequence_length={length}; set it"
+            )
+        step = self._lookup_layer.text_step(shape)
+        if self._split is not None and step["texts"] != 1:
+            raise ValueError(
+                f"{self.name}: expected one text in a sample to split, got samples of {shape}; "
+                "pass split=None for tokens"
+            )
+        clean = self._standardize or ""
+        return {
+            **step,
+            "name": self.name,
+            "lower": clean.startswith("lower"),
+            "strip_punctuation": clean.endswith("strip_punctuation"),
+            "split": self._split or "none",
+            "ngrams": [1] if self._ngrams is None else list(self._ngrams),
+            "length": length if ids else step["length"],
+            "groups": 1,
+        }
+
     def lower(self, g, x):
         raise ValueError(
             f"{self.name}: expected a layer on numbers at this place of a model, got one on text; "
