@@ -136,6 +136,7 @@ def _update_python_metrics(program, data, order, begin, end, batch_size, done, p
 
 
 def _prepare(program, x, y, w):
+    x = program.prepare_inputs(x)
     return x, program.prepare_targets(y), program.prepare_weights(w)
 
 
@@ -407,4 +408,4 @@ class StreamEpochs:
             mode, x.shape[1:], y.shape[1:] if y is not None else None, len(x)
         )
         model._check_targets(program, y, mode)
-        return program, (x, program.prepare_targets(y), program.prepare_weights(w))
+        return program, _prepare(program, x, y, w)

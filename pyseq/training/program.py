@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from pyseq import _core, lowering, regularizers, tracing
+from pyseq import _core, lowering, regularizers, settings, tracing
 from pyseq.registry.registration import builtin_name
 from pyseq.training import checks
 
@@ -30,7 +30,7 @@ class StepProgram:
                 f"{len(output)}; set return_state=False"
             )
         output = graph.real(output)  # losses and metrics compare floats
-        self.graph = graph
+        self.graph, self.device = graph, settings.device
         self.output_shape = output.shape
         loss = None
         if y_shape is not None:
@@ -160,6 +160,12 @@ class StepProgram:
             predictions[:, :size].reshape(rows, *self.output_shape),
             predictions[:, size:].reshape(rows, *self.mask_shape),
         )
+
+    def prepare_inputs(self, x):
+        """Rows as a GPU gathers them: it converts to floats, not to int64."""
+        if self.device == "cpu" or 0 not in self.graph.int64:
+            return x
+        return np.ascontiguousarray(x, "int64")
 
     def prepare_targets(self, y):
         """Give targets the rank that the loss compares with the output."""

@@ -480,3 +480,52 @@ def test_unknown_devices():
     with pytest.raises(ValueError, match="expected"):
         pyseq.config.set_device("tpu")
     assert pyseq.config.current_device() == "cpu"
+
+
+class _Average(layers.Layer):
+    """A moving average and a counter, assigned in `call`."""
+
+    def build(self, input_shape):
+        self.mean = self.add_weight(
+            shape=input_shape[1:], initializer="zeros", trainable=False, name="mean"
+        )
+        self.steps = self.add_weight(
+            shape=(), initializer="zeros", dtype="int32", trainable=False, name="steps"
+        )
+
+    def call(self, x, training=None):
+        if training:
+            self.mean.assign(0.5 * self.mean + 0.5 * np.mean(x, axis=0))
+            self.steps.assign_add(1)
+        return x - self.mean
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32"])
+def test_integers_and_assignments(dtype):
+    ids = np.random.default_rng(0).integers(0, 10, (20, 3)).astype(dtype)
+    y = np.ones((20, 1), "float32")
+    results = []
+    for device in ("cpu", "cuda"):
+        with pyseq.device(device):
+            pyseq.utils.set_random_seed(1)
+            model = pyseq.Sequential(
+                [
+                    pyseq.Input((3,), dtype="int64"),
+                    layers.Permute((1,)),
+                    layers.Embedding(10, 2),
+                    layers.Flatten(),
+                    _Average(),
+                    layers.Dense(1),
+                ]
+            )
+            model.compile("sgd", "mse")
+            model.fit(ids, y, epochs=3, batch_size=4, shuffle=False, verbose=0)
+            model.train_on_batch(ids[:7], y[:7])
+            results.append([*model.get_weights(), model.predict(ids, verbose=0)])
+            whole = pyseq.Sequential([pyseq.Input((3,), dtype="int64"), layers.Reshape((3, 1))])
+            assert whole.predict(ids + 2**40, verbose=0)[:, :, 0].tolist() == (
+                ids.astype("int64") + 2**40
+            ).tolist()
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    assert int(model.layers[3].steps) == 16
