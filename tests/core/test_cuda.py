@@ -523,9 +523,8 @@ def test_integers_and_assignments(dtype):
             model.train_on_batch(ids[:7], y[:7])
             results.append([*model.get_weights(), model.predict(ids, verbose=0)])
             whole = pyseq.Sequential([pyseq.Input((3,), dtype="int64"), layers.Reshape((3, 1))])
-            assert whole.predict(ids + 2**40, verbose=0)[:, :, 0].tolist() == (
-                ids.astype("int64") + 2**40
-            ).tolist()
+            large = ids.astype("int64") + 2**40
+            assert whole.predict(large, verbose=0)[:, :, 0].tolist() == large.tolist()
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
     assert int(model.layers[3].steps) == 16
