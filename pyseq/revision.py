@@ -41,6 +41,7 @@ for _name in ("device", "fusion"):
     settings.subscribe(_name, touch)
 
 _NONE = object()
+_MANY = 256
 _numbers = itertools.count()
 
 
@@ -65,14 +66,14 @@ class Noted:
             touch_object()
 
 
-class _Same:
+class Same:
     """An object in a fingerprint, equal to itself alone; held, so that its id stays its own."""
 
     def __init__(self, value):
         self.value = value
 
     def __eq__(self, other):
-        return isinstance(other, _Same) and self.value is other.value
+        return isinstance(other, Same) and self.value is other.value
 
     def __hash__(self):
         return id(self.value)
@@ -81,24 +82,26 @@ class _Same:
 def fingerprint(value, within=()):
     """Return a hashable value that differs where `value`, or what lies in it, differs.
 
-    Numbers, strings and containers count by value, `Noted` objects by their public attributes, all
+    Numbers, strings and small containers count by value, `Noted` objects by their public attributes, all
     others by identity.
 
     >>> fingerprint({"rate": 0.5}) == fingerprint({"rate": 0.5})
     True
     """
-    if value is None or isinstance(value, (bool, int, float, str, bytes)):
+    if value is None or isinstance(value, (bool, int, float, str, bytes, Same)):
         return value
     if any(value is outer for outer in within):
         return len(within)
     within = (*within, value)
+    if isinstance(value, (list, tuple, dict)) and len(value) > _MANY:
+        return Same(value)  # a vocabulary
     if isinstance(value, (list, tuple)):
         return tuple(fingerprint(item, within) for item in value)
     if isinstance(value, dict):
         return tuple((k, fingerprint(v, within)) for k, v in value.items())
     if isinstance(value, Noted):
         return (type(value), *attributes(value, within))
-    return _Same(value)
+    return Same(value)
 
 
 def attributes(owner, within=(), but=()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import hooks, symbolic
+from pyseq import hooks, revision, symbolic
 from pyseq.layers.base import Layer
 from pyseq.layers.core import InputLayer
 from pyseq.layers.keras_tensor import KerasTensor
@@ -83,6 +83,11 @@ class Model(
         "compiled history jit_compile loss optimizer run_eagerly steps_per_execution "
         "stop_evaluating stop_predicting stop_training".split()
     )
+
+    def _note_change(self, name):
+        if name == "optimizer":
+            revision.touch_object()
+        super()._note_change(name)
 
     def __getstate__(self):
         empty = {"_programs": {}, "_predictors": {}, "_quick": None}

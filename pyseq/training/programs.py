@@ -35,7 +35,9 @@ class Programs:
         """What a step was lowered from: the layers, the loss and, as objects, the optimizer."""
         if self._noted_objects != revision.objects():
             self._noted_objects = revision.objects()
-            parts = (self.optimizer, self._compiled_loss and self._compiled_loss.loss)
+            loss = self._compiled_loss and self._compiled_loss.loss
+            # Another optimizer alike has a state of its own.
+            parts = (revision.Same(self.optimizer), self.optimizer, loss)
             self._step_parts = revision.number(self._states, revision.fingerprint(parts))
         return self._state_key(), self._step_parts
 

@@ -82,6 +82,18 @@ def test_optimizer_attributes_count():
     np.testing.assert_allclose(model.get_weights()[0], before, atol=1e-8)
 
 
+def test_another_optimizer_counts():
+    first, second = pyseq.optimizers.SGD(0.1), pyseq.optimizers.SGD(0.1)
+    model = compiled(layers.Dense(1), optimizer=first)
+    model.train_on_batch(X, Y)
+    model.optimizer = second
+    model.train_on_batch(X, Y)
+    assert (int(first.iterations), int(second.iterations)) == (1, 1)
+    model.optimizer = first
+    model.train_on_batch(X, Y)
+    assert (int(first.iterations), int(second.iterations)) == (2, 1)
+
+
 def test_loss_attributes_count():
     model = compiled(layers.Dense(1), loss=pyseq.losses.MeanSquaredError())
     mean = model.test_on_batch(X, Y)
