@@ -82,8 +82,8 @@ class Same:
 def fingerprint(value, within=()):
     """Return a hashable value that differs where `value`, or what lies in it, differs.
 
-    Numbers, strings and small containers count by value, `Noted` objects by their public attributes, all
-    others by identity.
+    Numbers, strings and small containers count by value, `Noted` objects by their public
+    attributes, all others by identity.
 
     >>> fingerprint({"rate": 0.5}) == fingerprint({"rate": 0.5})
     True
