@@ -1,6 +1,7 @@
 """Settings shared by all tests: seeds, and a small single-threaded Keras as the oracle."""
 
 import os
+import signal
 import sys
 import warnings
 
@@ -10,6 +11,9 @@ import pytest
 os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, os.path.dirname(__file__))
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A shell ignores Ctrl-C for what it runs in the background; tests send it to themselves.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(hookwrapper=True)
