@@ -387,7 +387,6 @@ class ScheduleFreeAdamW(Optimizer):
     def slot_groups(self):
         return [["momentum", "velocity"]]
 
-    def build_slots(self, variables):
-        super().build_slots(variables)
-        for variable in variables:
+    def start_from_weights(self):
+        for variable in self._trainable_variables:
             self.slots_for(variable)[0].assign(variable)

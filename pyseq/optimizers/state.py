@@ -153,7 +153,11 @@ class State:
         self._index = {v: i for i, v in enumerate(variables)}
         self._slots = {v: [] for v in variables}
         self.build_slots(variables)
+        self.start_from_weights()
         self.built = True
+
+    def start_from_weights(self):
+        """Set the slots that are the weights' values before the first update; most have none."""
 
     def build_slots(self, variables):
         """Create what `kind` keeps for each variable, group by group in the order of saving."""

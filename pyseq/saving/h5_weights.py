@@ -145,6 +145,10 @@ def read(model, find, where, skip_mismatch=False, finite=True, fresh=False):
                 part.restore()
                 skipped.append(str(error))
         check_range(objects, finite, where)
+        for _, obj in objects:
+            # Without a state in the file, or with one that does not fit, it starts with the weights.
+            if isinstance(obj, Optimizer) and obj.built and obj.raw_iterations == 0:
+                obj.start_from_weights()
     except BaseException:
         before.restore()
         raise

@@ -97,7 +97,12 @@ def _exchange(plan, ours, theirs):
             raise Disagreement(
                 f"loading in Keras what pyseq saved: {type(error).__name__}: {error}\n{plan}"
             ) from error
-        _ours(plan, "loading in pyseq what Keras saved", ours.load, from_keras)
+        with warnings.catch_warnings(record=True) as notices:
+            warnings.simplefilter("always")
+            _ours(plan, "loading in pyseq what Keras saved", ours.load, from_keras)
+        if any("its state is not loaded" in str(notice.message) for notice in notices):
+            # Of layers frozen after compile, Keras saves a state that it does not read back.
+            raise Unusable("the file holds another number of optimizer variables")
     _theirs(theirs.end)
     _ours(plan, "going on after loading", ours.end)
 

@@ -170,6 +170,22 @@ def test_schedule_free(warmup):
         np.testing.assert_allclose(result.numpy(), w, rtol=1e-5, atol=1e-5)
 
 
+def test_schedule_free_starts_from_loaded_weights(tmp_path):
+    def model(value):
+        model = pyseq.Sequential([pyseq.Input((2,)), pyseq.layers.Dense(1)])
+        model.set_weights([np.full((2, 1), value, "f"), np.zeros(1, "f")])
+        return model
+
+    path = str(tmp_path / "m.weights.h5")
+    model(5.0).save_weights(path)
+    loaded = model(0.0)
+    loaded.compile(optimizers.ScheduleFreeAdamW(1e-6), "mse")
+    loaded.optimizer.build(loaded.trainable_variables)
+    loaded.load_weights(path)
+    loaded.train_on_batch(np.ones((4, 2), "f"), np.ones((4, 1), "f"))
+    np.testing.assert_allclose(loaded.get_weights()[0], 5.0, atol=1e-4)
+
+
 def test_schedule_and_constraint():
     grads = gradients(10)
     for module in (optimizers, keras.optimizers):

@@ -13,7 +13,7 @@ import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
-from pyseq import activations, initializers, regularizers, saving, schedules
+from pyseq import activations, hooks, initializers, regularizers, saving, schedules
 from pyseq.registry import registration, serialization
 from pyseq.registry.construct import construct
 
@@ -339,6 +339,7 @@ def test_refused(name, safe_mode, monkeypatch):
         raise AssertionError(f"import of {args}")
 
     config, error, text = REFUSED[name]
+    hooks.load_family()  # what a file may name; its modules load at the first question
     before = dict(registration._BUILTINS)
     with monkeypatch.context() as patch:
         patch.setattr(importlib, "import_module", forbidden)
