@@ -76,8 +76,11 @@ def ask(question, *args, **kwargs):
 @functools.cache
 def load_family(family=None):
     """Import what defines the built-in objects of a family; of all without a name."""
-    for name in _FAMILIES if family is None else [family]:
-        if name in _FAMILIES:
-            importlib.import_module(_FAMILIES[name])
-        if name == "layers":
-            ask("load_layers")
+    if family is None:
+        for name in _FAMILIES:
+            load_family(name)
+        return
+    if family in _FAMILIES:
+        importlib.import_module(_FAMILIES[family])
+    if family == "layers":
+        ask("load_layers")

@@ -146,7 +146,7 @@ def read(model, find, where, skip_mismatch=False, finite=True, fresh=False):
                 skipped.append(str(error))
         check_range(objects, finite, where)
         for _, obj in objects:
-            # Without a state in the file, or with one that does not fit, it starts with the weights.
+            # The file had no state for it, or one that does not fit.
             if isinstance(obj, Optimizer) and obj.built and obj.raw_iterations == 0:
                 obj.start_from_weights()
     except BaseException:
