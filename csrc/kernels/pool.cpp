@@ -234,12 +234,19 @@ PYSEQ_INLINE bool max_rows(const PoolShape& s, const Taps<Count>& taps, Index be
   return horizontal_sum(zeros) != 0;
 }
 
+// Rows with a NaN are few: one version for any number of taps.
+template <class I, bool Keep>
+__attribute__((noinline)) void max_rows_with_nan(const PoolShape& s, Index begin, Index end, const real* x,
+                                                 real* y, I* kept) {
+  max_rows<true, I, Keep>(s, Taps<0>(s), begin, end, x, y, kept);
+}
+
 template <class I, bool Keep, int Count>
 void max_forward(const PoolShape& s, const Taps<Count>& taps, Index n, const real* x, real* y,
                  I* kept, Pool* pool) {
   parallel_for(pool, row_count(s, n), row_grain(s), [&](Index begin, Index end, int) {
     if (max_rows<false, I, Keep>(s, taps, begin, end, x, y, kept))
-      max_rows<true, I, Keep>(s, taps, begin, end, x, y, kept);
+      max_rows_with_nan<I, Keep>(s, begin, end, x, y, kept);
   });
 }
 
@@ -268,20 +275,24 @@ Index max_pool_kept(const PoolShape& s) {
 }
 
 void max_pool_forward(const PoolShape& s, Index n, const real* x, real* y, void* kept, Pool* pool) {
+  if (kept && !small_positions(s)) {
+    max_forward<std::int32_t, true>(s, Taps<0>(s), n, x, y, static_cast<std::int32_t*>(kept), pool);
+    return;
+  }
   with_taps(s, [&](const auto& taps) {
     if (!kept) max_forward<std::uint8_t, false>(s, taps, n, x, y, nullptr, pool);
-    else if (small_positions(s))
-      max_forward<std::uint8_t, true>(s, taps, n, x, y, static_cast<std::uint8_t*>(kept), pool);
-    else max_forward<std::int32_t, true>(s, taps, n, x, y, static_cast<std::int32_t*>(kept), pool);
+    else max_forward<std::uint8_t, true>(s, taps, n, x, y, static_cast<std::uint8_t*>(kept), pool);
   });
 }
 
 void max_pool_backward(const PoolShape& s, Index n, const real* dy, const void* kept, real* dx,
                        Pool* pool) {
+  if (!small_positions(s)) {
+    max_backward(s, Taps<0>(s), n, dy, static_cast<const std::int32_t*>(kept), dx, pool);
+    return;
+  }
   with_taps(s, [&](const auto& taps) {
-    if (small_positions(s))
-      max_backward(s, taps, n, dy, static_cast<const std::uint8_t*>(kept), dx, pool);
-    else max_backward(s, taps, n, dy, static_cast<const std::int32_t*>(kept), dx, pool);
+    max_backward(s, taps, n, dy, static_cast<const std::uint8_t*>(kept), dx, pool);
   });
 }
 
