@@ -82,6 +82,9 @@ class LossScaleOptimizer(Optimizer):
         self.inner_optimizer.build(variables)
         super().build(variables)
 
+    def start_from_weights(self):
+        self.inner_optimizer.start_from_weights()
+
     def saved_children(self):
         return (("inner_optimizer", self.inner_optimizer),)
 

@@ -138,6 +138,10 @@ class MultiOptimizer(Optimizer):
             optimizer.build(own)
         super().build(variables)
 
+    def start_from_weights(self):
+        for optimizer in self._planned():
+            optimizer.start_from_weights()
+
     def _groups(self, variables):
         """Yield the optimizers that have variables, with these."""
         for optimizer in self._inner_optimizers:

@@ -157,7 +157,7 @@ class State:
         self.built = True
 
     def start_from_weights(self):
-        """Set the slots that are the weights' values before the first update; most have none."""
+        """Set what begins with the values of the weights; called before the first update."""
 
     def build_slots(self, variables):
         """Create what `kind` keeps for each variable, group by group in the order of saving."""

@@ -145,10 +145,6 @@ def read(model, find, where, skip_mismatch=False, finite=True, fresh=False):
                 part.restore()
                 skipped.append(str(error))
         check_range(objects, finite, where)
-        for _, obj in objects:
-            # The file had no state for it, or one that does not fit.
-            if isinstance(obj, Optimizer) and obj.built and obj.raw_iterations == 0:
-                obj.start_from_weights()
     except BaseException:
         before.restore()
         raise

@@ -84,6 +84,8 @@ def run_batches(model, program, data, order, begin, end, batch_size, limit, tota
     if program.training:
         optimizer = model.optimizer
         iteration = optimizer.raw_iterations
+        if iteration == 0:  # the weights may be others than when its state was made
+            optimizer.start_from_weights()
         if optimizer.has_schedule:
             count = min(count, 256)
         if program.host_constraints:

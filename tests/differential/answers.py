@@ -209,8 +209,8 @@ class Run(dict):
         self.model.load_weights(path)
         return self
 
-    def end(self):
-        """Answer with the model from the file, and train it further."""
+    def end(self, trains=True):
+        """Answer with the model from the file; with `trains`, train it further."""
         if self.plan.stateful:
             _reset(self.model)
         self._predict("predict after loading", 1e-3, in_batches=self.plan.stateful)
@@ -218,7 +218,7 @@ class Run(dict):
         if self.plan.loss is None:
             return self
         self._evaluate("evaluate after loading", 1e-3)
-        if self._trains:
+        if self._trains and trains:
             for step in range(2):
                 self._step(self.plan.steps + step)
             self._weights("after further training")

@@ -97,14 +97,24 @@ def _exchange(plan, ours, theirs):
             raise Disagreement(
                 f"loading in Keras what pyseq saved: {type(error).__name__}: {error}\n{plan}"
             ) from error
-        with warnings.catch_warnings(record=True) as notices:
-            warnings.simplefilter("always")
-            _ours(plan, "loading in pyseq what Keras saved", ours.load, from_keras)
-        if any("its state is not loaded" in str(notice.message) for notice in notices):
+        notices = _notices(_ours, plan, "loading in pyseq what Keras saved", ours.load, from_keras)
+        trains = not any("its state is not loaded" in text for text in notices)
+        if not trains:
             # Of layers frozen after compile, Keras saves a state that it does not read back.
-            raise Unusable("the file holds another number of optimizer variables")
-    _theirs(theirs.end)
-    _ours(plan, "going on after loading", ours.end)
+            notices = _notices(_theirs, theirs.load, from_keras)
+            if not any("Skipping variable loading for optimizer" in text for text in notices):
+                raise Disagreement(f"Keras reads the optimizer's state, pyseq does not\n{plan}")
+            _theirs(theirs.load, from_pyseq)
+    _theirs(theirs.end, trains)
+    _ours(plan, "going on after loading", ours.end, trains)
+
+
+def _notices(function, *args):
+    """Call a function; return the texts of its warnings."""
+    with warnings.catch_warnings(record=True) as notices:
+        warnings.simplefilter("always")
+        function(*args)
+    return [str(notice.message) for notice in notices]
 
 
 def _compare_models(plan, model, twin):

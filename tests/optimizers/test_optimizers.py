@@ -170,20 +170,33 @@ def test_schedule_free(warmup):
         np.testing.assert_allclose(result.numpy(), w, rtol=1e-5, atol=1e-5)
 
 
-def test_schedule_free_starts_from_loaded_weights(tmp_path):
+@pytest.mark.parametrize("wrapper", ["none", "loss scale", "several"])
+@pytest.mark.parametrize("way", ["m.weights.h5", "m.h5", "set_weights", "clone"])
+def test_schedule_free_starts_from_the_weights_of_the_first_step(way, wrapper, tmp_path):
     def model(value):
         model = pyseq.Sequential([pyseq.Input((2,)), pyseq.layers.Dense(1)])
         model.set_weights([np.full((2, 1), value, "f"), np.zeros(1, "f")])
         return model
 
-    path = str(tmp_path / "m.weights.h5")
-    model(5.0).save_weights(path)
-    loaded = model(0.0)
-    loaded.compile(optimizers.ScheduleFreeAdamW(1e-6), "mse")
-    loaded.optimizer.build(loaded.trainable_variables)
-    loaded.load_weights(path)
-    loaded.train_on_batch(np.ones((4, 2), "f"), np.ones((4, 1), "f"))
-    np.testing.assert_allclose(loaded.get_weights()[0], 5.0, atol=1e-4)
+    source, other = model(5.0), model(0.0)
+    optimizer = optimizers.ScheduleFreeAdamW(1e-6)
+    if wrapper == "loss scale":
+        optimizer = optimizers.LossScaleOptimizer(optimizer)
+    if wrapper == "several":
+        chosen = optimizers.OptimizerMap(optimizer, {"bias": optimizers.SGD(1e-6)})
+        optimizer = optimizers.MultiOptimizer(chosen)
+    other.compile(optimizer, "mse")
+    other.optimizer.build(other.trainable_variables)
+    if way == "clone":
+        other = pyseq.models.clone_model(other)
+    if way.startswith("m."):
+        path = str(tmp_path / way)
+        source.save_weights(path) if "weights" in way else source.save(path)
+        other.load_weights(path)
+    else:
+        other.set_weights(source.get_weights())
+    other.train_on_batch(np.ones((4, 2), "f"), np.ones((4, 1), "f"))
+    np.testing.assert_allclose(other.get_weights()[0], 5.0, atol=1e-4)
 
 
 def test_schedule_and_constraint():
