@@ -99,14 +99,13 @@ def _exchange(plan, ours, theirs):
             ) from error
         notices = _notices(_ours, plan, "loading in pyseq what Keras saved", ours.load, from_keras)
         trains = not any("its state is not loaded" in text for text in notices)
+        _theirs(theirs.end, trains)
+        _ours(plan, "going on after loading", ours.end, trains)
         if not trains:
             # Of layers frozen after compile, Keras saves a state that it does not read back.
             notices = _notices(_theirs, theirs.load, from_keras)
             if not any("Skipping variable loading for optimizer" in text for text in notices):
                 raise Disagreement(f"Keras reads the optimizer's state, pyseq does not\n{plan}")
-            _theirs(theirs.load, from_pyseq)
-    _theirs(theirs.end, trains)
-    _ours(plan, "going on after loading", ours.end, trains)
 
 
 def _notices(function, *args):
