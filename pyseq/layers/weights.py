@@ -57,7 +57,7 @@ class Weighted:
             )
         moves = trainable and self._trainable
         variable = Variable(
-            value, dtype=dtype, trainable=moves, name=name, path=f"{self.name}/{name}"
+            value, dtype=dtype, trainable=moves, name=name, path=f"{self._path_within()}/{name}"
         )
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
@@ -66,6 +66,10 @@ class Weighted:
         return variable
 
     add_variable = add_weight
+
+    def _path_within(self):
+        with self.scope():
+            return naming.path_here()
 
     def _track_variable(self, variable):
         """A variable that became an attribute is a weight, like those of `add_weight`."""
@@ -191,10 +195,3 @@ class Weighted:
             )
         for i, variable in enumerate(variables):
             variable.assign(store[str(i)])
-
-    # --- losses
-
-    @property
-    def losses(self):
-        """Values of the weight regularizers, one for each regularized trainable weight."""
-        return [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]
