@@ -131,6 +131,8 @@ class Layer(Weighted, AddsLosses, Called, Configured):
             self._track(value)
         elif isinstance(value, Variable):
             self._track_variable(value)
+        elif key == "dtype_policy":
+            value = dtype_policies.get(value)
         if key == "_trainable":
             revision.touch()
         elif not key.startswith("_") and vars(self).get(key, _NONE) is not value:
@@ -174,6 +176,13 @@ class Layer(Weighted, AddsLosses, Called, Configured):
             self.mask_policy = "pass" if value else "drop"
 
     # --- building and shapes
+
+    _is_building = False
+
+    def _build_at_init(self):
+        """Note, at the end of `__init__`, that the layer has all its weights."""
+        if type(self).build is Layer.build:
+            self.mark_built()
 
     def build(self, input_shape):
         self.built = True
@@ -396,9 +405,14 @@ def layers_in(value):
 def _recording_build(build):
     @functools.wraps(build)
     def wrapper(self, *args, **kwargs):
-        outer = not self.built
-        with self.scope():
-            result = build(self, *args, **kwargs)
+        outer, outermost = not self.built, not self._is_building
+        self._is_building = True
+        try:
+            with self.scope():
+                result = build(self, *args, **kwargs)
+        finally:
+            self._is_building = not outermost
+        self._is_complete = outermost
         if outer:
             _note_shapes(self, build, args, kwargs)
         self.built = True

@@ -68,8 +68,8 @@ class Called:
         if not self._has_code():
             raise NotImplementedError(
                 f"{self.name}: expected a layer that defines `call(inputs)`, got "
-                f"{type(self).__name__}, which does not have a `call` method implemented; define it "
-                "in a subclass"
+                f"{type(self).__name__}, which does not have a `call` method implemented; "
+                "define it in a subclass"
             )
         if not symbolic.is_traced(inputs):
             training = symbolic.training() if training is None else bool(training)
