@@ -7,6 +7,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 import numpy as np
 import pytest
 
+import pyseq
 from pyseq import losses
 from pyseq.losses.base import reduce_weighted_values
 
@@ -276,6 +277,25 @@ def test_ctc_that_cannot_fit_is_infinite(keras):
     y, p = np.array([[1, 1, 1]]), np.zeros((1, 3, 4), "float32")
     assert np.isinf(losses.ctc(y, p)).all()
     assert np.isinf(numpy(keras.losses.ctc(y, p))).all()
+
+
+CTC_LABELS = ([1, 0, 2], [0, 0, 2], [0, 3, 0], [1, 2, 0], [2, 0, 0], [0, 0, 0], [3, 0, 3])
+
+
+@pytest.mark.parametrize("labels", CTC_LABELS)
+def test_ctc_counts_labels_from_the_left(keras, labels):
+    """Keras takes as many labels as are not 0, blanks among them; the kernel does as well."""
+    y, p = np.array([labels]), np.random.default_rng(1).normal(size=(1, 5, 4)).astype("float32")
+    want = float(keras.losses.CTC()(y, p))
+    assert float(losses.CTC()(y, p)) == pytest.approx(want, rel=1e-5)
+    model = pyseq.Sequential([pyseq.Input((5, 4)), pyseq.layers.Activation("linear")])
+    model.compile("sgd", "ctc")
+    assert model.evaluate(p, y, verbose=0) == pytest.approx(want, rel=1e-5)
+
+
+def test_ctc_of_a_batch_with_a_blank_within():
+    logits = (np.arange(24).reshape(2, 4, 3).astype("float32") - 12) / 100
+    assert float(losses.CTC()([[1, 2, 1, 0], [1, 2, 0, 2]], logits)) == pytest.approx(2.448645, 1e-6)
 
 
 def test_circle_with_references(keras):

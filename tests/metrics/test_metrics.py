@@ -498,3 +498,34 @@ def test_r2_with_too_many_regressors_warns():
 def test_iou_fractional_weights_warn():
     with pytest.warns(UserWarning, match="expected integer sample weights"):
         metrics.MeanIoU(2)([0, 1], [0, 1], sample_weight=[0.5, 1.0])
+
+
+SPARSE_SHAPES = [
+    ((2, 1), (2, 2, 2)),
+    ((2, 1), (2, 3, 4)),
+    ((2, 1), (1, 2, 3)),
+    ((3,), (2, 3, 4)),
+    ((2, 3), (3, 4)),
+    ((2, 1, 1), (2, 3, 4)),
+    ((2,), (2, 3, 4)),
+    ((1, 1), (2, 4)),
+    ((2, 4), (2, 4)),
+]
+
+
+@pytest.mark.parametrize(
+    "name, arguments",
+    [("SparseCategoricalAccuracy", {}), ("SparseTopKCategoricalAccuracy", {"k": 2})],
+)
+@pytest.mark.parametrize("label_shape, score_shape", SPARSE_SHAPES)
+def test_labels_of_other_shapes_than_the_scores(keras, name, arguments, label_shape, score_shape):
+    rng = np.random.default_rng(3)
+    y, p = rng.integers(0, score_shape[-1], label_shape), rng.uniform(size=score_shape)
+    ours = getattr(metrics, name)(**arguments)
+    try:
+        want = getattr(keras.metrics, name)(**arguments)(y, p)
+    except RuntimeError:
+        with pytest.raises(ValueError, match="expected one label for each row of scores"):
+            ours(y, p)
+    else:
+        close(ours(y, p), want)
