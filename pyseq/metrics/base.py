@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import dtype_policies, dtypes, initializers, naming, settings
+from pyseq.arithmetic import Arithmetic
 from pyseq.registry.registration import builtin, to_snake_case
 from pyseq.registry.serialization import construct
 
 
-class MetricVariable:
+class MetricVariable(Arithmetic):
     """A named array that a metric accumulates in.
 
     >>> total = MetricVariable((), name="total")
@@ -17,7 +18,6 @@ class MetricVariable:
     2.0
     """
 
-    __array_priority__ = 100
     trainable = False
 
     def __init__(self, shape=(), initializer=None, dtype=None, name="variable", path=None):
@@ -71,39 +71,8 @@ class MetricVariable:
         """Subtract from the array. Returns self."""
         return self.assign(self.value - np.asarray(value))
 
-    def __array__(self, dtype=None, copy=None):
-        return np.array(self.value, dtype=dtype)
-
-    def __getitem__(self, key):
-        return self.value[key]
-
-    def __float__(self):
-        return float(self.value)
-
-    def __int__(self):
-        return int(self.value)
-
     def __repr__(self):
         return f"<MetricVariable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
-
-    def _binary(name):
-        def method(self, other):
-            return getattr(self.value, name)(np.asarray(other))
-
-        method.__name__ = name
-        return method
-
-    __add__, __radd__ = _binary("__add__"), _binary("__radd__")
-    __sub__, __rsub__ = _binary("__sub__"), _binary("__rsub__")
-    __mul__, __rmul__ = _binary("__mul__"), _binary("__rmul__")
-    __truediv__, __rtruediv__ = _binary("__truediv__"), _binary("__rtruediv__")
-    __pow__ = _binary("__pow__")
-    __lt__, __le__ = _binary("__lt__"), _binary("__le__")
-    __gt__, __ge__ = _binary("__gt__"), _binary("__ge__")
-    del _binary
-
-    def __neg__(self):
-        return -self.value
 
 
 # Counts in float32 stop growing at 2^24.
