@@ -149,7 +149,8 @@ def _to_leaf(value, where):
     elif not typed and array.dtype == np.int64 and (array == array.astype(np.int32)).all():
         array = array.astype(np.int32)
     if array.dtype.kind in "US":
-        array = array.astype(object)
+        # Of a list once more, since NumPy's own texts lose the zeros at their ends.
+        array = array.astype(object) if typed else np.array(value, object)
     kind = array.dtype.kind
     if kind not in "fiubcVO" or (
         kind == "O" and not all(isinstance(item, (str, bytes)) for item in array.flat)
