@@ -190,6 +190,12 @@ class StreamData:
         self.batches = self._count()
         self.restart()
 
+    @property
+    def endless(self):
+        """Whether the source says that it has no end."""
+        ask = None if self.once else getattr(self.source, "cardinality", None)
+        return callable(ask) and int(ask()) == -1
+
     def _count(self):
         if self.once:
             return None
@@ -244,7 +250,8 @@ class StreamData:
         try:
             yield from self._checked(iterator)
         finally:
-            if self.indexed:  # a generator of the user goes on
+            # A generator of the user goes on; what was opened here may have threads.
+            if not self.once and hasattr(iterator, "close"):
                 iterator.close()
 
     def _checked(self, iterator):
