@@ -179,14 +179,15 @@ class StreamData:
         self.where = where
         self.shuffle = shuffle
         self.class_weight = class_weight
-        self.once = hasattr(source, "__next__")
         is_dataset = (
             hasattr(source, "__getitem__") and hasattr(source, "__len__")
         ) or hasattr(source, "num_batches")
-        # Whether batches are asked for by their number.
-        self.indexed = not self.once and is_dataset and (
-            not hasattr(source, "__iter__") or hasattr(source, "on_epoch_end")
+        # Whether batches are asked for by their number, even where `next` gives them too.
+        self.indexed = is_dataset and (
+            not (hasattr(source, "__iter__") or hasattr(source, "__next__"))
+            or hasattr(source, "on_epoch_end")
         )
+        self.once = hasattr(source, "__next__") and not self.indexed
         self.batches = self._count()
         self.restart()
 

@@ -41,6 +41,7 @@ LATE = {
     ("dtypes", "ml_dtypes"): "bfloat16 only",
     ("datasets._cache", "urllib.error"): "the network",
     ("datasets._cache", "urllib.request"): "the network",
+    ("preprocessing.affine", "scipy"): "splines of higher order",
     ("saving.h5_reader", "h5py"): "HDF5 files only",
     ("summary", "rich.box"): "tables on a terminal",
     ("summary", "rich.console"): "tables on a terminal",
