@@ -27,7 +27,7 @@ LEVELS = [
     "callbacks datasets sequential summary training utils.arrays utils.datasets utils.directories "
     "utils.files utils.graphs utils.images utils.seed utils.session",
     # Faces, which nothing inside imports.
-    "__init__ backend config legacy_backend mixed_precision models preprocessing utils wrappers",
+    "__init__ backend compat config legacy_backend mixed_precision models preprocessing utils wrappers",
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms.split()}
 
