@@ -12,6 +12,8 @@ import contextvars
 
 import numpy as np
 
+from pyseq import dtypes
+
 # The trace whose user code is being called, or None.
 trace = contextvars.ContextVar("pyseq_trace", default=None)
 
@@ -47,6 +49,35 @@ def training():
     return bool(_call.get())
 
 
+_keeping: contextvars.ContextVar = contextvars.ContextVar("pyseq_keeping", default=False)
+
+
+@contextlib.contextmanager
+def keeping_losses():
+    """A call on arrays, which ends with the losses that its code added."""
+    token = _keeping.set(True)
+    try:
+        yield
+    finally:
+        _keeping.reset(token)
+
+
+@contextlib.contextmanager
+def trial():
+    """A call of users' code for the shape of what it gives."""
+    token = _keeping.set(False)
+    try:
+        with call(False):
+            yield
+    finally:
+        _keeping.reset(token)
+
+
+def keeps_losses():
+    """Whether what code on arrays adds to the loss is kept: not where a model predicts or fits."""
+    return _keeping.get() or not is_running()
+
+
 def is_running():
     """True while users' code is traced, or called by a program."""
     return trace.get() is not None or _call.get() is not None
@@ -67,4 +98,4 @@ def as_array(x, dtype=None):
     if is_traced(x):
         x = traced(x)
         return x if dtype is None else x.astype(dtype)
-    return np.asarray(x, dtype=dtype)
+    return np.asarray(x, dtype=dtypes.numpy_dtype(dtype))

@@ -18,7 +18,7 @@ LEVELS = [
     # Plain data and functions that know nothing of the package.
     "_core _version dtypes hooks lazy naming revision settings signatures windows",
     # Names and configs of objects, variables, random numbers, what stands for a symbolic tensor.
-    "dtype_policies random registry special symbolic variable",
+    "arithmetic dtype_policies random registry special symbolic variable",
     # What is chosen by name.
     "activations constraints initializers losses metrics ops optimizers regularizers schedules",
     "layers",
@@ -37,6 +37,7 @@ LATE = {
     ("callbacks.loggers", "urllib.error"): "the network",
     ("callbacks.loggers", "urllib.parse"): "the network",
     ("callbacks.loggers", "urllib.request"): "the network",
+    ("dtypes", "ml_dtypes"): "bfloat16 only",
     ("datasets._cache", "urllib.error"): "the network",
     ("datasets._cache", "urllib.request"): "the network",
     ("saving.h5_reader", "h5py"): "HDF5 files only",
