@@ -81,8 +81,7 @@ class _Extended:
                 value = find(name, attribute)
             if value is None:
                 raise AttributeError(f"module {module.__name__!r} has no attribute {attribute!r}")
-            setattr(module, attribute, value)
-            return value
+            return value  # not kept: `dir` of a module of today has no old names
 
         module.__getattr__ = __getattr__
 
