@@ -81,7 +81,8 @@ class _Extended:
                 value = find(name, attribute)
             if value is None:
                 raise AttributeError(f"module {module.__name__!r} has no attribute {attribute!r}")
-            return value  # not kept: `dir` of a module of today has no old names
+            # Not kept, so that `dir` of a module of today has no old names.
+            return value
 
         module.__getattr__ = __getattr__
 
