@@ -418,7 +418,6 @@ def test_spectral_normalization_config():
         (layers.LayerNormalization(), True),
         (layers.BatchNormalization(), True),
         (layers.PReLU(), True),
-        (layers.Softmax(), True),
     ],
 )
 def test_masks_pass(layer, masked):

@@ -139,6 +139,7 @@ def test_pipeline_hands_its_mask_on():
     assert pipeline.supports_masking is keras.layers.Pipeline([]).supports_masking is False
     y = pipeline(np.ones((1, 2, 3)), mask=np.array([[1, 0]]))
     assert y.tolist() == [[1.0] * 6]
+    assert pipeline.built
     assert first.seen[-1] == second.seen[-1] == (True, [[1.0, 0.0]])
     assert third.seen[-1] == (True, [[0.0, 1.0]])
     assert last.seen[-1] == (True, None)

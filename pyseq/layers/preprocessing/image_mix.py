@@ -306,6 +306,7 @@ class Pipeline(Layer):
             symbolic = is_keras_tensor(outputs) or is_traced(outputs)
             mask = None if symbolic else layer.compute_mask(inputs, mask)
             inputs = outputs
+        self.built = True
         return inputs
 
     def _reads_mask(self):
