@@ -429,6 +429,8 @@ def core(activation):
     >>> core(leaky_relu)
     ('leaky_relu', [0.2])
     """
+    if activation is None:  # an attribute that was set to it
+        return "linear", []
     known = registration.builtin_name(activation)
     if known is None or known[0] != "keras.activations" or known[1] not in CORE_NAME:
         return None
@@ -436,7 +438,9 @@ def core(activation):
 
 
 def serialize(activation):
-    """Return the bare name of a built-in, the config dict of anything else."""
+    """Return the bare name of a built-in, the config dict of anything else, None for None."""
+    if activation is None:
+        return None
     known = registration.builtin_name(activation)
     if known is not None and known[0] == "keras.activations":
         return known[1]

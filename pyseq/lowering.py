@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 
 import numpy as np
 
 from pyseq import _core, fusion, hooks, symbolic
+from pyseq.layers.arguments import activity_loss
 from pyseq.variable import Variable
 
 # Integers that a float does not hold exactly; slots keep them as int64.
@@ -111,6 +113,8 @@ class Graph:
         self.int64 = set()
         self.assigned = {}
         self._reals = {}
+        # Losses besides the outputs, `(layer, function, value)`, where a call keeps them.
+        self.notes = None
         whole = input_dtype is not None and not input_dtype.startswith("float")
         self.input = Value(0, tuple(input_shape), dtype=input_dtype if whole else None)
         if input_dtype in _WIDE_INTEGERS:
@@ -127,11 +131,12 @@ class Graph:
     def mark(self):
         """Where the program ends now, for `rewind`."""
         lengths = (len(self.shapes), len(self.ops), len(self.variables), len(self.callbacks))
-        return (*lengths, len(self.inputs), dict(self.assigned))
+        notes = None if self.notes is None else list(self.notes)
+        return (*lengths, len(self.inputs), notes, dict(self.assigned))
 
     def rewind(self, mark):
         """Take back what was appended since `mark`."""
-        shapes, ops, variables, callbacks, inputs, self.assigned = mark
+        shapes, ops, variables, callbacks, inputs, self.notes, self.assigned = mark
         for variable in self.variables[variables:]:
             del self._index[id(variable)]
         del self.shapes[shapes:], self.ops[ops:], self.variables[variables:]
@@ -295,6 +300,17 @@ class Graph:
         y = self.op("assign", value, value.shape, weights=[variable], name=name)
         self.assigned[id(variable)] = y
 
+    def note_activity(self, layer, y):
+        """Note the penalty of a layer's output, where a call keeps losses."""
+        for value in _as_list(y) if self.notes is not None else ():
+            regularizer = layer.activity_regularizer
+            self.note(layer, functools.partial(activity_loss, regularizer), value)
+
+    def note(self, layer, function, value):
+        """Note that `function` of the array of a value is a loss of `layer`."""
+        if self.notes is not None:
+            self.notes.append((layer, function, value))
+
     def spec(self, output):
         """The program as plain data for `_core.Program`."""
         return {
@@ -341,11 +357,13 @@ def lower(
     mask_shape=None,
     losses=False,
     input_dtype=None,
+    keeps_losses=False,
 ):
     """Lower one layer (a model is one) onto a fresh graph; returns (graph, output value)."""
     dtype = layer.program_dtype()
     input_dtype = input_dtype or layer.input_program_dtype()
     graph = Graph(input_shape, training, batch_size, dtype, losses, input_dtype)
+    graph.notes = [] if keeps_losses else None
     x = graph.input
     if mask_shape is not None:
         x = x.with_mask(graph.add_input(mask_shape))
@@ -353,27 +371,39 @@ def lower(
 
 
 class Runner:
-    """A lowered layer that answers calls: one program, its variables, one session."""
+    """A lowered layer that answers calls: one program, its variables, one session.
+
+    With `keeps_losses` the layers keep what the call adds to the loss.
+    """
 
     def __init__(
-        self, layer, input_shape, training, batch_size, mask_shape=None, input_dtype=None
+        self,
+        layer,
+        input_shape,
+        training,
+        batch_size,
+        mask_shape=None,
+        input_dtype=None,
+        keeps_losses=False,
     ):
         graph, output = lower(
-            layer, input_shape, training, batch_size, mask_shape, input_dtype=input_dtype
+            layer, input_shape, training, batch_size, mask_shape, False, input_dtype, keeps_losses
         )
-        fusion.fuse(graph, output)
+        self.notes = graph.notes or ()
+        answers = [*_as_list(output), *(value for _, _, value in self.notes)]
+        fusion.fuse(graph, answers)
         self.many = isinstance(output, (list, tuple))
         self.mask = None if self.many else output.mask
         self.dtype = np.dtype("int64" if 0 in graph.int64 else graph.dtype)
         self.mask_dtype = np.dtype(graph.dtype)
         # What outputs stand for, where that is no float of the program.
-        self.dtypes = [v.dtype for v in _as_list(output)]
+        self.dtypes = [v.dtype for v in answers]
         # Whether `session.answer` is the whole answer, for rows of any number.
-        self.is_plain = not self.many and self.dtypes == [None] and not graph.assigned
+        self.is_plain = self.dtypes == [None] and not self.many and not graph.assigned
         self.training = training
         # Holds the variables, whose storage the sessions point into.
         self.graph = graph
-        self.program = graph.program(output)
+        self.program = graph.program(answers if self.notes else output)
         self.session = _core.Session(self.program, [v._storage for v in graph.variables])
 
     def __call__(self, inputs, step=0, first_row=0):
@@ -382,6 +412,11 @@ class Runner:
             y if dtype is None else y.astype(dtype, copy=False)
             for y, dtype in zip(outputs, self.dtypes, strict=True)
         ]
+        if self.notes:
+            count = len(outputs) - len(self.notes)
+            for (layer, function, _), y in zip(self.notes, outputs[count:], strict=True):
+                layer.keep_loss(function(y))
+            del outputs[count:]
         return outputs if self.many else outputs[0]
 
 
@@ -428,15 +463,16 @@ def run_layer(layer, inputs, training, mask=None):
             f"{np.shape(mask)}"
         )
     dtype = x.dtype.name if x.dtype.name in _WIDE_INTEGERS else None
-    key = (x.shape[1:], training, mask_shape, dtype)
-    runner = _runner(
-        layer, key, lambda: Runner(layer, x.shape[1:], training, x.shape[0], mask_shape, dtype)
-    )
+    keeps = symbolic.keeps_losses()
+    key = (x.shape[1:], training, mask_shape, dtype, keeps)
+    arguments = (layer, x.shape[1:], training, x.shape[0], mask_shape, dtype, keeps)
+    runner = _runner(layer, key, lambda: Runner(*arguments))
     arrays = [np.ascontiguousarray(x, runner.dtype)]
     if mask is not None:
         arrays.append(np.ascontiguousarray(mask, runner.mask_dtype))
     layer._calls += 1
-    return runner(arrays, layer._calls)
+    with layer.entered():
+        return runner(arrays, layer._calls)
 
 
 def logits_of(graph, output, loss_kind, attrs):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections
+import contextlib
+import contextvars
 import threading
 
 _counts: collections.Counter[str] = collections.Counter()
@@ -26,3 +28,31 @@ def reset_uids() -> None:
     """Start counting anew; `clear_session` does."""
     with _lock:
         _counts.clear()
+
+
+# The owners, such as layers, that are being built or called, each within the one before it.
+_owners: contextvars.ContextVar[tuple] = contextvars.ContextVar("pyseq_owners", default=())
+
+
+@contextlib.contextmanager
+def scope(owner):
+    """Within it, `owner.name` is part of the paths of what is made."""
+    owners = _owners.get()
+    token = None if owners and owners[-1] is owner else _owners.set((*owners, owner))
+    try:
+        yield
+    finally:
+        if token is not None:
+            _owners.reset(token)
+
+
+def path_here(owner=None) -> str:
+    """Return the names around what is made now, `owner` itself left out, joined by "/".
+
+    >>> path_here()
+    ''
+    """
+    owners = _owners.get()
+    if owners and owners[-1] is owner:
+        owners = owners[:-1]
+    return "/".join(o.name for o in owners)

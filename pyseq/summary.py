@@ -35,8 +35,9 @@ def _shape(layer, known):
 def _output_shapes(model, shape, into):
     if model.output_layer is None:  # `call` says what the layers get: what they were built for
         for layer in model._flatten() if shape and None not in shape[1:] else ():
-            if layer is not model and layer.built and layer._build_input_shape:
-                into[id(layer)] = layer.compute_output_shape(layer._build_input_shape)
+            shape = None if layer is model or not layer.built else layer._build_input_shape
+            if shape and not isinstance(shape, dict):
+                into[id(layer)] = layer.compute_output_shape(shape)
         return
     for layer in model.layers:
         if shape is None:

@@ -47,6 +47,35 @@ def training():
     return bool(_call.get())
 
 
+_keeping: contextvars.ContextVar = contextvars.ContextVar("pyseq_keeping", default=False)
+
+
+@contextlib.contextmanager
+def keeping_losses():
+    """A call on arrays, which ends with the losses that its code added."""
+    token = _keeping.set(True)
+    try:
+        yield
+    finally:
+        _keeping.reset(token)
+
+
+@contextlib.contextmanager
+def trial():
+    """A call of users' code for the shape of what it gives."""
+    token = _keeping.set(False)
+    try:
+        with call(False):
+            yield
+    finally:
+        _keeping.reset(token)
+
+
+def keeps_losses():
+    """Whether what code on arrays adds to the loss is kept: not where a model predicts or fits."""
+    return _keeping.get() or not is_running()
+
+
 def is_running():
     """True while users' code is traced, or called by a program."""
     return trace.get() is not None or _call.get() is not None

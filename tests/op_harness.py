@@ -118,7 +118,7 @@ def check_gradients(model, x, y, rng, directions=2, tolerance=1e-6, free=None):
     for index, gradient in grads.items():
         for _ in range(directions):
             v = rng.normal(size=gradient.shape)
-            v *= free.get(model.weights[index].path.split("/")[0], 1)
+            v *= free.get(model.weights[index].path.split("/")[-2], 1)
             v /= max(np.linalg.norm(v), 1e-300)
             losses = []
             for sign in (1, -1):

@@ -242,14 +242,13 @@ class Softmax(Layer):
     def build(self, input_shape):
         self._rank = len(input_shape)
 
-    def __call__(self, inputs, mask=None, **kwargs):
-        """Run the layer; `mask` broadcasts to the inputs."""
+    def _call_on_one(self, inputs, mask=None, **kwargs):
         if mask is not None:
             inputs, mask = as_array(inputs), as_array(mask)
             if mask.dtype != bool:
                 mask = np.greater(mask, 0.5)
             mask = broadcast_mask(self.name, mask, inputs, inputs.shape)
-        return super().__call__(inputs, mask=mask, **kwargs)
+        return super()._call_on_one(inputs, mask=mask, **kwargs)
 
     def lower(self, g, x):
         axes = positive_axes(self.name, self.axis, len(x.shape) + 1)

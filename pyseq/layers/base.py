@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import warnings
 
 import numpy as np
 
 from pyseq import dtype_policies, hooks, naming, regularizers, revision, symbolic
+from pyseq.layers import arguments
+from pyseq.layers.added_losses import AddsLosses
 from pyseq.layers.calls import Called
 from pyseq.layers.configuration import Configured
 from pyseq.layers.shapes import trial_output_shape
@@ -22,7 +25,7 @@ _LEGACY_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "i
 _NONE = object()
 
 
-class Layer(Weighted, Called, Configured):
+class Layer(Weighted, AddsLosses, Called, Configured):
     """Base class of all layers.
 
     A layer is configured by its constructor, creates weights in `build(input_shape)`, infers
@@ -86,7 +89,9 @@ class Layer(Weighted, Called, Configured):
         self.built = False
         self.input_spec = None
         self._build_input_shape = None
+        self._built_by_names = False
         self._losses = []
+        self._parent_path = None
         self._runners = {}
         self._tensors = None
         self._calls = 0
@@ -126,6 +131,8 @@ class Layer(Weighted, Called, Configured):
             self._track(value)
         elif isinstance(value, Variable):
             self._track_variable(value)
+        elif key == "dtype_policy":
+            value = dtype_policies.get(value)
         if key == "_trainable":
             revision.touch()
         elif not key.startswith("_") and vars(self).get(key, _NONE) is not value:
@@ -170,10 +177,23 @@ class Layer(Weighted, Called, Configured):
 
     # --- building and shapes
 
+    _is_building = False
+
+    def _build_at_init(self):
+        """Note, at the end of `__init__`, that the layer has all its weights."""
+        if type(self).build is Layer.build:
+            self.mark_built()
+
     def build(self, input_shape):
         self.built = True
 
     def compute_output_shape(self, input_shape):
+        if not self._has_code():
+            raise NotImplementedError(
+                f"{self.name}: expected a layer that defines `call(inputs)`, got "
+                f"{type(self).__name__}, which does not have a `compute_output_shape` method "
+                "implemented; define one of them in a subclass"
+            )
         if type(self).call is Layer.call:
             return tuple(input_shape)
         try:
@@ -192,25 +212,40 @@ class Layer(Weighted, Called, Configured):
     def _trial_shape(self, input_shape, mask_shape=None):
         def call(x):
             mask = None if mask_shape is None else np.ones((len(x), *mask_shape(x)), bool)
-            return self.call(x, **taken_by(self.call, training=False, mask=mask))
+            with symbolic.trial():
+                return self.call(x, **taken_by(self.call, training=False, mask=mask))
 
         return trial_output_shape(self.name, call, input_shape, self.compute_dtype)
 
-    def add_loss(self, loss):
-        """Add a tensor to the loss, from within `call`; its elements are summed."""
-        if symbolic.is_traced(loss):
-            hooks.ask("add_loss", loss, self.name)
+    def compute_output_spec(self, *args, **kwargs):
+        """The symbolic outputs, in their structure, of a call with KerasTensors; builds nothing.
+
+        >>> from pyseq import KerasTensor, layers
+        >>> layers.Dense(2).compute_output_spec(KerasTensor((None, 3))).shape
+        (None, 2)
+        """
+        return arguments.output_spec(self, arguments.Arguments(self, args, kwargs))
 
     def compute_mask(self, inputs, previous_mask=None):
         return previous_mask if self.mask_policy == "pass" else None
 
     def get_build_config(self):
-        if self._build_input_shape is None:
+        shape = self._build_input_shape
+        if shape is None:
             return None
-        return {"input_shape": self._build_input_shape}
+        return {"shapes_dict" if self._built_by_names else "input_shape": shape}
 
     def build_from_config(self, config):
-        if config and config.get("input_shape") is not None:
+        if config and isinstance(config.get("shapes_dict"), dict):
+            shapes = config["shapes_dict"]
+            expected = parameters_of(self.build)
+            if not shapes.keys() <= expected:
+                raise ValueError(
+                    f"{self.name}: expected shapes for {sorted(expected)} to build from, got "
+                    f"{sorted(shapes)}; the file belongs to another class"
+                )
+            self.build(**{name: arguments.as_shapes(shape) for name, shape in shapes.items()})
+        elif config and config.get("input_shape") is not None:
             shape = tuple(config["input_shape"])
             self.check_input(shape)
             self.build(shape)
@@ -290,6 +325,10 @@ class Layer(Weighted, Called, Configured):
                 f"it train; {problem}"
             ) from problem
 
+    def _has_code(self):
+        """Whether the class says what the layer does."""
+        return type(self).call is not Layer.call or type(self).lower is not Layer.lower
+
     def _runs_call(self):
         """True where a user's class defines `call` and no `lower` of its own."""
         for cls in type(self).__mro__:
@@ -309,6 +348,10 @@ class Layer(Weighted, Called, Configured):
 
     def emit(self, g, x, activity=True):
         """Check the input, build if needed, lower, and add the activity regularizer."""
+        with self.scope():
+            return self._emit(g, x, activity)
+
+    def _emit(self, g, x, activity):
         shape = (g.batch_size, *x.shape)
         self.check_input(shape)
         if not self.built:
@@ -320,8 +363,10 @@ class Layer(Weighted, Called, Configured):
                 stacklevel=2,
             )
         y = Layer.lower(self, g, x) if self._runs_call() else self.lower(g, x)
-        if activity and self.activity_regularizer is not None and g.losses:
-            y = self._regularize_activity(g, y)
+        if activity and self.activity_regularizer is not None:
+            g.note_activity(self, y)
+            if g.losses:
+                y = self._regularize_activity(g, y)
         return y
 
     def _regularize_activity(self, g, y):
@@ -369,16 +414,31 @@ def layers_in(value):
 def _recording_build(build):
     @functools.wraps(build)
     def wrapper(self, *args, **kwargs):
-        outer = not self.built
-        result = build(self, *args, **kwargs)
+        outer, outermost = not self.built, not self._is_building
+        self._is_building = True
+        try:
+            with self.scope():
+                result = build(self, *args, **kwargs)
+        finally:
+            self._is_building = not outermost
+        self._is_complete = outermost
         if outer:
-            shape = args[0] if args else kwargs.get("input_shape")
-            if shape is not None:
-                self._build_input_shape = tuple(shape) if not isinstance(shape, dict) else shape
+            _note_shapes(self, build, args, kwargs)
         self.built = True
         return result
 
     return wrapper
+
+
+def _note_shapes(layer, build, args, kwargs):
+    """Keep what a layer was built with, for files: one shape, or several by their names."""
+    shapes = inspect.signature(build).bind(layer, *args, **kwargs).arguments
+    shapes = {k: v for k, v in list(shapes.items())[1:] if v is not None}
+    if len(shapes) > 1:
+        layer._build_input_shape = shapes
+        layer._built_by_names = True
+    for shape in shapes.values() if len(shapes) == 1 else ():
+        layer._build_input_shape = shape if isinstance(shape, dict) else tuple(shape)
 
 
 # Subclasses without a `build` of their own record their input shape too.

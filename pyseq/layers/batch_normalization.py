@@ -136,13 +136,12 @@ class BatchNormalization(Affine):
         positive_axes(self.name, self.axis, len(input_shape))
         return tuple(input_shape)
 
-    def __call__(self, inputs, *args, mask=None, **kwargs):
-        """Run the layer; `mask` has a dimension less than the inputs and broadcasts to theirs."""
+    def _call_on_one(self, inputs, *args, mask=None, **kwargs):
         if mask is not None:
             inputs, mask = as_array(inputs), as_array(mask)
             self._check_mask(mask.shape, inputs.shape)
             mask = broadcast_mask(self.name, mask, inputs, inputs.shape[:-1])
-        return super().__call__(inputs, *args, mask=mask, **kwargs)
+        return super()._call_on_one(inputs, *args, mask=mask, **kwargs)
 
     def _check_mask(self, mask, shape):
         if len(mask) != len(shape) - 1:

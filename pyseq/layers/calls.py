@@ -6,15 +6,25 @@ import contextlib
 
 import numpy as np
 
-from pyseq import hooks, revision, settings, symbolic
+from pyseq import hooks, naming, revision, settings, symbolic
+from pyseq.layers import arguments
 from pyseq.layers.keras_tensor import KerasTensor
 
 
 class Called:
     """The part of `Layer` that answers calls, and tells when what was compiled for it is old."""
 
-    def __call__(self, inputs, *args, training=None, mask=None, **kwargs):
-        """Run the layer on an array `(n, ...)`; returns a NumPy array (or a list of them)."""
+    def __call__(self, *args, **kwargs):
+        """Run the layer on an array `(n, ...)`; returns a NumPy array (or a list of them).
+
+        A layer whose `call` takes more than one tensor and `training` and `mask` takes all that:
+        further tensors, lists and dicts of them, numbers; settings are passed by their names.
+        """
+        if self._runs_call() and not arguments.takes_alone(args, kwargs):
+            return arguments.call(self, args, kwargs)
+        return self._call_on_one(*args, **kwargs)
+
+    def _call_on_one(self, inputs, *args, training=None, mask=None, **kwargs):
         if isinstance(inputs, KerasTensor):
             return inputs.through(self)
         trace = symbolic.trace.get()
@@ -55,6 +65,12 @@ class Called:
 
     def call(self, inputs, training=None):
         """The layer's own output for an array or tensor; a subclass may override it."""
+        if not self._has_code():
+            raise NotImplementedError(
+                f"{self.name}: expected a layer that defines `call(inputs)`, got "
+                f"{type(self).__name__}, which does not have a `call` method implemented; "
+                "define it in a subclass"
+            )
         if not symbolic.is_traced(inputs):
             training = symbolic.training() if training is None else bool(training)
             return hooks.ask("run_call", self, inputs, training)
@@ -73,6 +89,24 @@ class Called:
             self._as_built_in = False
 
     built = False
+
+    def mark_built(self):
+        """Note that the layer has all its weights."""
+        self.built = True
+
+    @contextlib.contextmanager
+    def scope(self):
+        """Within it, weights that are made have paths that begin with the layer's."""
+        if self._parent_path is None:
+            self._parent_path = naming.path_here(self)
+        with naming.scope(self):
+            yield
+
+    @property
+    def path(self):
+        """Names of the layers around this one where it was first built or called, and its own."""
+        around = naming.path_here(self) if self._parent_path is None else self._parent_path
+        return f"{around}/{self.name}" if around else self.name
 
     # Attributes that belong to a run rather than to what programs are lowered from.
     _unnoted = frozenset()

@@ -29,9 +29,10 @@ class KerasTensor:
     def through(self, layer):
         """The symbolic output (or outputs) of `layer` for this input; builds the layer."""
         layer.check_input(self.shape)
-        if not layer.built:
-            layer.build(self.shape)
-        shape = layer.compute_output_shape(self.shape)
+        with layer.scope():
+            if not layer.built:
+                layer.build(self.shape)
+            shape = layer.compute_output_shape(self.shape)
         path = (*self.path, layer)
         if shape and isinstance(shape[0], (tuple, list)):
             outputs = [KerasTensor(s, layer.compute_dtype, layer.name, path) for s in shape]

@@ -135,3 +135,13 @@ def _trial_shape(where, function, input_shape, dtype):
 def same_sizes(a, b):
     """The shape that two have in common, None where they differ."""
     return tuple(m if m == n else None for m, n in zip(a, b, strict=True))
+
+
+def is_shape(value):
+    """Whether `value` is one shape, rather than a structure of shapes.
+
+    >>> is_shape((None, 3)), is_shape([(None, 3)])
+    (True, False)
+    """
+    is_size = (int, np.integer, type(None))
+    return isinstance(value, (list, tuple)) and all(isinstance(d, is_size) for d in value)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import constraints, dtypes, initializers, naming, regularizers, symbolic
+from pyseq import constraints, dtypes, initializers, naming, regularizers, revision, symbolic
+from pyseq.layers.arguments import leaves
+from pyseq.metrics.base import Metric
 from pyseq.registry import limits
 from pyseq.variable import Variable
 
@@ -12,6 +14,10 @@ from pyseq.variable import Variable
 _PRIVATE = frozenset(
     "_layers _parent _compile_config _programs _predictors _runners _losses _quick".split()
 )
+
+
+def _within(value, kind):
+    return [x for x in leaves(value) if isinstance(x, kind)]
 
 
 class Weighted:
@@ -31,6 +37,12 @@ class Weighted:
         name=None,
     ):
         """Create a weight of `shape` and return it as a `Variable`."""
+        if isinstance(shape, str):
+            raise ValueError(
+                f"{self.name}.add_weight: expected a shape, got {shape!r}; pass the name as a "
+                "keyword argument, name=..."
+            )
+        self._check_incomplete()
         shape = () if shape is None else tuple(int(d) for d in np.atleast_1d(shape))
         name = name or naming.auto_name("variable")
         if dtype is None:
@@ -57,7 +69,7 @@ class Weighted:
             )
         moves = trainable and self._trainable
         variable = Variable(
-            value, dtype=dtype, trainable=moves, name=name, path=f"{self.name}/{name}"
+            value, dtype=dtype, trainable=moves, name=name, path=f"{self._path_within()}/{name}"
         )
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
@@ -67,13 +79,49 @@ class Weighted:
 
     add_variable = add_weight
 
+    def _path_within(self):
+        with self.scope():
+            return naming.path_here()
+
     def _track_variable(self, variable):
         """A variable that became an attribute is a weight, like those of `add_weight`."""
         if all(variable is not known for known in self.weights):
+            self._check_incomplete()
             if variable.trainable:
                 self._trainable_variables.append(variable)
             else:
                 self._non_trainable_variables.append(variable)
+
+    def _untrack_variable(self, variable):
+        """Remove a weight of this layer itself; returns None, for `self.w = ...`."""
+        for known in (self._trainable_variables, self._non_trainable_variables):
+            known[:] = [v for v in known if v is not variable]
+        revision.touch()
+
+    # Whether `build` is done: all weights are there.
+    _is_complete = False
+
+    def _check_incomplete(self):
+        if self._is_complete and self._runs_call():
+            raise ValueError(
+                f"{self.name}: expected weights to be made in `__init__` or `build`, got one more "
+                "for a layer that is already built: you cannot add new elements of state to it"
+            )
+
+    @property
+    def metrics(self):
+        """The metrics that are attributes of the layer and of those in it, in lists too."""
+        found = {}
+        for layer in self._flatten():
+            for key, value in vars(layer).items():
+                if isinstance(value, (Metric, list, tuple, dict)) and not key.startswith("_"):
+                    found.update((id(m), m) for m in _within(value, Metric))
+        return list(found.values())
+
+    @property
+    def metrics_variables(self):
+        """The variables of `metrics`."""
+        return [variable for metric in self.metrics for variable in metric.variables]
 
     @property
     def trainable(self):
@@ -87,7 +135,22 @@ class Weighted:
         for layer in self._children():
             layer.trainable = value
 
+    # Lists of variables that are no weights.
+    _no_weights = frozenset(("states",))
+
     def _own_variables(self):
+        if self._runs_call():
+            mine = [*self._trainable_variables, *self._non_trainable_variables]
+            known = {id(v) for v in mine}
+            for key, value in vars(self).items():
+                hidden = key.startswith("_") or key in self._no_weights
+                if hidden or not isinstance(value, (list, tuple, dict)):
+                    continue
+                for v in _within(value, Variable):
+                    if id(v) not in known:
+                        known.add(id(v))
+                        lists = (self._non_trainable_variables, self._trainable_variables)
+                        lists[v.trainable].append(v)
         return [*self._trainable_variables, *self._non_trainable_variables]
 
     def _flatten(self):
@@ -158,6 +221,58 @@ class Weighted:
         for variable, array in zip(variables, arrays):
             variable.assign(array)
 
+    def stateless_call(
+        self, trainable_variables, non_trainable_variables, *args, return_losses=False, **kwargs
+    ):
+        """Call the layer with other values of its weights; leaves the layer as it is.
+
+        Args:
+            trainable_variables, non_trainable_variables: values in the order of the attributes of
+                these names.
+            args, kwargs: of the call.
+            return_losses: whether `losses` are returned too.
+
+        Returns:
+            The output, the values of the non-trainable variables after the call and, with
+            `return_losses`, the losses.
+
+        >>> import numpy as np
+        >>> from pyseq.layers import Dense
+        >>> layer = Dense(1)
+        >>> layer.build((None, 2))
+        >>> layer.stateless_call([np.ones((2, 1)), [3.0]], [], np.ones((1, 2)))
+        (array([[5.]], dtype=float32), [])
+        """
+        if not self.built:
+            raise ValueError(
+                f"{self.name}.stateless_call: expected a built layer, got one without weights; "
+                "call `build(input_shape)` first"
+            )
+        fixed = self.non_trainable_variables
+        variables = [*self.trainable_variables, *fixed]
+        values = [*trainable_variables, *non_trainable_variables]
+        counts = (len(variables) - len(fixed), len(fixed))
+        got = (len(trainable_variables), len(non_trainable_variables))
+        if got != counts:
+            raise ValueError(
+                f"{self.name}.stateless_call: expected {counts[0]} trainable and {counts[1]} "
+                f"non-trainable values, as many as the layer has variables, got {got[0]} and "
+                f"{got[1]}"
+            )
+        before = [v.numpy() for v in variables]
+        kept = [(layer, list(layer._losses)) for layer in self._flatten()]
+        try:
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+            y = self(*args, **kwargs)
+            after = [v.numpy() for v in fixed]
+            return (y, after, self.losses) if return_losses else (y, after)
+        finally:
+            for variable, value in zip(variables, before, strict=True):
+                variable.assign(value)
+            for layer, losses in kept:
+                layer._losses[:] = losses
+
     def count_params(self):
         """Number of elements of all weights."""
         if not self.built:
@@ -191,10 +306,3 @@ class Weighted:
             )
         for i, variable in enumerate(variables):
             variable.assign(store[str(i)])
-
-    # --- losses
-
-    @property
-    def losses(self):
-        """Values of the weight regularizers, one for each regularized trainable weight."""
-        return [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]

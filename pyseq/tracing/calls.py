@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import hooks, lowering, symbolic
+from pyseq.layers import arguments
+from pyseq.layers.attention import mask_of
 from pyseq.layers.core import fused_activation
+from pyseq.layers.keras_tensor import KerasTensor
 from pyseq.layers.shapes import same_sizes
 from pyseq.signatures import parameters_of, taken_by
 from pyseq.tracing import functions
@@ -86,6 +89,61 @@ def layer_output_shape(layer, input_shape):
     return (input_shape[0], *same_sizes(a, b))
 
 
+@hooks.answers("call_shapes")
+def call_shapes(layer, given):
+    """Shapes, in its structure, of what `layer.call` gives for arguments with KerasTensors."""
+    tensors = [x for x in arguments.leaves([given.args, given.kwargs]) if _is_symbolic(x)]
+    batch = tensors[0].shape[0]
+
+    def shape_of(y):
+        return (batch, *y.shape[1:]) if y.batched else y.shape
+
+    def shapes(length):
+        sizes = [[length if d is None else d for d in x.shape[1:]] for x in tensors]
+        graph = lowering.Graph(sizes[0], dtype=layer.compute_dtype)
+        values = [graph.input, *map(graph.add_input, sizes[1:])]
+        by_id = dict(zip(map(id, tensors), values, strict=True))
+
+        def traced(x):
+            return trace.input(by_id[id(x)], x.dtype) if _is_symbolic(x) else x
+
+        trace = Trace(graph, graph.input, layer.name)
+        with trace:
+            args, kwargs = (arguments.map_structure(traced, a) for a in (given.args, given.kwargs))
+            more = taken_by(layer.call, training=False)
+            y = layer.call(*args, **{**more, **kwargs})
+            return arguments.map_structure(lambda t: shape_of(trace.tensor(t)), y)
+
+    return arguments.common_shapes(*map(shapes, _TRIAL_LENGTHS))
+
+
+def _is_symbolic(x):
+    return isinstance(x, KerasTensor)
+
+
+@hooks.answers("call_arguments")
+def call_arguments(layer, given):
+    """`layer(*args, **kwargs)` of a user's class within traced code."""
+    trace = symbolic.trace.get()
+    graph = trace.graph
+
+    def penalized(output):
+        value = as_value(trace.tensor(output))
+        graph.note_activity(layer, value)
+        return trace.input(layer._regularize_activity(graph, value)) if graph.losses else output
+
+    was = graph.training
+    given.training = was if given.training is None else given.training
+    given.resolve_training()
+    given.fill_masks(mask_of)
+    graph.training = given.training
+    try:
+        y = layer.call(*given.args, **given.kwargs)
+        return y if layer.activity_regularizer is None else arguments.map_structure(penalized, y)
+    finally:
+        graph.training = was
+
+
 @hooks.answers("activation")
 def activation(x, function):
     """A built-in activation with its default arguments as one op, or None where it has none."""
@@ -164,11 +222,18 @@ def _add_loss(x, name):
 
 
 @hooks.answers("add_loss")
-def add_loss(x, name):
-    """Add a tensor or weight to the loss of the program that is traced, where it has one."""
+def add_loss(x, layer):
+    """Add a tensor to the loss of the program that is traced, where it has one."""
     trace = symbolic.trace.get()
-    if trace is not None and trace.takes(x) and trace.graph.losses:
-        _add_loss(trace.tensor(x), name)
+    x = trace.tensor(x)
+    trace.graph.note(layer, np.sum if x.batched else _of_one_row, x.value)
+    if trace.graph.losses:
+        _add_loss(x, layer.name)
+
+
+def _of_one_row(y):
+    """The sum of what stands in each row of `y` alike."""
+    return np.sum(y[:1])
 
 
 def lower_penalty(graph, regularizer, variable):

@@ -93,6 +93,9 @@ class Model(
         empty = {"_programs": {}, "_predictors": {}, "_quick": None}
         return {**super().__getstate__(), **empty, "_noted_objects": None, "_step_parts": None}
 
+    def mark_built(self):
+        """A model is built for the shape of its input."""
+
     # --- layers and shapes
 
     @property

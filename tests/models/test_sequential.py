@@ -12,9 +12,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 def mlp():
-    return pyseq.Sequential(
-        [pyseq.Input((4,)), layers.Dense(3, activation="relu", name="a"), layers.Dense(2, name="b")]
-    )
+    hidden, last = layers.Dense(3, activation="relu", name="a"), layers.Dense(2, name="b")
+    return pyseq.Sequential([pyseq.Input((4,)), hidden, last], name="m")
 
 
 def test_list_and_add_are_the_same():
@@ -180,9 +179,10 @@ def test_trainable_flags(rng):
     model = mlp()
     assert len(model.trainable_weights) == 4
     model.get_layer("a").trainable = False
-    assert [v.path for v in model.trainable_weights] == ["b/kernel", "b/bias"]
-    assert [v.path for v in model.non_trainable_weights] == ["a/kernel", "a/bias"]
-    assert [v.path for v in model.weights] == ["a/kernel", "a/bias", "b/kernel", "b/bias"]
+    assert [v.path for v in model.trainable_weights] == ["m/b/kernel", "m/b/bias"]
+    assert [v.path for v in model.non_trainable_weights] == ["m/a/kernel", "m/a/bias"]
+    parts = ("a/kernel", "a/bias", "b/kernel", "b/bias")
+    assert [v.path for v in model.weights] == [f"m/{part}" for part in parts]
     model.compile("sgd", "mse")
     before = model.get_weights()
     x, y = rng.normal(size=(8, 4)), rng.normal(size=(8, 2))
@@ -219,7 +219,7 @@ def test_weights_in_and_out():
         np.testing.assert_array_equal(a, b)
     with pytest.raises(ValueError, match="expected 4 arrays, got 3"):
         model.set_weights(weights[:3])
-    with pytest.raises(ValueError, match="expected shape \\(4, 3\\) for `a/kernel`"):
+    with pytest.raises(ValueError, match="expected shape \\(4, 3\\) for `m/a/kernel`"):
         model.set_weights([weights[0].T, *weights[1:]])
     copies = model.get_weights()
     copies[0][:] = 7

@@ -6,7 +6,7 @@ import numpy as np
 
 from pyseq import regularizers
 from pyseq.layers.base import Layer
-from pyseq.layers.rnn.cell import check_cell, output_size, prefix_paths
+from pyseq.layers.rnn.cell import check_cell, output_size
 from pyseq.layers.rnn.cells import StackedRNNCells
 from pyseq.layers.rnn.initial_state import StatefulCalls
 from pyseq.layers.rnn.python_steps import flatten, is_compiled, lower_steps, zero_states
@@ -80,7 +80,6 @@ class RNN(StatefulCalls, Layer):
     def build(self, input_shape):
         if isinstance(self.cell, Layer) and not self.cell.built:
             self.cell.build((input_shape[0], *input_shape[2:]))
-            prefix_paths(self.name, self.cell)
         if not self.stateful:
             return
         if self.states is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 
 from pyseq.layers.base import Layer
-from pyseq.layers.rnn.cell import prefix_paths
 from pyseq.layers.rnn.initial_state import StatefulCalls
 from pyseq.registry import serialization
 from pyseq.registry.registration import builtin
@@ -117,7 +116,6 @@ class Bidirectional(StatefulCalls, Layer):
         for part in (self.forward_layer, self.backward_layer):
             if not part.built:
                 part.build(input_shape)
-                prefix_paths(self.name, part)
         if self._initial_weights:
             self.set_weights(self._initial_weights)
             self._initial_weights = None

@@ -301,9 +301,3 @@ def check_cell(where, cell):
                 f"{where}: expected a cell with `call` and `state_size`, got {cell!r} without "
                 f"`{attribute}`; use LSTMCell, GRUCell or SimpleRNNCell"
             )
-
-
-def prefix_paths(prefix, layer):
-    """Put a container's name before the paths of the weights of a layer that it just built."""
-    for variable in layer.weights:
-        variable.path = f"{prefix}/{variable.path}"

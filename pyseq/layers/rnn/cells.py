@@ -9,7 +9,6 @@ from pyseq.layers.rnn.cell import (
     check_cell,
     forget_bias,
     output_size,
-    prefix_paths,
     raise_outside,
 )
 from pyseq.layers.rnn.python_steps import call_cell, zero_states
@@ -291,7 +290,6 @@ class StackedRNNCells(Layer):
         for cell in self.cells:
             if isinstance(cell, Layer) and not cell.built:
                 cell.build(input_shape)
-                prefix_paths(self.name, cell)
             input_shape = (input_shape[0], output_size(cell))
 
     def check_place(self):

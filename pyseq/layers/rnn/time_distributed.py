@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pyseq.layers.base import Layer
-from pyseq.layers.rnn.cell import prefix_paths
 from pyseq.registry import serialization
 from pyseq.registry.registration import builtin
 
@@ -44,7 +43,6 @@ class TimeDistributed(Layer):
     def build(self, input_shape):
         if not self.layer.built:
             self.layer.build(self._child_shape(input_shape))
-            prefix_paths(self.name, self.layer)
 
     def compute_output_shape(self, input_shape):
         shape = self.layer.compute_output_shape(self._child_shape(input_shape))
