@@ -309,7 +309,6 @@ def test_merging_layers_on_arrays_and_in_a_sequential(name, keras, rng):
     for make in (
         lambda: pyseq.Sequential([pyseq.Input((4, 4)), layer]),
         lambda: layer(pyseq.Input((4, 4))),
-        lambda: getattr(layers, name.lower())([pyseq.Input((4, 4))] * 2, **MERGES[name]),
     ):
         with pytest.raises(ValueError, match="straight line"):
             make()
