@@ -103,6 +103,16 @@ def default():
     return DTypePolicy(settings.floatx) if settings.dtype_policy is None else settings.dtype_policy
 
 
+def result_dtype(identifier):
+    """Return the dtype of what a loss or a metric returns: a 16-bit one is that, unlike in layers.
+
+    >>> result_dtype("mixed_bfloat16"), result_dtype(None)
+    ('bfloat16', 'float32')
+    """
+    name = get(settings.floatx if identifier is None else identifier).name
+    return dtypes.standardize_dtype(name.removeprefix("mixed_"))
+
+
 def serialize(dtype_policy):
     """Return the config dict of a policy."""
     return serialize_keras_object(dtype_policy)

@@ -51,6 +51,37 @@ def compute_dtype(dtype):
     return "float32" if name in ("bfloat16", "float16") else name
 
 
+def numpy_dtype(dtype):
+    """Return `dtype` as NumPy takes it, which knows bfloat16 from the package `ml_dtypes` only.
+
+    Raises:
+        ImportError: bfloat16 is asked for and `ml_dtypes` is not installed.
+
+    >>> numpy_dtype("float16")
+    'float16'
+    """
+    if not isinstance(dtype, str) or dtype != "bfloat16":
+        return dtype
+    try:
+        import ml_dtypes
+    except ImportError as error:
+        raise ImportError(
+            "dtype: expected the package ml_dtypes for arrays of 'bfloat16', got none; install "
+            "it with pip install ml_dtypes"
+        ) from error
+    return np.dtype(ml_dtypes.bfloat16)
+
+
+def rounded(x, dtype):
+    """Return an array or number that was computed in more digits as `dtype`; too large is inf.
+
+    >>> rounded(np.float32(0.1), "float16"), rounded(np.ones(1), "float32").dtype
+    (np.float16(0.1), dtype('float32'))
+    """
+    with np.errstate(over="ignore"):
+        return np.asarray(x).astype(numpy_dtype(dtype))[()]
+
+
 def is_float_dtype(dtype):
     """Return whether `dtype` is a float type.
 

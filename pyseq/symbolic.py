@@ -12,6 +12,8 @@ import contextvars
 
 import numpy as np
 
+from pyseq import dtypes
+
 # The trace whose user code is being called, or None.
 trace = contextvars.ContextVar("pyseq_trace", default=None)
 
@@ -96,4 +98,4 @@ def as_array(x, dtype=None):
     if is_traced(x):
         x = traced(x)
         return x if dtype is None else x.astype(dtype)
-    return np.asarray(x, dtype=dtype)
+    return np.asarray(x, dtype=dtypes.numpy_dtype(dtype))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import _core, dtypes, hooks, symbolic
+from pyseq import _core, dtypes, hooks, naming, symbolic
+from pyseq.arithmetic import Arithmetic
 
 
-class Variable:
+class Variable(Arithmetic):
     """A named tensor. Float variables live in storage that compiled programs write in place.
 
     Args:
@@ -16,18 +17,28 @@ class Variable:
         dtype: "float32" (default for floats), "float64", or any NumPy dtype for variables that only
             Python reads (counters, seeds).
         trainable: whether an optimizer updates it.
-        name: last part of `path`.
+        autocast, aggregation, synchronization: kept for Keras; they change nothing on one machine
+            that computes in the dtype of the variables.
+        name: last part of `path`; `variable`, `variable_1`, ... when None.
 
     >>> v = Variable([[1.0, 2.0]], name="kernel")
     >>> v.assign([[3.0, 4.0]]).numpy()
     array([[3., 4.]], dtype=float32)
     """
 
-    __array_priority__ = 100
-
     def __init__(
-        self, initializer, shape=None, dtype=None, trainable=True, name="variable", path=None
+        self,
+        initializer,
+        shape=None,
+        dtype=None,
+        trainable=True,
+        autocast=True,
+        aggregation="none",
+        synchronization="auto",
+        name=None,
+        path=None,
     ):
+        name = name or naming.auto_name("variable")
         if shape is not None:
             initializer = hooks.ask("initializer", initializer)
             initializer = initializer(tuple(shape), dtype=dtype or "float32")
@@ -38,10 +49,12 @@ class Variable:
         self.name = name
         self.path = path or name
         self.trainable = bool(trainable)
+        self.aggregation = aggregation or "none"
+        self.synchronization = synchronization or "none"
         self.regularizer = None
         self.constraint = None
         self.initializer = None
-        self._store(value, np.dtype(dtype))
+        self._store(value, np.dtype(dtypes.numpy_dtype(dtype)))
 
     @property
     def is_float(self):
@@ -154,81 +167,11 @@ class Variable:
     def assign_sub(self, value):
         return self.assign(self - value)
 
-    def __array__(self, dtype=None, copy=None):
-        if dtype is None and not copy:
-            return self.value
-        return np.array(self.value, dtype=dtype)
-
-    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
-        return getattr(ufunc, method)(*map(_plain, inputs), **kwargs)
-
-    def __array_function__(self, function, types, args, kwargs):
-        return function(*map(_plain, args), **{k: _plain(v) for k, v in kwargs.items()})
-
-    def __getitem__(self, key):
-        return (symbolic.traced(self) if symbolic.is_traced(self) else self.value)[key]
-
     def __len__(self):
         return len(self._view)
-
-    def __float__(self):
-        return float(self.value)
-
-    def __int__(self):
-        return int(self.value)
 
     def __index__(self):
         return self.value.__index__()
 
     def __repr__(self):
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
-
-    def _binary(name):
-        def method(self, other):
-            if symbolic.is_traced(self):
-                return getattr(symbolic.traced(self), name)(other)
-            return getattr(self.value, name)(np.asarray(other))
-
-        return method
-
-    __add__ = _binary("__add__")
-    __radd__ = _binary("__radd__")
-    __sub__ = _binary("__sub__")
-    __rsub__ = _binary("__rsub__")
-    __mul__ = _binary("__mul__")
-    __rmul__ = _binary("__rmul__")
-    __truediv__ = _binary("__truediv__")
-    __rtruediv__ = _binary("__rtruediv__")
-    __pow__ = _binary("__pow__")
-    __rpow__ = _binary("__rpow__")
-    __matmul__ = _binary("__matmul__")
-    __rmatmul__ = _binary("__rmatmul__")
-    __lt__ = _binary("__lt__")
-    __gt__ = _binary("__gt__")
-    __le__ = _binary("__le__")
-    __ge__ = _binary("__ge__")
-    del _binary
-
-    def __neg__(self):
-        return -self.value
-
-    def __abs__(self):
-        return abs(self.value)
-
-    # Two variables are equal only if they are the same one, so that lists of them can be searched.
-    def __eq__(self, other):
-        return self is other if isinstance(other, Variable) else self.value == other
-
-    def __ne__(self, other):
-        return self is not other if isinstance(other, Variable) else self.value != other
-
-    __hash__ = object.__hash__
-
-
-def _plain(x):
-    """Variables, in lists too, as what NumPy computes with: tensors in a trace, else arrays."""
-    if isinstance(x, Variable):
-        return symbolic.traced(x) if symbolic.is_traced(x) else x.value
-    if isinstance(x, (list, tuple)):
-        return type(x)(map(_plain, x)) if type(x) in (list, tuple) else x
-    return x

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import dtype_policies, naming, revision, settings
+from pyseq import dtype_policies, dtypes, naming, revision, settings
 from pyseq.registry.registration import builtin, builtin_name, to_snake_case
 from pyseq.registry.retired import modern_arguments
 from pyseq.registry.serialization import (
@@ -183,7 +183,8 @@ class Loss(revision.Noted):
     Args:
         name: name in logs; the snake_case class name when None.
         reduction: see `reduce_weighted_values`.
-        dtype: dtype (or policy) that targets and predictions are cast to; `floatx()` when None.
+        dtype: dtype (or policy) of the result; `floatx()` when None. Targets and predictions are
+            cast to it, or to float32 where it has 16 bits; bfloat16 needs the package `ml_dtypes`.
 
     >>> class Squares(Loss):
     ...     def call(self, y_true, y_pred):
@@ -195,11 +196,11 @@ class Loss(revision.Noted):
     def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
         self.name = name or naming.auto_name(to_snake_case(type(self).__name__))
         self.reduction = standardize_reduction(reduction)
-        self._dtype = dtype_policies.get(dtype or settings.floatx).compute_dtype
+        self._dtype = dtype_policies.result_dtype(dtype)
 
     @property
     def dtype(self):
-        """Dtype of the computation."""
+        """Dtype of the result."""
         return self._dtype
 
     def __call__(self, y_true, y_pred, sample_weight=None, mask=None):
@@ -211,15 +212,19 @@ class Loss(revision.Noted):
             sample_weight: weights of the rows, or None.
             mask: 0 or False for rows that do not count, or None.
         """
-        y_pred = as_array(y_pred, self._dtype)
-        y_true = as_array(y_true, self._dtype)
+        dtype = dtypes.compute_dtype(self._dtype)
+        y_pred = as_array(y_pred, dtype)
+        y_true = as_array(y_true, dtype)
         values = self.call(y_true, y_pred)
         own = self.result_mask(y_true, y_pred, values)
         if own is not None:
             mask = own if mask is None else np.logical_and(mask, own)
-        return reduce_weighted_values(
-            values, sample_weight, mask, reduction=self.reduction, dtype=self._dtype
+        loss = reduce_weighted_values(
+            values, sample_weight, mask, reduction=self.reduction, dtype=dtype
         )
+        if dtype == self._dtype or is_traced(loss):
+            return loss
+        return dtypes.rounded(loss, self._dtype)
 
     def call(self, y_true, y_pred):
         """Return one value per row; subclasses must define it."""

@@ -24,7 +24,8 @@ def ctc(y_true, y_pred):
     A. Graves et al., "Connectionist temporal classification", ICML 2006, equations 6-8.
 
     Args:
-        y_true: labels 1..K-1, padded with 0 at the end, `(N, L)`.
+        y_true: labels 1..K-1, padded with 0 at the end, `(N, L)`. As many of them count, from the
+            left, as are not 0: a 0 before the last label is a blank that must be said.
         y_pred: logits, `(N, T, K)`; class 0 is the blank.
 
     Returns:
@@ -56,7 +57,7 @@ def _ctc_forward(labels, log_p):
     states = np.full((n, 2 * length + 1), _CTC_BLANK)
     states[:, 1::2] = labels
     skip = np.zeros(states.shape, dtype=bool)
-    skip[:, 2:] = (states[:, 2:] != _CTC_BLANK) & (states[:, 2:] != states[:, :-2])
+    skip[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
     emit = np.take_along_axis(log_p, states[:, None, :], axis=2)
     alpha = np.full(states.shape, -np.inf)
     alpha[:, :2] = emit[:, 0, :2]

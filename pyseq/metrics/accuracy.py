@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from pyseq import dtypes, settings
@@ -82,25 +84,52 @@ def categorical_accuracy(y_true, y_pred):
     return _result(np.argmax(y_true, axis=-1) == np.argmax(y_pred, axis=-1))
 
 
+def _without_column(y_true, y_pred):
+    column = y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1
+    return y_true[..., 0] if column else y_true
+
+
+def _broadcast_shape(x1, x2):
+    try:
+        return np.broadcast_shapes(x1.shape, x2.shape)
+    except ValueError:
+        return None
+
+
+def _labels_error(where, y_true, y_pred):
+    return ValueError(
+        f"{where}: expected one label for each row of scores (..., K), got y_true {y_true.shape} "
+        f"and y_pred {y_pred.shape}; give targets the shape of the predictions without their last "
+        f"axis"
+    )
+
+
 @metric_function
 def sparse_categorical_accuracy(y_true, y_pred):
     """1 where the largest of y_pred is at the position y_true, else 0.
 
     Args:
-        y_true: integer labels, `(N, ...)` or `(N, ..., 1)`.
+        y_true: integer labels, `(N, ...)` or `(N, ..., 1)`; labels of fewer axes meet the scores
+            as arrays of NumPy do.
         y_pred: scores, `(N, ..., K)`.
 
     Returns:
         `(N, ...)`.
 
+    Raises:
+        ValueError: the labels do not fit to the scores.
+
     >>> sparse_categorical_accuracy([1, 0], [[0.1, 0.9], [0.2, 0.8]]).tolist()
     [1.0, 0.0]
     """
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-    labels = y_true
-    if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
-        labels = y_true[..., 0]
-    matches = _result(labels == np.argmax(y_pred, axis=-1)).reshape(y_true.shape)
+    labels, classes = _without_column(y_true, y_pred), np.argmax(y_pred, axis=-1)
+    shape = _broadcast_shape(labels, classes)
+    if shape is None or (labels is not y_true and math.prod(shape) != y_true.size):
+        raise _labels_error("sparse_categorical_accuracy", y_true, y_pred)
+    matches = _result(labels == classes)
+    if labels is not y_true:
+        matches = matches.reshape(y_true.shape)
     if matches.ndim > 1 and matches.shape[-1] == 1:
         matches = matches[..., 0]
     return matches
@@ -144,13 +173,13 @@ def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False
     [1.0]
     """
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-    labels = y_true
-    if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
-        labels = y_true[..., 0]
+    rows, labels = y_pred.reshape(-1, y_pred.shape[-1]), y_true.reshape(-1)
+    if len(rows) != len(labels):
+        raise _labels_error("sparse_top_k_categorical_accuracy", y_true, y_pred)
     if from_sorted_ids:
-        matches = np.any(labels[..., None] == y_pred[..., :k], axis=-1)
+        matches = np.any(labels[:, None] == rows[:, :k], axis=-1)
     else:
-        matches = _in_top_k(labels.astype(np.int64), y_pred, k)
+        matches = _in_top_k(labels.astype(np.int64), rows, k)
     return _result(matches).reshape(y_true.shape)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import dtype_policies, dtypes, initializers, naming, settings
+from pyseq import dtype_policies, dtypes, initializers, naming
+from pyseq.arithmetic import Arithmetic
 from pyseq.registry.registration import builtin, to_snake_case
 from pyseq.registry.serialization import construct
+from pyseq.variable import Variable
 
 
-class MetricVariable:
+class MetricVariable(Arithmetic):
     """A named array that a metric accumulates in.
 
     >>> total = MetricVariable((), name="total")
@@ -17,18 +19,16 @@ class MetricVariable:
     2.0
     """
 
-    __array_priority__ = 100
     trainable = False
 
     def __init__(self, shape=(), initializer=None, dtype=None, name="variable", path=None):
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         self.name = name
         self.path = path or name
-        dtype = dtypes.compute_dtype(dtype)
-        if initializer is None:
-            self.value = np.zeros(shape, dtype=dtype)
-        else:
-            self.value = np.array(initializers.get(initializer)(shape), dtype=dtype)
+        # 16 bits lose what is added to large sums: only who asks for them gets them.
+        dtype = dtypes.compute_dtype(None) if dtype is None else dtypes.standardize_dtype(dtype)
+        value = 0 if initializer is None else initializers.get(initializer)(shape, dtype=dtype)
+        self.value = np.full(shape, value, dtypes.numpy_dtype(dtype))
 
     @property
     def shape(self):
@@ -71,43 +71,17 @@ class MetricVariable:
         """Subtract from the array. Returns self."""
         return self.assign(self.value - np.asarray(value))
 
-    def __array__(self, dtype=None, copy=None):
-        return np.array(self.value, dtype=dtype)
-
-    def __getitem__(self, key):
-        return self.value[key]
-
-    def __float__(self):
-        return float(self.value)
-
-    def __int__(self):
-        return int(self.value)
-
     def __repr__(self):
         return f"<MetricVariable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
-
-    def _binary(name):
-        def method(self, other):
-            return getattr(self.value, name)(np.asarray(other))
-
-        method.__name__ = name
-        return method
-
-    __add__, __radd__ = _binary("__add__"), _binary("__radd__")
-    __sub__, __rsub__ = _binary("__sub__"), _binary("__rsub__")
-    __mul__, __rmul__ = _binary("__mul__"), _binary("__rmul__")
-    __truediv__, __rtruediv__ = _binary("__truediv__"), _binary("__rtruediv__")
-    __pow__ = _binary("__pow__")
-    __lt__, __le__ = _binary("__lt__"), _binary("__le__")
-    __gt__, __ge__ = _binary("__gt__"), _binary("__ge__")
-    del _binary
-
-    def __neg__(self):
-        return -self.value
 
 
 # Counts in float32 stop growing at 2^24.
 ACCUMULATOR = "float64"
+
+
+def _append_once(known, item):
+    if not any(other is item for other in known):
+        known.append(item)
 
 
 @builtin("metrics", aliases=(".Metric",))
@@ -117,7 +91,8 @@ class Metric:
     Variables made by `add_variable` are set to zero by `reset_state`.
 
     Args:
-        dtype: dtype (or policy) of results; `floatx()` when None.
+        dtype: dtype (or policy) of results; `floatx()` when None. Sums are kept in 32 bits or more;
+            bfloat16 needs the package `ml_dtypes`.
         name: name in logs; when None the snake_case class name, made unique with `_1`, `_2`, ...
 
     >>> class Count(Metric):
@@ -136,20 +111,39 @@ class Metric:
 
     def __init__(self, dtype=None, name=None):
         self.name = name or naming.auto_name(to_snake_case(type(self).__name__))
-        self._dtype = dtype_policies.get(dtype or settings.floatx).compute_dtype
+        self._dtype = dtype_policies.result_dtype(dtype)
         self._variables = []
         self._metrics = []
 
     def __setattr__(self, name, value):
-        if isinstance(value, Metric) and "_metrics" in self.__dict__:
-            if not any(m is value for m in self._metrics):
-                self._metrics.append(value)
+        if "_metrics" in self.__dict__:
+            self._track(value)
         super().__setattr__(name, value)
+
+    def _track(self, value):
+        """Note variables and metrics, in lists and dicts too."""
+        if isinstance(value, dict):
+            value = list(value.values())
+        if isinstance(value, (list, tuple)):
+            for item in value:
+                self._track(item)
+        elif isinstance(value, Metric):
+            _append_once(self._metrics, value)
+        elif isinstance(value, (MetricVariable, Variable)):
+            _append_once(self._variables, value)
 
     @property
     def dtype(self):
         """Dtype of results."""
         return self._dtype
+
+    @property
+    def _arithmetic(self):
+        """Dtype in which values are computed."""
+        return dtypes.compute_dtype(self._dtype)
+
+    def _rounded(self, result):
+        return dtypes.rounded(result, self._dtype)
 
     def add_variable(self, shape, initializer=None, dtype=None, aggregation="sum", name=None):
         """Create a variable of this metric.
@@ -157,7 +151,7 @@ class Metric:
         Args:
             shape: shape of the array.
             initializer: initial value, an initializer or its name; zeros when None.
-            dtype: `floatx()` when None.
+            dtype: `floatx()` when None, float32 where that has 16 bits.
             aggregation: accepted for compatibility.
             name: last part of its path.
         """
@@ -174,6 +168,10 @@ class Metric:
     @property
     def variables(self):
         """Variables of this metric, then those of metrics that are its attributes."""
+        # What lists and dicts have got since they became attributes.
+        for name, value in list(vars(self).items()):
+            if isinstance(value, (list, dict)) and name not in ("_variables", "_metrics"):
+                self._track(value)
         variables = list(self._variables)
         for metric in self._metrics:
             variables.extend(metric.variables)
@@ -195,7 +193,7 @@ class Metric:
     def reset_state(self):
         """Set every variable to zero."""
         for variable in self.variables:
-            variable.assign(0)
+            variable.assign(np.zeros(variable.shape, variable.value.dtype))
 
     def __call__(self, *args, **kwargs):
         """Add a batch and return the value over the batches so far."""
@@ -210,15 +208,15 @@ class Metric:
                 f"{self.name}: expected {len(variables)} values, one for each of its variables, "
                 f"got {len(metric_variables)}; pass what stateless_reset_state() returned"
             )
-        before = [v.value for v in variables]
+        before = [v.numpy() for v in variables]
         try:
             for variable, value in zip(variables, metric_variables, strict=True):
                 variable.assign(value)
             result = action()
-            return result, [v.value for v in variables]
+            return result, [v.numpy() for v in variables]
         finally:
             for variable, value in zip(variables, before, strict=True):
-                variable.value = value
+                variable.assign(value)
 
     def stateless_update_state(self, metric_variables, *args, **kwargs):
         """Return the values that the variables would have after a batch; changes nothing."""

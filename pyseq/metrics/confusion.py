@@ -179,7 +179,7 @@ class _Count(Metric):
 
     def result(self):
         """Return the count, or one per threshold."""
-        counts = self.accumulator.value.astype(self.dtype)
+        counts = self._rounded(self.accumulator.value)
         return counts[0] if len(self.thresholds) == 1 else counts
 
     def get_config(self):
@@ -259,7 +259,7 @@ class _Ratio(Metric):
     def result(self):
         """Return the ratio, or one per threshold; 0 where there is nothing to divide by."""
         hits = self.true_positives.value
-        ratios = divide_no_nan(hits, hits + self._errors.value).astype(self.dtype)
+        ratios = self._rounded(divide_no_nan(hits, hits + self._errors.value))
         return ratios[0] if len(self.thresholds) == 1 else ratios
 
     def get_config(self):

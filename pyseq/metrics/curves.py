@@ -82,7 +82,7 @@ class _AtConstraint(_FourCounts):
         """Return the best value, 0 if no threshold meets the constraint."""
         constrained, dependent = self._ratios()
         met = constrained.astype(np.float32) >= np.float32(self.value)
-        return np.max(np.where(met, dependent, 0), initial=0).astype(self.dtype)[()]
+        return self._rounded(np.max(np.where(met, dependent, 0), initial=0))
 
     def _sensitivities(self):
         tp, _, _, fn = self._values()
@@ -319,7 +319,7 @@ class AUC(_FourCounts):
     def result(self):
         """Return the area, or the mean of the areas of the labels."""
         if not self._built:
-            return np.asarray(0, dtype=self.dtype)[()]
+            return self._rounded(0)
         if self.curve == "PR" and self.summation_method == "interpolation":
             parts = self._interpolated_pr()
         else:
@@ -338,7 +338,7 @@ class AUC(_FourCounts):
             else:
                 weights = np.asarray(self.label_weights, dtype=np.float64)
                 areas = divide_no_nan(np.sum(areas * weights), np.sum(weights))
-        return np.asarray(areas, dtype=self.dtype)[()]
+        return self._rounded(areas)
 
     def get_config(self):
         config = {

@@ -64,8 +64,8 @@ class FBetaScore(Metric):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add a batch of `(N, K)`."""
-        y_true = np.asarray(y_true, dtype=self.dtype)
-        y_pred = np.asarray(y_pred, dtype=self.dtype)
+        y_true = np.asarray(y_true, dtype=self._arithmetic)
+        y_pred = np.asarray(y_pred, dtype=self._arithmetic)
         if not self._built:
             self._build(y_true.shape, y_pred.shape)
         if self.threshold is None:
@@ -75,7 +75,7 @@ class FBetaScore(Metric):
         positive = positive.astype(np.float64)
         weights = 1.0
         if sample_weight is not None:
-            weights = np.asarray(sample_weight, dtype=self.dtype).reshape(len(y_true), -1)
+            weights = np.asarray(sample_weight, dtype=self._arithmetic).reshape(len(y_true), -1)
 
         def add(variable, values):
             variable.assign_add(np.sum(values * weights, axis=self.axis))
@@ -88,7 +88,7 @@ class FBetaScore(Metric):
     def result(self):
         """Return the score, or one per class."""
         if not self._built:
-            return np.asarray(0, dtype=self.dtype)[()]
+            return self._rounded(0)
         epsilon = settings.epsilon
         hits = self.true_positives.value
         precision = hits / (hits + self.false_positives.value + epsilon)
@@ -100,7 +100,7 @@ class FBetaScore(Metric):
             score = np.sum(score * weights / (np.sum(weights) + epsilon))
         elif self.average is not None:
             score = np.mean(score)
-        return np.asarray(score, dtype=self.dtype)[()]
+        return self._rounded(score)
 
     def get_config(self):
         return {

@@ -53,7 +53,7 @@ class IoU(Metric):
         self.sparse_y_pred = sparse_y_pred
         self.axis = axis
         self.total_cm = self.add_variable(
-            (num_classes, num_classes), dtype=self.dtype, name="total_confusion_matrix"
+            (num_classes, num_classes), dtype=self._arithmetic, name="total_confusion_matrix"
         )
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -63,8 +63,8 @@ class IoU(Metric):
             y_true = np.argmax(y_true, axis=self.axis)
         if not self.sparse_y_pred:
             y_pred = np.argmax(y_pred, axis=self.axis)
-        y_true = y_true.astype(self.dtype).reshape(-1)
-        y_pred = y_pred.astype(self.dtype).reshape(-1)
+        y_true = y_true.astype(self._arithmetic).reshape(-1)
+        y_pred = y_pred.astype(self._arithmetic).reshape(-1)
         if y_true.shape != y_pred.shape:
             raise ValueError(
                 f"{self.name}: expected as many labels as predictions, got {y_true.size} and "
@@ -77,20 +77,20 @@ class IoU(Metric):
             counts &= y_true != self.ignore_class
         cells = (y_true * n + y_pred)[counts].astype(np.int64)
         matrix = np.bincount(cells, weights=weights[counts], minlength=n * n)
-        self.total_cm.assign_add(matrix.reshape(n, n).astype(self.dtype))
+        self.total_cm.assign_add(matrix.reshape(n, n).astype(self._arithmetic))
 
     def _weights(self, sample_weight, shape):
         if sample_weight is None:
-            return np.ones(shape, dtype=self.dtype)
+            return np.ones(shape, dtype=self._arithmetic)
         weights = np.asarray(sample_weight)
-        if weights.dtype.kind == "f" and np.dtype(self.dtype).kind == "i":
+        if weights.dtype.kind == "f" and np.dtype(self._arithmetic).kind == "i":
             if np.any(weights != np.trunc(weights)):
                 warnings.warn(
                     f"{self.name}: expected integer sample weights, got fractions, which are cut "
                     f"off; pass dtype='float32' to the metric to keep them",
                     stacklevel=4,
                 )
-        weights = weights.astype(self.dtype)
+        weights = weights.astype(self._arithmetic)
         return np.broadcast_to(weights.reshape(-1) if weights.ndim > 1 else weights, shape)
 
     def result(self):

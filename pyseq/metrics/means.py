@@ -72,14 +72,14 @@ class RootMeanSquaredError(Mean):
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add a batch."""
         y_true, y_pred = squeeze_or_expand_to_same_rank(
-            np.asarray(y_true, dtype=self.dtype), np.asarray(y_pred, dtype=self.dtype)
+            np.asarray(y_true, dtype=self._arithmetic), np.asarray(y_pred, dtype=self._arithmetic)
         )
         y_true, y_pred = arrays(y_true, y_pred, self.name)
         self._add(np.square(y_pred - y_true), sample_weight)
 
     def result(self):
         """Return the root of the mean."""
-        return np.sqrt(super().result())
+        return self._rounded(np.sqrt(self._mean()))
 
     def lower(self):
         """Return the mean whose root this is."""

@@ -65,12 +65,12 @@ class Sum(Metric):
 
     def update_state(self, values, sample_weight=None):
         """Add values of any shape."""
-        values, _ = reduce_to_samplewise_values(values, sample_weight, np.sum, self.dtype)
+        values, _ = reduce_to_samplewise_values(values, sample_weight, np.sum, self._arithmetic)
         self.total.assign_add(np.sum(values, dtype=np.float64))
 
     def result(self):
         """Return the sum."""
-        return self.total.value.astype(self.dtype)[()]
+        return self._rounded(self.total.value)
 
 
 @builtin("metrics")
@@ -98,7 +98,7 @@ class Mean(Metric):
 
     def _add(self, values, sample_weight, mask=None):
         values, weights = reduce_to_samplewise_values(
-            values, sample_weight, np.mean, self.dtype, mask
+            values, sample_weight, np.mean, self._arithmetic, mask
         )
         total = np.sum(values, dtype=np.float64)
         if weights is not None:
@@ -117,9 +117,11 @@ class Mean(Metric):
 
     def result(self):
         """Return the mean, 0 before any value."""
+        return self._rounded(self._mean())
+
+    def _mean(self):
         count = self.count.value
-        mean = self.total.value / count if count != 0 else 0.0
-        return np.dtype(self.dtype).type(mean)
+        return self.total.value / count if count != 0 else 0.0
 
 
 @builtin("metrics")
@@ -156,7 +158,7 @@ class MeanMetricWrapper(Mean):
         """
         values = np.asarray(self._fn(y_true, y_pred, **self._fn_kwargs))
         own = function_mask(self._fn, y_true, y_pred, values, self._fn_kwargs)
-        self._add(values, apply_mask(sample_weight, mask, self.dtype, "sum"), own)
+        self._add(values, apply_mask(sample_weight, mask, self._arithmetic, "sum"), own)
 
     def lower(self):
         """Return `(kind, attributes)` of a built-in function, else None.

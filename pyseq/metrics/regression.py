@@ -66,7 +66,7 @@ class R2Score(Metric):
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add a batch of `(N, D)`."""
         y_true, y_pred = squeeze_or_expand_to_same_rank(
-            np.asarray(y_true, dtype=self.dtype), np.asarray(y_pred, dtype=self.dtype)
+            np.asarray(y_true, dtype=self._arithmetic), np.asarray(y_pred, dtype=self._arithmetic)
         )
         if not self._built:
             self._build(y_true.shape, y_pred.shape)
@@ -84,7 +84,7 @@ class R2Score(Metric):
     def result(self):
         """Return the score, or one per output."""
         if not self._built:
-            return np.asarray(0, dtype=self.dtype)[()]
+            return self._rounded(0)
         with np.errstate(divide="ignore", invalid="ignore"):
             mean = self.sum.value / self.count.value
             total = self.squared_sum.value - self.sum.value * mean
@@ -96,7 +96,7 @@ class R2Score(Metric):
             score = np.sum(total * scores) / np.sum(total)
         else:
             score = scores
-        return self._adjusted(score).astype(self.dtype)[()]
+        return self._rounded(self._adjusted(score))
 
     def _adjusted(self, score):
         score = np.asarray(score)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pyseq.optimizers.optimizer import Optimizer
 from pyseq.registry.registration import builtin
-from pyseq.variable import Variable
 
 
 @builtin("optimizers")
@@ -24,6 +23,7 @@ class Adam(Optimizer):
             ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name: see
             `Optimizer`.
 
+    >>> from pyseq import Variable
     >>> w = Variable([1.0, 1.0])
     >>> Adam(0.5).apply([[1.0, -2.0]], [w])
     >>> w.numpy().round(3)
@@ -250,7 +250,7 @@ class Nadam(Optimizer):
     def build_slots(self, variables):
         super().build_slots(variables)
         dtype = variables[0].dtype if variables else None
-        self._u_product = self._track(Variable(1.0, None, dtype, False))
+        self._u_product = self._state(1.0, dtype, "variable")
 
     def advance(self, steps):
         super().advance(steps)

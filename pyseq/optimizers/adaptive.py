@@ -5,7 +5,6 @@ from __future__ import annotations
 from pyseq import initializers
 from pyseq.optimizers.optimizer import Optimizer
 from pyseq.registry.registration import builtin
-from pyseq.variable import Variable
 
 
 @builtin("optimizers")
@@ -281,7 +280,7 @@ class Adafactor(Optimizer):
 
     def add_placeholder(self, name):
         """Track a scalar that is saved but never used."""
-        return self._track(Variable(0, None, "int32", False, name))
+        return self._state(0, "int32", name)
 
 
 @builtin("optimizers")

@@ -11,7 +11,6 @@ from pyseq.registry.serialization import (
     deserialize_keras_object,
     serialize_keras_object,
 )
-from pyseq.variable import Variable
 
 # Written by older versions of Keras, always with these values.
 _RETIRED = {
@@ -73,12 +72,8 @@ class LossScaleOptimizer(Optimizer):
     def build(self, variables):
         if self.built:
             return
-        path = f"{self.name}/step_counter"
-        self.step_counter = self._track(Variable(0, None, "int32", False, "step_counter", path))
-        path = f"{self.name}/dynamic_scale"
-        self.dynamic_scale = self._track(
-            Variable(float(self.initial_scale), None, "float32", False, "dynamic_scale", path)
-        )
+        self.step_counter = self._state(0, "int32", "step_counter")
+        self.dynamic_scale = self._state(float(self.initial_scale), "float32", "dynamic_scale")
         self.inner_optimizer.build(variables)
         super().build(variables)
 

@@ -101,19 +101,11 @@ class Optimizer(State, Steps, revision.Noted):
         self._accumulators = []
         self._excluded = set()
         self._excluded_names = None
-        self._iterations = self._track(
-            Variable(0, None, "int32", False, "iteration", f"{self.name}/iteration")
-        )
+        self._iterations = self._state(0, "int32", "iteration")
         self._learning_rate = _check_learning_rate(learning_rate, where)
         if isinstance(self._learning_rate, float):
-            self._learning_rate = self._track(
-                Variable(
-                    self._learning_rate,
-                    dtype=settings.floatx,
-                    trainable=False,
-                    name="learning_rate",
-                    path=f"{self.name}/learning_rate",
-                )
+            self._learning_rate = self._state(
+                self._learning_rate, settings.floatx, "learning_rate"
             )
 
     # --- what the compiled core needs

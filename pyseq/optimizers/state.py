@@ -92,7 +92,10 @@ class State:
         """Return `(name, optimizers)` of those within this one."""
         return ()
 
-    def _track(self, variable):
+    def _state(self, value, dtype, name):
+        """Create a state variable of this value."""
+        path = f"{self.name}/{name}"
+        variable = Variable(value, dtype=dtype, trainable=False, name=name, path=path)
         self._variables.append(variable)
         return variable
 
@@ -100,7 +103,7 @@ class State:
         """Create and return a state variable that is not tied to a model variable."""
         value = initializers.get(initializer)(shape=tuple(shape), dtype=dtype or settings.floatx)
         name = name or "variable"
-        return self._track(Variable(value, None, dtype, False, name, f"{self.name}/{name}"))
+        return self._state(value, dtype, name)
 
     def add_variable_from_reference(self, reference_variable, name=None, initializer="zeros"):
         """Create and return a state variable of the shape and dtype of a model variable."""

@@ -166,7 +166,8 @@ class Steps:
             )
         state = [*self._trainable_variables, *self.variables]
         values = [*trainable_variables, *optimizer_variables]
-        if len(values) != len(state):
+        lengths = len(self._trainable_variables), len(self.variables)
+        if (len(trainable_variables), len(optimizer_variables)) != lengths:
             raise ValueError(
                 f"{self.name}.stateless_apply: expected {len(self._trainable_variables)} model "
                 f"and {len(self.variables)} optimizer arrays, got {len(trainable_variables)} and "

@@ -205,6 +205,8 @@ def _plain(value, name):
     if isinstance(value, dict):
         return {str(key): _plain(item, name) for key, item in value.items()}
     array = np.asarray(value)
+    if array.dtype.name == "bfloat16":
+        array = array.astype("float32")
     if array.dtype.kind not in "fiub":
         raise TypeError(
             f"metric {name!r}: expected result() to return a number, an array or a dict of them, "

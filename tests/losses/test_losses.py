@@ -4,10 +4,13 @@ import os
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
+import sys
+
 import numpy as np
 import pytest
 
-from pyseq import losses
+import pyseq
+from pyseq import config, dtype_policies, losses, metrics
 from pyseq.losses.base import reduce_weighted_values
 
 REDUCTIONS = ["sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None]
@@ -278,6 +281,25 @@ def test_ctc_that_cannot_fit_is_infinite(keras):
     assert np.isinf(numpy(keras.losses.ctc(y, p))).all()
 
 
+CTC_LABELS = ([1, 0, 2], [0, 0, 2], [0, 3, 0], [1, 2, 0], [2, 0, 0], [0, 0, 0], [3, 0, 3])
+
+
+@pytest.mark.parametrize("labels", CTC_LABELS)
+def test_ctc_counts_labels_from_the_left(keras, labels):
+    """Keras takes as many labels as are not 0, blanks among them; the kernel does as well."""
+    y, p = np.array([labels]), np.random.default_rng(1).normal(size=(1, 5, 4)).astype("float32")
+    want = float(keras.losses.CTC()(y, p))
+    assert float(losses.CTC()(y, p)) == pytest.approx(want, rel=1e-5)
+    model = pyseq.Sequential([pyseq.Input((5, 4)), pyseq.layers.Activation("linear")])
+    model.compile("sgd", "ctc")
+    assert model.evaluate(p, y, verbose=0) == pytest.approx(want, rel=1e-5)
+
+
+def test_ctc_of_a_batch_with_a_blank_within():
+    logits = (np.arange(24).reshape(2, 4, 3).astype("float32") - 12) / 100
+    assert float(losses.CTC()([[1, 2, 1, 0], [1, 2, 0, 2]], logits)) == pytest.approx(2.448645, 1e-6)
+
+
 def test_circle_with_references(keras):
     rng = np.random.default_rng(0)
     unit = rng.normal(size=(9, 4)).astype("float32")
@@ -386,3 +408,72 @@ def test_legacy_reduction_auto():
 
 def test_all_masked_is_zero():
     assert float(reduce_weighted_values(np.ones(3), mask=np.zeros(3))) == 0.0
+
+
+HALVES = [
+    ("MeanSquaredError", {}, "numbers"),
+    ("MeanAbsolutePercentageError", {}, "positive"),
+    ("Huber", {"delta": 0.3}, "numbers"),
+    ("BinaryCrossentropy", {"from_logits": True}, "binary_logits"),
+    ("SparseCategoricalCrossentropy", {"from_logits": True}, "sparse_logits"),
+    ("CategoricalFocalCrossentropy", {}, "one_hot"),
+]
+
+
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "none"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("name, arguments, kind", HALVES)
+def test_16_bit_results_are_those_of_float32_rounded(keras, name, arguments, kind, dtype, reduction):
+    if dtype == "bfloat16":
+        pytest.importorskip("ml_dtypes")
+    y, p = data(kind)
+    policy = dtype_policies.get(dtype)
+    loss = getattr(losses, name)(**arguments, reduction=reduction, dtype=policy)
+    theirs = getattr(keras.losses, name)(
+        **arguments, reduction=reduction, dtype=keras.dtype_policies.get(dtype)
+    )
+    got, want = loss(y, p, sample_weight=np.arange(7)), theirs(y, p, sample_weight=np.arange(7))
+    assert loss.dtype == theirs.dtype == got.dtype.name == str(want.dtype).removeprefix("torch.")
+    exact = getattr(losses, name)(**arguments, reduction=reduction)(y, p, np.arange(7))
+    np.testing.assert_array_equal(got, exact.astype(got.dtype))
+    close = {"rtol": 0.1, "atol": 0.1}  # what Keras loses by computing in 16 bits
+    np.testing.assert_allclose(got.astype("float32"), want.float().cpu().numpy(), **close)
+
+
+def test_loss_of_float16_that_is_too_large_is_infinite():
+    assert losses.MeanSquaredError(dtype="float16")([[0.0]], [[1000.0]]) == np.inf
+    assert losses.MeanSquaredError(dtype="float16")([[0.0]], [[200.0]]) == 40000
+
+
+def test_dtype_of_losses_is_floatx_and_cannot_be_set():
+    config.set_floatx("float16")
+    try:
+        assert losses.MeanSquaredError()([[0.0]], [[0.1]]).dtype == "float16"
+        assert metrics.Mean()([0.1]).dtype == "float16"
+    finally:
+        config.set_floatx("float32")
+    with pytest.raises(AttributeError):
+        losses.MeanSquaredError().dtype = "float16"
+
+
+def test_bfloat16_without_its_package_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    loss, mean = losses.Hinge(dtype="bfloat16"), metrics.Mean(dtype="bfloat16")
+    for call in (lambda: loss([[1.0]], [[0.5]]), lambda: mean([1.0])):
+        with pytest.raises(ImportError, match="pip install ml_dtypes"):
+            call()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_model_trains_with_losses_and_metrics_of_16_bits(dtype):
+    pytest.importorskip("ml_dtypes")
+    x = np.random.default_rng(0).normal(size=(8, 3))
+    model = pyseq.Sequential([pyseq.Input((3,)), pyseq.layers.Dense(1)])
+    metric = metrics.MeanSquaredError("error", dtype=dtype)
+    root = metrics.RootMeanSquaredError("root", dtype=dtype)
+    model.compile("sgd", losses.MeanSquaredError(dtype=dtype), metrics=[metric, root])
+    model.fit(x, x[:, :1], epochs=2, verbose=0)
+    got = model.evaluate(x, x[:, :1], verbose=0, return_dict=True)
+    assert all(type(v) is float for v in got.values())
+    assert got["error"] == pytest.approx(got["loss"], rel=1e-2)
+    assert got["root"] == pytest.approx(got["loss"] ** 0.5, rel=1e-2)

@@ -498,3 +498,133 @@ def test_r2_with_too_many_regressors_warns():
 def test_iou_fractional_weights_warn():
     with pytest.warns(UserWarning, match="expected integer sample weights"):
         metrics.MeanIoU(2)([0, 1], [0, 1], sample_weight=[0.5, 1.0])
+
+
+SPARSE_SHAPES = [
+    ((2, 1), (2, 2, 2)),
+    ((2, 1), (2, 3, 4)),
+    ((2, 1), (1, 2, 3)),
+    ((3,), (2, 3, 4)),
+    ((2, 3), (3, 4)),
+    ((2, 1, 1), (2, 3, 4)),
+    ((2,), (2, 3, 4)),
+    ((1, 1), (2, 4)),
+    ((2, 4), (2, 4)),
+]
+
+
+@pytest.mark.parametrize(
+    "name, arguments",
+    [("SparseCategoricalAccuracy", {}), ("SparseTopKCategoricalAccuracy", {"k": 2})],
+)
+@pytest.mark.parametrize("label_shape, score_shape", SPARSE_SHAPES)
+def test_labels_of_other_shapes_than_the_scores(keras, name, arguments, label_shape, score_shape):
+    rng = np.random.default_rng(3)
+    y, p = rng.integers(0, score_shape[-1], label_shape), rng.uniform(size=score_shape)
+    ours = getattr(metrics, name)(**arguments)
+    try:
+        want = getattr(keras.metrics, name)(**arguments)(y, p)
+    except RuntimeError:
+        with pytest.raises(ValueError, match="expected one label for each row of scores"):
+            ours(y, p)
+    else:
+        close(ours(y, p), want)
+
+
+HALVES = [
+    ("Mean", {}, None),
+    ("Sum", {}, None),
+    ("RootMeanSquaredError", {}, "numbers"),
+    ("CosineSimilarity", {}, "numbers"),
+    ("Precision", {"thresholds": [0.2, 0.7]}, "binary"),
+    ("TruePositives", {}, "binary"),
+    ("AUC", {}, "binary"),
+    ("PrecisionAtRecall", {"recall": 0.5}, "binary"),
+    ("F1Score", {}, "one_hot"),
+    ("R2Score", {}, "numbers"),
+    ("PearsonCorrelation", {}, "numbers"),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name, arguments, kind", HALVES)
+def test_16_bit_results_are_those_of_float32_rounded(keras, name, arguments, kind, dtype):
+    pytest.importorskip("ml_dtypes")
+    ours, exact = (getattr(metrics, name)(**arguments, dtype=d) for d in (dtype, "float32"))
+    for seed in range(3):
+        batch = data(kind or "numbers", seed)[: 2 if kind else 1]
+        ours.update_state(*batch)
+        exact.update_state(*batch)
+    assert ours.result().dtype.name == ours.dtype == dtype
+    assert ours.get_config()["dtype"] == getattr(keras.metrics, name)(
+        **arguments, dtype=dtype
+    ).get_config()["dtype"]
+    np.testing.assert_array_equal(ours.result(), exact.result().astype(ours.result().dtype))
+    assert all(np.dtype(v.dtype).itemsize >= 4 for v in ours.variables)
+
+
+def test_sums_of_16_bit_metrics_go_on_growing():
+    mean, total = metrics.Mean(dtype="float16"), metrics.Sum(dtype="float16")
+    for _ in range(50):
+        mean.update_state(np.ones(100))
+        total.update_state(np.ones(100))
+    assert mean.result() == 1 and total.result() == 5000
+
+
+def test_variables_of_16_bits_are_for_who_asks():
+    metric = metrics.Metric(dtype="float16")
+    assert metric.add_variable((), "zeros", dtype="float16").dtype == "float16"
+    assert metric.add_variable((), "zeros").dtype == "float32"
+    start = np.array([18729665, 1])
+    assert metric.add_variable((2,), start, dtype="int").numpy().tolist() == start.tolist()
+
+
+def holder(module):
+    class Holder(module.metrics.Metric):
+        def __init__(self):
+            super().__init__(name="holder")
+            self.first = self.add_variable((), "zeros", name="first")
+
+        def update_state(self, value):
+            for v in self.variables:
+                v.assign(v + value)
+
+        def result(self):
+            return self.first / 1
+
+    def variable(value, name):
+        return module.Variable(value, trainable=False, name=name)
+
+    metric = Holder()
+    metric.listed = [variable([1.0, 2.0], "a"), [variable(2.0, "b")]]
+    metric.named = {"x": {"y": (variable(3.0, "c"), module.metrics.Mean(name="inner"))}}
+    metric.listed.append(variable(4.0, "d"))
+    metric.listed.append(module.metrics.Sum(name="late"))
+    return metric
+
+
+def test_variables_and_metrics_in_lists_and_dicts_are_tracked(keras):
+    import pyseq
+
+    ours, theirs = holder(pyseq), holder(keras)
+    assert [v.name for v in ours.variables] == [v.name for v in theirs.variables]
+    ours.update_state(1.0)
+    assert [v.numpy().tolist() for v in ours.variables][:3] == [1.0, [2.0, 3.0], 3.0]
+    ours.reset_state()
+    assert not any(np.any(v.numpy()) for v in ours.variables)
+
+
+def test_stateless_methods_change_nothing(keras):
+    import pyseq
+
+    ours, theirs = holder(pyseq), holder(keras)
+    state = [np.full(v.shape, i + 0.5, "float32") for i, v in enumerate(ours.variables)]
+    new, want = (m.stateless_update_state(state, 2.0) for m in (ours, theirs))
+    assert [np.asarray(v).tolist() for v in new] == [numpy(v).tolist() for v in want]
+    close(ours.stateless_result(new), theirs.stateless_result(want))
+    assert not any(np.any(v) for v in ours.stateless_reset_state())
+    got = [v.numpy().tolist() for v in ours.variables]
+    assert got == [numpy(v.value).tolist() for v in theirs.variables]
+    for method in (ours.stateless_update_state, ours.stateless_result):
+        with pytest.raises(ValueError, match="expected 8 values"):
+            method(state[:1])

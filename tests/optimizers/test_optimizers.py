@@ -331,17 +331,50 @@ def test_state_round_trip():
         optimizers.SGD().set_weights([])
 
 
-def test_stateless_apply():
-    ours = optimizers.Adam(0.1)
+@pytest.mark.parametrize(
+    "name, arguments",
+    [
+        ("Adam", {}),
+        ("Adam", {"use_ema": True, "ema_overwrite_frequency": 2}),
+        ("SGD", {"momentum": 0.9, "gradient_accumulation_steps": 2}),
+        ("RMSprop", {"centered": True}),
+        ("Nadam", {}),
+        ("Ftrl", {}),
+        ("Adafactor", {}),
+        ("Lion", {"weight_decay": 0.1}),
+    ],
+)
+def test_stateless_apply(name, arguments):
+    ours, beside = (getattr(optimizers, name)(0.1, **arguments) for _ in range(2))
     variables = [Variable(v, name=n) for n, v in start().items()]
     ours.build(variables)
-    before = [v.numpy() for v in variables]
-    grads = gradients(1)[0]
-    new, state = ours.stateless_apply([v.numpy() for v in ours.variables], grads, before)
-    assert all(np.array_equal(a, v.numpy()) for a, v in zip(before, variables, strict=True))
-    ours.apply(grads)
-    assert all(np.array_equal(a, v.numpy()) for a, v in zip(new, variables, strict=True))
-    assert all(np.array_equal(a, v.numpy()) for a, v in zip(state, ours.variables, strict=True))
+    values, state = [v.numpy() for v in variables], [v.numpy() for v in ours.variables]
+    first = [*values, *state]
+    for grads in gradients(3):
+        values, state = ours.stateless_apply(state, grads, values)
+    for a, v in zip(first, [*variables, *ours.variables], strict=True):
+        np.testing.assert_array_equal(a, v.numpy())
+    stepped = run_pyseq(beside, gradients(3))
+    for a, v in zip([*values, *state], [*stepped, *beside.variables], strict=True):
+        np.testing.assert_array_equal(a, v.numpy())
+
+
+def test_stateless_apply_equals_that_of_keras_and_checks_lengths():
+    ours, theirs = optimizers.SGD(0.1, momentum=0.9), keras.optimizers.SGD(0.1, momentum=0.9)
+    with pytest.raises(ValueError, match="expected a built optimizer"):
+        ours.stateless_apply([], gradients(1)[0], [])
+    ours.build([Variable(v, name=n) for n, v in start().items()])
+    theirs.build([keras.Variable(v) for v in start().values()])
+    values, grads = list(start().values()), gradients(1)[0]
+    got = ours.stateless_apply([v.numpy() for v in ours.variables], grads, values)
+    tensors = [[keras.ops.convert_to_tensor(a) for a in part] for part in (grads, values)]
+    want = theirs.stateless_apply([v.value for v in theirs.variables], *tensors)
+    for mine, other in zip(got, want, strict=True):
+        for a, b in zip(mine, other, strict=True):
+            np.testing.assert_allclose(a, b.detach().cpu().numpy(), rtol=1e-5, atol=1e-6)
+    everything = [*values, *(v.numpy() for v in ours.variables)]
+    with pytest.raises(ValueError, match="model and .* optimizer arrays, got"):
+        ours.stateless_apply(everything[1:], grads, everything[:1])
 
 
 class SignDescent(optimizers.Optimizer):

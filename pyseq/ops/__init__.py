@@ -14,7 +14,7 @@ import builtins
 
 import numpy as np
 
-from pyseq import activations, hooks, losses, settings, symbolic
+from pyseq import activations, dtypes, hooks, losses, settings, symbolic
 from pyseq.special import erf as erf
 
 # Same name, same meaning in NumPy.
@@ -51,8 +51,8 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
             dtype = settings.floatx
         elif array.dtype == np.int64 and not _holds_arrays(x):
             dtype = "int32"
-        return array if dtype is None else array.astype(dtype)
-    return np.asarray(x, dtype=dtype)
+        return array if dtype is None else array.astype(dtypes.numpy_dtype(dtype))
+    return np.asarray(x, dtype=dtypes.numpy_dtype(dtype))
 
 
 def _holds_arrays(x):
@@ -161,7 +161,7 @@ def is_tensor(x):
 
 def cast(x, dtype):
     """Return `x` in another dtype."""
-    return symbolic.as_array(x).astype(dtype)
+    return symbolic.as_array(x).astype(dtypes.numpy_dtype(dtype))
 
 
 def shape(x):
