@@ -60,6 +60,11 @@ def fractional(*given):
 _FRACTIONAL = frozenset((*dtypes.FLOAT_DTYPES, "complex64", "complex128"))
 
 
+def wide_fractional(*given):
+    """`fractional`, where int64 becomes float64: what Keras does in some functions."""
+    return "float64" if "int64" in given else fractional(*given)
+
+
 def counted(*given):
     """The common dtype, int32 in place of bool."""
     name = dtypes.result_type(*given)
