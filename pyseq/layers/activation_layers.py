@@ -38,8 +38,6 @@ class ReLU(Layer):
     mask_policy = "pass"
 
     def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **kwargs):
-        if "alpha" in kwargs:
-            negative_slope = kwargs.pop("alpha")
         super().__init__(**kwargs)
         if max_value is not None:
             max_value = _number(self.name, "max_value", max_value, 0)
@@ -84,8 +82,6 @@ class LeakyReLU(Layer):
     mask_policy = "pass"
 
     def __init__(self, negative_slope=0.3, **kwargs):
-        if "alpha" in kwargs:
-            negative_slope = kwargs.pop("alpha")
         super().__init__(**kwargs)
         self.negative_slope = _number(self.name, "negative_slope", negative_slope)
 

@@ -140,6 +140,9 @@ class Layer(Weighted, AddsLosses, Called, Configured):
                 self._note_change(key)
         object.__setattr__(self, key, value)
 
+    def __getattr__(self, name):
+        return hooks.ask("old_attribute", self, name)
+
     def _track(self, layer):
         if all(layer is not known for known in self._layers):
             self._layers.append(layer)

@@ -1,9 +1,8 @@
 """Arguments of functions as arrays, and the dtype that Keras gives what comes of them.
 
-Keras promotes as JAX does: Python's numbers do not widen an array's dtype, integers with floats give
-the float, and where a result is fractional, integers become `floatx()`
-(https://docs.jax.dev/en/latest/type_promotion.html). 16-bit floats are computed in float32 and
-rounded once.
+Keras promotes as JAX does (https://docs.jax.dev/en/latest/type_promotion.html): Python's numbers do
+not widen an array's dtype, integers with floats give the float, and where a result is fractional,
+integers become `floatx()`. 16-bit floats are computed in float32 and rounded once.
 """
 
 from __future__ import annotations
