@@ -164,3 +164,10 @@ def __getattr__(name):
 
 def __dir__():
     return sorted([*globals(), *_ACTIVATIONS])
+
+
+from pyseq.ops.arrays import *  # noqa: E402, F403
+from pyseq.ops.control import *  # noqa: E402, F403
+from pyseq.ops.fourier import *  # noqa: E402, F403
+from pyseq.ops.linalg import *  # noqa: E402, F403
+from pyseq.ops.math import *  # noqa: E402, F403

@@ -46,7 +46,7 @@ def dtype_of(x):
     """Return the dtype of an argument: int or float, which do not widen, for Python's numbers."""
     if isinstance(x, bool):
         return "bool"
-    if isinstance(x, (int, float)):
+    if isinstance(x, (int, float)) and not isinstance(x, np.generic):
         return type(x)
     return dtypes.standardize_dtype(getattr(x, "dtype", None) or convert_to_tensor(x).dtype)
 
@@ -115,7 +115,7 @@ def operation(rule=dtypes.result_type, result=None, tensors=1):
 
 def _plain(x):
     """What stands beside a tensor of a trace: lists and Python's numbers in the dtype of Keras."""
-    return convert_to_tensor(x) if isinstance(x, (list, tuple)) else x
+    return convert_to_tensor(x) if isinstance(x, (list, tuple)) else symbolic.traced(x)
 
 
 def to_array(x, name):
