@@ -164,3 +164,6 @@ def __getattr__(name):
 
 def __dir__():
     return sorted([*globals(), *_ACTIVATIONS])
+
+
+from pyseq.ops import image as image  # noqa: E402
