@@ -48,7 +48,7 @@ def dtype_of(x):
         return "bool"
     if isinstance(x, (int, float)):
         return type(x)
-    return x.dtype.name if hasattr(x, "dtype") else convert_to_tensor(x).dtype.name
+    return dtypes.standardize_dtype(getattr(x, "dtype", None) or convert_to_tensor(x).dtype)
 
 
 def fractional(*given):

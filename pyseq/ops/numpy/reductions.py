@@ -317,13 +317,17 @@ def histogram(x, bins=10, range=None):
     """Return how many elements fall between edges, int32, and the edges.
 
     Raises:
-        ValueError: `bins` is not positive, or `range` not two numbers that rise.
+        ValueError: `bins` is not positive, `range` not two numbers that rise, or `x` not a vector.
     """
     if not isinstance(bins, int) or bins <= 0:
         raise ValueError(f"histogram: expected a positive number of bins, got {bins!r}")
     if range and (len(range) != 2 or not range[0] <= range[1]):
         raise ValueError(f"histogram: expected range (least, greatest), got {range!r}")
     values = convert_to_tensor(x)
+    if values.ndim != 1:
+        raise ValueError(
+            f"histogram: expected a vector, got shape {values.shape}; call it with ravel(x)"
+        )
     name = fractional(values.dtype.name)
     counts, edges = np.histogram(values.astype("float64"), bins, range)
     return counts.astype("int32"), rounded(edges, name)
