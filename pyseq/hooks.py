@@ -28,6 +28,7 @@ _ANSWERED_BY = {
     "normal": "pyseq.tracing",
     "output_shape": "pyseq.tracing",
     "randint": "pyseq.tracing",
+    "resize": "pyseq.tracing",
     "trace_steps": "pyseq.tracing",
     "unary": "pyseq.tracing",
     "uniform": "pyseq.tracing",

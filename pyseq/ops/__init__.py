@@ -171,3 +171,4 @@ from pyseq.ops.control import *  # noqa: E402, F403
 from pyseq.ops.fourier import *  # noqa: E402, F403
 from pyseq.ops.linalg import *  # noqa: E402, F403
 from pyseq.ops.math import *  # noqa: E402, F403
+from pyseq.ops import image as image  # noqa: E402

@@ -114,7 +114,7 @@ def operation(rule=dtypes.result_type, result=None, tensors=1):
 
 
 def _plain(x):
-    """What stands beside a tensor of a trace: lists and Python's numbers in the dtype of Keras."""
+    """An argument beside a tensor of a trace: lists in the dtype of Keras, weights as tensors."""
     return convert_to_tensor(x) if isinstance(x, (list, tuple)) else symbolic.traced(x)
 
 
