@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pyseq.layers.base import Layer
 from pyseq.layers.core import positive_int
-from pyseq.layers.spatial_base import SpatialMixin, tuple_of
+from pyseq.layers.spatial_base import SpatialMixin
 from pyseq.registry.registration import builtin
+from pyseq.spatial import tuple_of
 
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
