@@ -12,6 +12,9 @@ import importlib
 import os
 
 from pyseq._version import __version__ as __version__
+from pyseq.compat import imports as _old_imports
+
+_old_imports.register()
 
 # Imported when first used, so that `import pyseq` stays quick.
 _MODULES = (
@@ -86,6 +89,8 @@ def __getattr__(name):
         value = getattr(importlib.import_module(_NAMES[name]), name)
         globals()[name] = value
         return value
+    if name in _old_imports.MODULES:
+        return importlib.import_module(f"pyseq.{name}")
     raise AttributeError(f"module 'pyseq' has no attribute {name!r}")
 
 

@@ -96,6 +96,16 @@ def reset_dtype_policy():
     settings.change("dtype_policy", None)
 
 
+def enable_compat_notices():
+    """Tell once of each old spelling that a script uses."""
+    settings.change("compat_notices", True)
+
+
+def disable_compat_notices():
+    """Accept spellings of Keras 1 and 2 without a word; so does `PYSEQ_COMPAT_NOTICES=0`."""
+    settings.change("compat_notices", False)
+
+
 def enable_interactive_logging():
     """Show progress on standard output (the default)."""
     settings.change("interactive_logging", True)

@@ -29,6 +29,7 @@ _ANSWERED_BY = {
     "trace_steps": "pyseq.tracing",
     "unary": "pyseq.tracing",
     "uniform": "pyseq.tracing",
+    "window_op": "pyseq.tracing",
     # A layer called with arrays: its program, kept from call to call.
     "run_call": "pyseq.lowering",
     "run_layer": "pyseq.lowering",
@@ -36,6 +37,12 @@ _ANSWERED_BY = {
     "load_layers": "pyseq.layers",
     # Values of a variable that is made by its shape.
     "initializer": "pyseq.initializers",
+    # What calls and attributes in spellings of Keras 1 and 2 mean today.
+    "load_old_layers": "pyseq.compat.layers",
+    "modern_call": "pyseq.compat.arguments",
+    "old_attribute": "pyseq.compat.attributes",
+    "old_format": "pyseq.compat.files",
+    "set_old_attribute": "pyseq.compat.attributes",
     # `Model(inputs, outputs)`.
     "straight_model": "pyseq.sequential",
 }
@@ -75,6 +82,23 @@ def ask(question, *args, **kwargs):
     return answer(*args, **kwargs)
 
 
+def takes_old_spellings(function, key=None):
+    """Decorator: calls with arguments of Keras 1 and 2 mean today what they meant.
+
+    Args:
+        function: takes arguments of today only.
+        key: the name under which old arguments are listed; `__qualname__` by default.
+    """
+    key = key or function.__qualname__
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        args, kwargs = ask("modern_call", key, args, kwargs)
+        return function(*args, **kwargs)
+
+    return call
+
+
 @functools.cache
 def load_family(family=None):
     """Import what defines the built-in objects of a family; of all without a name."""
@@ -86,3 +110,4 @@ def load_family(family=None):
         importlib.import_module(_FAMILIES[family])
     if family == "layers":
         ask("load_layers")
+        ask("load_old_layers")

@@ -16,6 +16,7 @@ dtype_policy = None  # a `DTypePolicy`, or None: it follows `floatx`
 interactive_logging = True
 traceback_filtering = True
 fusion = os.environ.get("PYSEQ_FUSION", "1") != "0"  # whether ops are put together
+compat_notices = os.environ.get("PYSEQ_COMPAT_NOTICES", "1") != "0"  # of old spellings
 device = os.environ.get("PYSEQ_DEVICE") or "cpu"
 
 

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 
+from pyseq import hooks
 from pyseq.callbacks.base import Callback, say
 from pyseq.callbacks.monitor import MonitorCallback
 
@@ -81,7 +82,8 @@ class ModelCheckpoint(MonitorCallback):
         self._counter = BatchCounter(save_freq)
         self._epoch = 0
         endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
-        if not self.filepath.endswith(endings):
+        known = self.filepath.endswith(endings)
+        if not known and hooks.ask("old_format", self.filepath, save_weights_only) is None:
             raise ValueError(
                 f"ModelCheckpoint: expected a filepath ending in {' or '.join(endings)} with "
                 f"save_weights_only={save_weights_only}, got {self.filepath!r}"

@@ -8,10 +8,9 @@ _MODULES = {
     "attention": "AdditiveAttention Attention",
     "base": "Layer",
     "batch_normalization": "BatchNormalization",
-    "convolution": "Conv1D Conv2D Conv3D Convolution1D Convolution2D Convolution3D",
+    "convolution": "Conv1D Conv2D Conv3D Convolution1D",
     "convolution_depthwise": (
-        "DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D SeparableConvolution1D "
-        "SeparableConvolution2D"
+        "DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D SeparableConvolution1D"
     ),
     "convolution_transpose": (
         "Conv1DTranspose Conv2DTranspose Conv3DTranspose Convolution1DTranspose "

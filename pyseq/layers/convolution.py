@@ -347,4 +347,4 @@ class Conv3D(_Conv):
         )
 
 
-Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
+Convolution1D = Conv1D

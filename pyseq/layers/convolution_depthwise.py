@@ -345,4 +345,4 @@ class SeparableConv2D(_Separable):
         )
 
 
-SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
+SeparableConvolution1D = SeparableConv1D

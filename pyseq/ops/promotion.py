@@ -1,9 +1,8 @@
 """Arguments of functions as arrays, and the dtype that Keras gives what comes of them.
 
-Keras promotes as JAX does: Python's numbers do not widen an array's dtype, integers with floats give
-the float, and where a result is fractional, integers become `floatx()`
-(https://docs.jax.dev/en/latest/type_promotion.html). 16-bit floats are computed in float32 and
-rounded once.
+Keras promotes as JAX does (https://docs.jax.dev/en/latest/type_promotion.html): Python's numbers do
+not widen an array's dtype, integers with floats give the float, and where a result is fractional,
+integers become `floatx()`. 16-bit floats are computed in float32 and rounded once.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ def dtype_of(x):
         return "bool"
     if isinstance(x, (int, float)):
         return type(x)
-    return x.dtype.name if hasattr(x, "dtype") else convert_to_tensor(x).dtype.name
+    return dtypes.standardize_dtype(getattr(x, "dtype", None) or convert_to_tensor(x).dtype)
 
 
 def fractional(*given):
@@ -59,6 +58,12 @@ def fractional(*given):
 
 
 _FRACTIONAL = frozenset((*dtypes.FLOAT_DTYPES, "complex64", "complex128"))
+
+
+def own(dtype):
+    """The dtype itself, where what is computed of integers is whole; `floatx()` for bool."""
+    name = dtypes.result_type(dtype)
+    return settings.floatx if name == "bool" else name
 
 
 def counted(*given):
@@ -76,6 +81,30 @@ def summed(name):
         "uint8": "uint32",
         "uint16": "uint32",
     }.get(name, name)
+
+
+def checked_axes(where, axis, shape):
+    """`axis` (None for all, one or several) as positive axes of an array of `shape`.
+
+    Raises:
+        ValueError: one of them is not an axis, or is named twice.
+
+    >>> checked_axes("softmax", (-1, 0), (2, 3, 4))
+    (2, 0)
+    """
+    rank = len(shape)
+    if axis is None:
+        return tuple(range(rank))
+    given = axis if isinstance(axis, (list, tuple)) else (axis,)
+    whole = all(hasattr(a, "__index__") and not isinstance(a, bool) for a in given)
+    if not whole or any(not -rank <= a < rank for a in given):
+        raise ValueError(
+            f"{where}: expected axes in [{-rank}, {rank}) for shape {tuple(shape)}, got {axis!r}"
+        )
+    axes = tuple(a.__index__() % rank for a in given)
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"{where}: expected each axis once, got {axis!r}")
+    return axes
 
 
 def operation(rule=dtypes.result_type, result=None, tensors=1):

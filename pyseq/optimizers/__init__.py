@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyseq.optimizers import legacy, schedules
+from pyseq.optimizers import schedules
 from pyseq.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW
 from pyseq.optimizers.adaptive import Adadelta, Adafactor, Adagrad, Ftrl, RMSprop
 from pyseq.optimizers.loss_scale_optimizer import LossScaleOptimizer
@@ -33,7 +33,6 @@ __all__ = [
     "ScheduleFreeAdamW",
     "deserialize",
     "get",
-    "legacy",
     "schedules",
     "serialize",
 ]

@@ -7,11 +7,10 @@ training loop. `apply` does one step on arrays, with the same compiled update of
 from __future__ import annotations
 
 import re
-import warnings
 
 import numpy as np
 
-from pyseq import naming, revision, settings
+from pyseq import hooks, naming, revision, settings
 from pyseq.optimizers.state import State
 from pyseq.optimizers.steps import Steps
 from pyseq.registry.left_out import serialize_part
@@ -65,11 +64,6 @@ class Optimizer(State, Steps, revision.Noted):
         **kwargs,
     ):
         where = type(self).__name__
-        if kwargs.pop("decay", None) is not None:
-            warnings.warn(
-                f"{where}: the argument decay is ignored; pass a schedule as learning_rate",
-                stacklevel=3,
-            )
         if kwargs:
             raise ValueError(
                 f"{where}: expected the documented arguments, got {sorted(kwargs)}; remove them"
@@ -248,6 +242,13 @@ class Optimizer(State, Steps, revision.Noted):
                 config["learning_rate"], custom_objects
             )
         return construct(cls, config)
+
+    def __getattr__(self, name):
+        return hooks.ask("old_attribute", self, name)
+
+    def __setattr__(self, name, value):
+        if not hooks.ask("set_old_attribute", self, name, value):
+            super().__setattr__(name, value)
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}>"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyseq.preprocessing import image, sequence
+from pyseq.preprocessing import image, sequence, text
 from pyseq.utils.datasets import timeseries_dataset_from_array
 from pyseq.utils.directories import image_dataset_from_directory, text_dataset_from_directory
 
@@ -10,6 +10,7 @@ __all__ = [
     "image",
     "image_dataset_from_directory",
     "sequence",
+    "text",
     "text_dataset_from_directory",
     "timeseries_dataset_from_array",
 ]

@@ -26,6 +26,9 @@ _scope: contextvars.ContextVar[dict[str, object] | None] = contextvars.ContextVa
     "pyseq_custom_objects", default=None
 )
 
+# Families whose constructors had other arguments once.
+_CALLED_BY_SCRIPTS = ("constraints", "layers", "optimizers", "regularizers")
+
 
 def to_snake_case(name):
     """Convert a class name to the snake_case that Keras derives default names from.
@@ -58,6 +61,9 @@ def builtin(family, name=None, aliases=()):
     """
 
     def decorate(obj):
+        if family in _CALLED_BY_SCRIPTS and inspect.isclass(obj):
+            if obj.__init__ is not object.__init__:
+                obj.__init__ = hooks.takes_old_spellings(obj.__init__, obj.__name__)
         main = name if name is not None else obj.__name__
         _BUILTIN_NAMES[obj] = (_join(family), main)
         keys = [(_join(family), main)]
@@ -75,6 +81,16 @@ def builtin(family, name=None, aliases=()):
             _BUILTINS[(module, key)] = obj
             entries = _BUILTINS_BY_NAME.setdefault(key, [])
             entries[:] = [e for e in entries if e[0] != module] + [(module, obj)]
+        return obj
+
+    return decorate
+
+
+def same_as(original):
+    """Decorator: the function is saved under the name of a built-in, and taken for it."""
+
+    def decorate(obj):
+        _BUILTIN_NAMES[obj] = _BUILTIN_NAMES[original]
         return obj
 
     return decorate

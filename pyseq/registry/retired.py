@@ -98,7 +98,6 @@ _RENAMED = {
     "CuDNNLSTM": ("LSTM", {}),
     "SumOverBatchSizeMetricWrapper": ("MeanMetricWrapper", {}),
     "SyncBatchNormalization": ("BatchNormalization", {}),
-    "ThresholdedReLU": ("ReLU", {}),
 }
 
 # TensorFlow's own names of functions.
@@ -265,9 +264,9 @@ def _gru(config, where):
         config.setdefault("reset_after", False)
 
 
-def _relu(config, where):
-    if "theta" in config:
-        config["threshold"] = config.pop("theta")
+def _leaky_relu(config, where):
+    if "alpha" in config:
+        config["negative_slope"] = config.pop("alpha")
 
 
 def _lambda(config, where):
@@ -334,13 +333,13 @@ _TRANSLATIONS = {
     "InputLayer": _input_layer,
     "Lambda": _lambda,
     "Layer": _layer,
+    "LeakyReLU": _leaky_relu,
     "Loss": _loss,
     "LossFunctionWrapper": _wrapped_function,
     "MeanMetricWrapper": _wrapped_function,
     "Optimizer": _optimizer,
     "RMSprop": _decay,
     "RNN": _without_old_shape,
-    "ReLU": _relu,
     "SGD": _decay,
     "Sequential": _sequential,
 }

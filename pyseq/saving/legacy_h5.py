@@ -49,6 +49,16 @@ def save(model, path, include_optimizer=True):
     write_atomically(path, write)
 
 
+def save_weights(model, path):
+    """Write the weights alone, layer after layer."""
+
+    def write(file):
+        with import_h5py().File(file, "w") as h5:
+            _write_layers(h5, model)
+
+    write_atomically(path, write)
+
+
 def _training_config(described):
     config = dict(described["compile_config"])
     if "left_out" in described:

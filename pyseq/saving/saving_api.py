@@ -6,6 +6,7 @@ import io
 import os
 import sys
 
+from pyseq import hooks
 from pyseq.saving import h5_weights, keras_format, legacy_h5, sharded
 from pyseq.saving.archive import WEIGHTS, ModelArchive
 from pyseq.saving.atomic import write_atomically
@@ -23,6 +24,22 @@ def _local(filepath, where):
             f"{where}: expected a local path, got {path!r}; download or upload the file yourself"
         )
     return path
+
+
+def _kind(path):
+    """The format of a file: "keras", "h5" or None; from its first bytes if its name is no help."""
+    if path.endswith(".keras"):
+        return "keras"
+    if path.endswith(_LEGACY):
+        return "h5"
+    try:
+        with open(path, "rb") as file:
+            begin = file.read(8)
+    except OSError:  # whoever opens it next says what is wrong
+        return None
+    if begin.startswith(b"PK\x03\x04"):
+        return "keras"
+    return "h5" if begin == b"\x89HDF\r\n\x1a\n" else None
 
 
 def _may_write(path, overwrite):
@@ -63,7 +80,10 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
     if isinstance(filepath, io.IOBase):
         return keras_format.write_file(model, filepath)
     path = _local(filepath, "save_model")
+    kind = "h5" if path.endswith(_LEGACY) else "keras"
     if not path.endswith((".keras", *_LEGACY)) and zipped is not False:
+        kind = hooks.ask("old_format", path)
+    if kind is None:
         raise ValueError(
             f"save_model: expected a path ending in .keras (or .h5 for the older format), got "
             f"{path!r}"
@@ -77,7 +97,7 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
         return None
     if zipped is False:
         return keras_format.save_directory(model, path)
-    if path.endswith(_LEGACY):
+    if kind == "h5":
         return legacy_h5.save(model, path, include_optimizer)
     return keras_format.save(model, path)
 
@@ -105,9 +125,10 @@ def load_model(
     if isinstance(filepath, io.IOBase):
         return keras_format.load(filepath, "load_model", custom_objects, compile, finite)
     path = _local(filepath, "load_model")
-    if path.endswith(".keras") or os.path.isdir(path):
+    kind = _kind(path)
+    if kind == "keras" or os.path.isdir(path):
         return keras_format.load(path, path, custom_objects, compile, finite)
-    if path.endswith(_LEGACY):
+    if kind == "h5":
         return legacy_h5.load(path, custom_objects, compile, finite)
     raise ValueError(
         f"load_model: expected a .keras or .h5 file, got {path!r}; a TensorFlow SavedModel has to "
@@ -133,7 +154,8 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None):
     ending = ".weights.h5" if max_shard_size is None else ".weights.json"
     if max_shard_size is not None and path.endswith(".weights.h5"):
         path = path.removesuffix(".h5") + ".json"
-    if not path.endswith(ending):
+    old = max_shard_size is None and not path.endswith(ending)
+    if not path.endswith(ending) and not (old and hooks.ask("old_format", path, weights=True)):
         raise ValueError(
             f"{model.name}.save_weights: expected a path ending in {ending}, got {path!r}"
         )
@@ -141,6 +163,8 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None):
         return
     if max_shard_size is not None:
         sharded.save(model, path, max_shard_size)
+    elif old:
+        legacy_h5.save_weights(model, path)
     else:
         write_atomically(path, lambda file: h5_weights.write(model, file))
 
@@ -170,10 +194,11 @@ def load_weights(model, filepath, skip_mismatch=False, *, allow_non_finite=False
             "Input(shape) first or call it once"
         )
     finite = not allow_non_finite
-    is_legacy = path.endswith(_LEGACY) and not path.endswith(".weights.h5")
+    kind = None if path.endswith((".weights.h5", ".weights.json")) else _kind(path)
+    is_legacy = kind == "h5"
     if by_name is not None and not is_legacy:
         raise ValueError(f"load_weights: expected by_name only with older .h5 files, got {path!r}")
-    if path.endswith(".keras"):
+    if kind == "keras":
         with ModelArchive(path, path) as archive:
             source = io.BytesIO(archive.read(WEIGHTS))
         _load_h5(model, source, f"{path}/{WEIGHTS}", skip_mismatch, finite)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 
-from pyseq import metrics, optimizers
+from pyseq import hooks, metrics, optimizers
 from pyseq.registry import serialization
 from pyseq.registry.left_out import leaving_out, serialize_part
 from pyseq.training.compile_metrics import CompiledLoss, CompiledMetrics, metric_value
@@ -14,6 +14,7 @@ from pyseq.training.compile_metrics import CompiledLoss, CompiledMetrics, metric
 class Compilation:
     """The part of `Model` that knows what it is trained for."""
 
+    @hooks.takes_old_spellings
     def compile(
         self,
         optimizer="rmsprop",

@@ -179,16 +179,23 @@ class StreamData:
         self.where = where
         self.shuffle = shuffle
         self.class_weight = class_weight
-        self.once = hasattr(source, "__next__")
         is_dataset = (
             hasattr(source, "__getitem__") and hasattr(source, "__len__")
         ) or hasattr(source, "num_batches")
-        # Whether batches are asked for by their number.
-        self.indexed = not self.once and is_dataset and (
-            not hasattr(source, "__iter__") or hasattr(source, "on_epoch_end")
+        # Whether batches are asked for by their number, even where `next` gives them too.
+        self.indexed = is_dataset and (
+            not (hasattr(source, "__iter__") or hasattr(source, "__next__"))
+            or hasattr(source, "on_epoch_end")
         )
+        self.once = hasattr(source, "__next__") and not self.indexed
         self.batches = self._count()
         self.restart()
+
+    @property
+    def endless(self):
+        """Whether the source says that it has no end."""
+        ask = None if self.once else getattr(self.source, "cardinality", None)
+        return callable(ask) and int(ask()) == -1
 
     def _count(self):
         if self.once:
@@ -244,7 +251,8 @@ class StreamData:
         try:
             yield from self._checked(iterator)
         finally:
-            if self.indexed:  # a generator of the user goes on
+            # A generator of the user goes on; what was opened here may have threads.
+            if not self.once and hasattr(iterator, "close"):
                 iterator.close()
 
     def _checked(self, iterator):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyseq import settings
+from pyseq import hooks, settings
 from pyseq.callbacks import CallbackList
 from pyseq.training import inputs, loop
 from pyseq.training.data import is_array
@@ -11,6 +11,7 @@ from pyseq.training.data import is_array
 class Fitting:
     """The part of `Model` that trains and measures epoch after epoch."""
 
+    @hooks.takes_old_spellings
     def fit(
         self,
         x=None,
@@ -83,7 +84,7 @@ class Fitting:
         per_batch = callback_list.needs_batches("train")
         logs = {}
         self._initial_epoch = None
-        self._progress.source = source
+        self._progress.source, self._progress.validation = source, validation_data
         callback_list.on_train_begin()
         initial_epoch = self._initial_epoch or initial_epoch
         try:
@@ -107,7 +108,7 @@ class Fitting:
             self.stop_training = True
             raise
         finally:
-            self._progress.source = None
+            self._progress.source = self._progress.validation = None
             source.close()
             if validation is not None:
                 validation.close()
@@ -141,6 +142,7 @@ class Fitting:
         callback_list.on_test_end(logs)
         return totals.results()
 
+    @hooks.takes_old_spellings
     def evaluate(
         self,
         x=None,

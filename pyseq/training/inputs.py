@@ -54,6 +54,12 @@ def open_data(model, x, y, sample_weight, batch_size, shuffle, steps, where, cla
                 f"{where}: expected an array, a generator or a dataset, got {type(x).__name__}"
             )
         stream = StreamData(x, model._rows, shuffle, where, class_weight)
+        if steps is None and settings.max_steps_per_epoch is None and stream.endless:
+            argument = "steps_per_epoch" if where == "fit" else "steps"
+            raise ValueError(
+                f"{where}: expected {argument} with a dataset that has no end, got None; pass "
+                f"{argument}, or use take(count) on the dataset"
+            )
         return loop.StreamEpochs(stream, _limited(steps, stream.batches))
     data = rows_of(model, x, y, sample_weight, batch_size, shuffle, steps, where, class_weight)
     data.x = model._enter(data.x, late=True)

@@ -19,17 +19,18 @@ class Progress:
 
     Attributes:
         source: where the batches of the running `fit` come from; None outside of it.
+        validation: what it validates on, as it was given.
         op_seeds: `{program: seeds of its random ops}`.
         given_seeds: the same of an interrupted training, for programs that are still to be lowered.
     """
 
     def __init__(self):
-        self.source = None
+        self.source = self.validation = None
         self.op_seeds = {}
         self.given_seeds = {}
 
     def __getstate__(self):
-        return {**self.__dict__, "source": None}
+        return {**self.__dict__, "source": None, "validation": None}
 
     @contextlib.contextmanager
     def seeds_of(self, key):

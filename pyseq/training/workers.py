@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import collections
-import itertools
 import pickle
-import queue
 import random
 import signal
-import threading
 import traceback
 import warnings
-from concurrent.futures import Future
 
 import numpy as np
 
-from pyseq import _core
+from pyseq import _core, ahead
 
 
 def ordered(dataset, indices):
@@ -30,67 +25,18 @@ def ordered(dataset, indices):
     workers = getattr(dataset, "workers", 1)
     processes = getattr(dataset, "use_multiprocessing", False)
     if workers > 1 or (workers == 1 and processes):
-        ahead = max(1, int(getattr(dataset, "max_queue_size", 10)))
-        return _ahead(dataset, iter(indices), min(workers, ahead), processes, ahead)
+        limit = max(1, int(getattr(dataset, "max_queue_size", 10)))
+        count = min(workers, limit)
+        if processes:
+            return _in_processes(dataset, indices, count, limit)
+        makers = [ahead.Caller(dataset.__getitem__)] * count
+        return ahead.results(makers, indices, limit)
     return (dataset[index] for index in indices)
 
 
-def _ahead(dataset, indices, workers, processes, ahead):
-    makers = _processes(dataset, workers) if processes else [_Here(dataset)] * workers
-    orders = queue.SimpleQueue()
-    waiting = collections.deque()
-
-    def order(count):
-        for index in itertools.islice(indices, count):
-            waiting.append(Future())
-            orders.put((index, waiting[-1]))
-
-    try:
-        for maker in makers:
-            # A batch that never comes must not keep the program from ending.
-            threading.Thread(target=_work, args=(maker, orders), daemon=True).start()
-        order(ahead)
-        while waiting:
-            batch = waiting.popleft().result()
-            order(1)
-            yield batch
-    finally:
-        for future in waiting:
-            future.cancel()
-        for _ in makers:
-            orders.put(None)
-        for maker in makers:
-            maker.stop()
-
-
-def _work(maker, orders):
-    while (order := orders.get()) is not None:
-        index, future = order
-        if not future.set_running_or_notify_cancel():
-            continue
-        try:
-            batch = maker.make(index)
-        except BaseException as error:
-            future.set_exception(error)
-        else:
-            future.set_result(batch)
-    maker.close()
-
-
-class _Here:
-    """Makes batches in the thread that asks."""
-
-    def __init__(self, dataset):
-        self.dataset = dataset
-
-    def make(self, index):
-        return self.dataset[index]
-
-    def stop(self):
-        """The thread ends by itself."""
-
-    def close(self):
-        """Nothing is held."""
+def _in_processes(dataset, indices, count, limit):
+    # Here, so that processes begin with the first batch that is asked for.
+    yield from ahead.results(_processes(dataset, count), indices, limit)
 
 
 class _Process:

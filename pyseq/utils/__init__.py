@@ -27,11 +27,11 @@ _MODULES = {
         "PyDataset",
         "Sequence",
         "pack_x_y_sample_weight",
-        "split_dataset",
         "timeseries_dataset_from_array",
         "unpack_x_y_sample_weight",
     ),
     "pyseq.utils.directories": (
+        "audio_dataset_from_directory",
         "image_dataset_from_directory",
         "text_dataset_from_directory",
     ),
@@ -40,6 +40,7 @@ _MODULES = {
     "pyseq.utils.images": ("array_to_img", "img_to_array", "load_img", "save_img"),
     "pyseq.callbacks.progbar": ("Progbar",),
     "pyseq.utils.seed": ("set_random_seed",),
+    "pyseq.utils.splitting": ("split_dataset",),
     "pyseq.utils.session": ("clear_session", "version"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

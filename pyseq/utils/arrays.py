@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from pyseq import hooks
 
-def to_categorical(x, num_classes=None):
-    """Return one-hot rows of integer classes, as float64.
+
+@hooks.takes_old_spellings
+def to_categorical(x, num_classes=None, *, dtype="float64"):
+    """Return one-hot rows of integer classes.
 
     Args:
         x: integers in [0, num_classes), of any shape; a last axis of size 1 is dropped.
         num_classes: number of classes; the largest value of x plus 1 when None.
+        dtype: of the result.
 
     Returns:
         An array with an axis of `num_classes` added at the end.
@@ -32,7 +36,7 @@ def to_categorical(x, num_classes=None):
             f"to_categorical: expected classes in [0, {num_classes}), got {x.min()} to {x.max()}; "
             f"number the classes from 0, or raise num_classes"
         )
-    encoded = np.zeros((x.size, num_classes))
+    encoded = np.zeros((x.size, num_classes), dtype)
     encoded[np.arange(x.size), x] = 1
     return encoded.reshape(*shape, num_classes)
 

@@ -1,12 +1,12 @@
-"""Batches by index (`PyDataset`), windows over time series, and splitting of arrays."""
+"""Batches by index (`PyDataset`), windows over time series, and packing of batches."""
 
 from __future__ import annotations
 
 import itertools
-import math
-import random as python_random
 
 import numpy as np
+
+from pyseq.utils.pipeline import Dataset
 
 
 class PyDataset:
@@ -85,69 +85,6 @@ class PyDataset:
 Sequence = PyDataset
 
 
-class ShuffledDataset(PyDataset):
-    """Batches in an order that is shuffled anew after every epoch.
-
-    Args:
-        order: array of row numbers, which is changed in place.
-        rng: NumPy generator, or None for one order.
-    """
-
-    def __init__(self, order, rng):
-        super().__init__()
-        self._order = order
-        self._rng = rng
-        self._first = None if rng is None else (order.copy(), rng.get_state())
-        self._epochs = 0
-
-    def on_epoch_end(self):
-        """Shuffle anew where the data set is shuffled."""
-        if self._rng is not None:
-            self._rng.shuffle(self._order)
-            self._epochs += 1
-
-    def get_state(self):
-        """Return the number of epochs that it was shuffled after."""
-        return self._epochs
-
-    def set_state(self, state):
-        """Go to the order after so many epochs."""
-        if self._rng is None:
-            return
-        self._order[:], position = self._first
-        self._rng.set_state(position)
-        self._epochs = 0
-        for _ in range(state):
-            self.on_epoch_end()
-
-
-class TimeseriesDataset(ShuffledDataset):
-    """Windows over rows of an array; see `timeseries_dataset_from_array`."""
-
-    def __init__(self, data, targets, starts, offsets, batch_size, rng):
-        super().__init__(starts, rng)
-        self._data = data
-        self._targets = targets
-        self._offsets = offsets
-        self._batch_size = batch_size
-
-    def __len__(self):
-        if self._batch_size is None:
-            return len(self._order)
-        return math.ceil(len(self._order) / self._batch_size)
-
-    def __getitem__(self, index):
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"TimeseriesDataset: expected a batch below {len(self)}, got {index}")
-        index %= len(self)
-        if self._batch_size is None:
-            start = self._order[index]
-        else:
-            start = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        x = self._data[start[..., None] + self._offsets]
-        return x if self._targets is None else (x, self._targets[start])
-
-
 def timeseries_dataset_from_array(
     data,
     targets,
@@ -180,12 +117,12 @@ def timeseries_dataset_from_array(
         format: accepted for compatibility.
 
     Returns:
-        A `PyDataset` of `(x, y)`, or of x without targets; x is
+        A `Dataset` of `(x, y)`, or of x without targets; x is
         `(batch_size, sequence_length, ...)`.
 
     >>> windows = timeseries_dataset_from_array(np.arange(5), None, sequence_length=3)
-    >>> windows[0].tolist()
-    [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    >>> [x.tolist() for x in windows]
+    [[[0, 1, 2], [1, 2, 3], [2, 3, 4]]]
     """
     where = "timeseries_dataset_from_array"
     data = np.asarray(data)
@@ -214,97 +151,19 @@ def timeseries_dataset_from_array(
         # A start in the middle leaves fewer targets than len(targets) suggests.
         count = min(count, len(targets))
     starts = np.arange(0, max(count, 0), sequence_stride)
-    rng = None
+    starts = Dataset.from_tensor_slices(starts)
     if shuffle:
-        rng = np.random.RandomState(np.random.randint(1e6) if seed is None else seed)
-        rng.shuffle(starts)
-    offsets = np.arange(sequence_length) * sampling_rate
-    return TimeseriesDataset(data[first:last], targets, starts, offsets, batch_size, rng)
+        seed = np.random.randint(10**6) if seed is None else seed
+        starts = starts.shuffle(max(len(starts), 1), seed)
+    # Windows of a batch are taken out of the data at once.
+    starts = starts if batch_size is None else starts.batch(batch_size)
+    data, offsets = data[first:last], np.arange(sequence_length) * sampling_rate
 
+    def window(start):
+        x = data[start[..., None] + offsets]
+        return x if targets is None else (x, targets[start])
 
-def _split_sizes(left, right, total):
-    if left is None and right is None:
-        raise ValueError("split_dataset: expected left_size or right_size, got neither")
-    sizes = []
-    for argument, size in (("left_size", left), ("right_size", right)):
-        if size is None:
-            sizes.append(None)
-            continue
-        if isinstance(size, bool) or not isinstance(size, (int, float)):
-            raise TypeError(
-                f"split_dataset({argument}): expected an int, a float or None, got {size!r}"
-            )
-        limit = total if isinstance(size, int) else 1
-        if not 0 < size < limit:
-            raise ValueError(
-                f"split_dataset({argument}): expected a number of rows in (0, {total}) or a share "
-                f"in (0, 1), got {size!r}"
-            )
-        sizes.append(size if isinstance(size, int) else round(size * total))
-    left, right = sizes
-    left = total - right if left is None else left
-    right = total - left if right is None else right
-    if left + right > total or not left or not right:
-        raise ValueError(
-            f"split_dataset: expected two parts of the {total} rows with at least one row each, "
-            f"got {left} and {right}"
-        )
-    return left, right
-
-
-def split_dataset(
-    dataset, left_size=None, right_size=None, shuffle=False, seed=None, preferred_backend=None
-):
-    """Split arrays by rows into the first and the last ones.
-
-    Args:
-        dataset: an array, or a list, tuple or dict of arrays with the same number of rows.
-        left_size, right_size: rows (int) or share of the rows (float in (0, 1)) of the two parts;
-            the rest when one is None.
-        shuffle: shuffle the rows first.
-        seed: of the shuffling.
-        preferred_backend: accepted for compatibility.
-
-    Returns:
-        Two data sets of the kind of `dataset`.
-
-    >>> left, right = split_dataset(np.arange(10), left_size=0.8)
-    >>> right.tolist()
-    [8, 9]
-    """
-    if isinstance(dataset, dict):
-        arrays = {key: np.asarray(value) for key, value in dataset.items()}
-    elif isinstance(dataset, (list, tuple)):
-        arrays = dict(enumerate(map(np.asarray, dataset)))
-    elif hasattr(dataset, "__array__"):
-        arrays = {0: np.asarray(dataset)}
-    else:
-        raise TypeError(
-            f"split_dataset: expected an array, or a list, tuple or dict of arrays, got "
-            f"{type(dataset).__name__}"
-        )
-    lengths = {len(array) for array in arrays.values()}
-    if len(lengths) != 1 or not min(lengths):
-        raise ValueError(
-            f"split_dataset: expected arrays with one same number of rows, got {sorted(lengths)}"
-        )
-    total = lengths.pop()
-    left, right = _split_sizes(left_size, right_size, total)
-    order = list(range(total))
-    if shuffle:
-        python_random.Random(python_random.randint(0, 10**6) if seed is None else seed).shuffle(
-            order
-        )
-
-    def part(rows):
-        chosen = {key: array[rows] for key, array in arrays.items()}
-        if isinstance(dataset, dict):
-            return chosen
-        if isinstance(dataset, (list, tuple)):
-            return type(dataset)(chosen.values())
-        return chosen[0]
-
-    return part(order[:left]), part(order[-right:])
+    return starts.map(window)
 
 
 def pack_x_y_sample_weight(x, y=None, sample_weight=None):

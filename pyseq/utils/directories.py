@@ -1,52 +1,20 @@
-"""Data sets of image and text files, one folder per class."""
+"""Data sets of image, text and audio files, one folder per class."""
 
 from __future__ import annotations
 
-import math
 import os
 
 import numpy as np
 
 from pyseq import settings
-from pyseq.utils import images
+from pyseq.utils import audio, images
 from pyseq.utils.arrays import to_categorical
-from pyseq.utils.datasets import ShuffledDataset
+from pyseq.utils.pipeline import Dataset
 
+_THREADS = min(4, os.cpu_count() or 1)
 _IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 _LABEL_MODES = ("int", "categorical", "binary", None)
 _SUBSETS = ("training", "validation", "both", None)
-
-
-class FileDataset(ShuffledDataset):
-    """Batches of files, read when they are asked for.
-
-    Attributes:
-        file_paths: the files in order.
-        class_names: names of the classes, or None.
-    """
-
-    def __init__(self, file_paths, labels, class_names, read, batch_size, rng):
-        super().__init__(np.arange(len(file_paths)), rng)
-        self.file_paths = file_paths
-        self.class_names = class_names
-        self._labels = labels
-        self._read = read
-        self._batch_size = batch_size
-
-    def __len__(self):
-        return math.ceil(len(self.file_paths) / (self._batch_size or 1))
-
-    def __getitem__(self, index):
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"FileDataset: expected a batch below {len(self)}, got {index}")
-        index %= len(self)
-        size = self._batch_size or 1
-        rows = self._order[index * size : (index + 1) * size]
-        x = np.stack([self._read(self.file_paths[row]) for row in rows])
-        y = None if self._labels is None else self._labels[rows]
-        if self._batch_size is None:
-            x, y = x[0], None if y is None else y[0]
-        return x if y is None else (x, y)
 
 
 def image_dataset_from_directory(
@@ -71,6 +39,9 @@ def image_dataset_from_directory(
     smart_resize=False,
 ):
     """Return batches of images (bmp, gif, jpeg, png), float32 in [0, 255], and their classes.
+
+    The result is a `pyseq.utils.pipeline.Dataset`, whose files are read while it is iterated over,
+    with `class_names` and `file_paths`; `subset="both"` gives a list of two.
 
     Images of 16 bits come in 8, the upper ones; what a file says about rotation is left alone.
 
@@ -193,6 +164,77 @@ def text_dataset_from_directory(
     )
 
 
+def audio_dataset_from_directory(
+    directory,
+    labels="inferred",
+    label_mode="int",
+    class_names=None,
+    batch_size=32,
+    sampling_rate=None,
+    output_sequence_length=None,
+    ragged=False,
+    shuffle=True,
+    seed=None,
+    validation_split=None,
+    subset=None,
+    follow_links=False,
+    verbose=True,
+):
+    """Return batches of sounds (`.wav`, PCM), float32 `(N, samples, channels)`, and their classes.
+
+    Args:
+        sampling_rate: samples a second that each file is brought to; that of the file when None.
+        output_sequence_length: samples after that; longer sounds are cut off, shorter ones end in
+            zeros. When None, those of a batch are filled up to the longest one.
+        ragged: not accepted: the sounds of a batch have one length.
+
+    The other arguments are those of `image_dataset_from_directory`.
+
+    Raises:
+        ValueError: an argument is wrong; while it is read, a file is no PCM.
+    """
+    where = "audio_dataset_from_directory"
+    if ragged:
+        raise ValueError(
+            f"{where}(ragged): expected False, since the sounds of a batch have one length, got "
+            f"{ragged!r}; leave it out, or take batch_size=None"
+        )
+    for argument, value in (
+        ("sampling_rate", sampling_rate),
+        ("output_sequence_length", output_sequence_length),
+    ):
+        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        if value is not None and not (whole and value > 0):
+            raise ValueError(f"{where}({argument}): expected an integer above 0, got {value!r}")
+
+    def read(path):
+        x, rate = audio.read_wav(path, where)
+        if sampling_rate is not None:
+            x = audio.resample(x, rate, int(sampling_rate))
+        if output_sequence_length is not None:
+            x = x[:output_sequence_length]
+            x = np.pad(x, ((0, output_sequence_length - len(x)), (0, 0)))
+        return x
+
+    return _dataset(
+        where,
+        directory,
+        (".wav",),
+        read,
+        labels=labels,
+        label_mode=label_mode,
+        class_names=class_names,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        validation_split=validation_split,
+        subset=subset,
+        follow_links=follow_links,
+        verbose=verbose,
+        pads=output_sequence_length is None,
+    )
+
+
 def _check_arguments(where, labels, label_mode, class_names, validation_split, subset, format):
     if labels is not None and labels != "inferred":
         if not isinstance(labels, (list, tuple)):
@@ -233,8 +275,9 @@ def _dataset(
     validation_split,
     subset,
     follow_links,
-    format,
     verbose,
+    format="tf",
+    pads=False,
 ):
     _check_arguments(where, labels, label_mode, class_names, validation_split, subset, format)
     if validation_split and shuffle and seed is None:
@@ -267,9 +310,11 @@ def _dataset(
             raise ValueError(
                 f"{where}: expected {what}files that end in {endings} in {directory}, got none"
             )
-        rng = np.random.RandomState(seed) if shuffles else None
         chosen = None if encoded is None else encoded[begin:end]
-        return FileDataset(paths[begin:end], chosen, class_names, read, batch_size, rng)
+        drawn = seed if shuffles else None
+        made = _files_of(paths[begin:end], chosen, read, batch_size, drawn, pads)
+        made.class_names, made.file_paths = class_names, paths[begin:end]
+        return made
 
     if not validation_split:
         return part(0, len(paths), shuffle, "")
@@ -282,6 +327,22 @@ def _dataset(
     if subset == "both":
         return [part(*parts["training"]), part(*parts["validation"])]
     return part(*parts[subset])
+
+
+def _files_of(paths, labels, read, batch_size, seed, pads):
+    """The data set of files and their labels, shuffled where there is a seed."""
+    paths = np.asarray(paths, object)
+    data = Dataset.from_tensor_slices(paths if labels is None else (paths, labels))
+    if seed is not None:
+        data = data.shuffle(len(paths), seed)
+
+    def read_labeled(path, label):
+        return read(path), label
+
+    data = data.map(read if labels is None else read_labeled, num_parallel_calls=_THREADS)
+    if batch_size is not None:
+        data = data.padded_batch(batch_size) if pads else data.batch(batch_size)
+    return data.prefetch(1)
 
 
 def _index(where, directory, endings, labels, class_names, follow_links):

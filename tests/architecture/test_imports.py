@@ -16,7 +16,7 @@ PACKAGE = Path(pyseq.__file__).parent
 # Rooms by level. A module belongs to the longest name that it begins with.
 LEVELS = [
     # Plain data and functions that know nothing of the package.
-    "_core _version dtypes hooks lazy naming revision settings signatures spatial windows",
+    "_core _version ahead dtypes hooks lazy naming revision settings signatures spatial windows",
     # Names and configs of objects, variables, random numbers, what stands for a symbolic tensor.
     "arithmetic dtype_policies random registry special symbolic variable",
     # What is chosen by name.
@@ -24,10 +24,11 @@ LEVELS = [
     "layers",
     # Layers to programs; models to files.
     "fusion lowering saving tracing",
-    "callbacks datasets sequential summary training utils.arrays utils.datasets utils.directories "
-    "utils.files utils.graphs utils.images utils.seed utils.session",
+    "callbacks datasets sequential summary training utils.arrays utils.audio utils.datasets utils.directories "
+    "utils.elements utils.files utils.graphs utils.images utils.joining utils.pipeline utils.seed "
+    "utils.session utils.sources utils.splitting utils.steps",
     # Faces, which nothing inside imports.
-    "__init__ backend config legacy_backend mixed_precision models preprocessing utils wrappers",
+    "__init__ backend compat config legacy_backend mixed_precision models preprocessing utils wrappers",
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms.split()}
 
@@ -40,6 +41,7 @@ LATE = {
     ("dtypes", "ml_dtypes"): "bfloat16 only",
     ("datasets._cache", "urllib.error"): "the network",
     ("datasets._cache", "urllib.request"): "the network",
+    ("preprocessing.affine", "scipy"): "splines of higher order",
     ("saving.h5_reader", "h5py"): "HDF5 files only",
     ("summary", "rich.box"): "tables on a terminal",
     ("summary", "rich.console"): "tables on a terminal",

@@ -222,9 +222,9 @@ def test_smaller_batches_than_the_first():
 
 
 def test_aliases():
-    assert layers.Convolution2D is layers.Conv2D
+    assert layers.Convolution1D is layers.Conv1D
     assert layers.Convolution1DTranspose is layers.Conv1DTranspose
-    assert layers.SeparableConvolution2D is layers.SeparableConv2D
+    assert layers.SeparableConvolution1D is layers.SeparableConv1D
 
 
 def test_training_reaches_a_known_kernel():

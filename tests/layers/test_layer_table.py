@@ -28,6 +28,8 @@ def state_of(name, cases):
         return "within a layer of one's own; refused in a Sequential with an explanation"
     if issubclass(cls, (merging._Refused, merging._OtherBackend)):
         return "refused with an explanation: it needs several inputs or another framework"
+    if cls.__module__ == "pyseq.compat.layers":
+        return f"an old name of {cls.__mro__[1].__name__}, which takes the positions of Keras 1 too"
     if not cases:
         return "yes, with tests of its own"
     return f"yes, {cases} cases" if cases != 1 else "yes, 1 case"

@@ -455,13 +455,6 @@ def test_errors(make, message):
         make()
 
 
-def test_ignored_and_legacy_arguments():
-    with pytest.warns(UserWarning, match="decay is ignored"):
-        optimizers.SGD(decay=0.1)
-    with pytest.raises(ImportError, match=r"pyseq\.optimizers\.Adam"):
-        optimizers.legacy.Adam()
-
-
 @pytest.mark.parametrize("name, kwargs", CASES)
 def test_float64_variables(name, kwargs):
     """The same update in double precision follows the float32 one."""

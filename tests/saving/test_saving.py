@@ -546,7 +546,7 @@ def test_paths_that_are_refused(rng, tmp_path):
     with pytest.raises(ValueError, match="name of a directory with zipped=False"):
         model.save("m.keras", zipped=False)
     with pytest.raises(ValueError, match=r"ending in \.weights\.h5"):
-        model.save_weights("m.h5")
+        model.save_weights("m.npz")
     with pytest.raises(ValueError, match=r"expected a \.weights\.h5, \.weights\.json"):
         model.load_weights("m.npz")
     with pytest.raises(ValueError, match=r"load_model: expected a \.keras or \.h5 file"):

@@ -76,7 +76,7 @@ def read_dataset(folder, data, color_mode):
     batches = utils.image_dataset_from_directory(
         folder, image_size=(6, 5), color_mode=color_mode, verbose=False
     )
-    return batches[0][0][0]
+    return batches.get_single_element()[0][0]
 
 
 @pytest.mark.parametrize("color_mode", MODES)

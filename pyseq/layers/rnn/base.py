@@ -215,7 +215,7 @@ class CellLayer(RNN):
         # Only reached where normal lookup fails.
         if not name.startswith("_") and name in type(self)._cell_attributes:
             return getattr(self.cell, name)
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return super().__getattr__(name)
 
     def get_config(self):
         config = self._sequence_config()

@@ -1,0 +1,181 @@
+"""Attributes and methods of Keras 1 and 2 that models, layers and optimizers answer to."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyseq import hooks
+from pyseq.compat import generators
+from pyseq.compat.notices import tell
+from pyseq.layers.base import Layer
+from pyseq.optimizers import Optimizer
+from pyseq.schedules import InverseTimeDecay
+from pyseq.training.model import Model
+
+
+@hooks.answers("old_attribute")
+def old_attribute(obj, name):
+    """What the attribute `name` of `obj` is, where only Keras 1 or 2 knew it.
+
+    Raises:
+        AttributeError: `obj` never had such an attribute; the message is Python's own.
+    """
+    if not name.startswith("_") and not hasattr(type(obj), name):
+        for cls, table in _TABLE:
+            if isinstance(obj, cls) and name in table:
+                return table[name](obj)
+    # Raises what Python would, or a property's own error.
+    return object.__getattribute__(obj, name)
+
+
+@hooks.answers("set_old_attribute")
+def set_old_attribute(obj, name, value):
+    """Set an attribute that has another name today; return whether it has."""
+    if name != "lr":
+        return False
+    tell(".lr", ".learning_rate")
+    _set_rate(obj, value)
+    return True
+
+
+def _method(function, new):
+    """An attribute whose value is `function` with the object as its first argument."""
+
+    def get(obj):
+        tell(f".{function.__name__}()", new)
+        return function.__get__(obj)
+
+    return get
+
+
+def _renamed(old, new):
+    def get(obj):
+        value = object.__getattribute__(obj, new)
+        tell(f".{old}", f".{new}")
+        return value
+
+    return get
+
+
+# --- layers
+
+
+def _shape(what):
+    def get(layer):
+        tensor = object.__getattribute__(layer, what)
+        return [t.shape for t in tensor] if isinstance(tensor, list) else tensor.shape
+
+    return get
+
+
+def _at(what, of_shape=False):
+    def get(layer):
+        def at(node_index=0):
+            """The tensor (or its shape) of the call number `node_index`, which is 0 here."""
+            if node_index != 0:
+                raise ValueError(
+                    f"{layer.name}: expected node_index 0, got {node_index!r}; a layer of a "
+                    "Sequential is called once"
+                )
+            return _shape(what)(layer) if of_shape else getattr(layer, what)
+
+        return at
+
+    return get
+
+
+# --- models
+
+
+def predict_classes(self, x, batch_size=None, verbose=0, steps=None):
+    """The class of each row: the largest output, or whether a single output is above 0.5."""
+    y = self.predict(x, batch_size=batch_size, verbose=verbose, steps=steps)
+    return y.argmax(axis=-1) if y.shape[-1] > 1 else (y > 0.5).astype("int32")
+
+
+def predict_proba(self, x, batch_size=None, verbose=0, steps=None):
+    """The outputs, which are probabilities where the last layer makes such."""
+    return self.predict(x, batch_size=batch_size, verbose=verbose, steps=steps)
+
+
+def _validation_data(model):
+    """While `fit` runs: [x, y, sample weights] that it validates on, else None."""
+    data = model._progress.validation
+    if not isinstance(data, (list, tuple)) or len(data) not in (2, 3):
+        return data
+    weights = data[2] if len(data) == 3 and data[2] is not None else np.ones(len(data[0]))
+    return [data[0], data[1], weights]
+
+
+# --- optimizers
+
+
+class Rate(float):
+    """A learning rate before decay, which `K.set_value` may set."""
+
+    def __new__(cls, optimizer, value):
+        rate = super().__new__(cls, value)
+        rate._optimizer = optimizer
+        return rate
+
+    def assign(self, value):
+        """Begin from another learning rate."""
+        _set_rate(self._optimizer, value)
+
+
+def _decays(optimizer):
+    rate = optimizer._learning_rate
+    return isinstance(rate, InverseTimeDecay) and rate.decay_steps == 1 and not rate.staircase
+
+
+def _get_rate(optimizer):
+    tell(".lr", ".learning_rate")
+    if _decays(optimizer):
+        return Rate(optimizer, optimizer._learning_rate.initial_learning_rate)
+    return optimizer.learning_rate
+
+
+def _set_rate(optimizer, value):
+    if _decays(optimizer) and not callable(value):
+        decay = optimizer._learning_rate.decay_rate
+        value = InverseTimeDecay(float(value), 1, decay)
+    optimizer.learning_rate = value
+
+
+def _decay(optimizer):
+    return optimizer._learning_rate.decay_rate if _decays(optimizer) else 0.0
+
+
+_TABLE = (
+    (
+        Model,
+        {
+            "evaluate_generator": _method(generators.evaluate_generator, "evaluate"),
+            "fit_generator": _method(generators.fit_generator, "fit"),
+            "model": lambda model: model,
+            "predict_classes": _method(predict_classes, "predict(x).argmax(axis=-1)"),
+            "predict_generator": _method(generators.predict_generator, "predict"),
+            "predict_proba": _method(predict_proba, "predict"),
+            "validation_data": _validation_data,
+        },
+    ),
+    (
+        Layer,
+        {
+            "W": _renamed("W", "kernel"),
+            "U": _renamed("U", "recurrent_kernel"),
+            "b": _renamed("b", "bias"),
+            "get_input_at": _at("input"),
+            "get_input_shape_at": _at("input", True),
+            "get_output_at": _at("output"),
+            "get_output_shape_at": _at("output", True),
+            "inner_activation": _renamed("inner_activation", "recurrent_activation"),
+            "input_shape": _shape("input"),
+            "nb_filter": _renamed("nb_filter", "filters"),
+            "output_dim": _renamed("output_dim", "units"),
+            "output_shape": _shape("output"),
+            "p": _renamed("p", "rate"),
+        },
+    ),
+    (Optimizer, {"decay": _decay, "lr": _get_rate}),
+)
