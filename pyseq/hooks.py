@@ -32,6 +32,7 @@ _ANSWERED_BY = {
     "trace_steps": "pyseq.tracing",
     "unary": "pyseq.tracing",
     "uniform": "pyseq.tracing",
+    "window_op": "pyseq.tracing",
     # A layer called with arrays: its program, kept from call to call.
     "run_call": "pyseq.lowering",
     "run_layer": "pyseq.lowering",

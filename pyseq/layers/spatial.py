@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pyseq.layers.base import Layer
 from pyseq.layers.core import positive_int
-from pyseq.layers.spatial_base import SpatialMixin, tuple_of
+from pyseq.layers.spatial_base import SpatialMixin
 from pyseq.ops.image.resizing import INTERPOLATIONS
 from pyseq.registry.registration import builtin
+from pyseq.spatial import tuple_of
 
 
 def lower_resize(g, x, size, interpolation, antialias=False, *, name):

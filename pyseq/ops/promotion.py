@@ -65,6 +65,12 @@ def wide_fractional(*given):
     return "float64" if "int64" in given else fractional(*given)
 
 
+def own(dtype):
+    """The dtype itself, where what is computed of integers is whole; `floatx()` for bool."""
+    name = dtypes.result_type(dtype)
+    return settings.floatx if name == "bool" else name
+
+
 def counted(*given):
     """The common dtype, int32 in place of bool."""
     name = dtypes.result_type(*given)
@@ -80,6 +86,30 @@ def summed(name):
         "uint8": "uint32",
         "uint16": "uint32",
     }.get(name, name)
+
+
+def checked_axes(where, axis, shape):
+    """`axis` (None for all, one or several) as positive axes of an array of `shape`.
+
+    Raises:
+        ValueError: one of them is not an axis, or is named twice.
+
+    >>> checked_axes("softmax", (-1, 0), (2, 3, 4))
+    (2, 0)
+    """
+    rank = len(shape)
+    if axis is None:
+        return tuple(range(rank))
+    given = axis if isinstance(axis, (list, tuple)) else (axis,)
+    whole = all(hasattr(a, "__index__") and not isinstance(a, bool) for a in given)
+    if not whole or any(not -rank <= a < rank for a in given):
+        raise ValueError(
+            f"{where}: expected axes in [{-rank}, {rank}) for shape {tuple(shape)}, got {axis!r}"
+        )
+    axes = tuple(a.__index__() % rank for a in given)
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"{where}: expected each axis once, got {axis!r}")
+    return axes
 
 
 def operation(rule=dtypes.result_type, result=None, tensors=1):

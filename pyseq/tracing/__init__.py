@@ -6,7 +6,7 @@ in C++ like a built-in layer.
 """
 
 # These answer questions of `hooks`.
-from pyseq.tracing import images, making, recurrence, rows  # noqa: F401
+from pyseq.tracing import images, making, recurrence, rows, spatial  # noqa: F401
 from pyseq.tracing.calls import loss_value, lower_penalty
 
 __all__ = ["loss_value", "lower_penalty"]
