@@ -46,7 +46,7 @@ def dtype_of(x):
     """Return the dtype of an argument: int or float, which do not widen, for Python's numbers."""
     if isinstance(x, bool):
         return "bool"
-    if isinstance(x, (int, float)):
+    if isinstance(x, (int, float)) and not isinstance(x, np.generic):
         return type(x)
     return dtypes.standardize_dtype(getattr(x, "dtype", None) or convert_to_tensor(x).dtype)
 
@@ -58,6 +58,11 @@ def fractional(*given):
 
 
 _FRACTIONAL = frozenset((*dtypes.FLOAT_DTYPES, "complex64", "complex128"))
+
+
+def wide_fractional(*given):
+    """`fractional`, where int64 becomes float64: what Keras does in some functions."""
+    return "float64" if "int64" in given else fractional(*given)
 
 
 def own(dtype):
@@ -139,8 +144,8 @@ def operation(rule=dtypes.result_type, result=None, tensors=1):
 
 
 def _plain(x):
-    """What stands beside a tensor of a trace: lists and Python's numbers in the dtype of Keras."""
-    return convert_to_tensor(x) if isinstance(x, (list, tuple)) else x
+    """An argument beside a tensor of a trace: lists in the dtype of Keras, weights as tensors."""
+    return convert_to_tensor(x) if isinstance(x, (list, tuple)) else symbolic.traced(x)
 
 
 def to_array(x, name):

@@ -31,7 +31,7 @@ def empty(shape, dtype=None):
 
 def full(shape, fill_value, dtype=None):
     """Return an array filled with one value, of `floatx()` by default."""
-    dtype = dtypes.standardize_dtype(dtype or convert_to_tensor(fill_value).dtype)
+    dtype = dtypes.standardize_dtype(dtype)
     trace = symbolic.trace.get()
     if trace is not None:
         filled = hooks.ask("filled", trace, shape, fill_value, dtype)

@@ -5,19 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import symbolic
-from pyseq.ops.promotion import counted, fractional, operation
+from pyseq.ops.promotion import counted, fractional, operation, wide_fractional
 
 _real = operation(fractional)
+_wide = operation(wide_fractional)
 _same = operation()
 _test = operation(result="bool")
 _pair = operation(tensors=2)
 _real_pair = operation(fractional, tensors=2)
 _counted_pair = operation(counted, tensors=2)
 _compare = operation(result="bool", tensors=2)
-
-
-def _floored(name):
-    return fractional(name) if name == "bool" else name
 
 
 @_same
@@ -41,7 +38,7 @@ def negative(x):
     return np.negative(x)
 
 
-@_same
+@operation(counted)
 def square(x):
     """Return x * x; of booleans int32."""
     return np.square(x)
@@ -53,7 +50,7 @@ def sqrt(x):
     return np.sqrt(x)
 
 
-@_real
+@_wide
 def cbrt(x):
     """Return the cube root."""
     return np.cbrt(x)
@@ -65,10 +62,10 @@ def reciprocal(x):
     return np.reciprocal(x)
 
 
-@operation(result="own")
+@_same
 def sign(x):
-    """Return -1, 0 or 1 by the sign of `x`."""
-    return np.sign(x) if symbolic.is_traced(x) or x.dtype != bool else x.astype("int32")
+    """Return -1, 0 or 1 by the sign of `x`; booleans are what they are."""
+    return x if not symbolic.is_traced(x) and x.dtype == bool else np.sign(x)
 
 
 @_test
@@ -197,31 +194,31 @@ def sinc(x):
     return np.sinc(x)
 
 
-@_real
+@_wide
 def i0(x):
     """Return the modified Bessel function of the first kind, order 0."""
     return np.i0(x)
 
 
-@_real
+@_wide
 def deg2rad(x):
     """Return degrees in radians."""
     return np.deg2rad(x)
 
 
-@_real
+@_wide
 def rad2deg(x):
     """Return radians in degrees."""
     return np.rad2deg(x)
 
 
-@operation(_floored)
+@_real
 def ceil(x):
     """Return the smallest whole number at or above `x`."""
     return np.ceil(x)
 
 
-@operation(_floored)
+@_real
 def floor(x):
     """Return the largest whole number at or below `x`."""
     return np.floor(x)
@@ -260,7 +257,7 @@ def conjugate(x):
 conj = conjugate
 
 
-@operation(fractional, result="own")
+@_real
 def angle(x):
     """Return the angle of complex numbers in radians."""
     return np.angle(x)
@@ -426,7 +423,7 @@ def logaddexp2(x1, x2):
     return np.logaddexp2(x1, x2)
 
 
-@_real_pair
+@operation(lambda *given: fractional(*given) if set(given) != {"bool"} else "bool", tensors=2)
 def heaviside(x1, x2):
     """Return 0 where x1 is below 0, 1 above, and x2 at 0."""
     return np.heaviside(x1, x2)

@@ -16,6 +16,7 @@ from pyseq.ops.promotion import (
     rounded,
     summed,
     to_array,
+    wide_fractional,
 )
 
 
@@ -293,7 +294,7 @@ def trace(x, offset=0, axis1=0, axis2=1):
     return np.trace(x, offset, axis1, axis2)
 
 
-@_means
+@operation(wide_fractional)
 def corrcoef(x):
     """Return the matrix of correlations between the rows of `x`."""
     return np.corrcoef(x)
@@ -314,7 +315,7 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
 
 
 def histogram(x, bins=10, range=None):
-    """Return how many elements fall between edges, int32, and the edges.
+    """Return how many elements fall between edges, as floats, and the edges.
 
     Raises:
         ValueError: `bins` is not positive, `range` not two numbers that rise, or `x` not a vector.
@@ -330,7 +331,7 @@ def histogram(x, bins=10, range=None):
         )
     name = fractional(values.dtype.name)
     counts, edges = np.histogram(values.astype("float64"), bins, range)
-    return counts.astype("int32"), rounded(edges, name)
+    return rounded(counts, name), rounded(edges, name)
 
 
 def bincount(x, weights=None, minlength=0, sparse=False):
