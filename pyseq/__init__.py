@@ -37,6 +37,7 @@ _MODULES = (
     "random",
     "regularizers",
     "saving",
+    "tree",
     "utils",
     "wrappers",
 )

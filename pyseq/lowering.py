@@ -16,6 +16,13 @@ from pyseq.variable import Variable
 _WIDE_INTEGERS = frozenset(("int32", "int64", "uint32", "uint64"))
 # Ops that take int64 as it is; for all others it is cast.
 _TAKES_INT64 = frozenset(("bits", "cast", "embedding", "host", "reshape"))
+# Ops that act in training only, unless they are told to by `training`.
+_ACT_IN_TRAINING = frozenset(
+    (
+        "batch_norm conv_lstm dropout gaussian_dropout gaussian_noise gru lstm simple_rnn "
+        "spectral_norm"
+    ).split()
+)
 # Ops that only move numbers: `(attributes, rank of a sample, reals of an int64)` to the attributes
 # for int64 as that many reals along a last axis; None where other numbers would come in between.
 _MOVES = {
@@ -90,6 +97,7 @@ class Graph:
     Attributes:
         int64: slots that hold int64.
         assigned: `{id of a variable: value}` of what ops have assigned so far.
+        trains_inside: whether layers are called for training within a program for inference.
     """
 
     def __init__(
@@ -101,8 +109,9 @@ class Graph:
         losses=False,
         input_dtype=None,
     ):
-        self.training = training
+        self.training = self._run_trains = training
         self.losses = losses or training
+        self.trains_inside = False
         self.batch_size = batch_size
         self.dtype = dtype
         self.shapes = [tuple(input_shape)]
@@ -188,6 +197,8 @@ class Graph:
         fold = folds.pop()
         if kind == "reshape":
             attrs["dims"] = list(shapes[0])
+        if self.training and not self._run_trains and kind in _ACT_IN_TRAINING:
+            attrs["training"] = self.trains_inside = True
         int64 = attrs.get("int64") if kind in ("bits", "cast", "host") else False
         if kind in ("bits", "host"):
             attrs.pop("int64", None)
@@ -398,8 +409,10 @@ class Runner:
         self.mask_dtype = np.dtype(graph.dtype)
         # What outputs stand for, where that is no float of the program.
         self.dtypes = [v.dtype for v in answers]
+        # Whether calls differ: variables are assigned, or layers train within inference.
+        self.is_stateful = bool(graph.assigned) or graph.trains_inside
         # Whether `session.answer` is the whole answer, for rows of any number.
-        self.is_plain = self.dtypes == [None] and not self.many and not graph.assigned
+        self.is_plain = self.dtypes == [None] and not self.many and not self.is_stateful
         self.training = training
         # Holds the variables, whose storage the sessions point into.
         self.graph = graph

@@ -156,9 +156,13 @@ void Executor::forward(Pool* pool, std::int64_t n, const void* const* inputs, bo
     for (std::size_t i = 0; i < node.external.size(); ++i)
       if (node.external[i] >= 0) node.x[i] = const_cast<void*>(inputs[node.external[i]]);
     node.run.n = n * node.fold;
-    node.run.training = training;
+    node.run.training = training || node.trains;
     node.run.step = step;
     node.loss = 0;
+    if (node.packs_anew) {
+      node.run.pool = pool;
+      node.def->pack(node.run);
+    }
     call(node, pool, false);
   }
 }

@@ -24,6 +24,8 @@ void Executor::plan_ops() {
     const OpSpec& op = spec.ops[j];
     node.spec = &op;
     node.fold = op.fold;
+    const auto trains = op.attributes.find("training");
+    node.trains = trains != op.attributes.end() && trains->second == Attribute(std::int64_t{1});
     for (const int s : op.inputs) readers_[s].push_back(static_cast<int>(j));
     for (const int s : op.outputs) producer_[s] = static_cast<int>(j);
     double moved = 0;
@@ -59,6 +61,12 @@ void Executor::plan_ops() {
       work_per_call_ += std::min(4 * elements_read, 2 * node.state.forward_flops * fold);
     }
   }
+  std::vector<bool> written(spec.variables.size(), false);
+  for (const Node& node : nodes_)
+    for (const int i : node.state.written_params) written[node.spec->params[i]] = true;
+  for (Node& node : nodes_)
+    for (const int v : node.spec->params)
+      node.packs_anew = node.packs_anew || (written[v] && !node.state.packed.empty());
 }
 
 // Which values and variables want a gradient, and which ops run backward for it.

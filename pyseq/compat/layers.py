@@ -15,9 +15,9 @@ from pyseq.layers.convolution_depthwise import SeparableConv2D
 from pyseq.layers.convolution_transpose import Conv2DTranspose
 from pyseq.layers.core import Dense, positive_int
 from pyseq.layers.shapes import InputSpec
-from pyseq.layers.spatial_base import padding_of, tuple_of, window_output
 from pyseq.registry.registration import builtin
 from pyseq.settings import standardize_data_format
+from pyseq.spatial import padding_of, tuple_of, window_output
 
 
 @hooks.answers("load_old_layers")

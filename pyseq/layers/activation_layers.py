@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 
-from pyseq import constraints, initializers, regularizers
+import numpy as np
+
+from pyseq import constraints, hooks, initializers, regularizers
 from pyseq.layers.base import Layer
 from pyseq.layers.reshaping import AxesLast, positive_axes
-from pyseq.layers.shapes import InputSpec
+from pyseq.layers.shapes import InputSpec, broadcast_mask
 from pyseq.registry.registration import builtin
+from pyseq.symbolic import as_array
+
+# What the softmax reads for an element that the mask leaves out.
+_FAR = -1e9
 
 
 def _number(where, argument, value, minimum=None):
@@ -202,11 +208,16 @@ class PReLU(Layer):
 
 @builtin("layers")
 class Softmax(Layer):
-    """e^x divided by its sum over `axis` (an integer or a list of them).
+    """e^x divided by its sum over `axis` (an integer or a list of them), the batch's too.
+
+    A mask that broadcasts to the input, as many dimensions or fewer, leaves elements out: they are
+    0 in the output and do not count in the sum. A mask of numbers keeps those above 0.5.
 
     >>> import numpy as np
     >>> Softmax()(np.array([[0.0, 0.0]])).tolist()
     [[0.5, 0.5]]
+    >>> Softmax()(np.array([[1.0, 1.0, 5.0]]), mask=np.array([True, True, False])).tolist()
+    [[0.5, 0.5, 0.0]]
     """
 
     mask_policy = "pass"
@@ -215,22 +226,56 @@ class Softmax(Layer):
         super().__init__(**kwargs)
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
 
+    @property
+    def row_coupling(self):
+        axes = self.axis if isinstance(self.axis, list) else [self.axis]
+        rank = self._rank
+        return "always" if any(a == 0 or a == -rank for a in axes) else None
+
+    # Of the input, the batch included, once it is known.
+    _rank = 0
+
+    def build(self, input_shape):
+        self._rank = len(input_shape)
+
+    def _call_on_one(self, inputs, mask=None, **kwargs):
+        if mask is not None:
+            inputs, mask = as_array(inputs), as_array(mask)
+            if mask.dtype != bool:
+                mask = np.greater(mask, 0.5)
+            mask = broadcast_mask(self.name, mask, inputs, inputs.shape)
+        return super()._call_on_one(inputs, mask=mask, **kwargs)
+
     def lower(self, g, x):
         axes = positive_axes(self.name, self.axis, len(x.shape) + 1)
-        if not axes or axes[0] == 0:
+        mask = x.mask
+        if mask is None:
+            return self._softmax(g, x, axes)
+        if mask.shape != x.shape:
             raise ValueError(
-                f"{self.name}: expected `axis` without the batch axis 0, got {self.axis}; rows are "
-                "independent"
+                f"{self.name}: expected a mask of {(None, *x.shape)}, as the input, got "
+                f"{(None, *mask.shape)}; to hand a mask of time steps on, use Activation('softmax')"
             )
+        kept = g.op("select", [mask, x], x.shape, name=self.name, b=_FAR)
+        y = self._softmax(g, kept, axes)
+        # Where nothing is kept, the softmax is even rather than 0.
+        return g.op("select", [mask, y], y.shape, name=self.name, b=0.0).with_mask(mask)
+
+    def _softmax(self, g, x, axes):
+        if not axes or axes[0] == 0:
+            return hooks.ask("lower_function", g, lambda t: _exponents(t, axes), x, self.name)
         if axes[-1] - axes[0] == len(axes) - 1:
-            y = g.op("softmax", x, x.shape, name=self.name, axes=[a - 1 for a in axes])
-            return self.pass_mask(y, x)
+            return g.op("softmax", x, x.shape, name=self.name, axes=[a - 1 for a in axes])
         last = AxesLast(g, x, axes, self.name)
         inner = last.enter(x)
         rank = len(x.shape)
         tail = list(range(rank - len(axes), rank))
-        y = g.op("softmax", inner, inner.shape, name=self.name, axes=tail)
-        return self.pass_mask(last.leave(y), x)
+        return last.leave(g.op("softmax", inner, inner.shape, name=self.name, axes=tail))
 
     def get_config(self):
         return {**super().get_config(), "axis": self.axis}
+
+
+def _exponents(x, axes):
+    e = np.exp(x - np.max(x, axis=tuple(axes), keepdims=True))
+    return e / np.sum(e, axis=tuple(axes), keepdims=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from pyseq import hooks, symbolic
 from pyseq.layers import arguments
+from pyseq.structures import leaves
 
 
 class AddsLosses:
@@ -31,7 +32,7 @@ class AddsLosses:
         >>> print(*layer.losses)
         6.0
         """
-        for value in arguments.leaves(loss):
+        for value in leaves(loss):
             if not arguments.is_tensor(value):
                 raise ValueError(
                     f"{self.name}.add_loss: expected a tensor, from within `call` or `build`, got "

@@ -10,33 +10,8 @@ from pyseq import dtypes, hooks, symbolic
 from pyseq.layers.keras_tensor import KerasTensor
 from pyseq.layers.shapes import is_shape, same_sizes
 from pyseq.signatures import taken_by
+from pyseq.structures import leaves, map_structure
 from pyseq.variable import Variable
-
-
-def map_structure(function, value):
-    """`value` with `function` applied to what lies in its lists, tuples and dicts.
-
-    >>> map_structure(lambda x: x + 1, {"a": [1, 2]})
-    {'a': [2, 3]}
-    """
-    if isinstance(value, dict):
-        return {k: map_structure(function, v) for k, v in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(map_structure(function, v) for v in value))
-    if isinstance(value, (list, tuple)):
-        return type(value)(map_structure(function, v) for v in value)
-    return function(value)
-
-
-def leaves(value):
-    """What lies in the lists, tuples and dicts of `value`, in order.
-
-    >>> leaves({"a": [1, (2, 3)]})
-    [1, 2, 3]
-    """
-    found = []
-    map_structure(found.append, value)
-    return found
 
 
 def is_tensor(x):

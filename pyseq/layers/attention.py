@@ -5,25 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import activations
-from pyseq.layers.merging import ManyInputs
+from pyseq.layers.merging import ManyInputs, mask_of, with_mask
 from pyseq.layers.regularization import Dropout
 from pyseq.registry.registration import builtin
-from pyseq.symbolic import as_array, is_traced
+from pyseq.symbolic import as_array
 
 # Added to the scores of masked positions.
 FAR = -1e9
 
 
-def mask_of(x):
-    """The mask that a tensor carries from a layer such as `Embedding(mask_zero=True)`."""
-    if not is_traced(x) or not x.batched:
-        return None
-    mask = x.value.mask
-    return None if mask is None else x.trace.input(mask, "bool")
-
-
 def without_mask(x):
-    return x if mask_of(x) is None else x.trace.input(x.value.with_mask(None), x.dtype)
+    return x if mask_of(x) is None else with_mask(x, None)
 
 
 def both_masks(*masks):
@@ -127,7 +119,16 @@ class Attention(ManyInputs):
 
     def __call__(self, inputs, mask=None, **kwargs):
         self._check(inputs, "inputs")
+        if mask is not None:
+            self._check(mask, "masks")
         return self.run(inputs, {"mask": mask, **kwargs})
+
+    def output_shapes(self, shapes, kwargs, apart):
+        """Of the output and, where they are returned, of the scores."""
+        result = super().output_shapes(shapes, kwargs, apart)
+        if kwargs.get("return_attention_scores"):
+            result.append((*shapes[0][:-1], shapes[-1][-2]))
+        return result
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[0][:-1], input_shape[1][-1])

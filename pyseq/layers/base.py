@@ -202,11 +202,19 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         try:
             return hooks.ask("layer_output_shape", self, tuple(input_shape))
         except Exception:  # code that only works on arrays
-            return self._trial_shape(input_shape)
+            try:
+                return self._trial_shape(input_shape)
+            except Exception:
+                if "mask" not in parameters_of(self.call):
+                    raise
+            try:
+                return self._trial_shape(input_shape, lambda x: x.shape[1:2])
+            except Exception:  # within TimeDistributed, a row has one number
+                return self._trial_shape(input_shape, lambda _: ())
 
-    def _trial_shape(self, input_shape, mask_value=None):
+    def _trial_shape(self, input_shape, mask_shape=None):
         def call(x):
-            mask = None if mask_value is None else np.ones((len(x), *mask_value.shape), bool)
+            mask = None if mask_shape is None else np.ones((len(x), *mask_shape(x)), bool)
             with symbolic.trial():
                 return self.call(x, **taken_by(self.call, training=False, mask=mask))
 
@@ -292,7 +300,8 @@ class Layer(Weighted, AddsLosses, Called, Configured):
             return hooks.ask("lower_call", self, g, x, self._makes_mask())
         except Exception as problem:
             self.check_host(g, problem)
-            shape = self._trial_shape((g.batch_size, *x.shape), x.mask)[1:]
+            mask_shape = None if x.mask is None else lambda _: x.mask.shape
+            shape = self._trial_shape((g.batch_size, *x.shape), mask_shape)[1:]
             y = self.lower_on_host(g, self.call, x, shape)
             return self.pass_mask(y, x)
 

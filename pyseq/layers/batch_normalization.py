@@ -9,8 +9,9 @@ import numpy as np
 from pyseq import initializers
 from pyseq.layers.normalization import Affine, known_sizes
 from pyseq.layers.reshaping import AxesLast, lower_permute, positive_axes
-from pyseq.layers.shapes import InputSpec
+from pyseq.layers.shapes import InputSpec, broadcast_mask
 from pyseq.registry.registration import builtin
+from pyseq.symbolic import as_array
 
 
 def _squared_root(initializer):
@@ -135,7 +136,23 @@ class BatchNormalization(Affine):
         positive_axes(self.name, self.axis, len(input_shape))
         return tuple(input_shape)
 
+    def _call_on_one(self, inputs, *args, mask=None, **kwargs):
+        if mask is not None:
+            inputs, mask = as_array(inputs), as_array(mask)
+            self._check_mask(mask.shape, inputs.shape)
+            mask = broadcast_mask(self.name, mask, inputs, inputs.shape[:-1])
+        return super()._call_on_one(inputs, *args, mask=mask, **kwargs)
+
+    def _check_mask(self, mask, shape):
+        if len(mask) != len(shape) - 1:
+            raise ValueError(
+                f"{self.name}: expected a mask of one dimension less than the input, got mask "
+                f"{tuple(mask)}, input {tuple(shape)}"
+            )
+
     def lower(self, g, x):
+        if x.mask is not None:
+            self._check_mask((None, *x.mask.shape), (None, *x.shape))
         axes = positive_axes(self.name, self.axis, len(x.shape) + 1)
         last = AxesLast(g, x, axes, self.name)
         batch = g.training and self.trainable
@@ -166,11 +183,6 @@ class BatchNormalization(Affine):
     def _mask(self, g, x, axis):
         """The mask of each row of channels, or of each element where rows hold several steps."""
         mask, rank = x.mask, len(x.shape)
-        if len(mask.shape) != rank - 1:
-            raise ValueError(
-                f"{self.name}: expected a mask of one dimension less than the input, got mask "
-                f"{mask.shape}, input {x.shape}"
-            )
         if axis == rank - 1:
             return mask
         size, last = math.prod(mask.shape), x.shape[-1]

@@ -11,14 +11,9 @@ from pyseq.layers.core import (
     positive_int,
     reject_options,
 )
-from pyseq.layers.spatial_base import (
-    SpatialMixin,
-    padding_of,
-    tuple_of,
-    window_output,
-    window_pads,
-)
+from pyseq.layers.spatial_base import SpatialMixin
 from pyseq.registry.registration import builtin
+from pyseq.spatial import padding_of, tuple_of, window_output, window_pads
 
 
 class _ConvBase(SpatialMixin, Layer):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyseq import constraints, initializers, regularizers
 from pyseq.layers.convolution import _ConvBase
 from pyseq.layers.core import positive_int
-from pyseq.layers.spatial_base import padding_of
 from pyseq.registry.registration import builtin
+from pyseq.spatial import padding_of
 
 
 class _Depthwise(_ConvBase):

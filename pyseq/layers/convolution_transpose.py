@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyseq import constraints, initializers, regularizers
 from pyseq.layers.convolution import _ConvBase
 from pyseq.layers.core import positive_int
-from pyseq.layers.spatial_base import padding_of, tuple_of
 from pyseq.registry.registration import builtin
+from pyseq.spatial import padding_of, transposed_window, tuple_of
 
 
 class _ConvTranspose(_ConvBase):
@@ -51,27 +51,15 @@ class _ConvTranspose(_ConvBase):
 
     def _axis(self, i, length):
         """(output length, entries cut off at the beginning) along one spatial axis."""
-        stride = self.strides[i]
-        reach = (self.kernel_size[i] - 1) * self.dilation_rate[i] + 1
         extra = None if self.output_padding is None else self.output_padding[i]
-        if self.padding == "valid":
-            left = reach - 1
-            tail = max(reach, stride) - reach if extra is None else extra
-            out = None if length is None else (length - 1) * stride + reach + tail
-        elif extra is None:
-            total = stride + reach - 2
-            left = min(total // 2 + total % 2, reach - 1)
-            out = None if length is None else length * stride
-        else:
-            total = reach + reach % 2 - 2 + extra
-            left = min(total // 2 + total % 2, reach - 1)
-            out = None if length is None else (length - 1) * stride + reach % 2 + extra
+        size, stride, dilation = self.kernel_size[i], self.strides[i], self.dilation_rate[i]
+        out, cut = transposed_window(length, size, stride, dilation, self.padding, extra)
         if out is not None and out < 1:
             raise ValueError(
                 f"{self.name}: expected an output of at least 1 along spatial axis {i}, got {out} "
                 f"from length {length}; use a larger input, stride or output_padding"
             )
-        return out, reach - 1 - left
+        return out, cut
 
     def build(self, input_shape):
         channels = self._channels(input_shape)

@@ -31,8 +31,6 @@ class Embedding(Layer):
     (1, 3, 4)
     """
 
-    mask_policy = "consume"
-
     def __init__(
         self,
         input_dim,
@@ -58,6 +56,7 @@ class Embedding(Layer):
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.mask_zero = bool(mask_zero)
+        self.mask_policy = "consume" if self.mask_zero else "drop"
         self._initial = weights
         if weights is not None:
             self.build()

@@ -42,7 +42,7 @@ class KerasTensor:
         return outputs
 
     def __array__(self, dtype=None, copy=None):
-        raise TypeError(
+        raise ValueError(
             f"{self.name}: expected an array, got a symbolic tensor of shape {self.shape}; only "
             "layers take it: put the function into layers.Lambda"
         )

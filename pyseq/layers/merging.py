@@ -11,9 +11,23 @@ import numpy as np
 
 from pyseq import ops
 from pyseq.layers.base import Layer
-from pyseq.layers.keras_tensor import is_keras_tensor
+from pyseq.layers.keras_tensor import KerasTensor, is_keras_tensor
+from pyseq.layers.reshaping import positive_axes
 from pyseq.registry.registration import builtin
-from pyseq.symbolic import as_array
+from pyseq.symbolic import as_array, is_traced
+
+
+def mask_of(x):
+    """The mask that a tensor carries from a layer such as `Embedding(mask_zero=True)`."""
+    if not is_traced(x) or not x.batched:
+        return None
+    mask = x.value.mask
+    return None if mask is None else x.trace.input(mask, "bool")
+
+
+def with_mask(x, mask):
+    """The tensor `x` carrying `mask`, a tensor or None."""
+    return x.trace.input(x.value.with_mask(None if mask is None else mask.value), x.dtype)
 
 
 def batch_dot(x, y, axes=None):
@@ -38,6 +52,8 @@ def l2_normalize(x, axis=None):
 class ManyInputs(Layer):
     """A layer of several inputs: for arrays, and for tensors within a user's layer."""
 
+    mask_policy = "pass"
+
     @classmethod
     def refusal(cls):
         return (
@@ -52,13 +68,45 @@ class ManyInputs(Layer):
 
     def run(self, inputs, kwargs, apart=False):
         """Build and call the layer; `apart`: inputs are arguments of their own, not a list."""
-        if any(is_keras_tensor(x) for x in inputs):
-            raise ValueError(self.refusal())
-        inputs = [as_array(x) for x in inputs]
+        symbolic = [x for x in inputs if is_keras_tensor(x)]
+        if not symbolic:
+            inputs = [as_array(x) for x in inputs]
+        shapes = [tuple(x.shape) for x in inputs]
         if not self.built:
-            shapes = [tuple(x.shape) for x in inputs]
             self.build(*shapes) if apart else self.build(shapes)
-        return self.call(*inputs, **kwargs) if apart else self.call(inputs, **kwargs)
+        if not symbolic:
+            return self.call(*inputs, **kwargs) if apart else self.call(inputs, **kwargs)
+        path = (*symbolic[0].path, self)
+        outputs = tuple(
+            KerasTensor(shape, self.compute_dtype, self.name, path)
+            for shape in self.output_shapes(shapes, kwargs, apart)
+        )
+        outputs = outputs if len(outputs) > 1 else outputs[0]
+        self.keep_tensors(list(inputs), outputs)
+        return outputs
+
+    def output_shapes(self, shapes, kwargs, apart):
+        """Of each output of a call with inputs of these shapes."""
+        shape = self.compute_output_shape(*shapes) if apart else self.compute_output_shape(shapes)
+        return [shape]
+
+
+def _shapes(where, shapes, exactly=None):
+    """`shapes` as tuples, where they are those of a list of inputs."""
+    count = len(shapes) if isinstance(shapes, (list, tuple)) else 0
+    listed = count and all(isinstance(shape, (list, tuple)) for shape in shapes)
+    if not listed or (exactly is not None and count != exactly):
+        rule = f"exactly {exactly} inputs" if exactly else "one input or more"
+        raise ValueError(f"{where}: expected a list of {rule}, got shapes {shapes}")
+    return [tuple(shape) for shape in shapes]
+
+
+def _rows(where, shapes):
+    """The size of the batch of inputs of `shapes`, or None."""
+    batch = {shape[0] for shape in shapes if shape} - {None}
+    if len(batch) > 1:
+        raise ValueError(f"{where}: expected inputs of as many rows, got shapes {shapes}")
+    return next(iter(batch), None)
 
 
 class _Merge(ManyInputs):
@@ -67,7 +115,95 @@ class _Merge(ManyInputs):
     def __call__(self, inputs, **kwargs):
         if not isinstance(inputs, (list, tuple)):
             raise ValueError(self.refusal())
-        return self.run(inputs, {})
+        # Each call, as a built layer takes inputs of other shapes too.
+        self.compute_output_shape([np.shape(x) if _is_plain(x) else tuple(x.shape) for x in inputs])
+        y = self.run(inputs, {})
+        masks = [mask_of(x) for x in inputs]
+        if not is_traced(y) or not y.batched or all(m is None for m in masks):
+            return y
+        return with_mask(y, self.compute_mask(inputs, masks))
+
+    def build(self, input_shape):
+        self.compute_output_shape(input_shape)
+
+    def compute_mask(self, inputs, mask=None):
+        """Where any of the inputs counts, None where one of them has no mask."""
+        masks = self._masks(inputs, mask)
+        if any(m is None for m in masks):
+            return None
+        return functools.reduce(np.logical_or, masks)
+
+    def _masks(self, inputs, mask):
+        if mask is None:
+            return [None] * len(inputs)
+        for what, value in (("mask", mask), ("inputs", inputs)):
+            if not isinstance(value, (list, tuple)):
+                raise ValueError(
+                    f"{self.name}.compute_mask: expected `{what}` to be a list, got "
+                    f"{type(value).__name__}; give one for each input"
+                )
+        if len(mask) != len(inputs):
+            raise ValueError(
+                f"{self.name}.compute_mask: expected as many masks as inputs, got {len(mask)} for "
+                f"{len(inputs)}; pass None for an input without one"
+            )
+        return [None if m is None else as_array(m) for m in mask]
+
+
+def _is_plain(x):
+    return not hasattr(x, "shape")
+
+
+class _Elementwise(_Merge):
+    """One function of the elements of inputs that broadcast, axes being added after the batch."""
+
+    _inputs = None
+
+    def compute_output_shape(self, input_shape):
+        shapes = _shapes(self.name, input_shape, self._inputs)
+        batch = _rows(self.name, shapes)
+        rank = max(map(len, shapes))
+        inner = [(*[1] * (rank - len(shape)), *shape[1:]) for shape in shapes]
+        result = []
+        for sizes in zip(*inner, strict=True):
+            known = {d for d in sizes if d not in (None, 1)}
+            if len(known) > 1:
+                raise ValueError(
+                    f"{self.name}: expected shapes that broadcast, got {shapes}; sizes along an "
+                    "axis are equal, or 1"
+                )
+            result.append(None if None in sizes else next(iter(known), 1))
+        return (batch, *result)
+
+    def call(self, xs):
+        rank = max(x.ndim for x in xs)
+        aligned = []
+        for x in xs:
+            mask = mask_of(x)
+            for _ in range(rank - x.ndim):
+                x = np.expand_dims(x, 1)
+            aligned.append(x if mask is None else with_mask(x, mask))
+        return self.merge(aligned)
+
+
+def _whole_mask(x):
+    """The mask of `x` with its further axes, or None."""
+    mask = mask_of(x)
+    while mask is not None and mask.ndim < x.ndim:
+        mask = np.expand_dims(mask, -1)
+    return mask
+
+
+def _choose(function, xs):
+    """`function` of two at a time; where one is masked the other is taken."""
+    y, mask = xs[0], _whole_mask(xs[0])
+    for x in xs[1:]:
+        own = _whole_mask(x)
+        x = x if own is None else np.where(own, x, y)
+        y = y if mask is None else np.where(mask, y, x)
+        mask = None if own is None or mask is None else np.logical_or(mask, own)
+        y = function(y, x)
+    return y
 
 
 class _Refused(Layer):
@@ -87,26 +223,26 @@ class _OtherBackend(Layer):
 
 
 @builtin("layers")
-class Add(_Merge):
+class Add(_Elementwise):
     """Sum of several tensors within a user's layer; it cannot stand in a Sequential.
 
     >>> Add()([np.array([[1.0, 2.0]]), np.array([[3.0, 5.0]])]).tolist()
     [[4.0, 7.0]]
     """
 
-    def call(self, xs):
+    def merge(self, xs):
         return functools.reduce(np.add, xs)
 
 
 @builtin("layers")
-class Average(_Merge):
+class Average(_Elementwise):
     """Mean of several tensors within a user's layer; it cannot stand in a Sequential.
 
     >>> Average()([np.array([[1.0, 2.0]]), np.array([[3.0, 5.0]])]).tolist()
     [[2.0, 3.5]]
     """
 
-    def call(self, xs):
+    def merge(self, xs):
         return functools.reduce(np.add, xs) / len(xs)
 
 
@@ -121,6 +257,36 @@ class Concatenate(_Merge):
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
         self.axis = axis
+
+    def compute_output_shape(self, input_shape):
+        shapes = _shapes(self.name, input_shape)
+        first, rank = shapes[0], len(shapes[0])
+        axis = positive_axes(self.name, self.axis, rank)[0]
+        for shape in shapes[1:]:
+            pairs = [*zip(first, shape, strict=False)]
+            rest = [*pairs[:axis], *pairs[axis + 1 :]]
+            if len(shape) != rank or any(a != b and None not in (a, b) for a, b in rest):
+                raise ValueError(
+                    f"{self.name}: expected shapes that differ along axis {self.axis} alone, got "
+                    f"{shapes}"
+                )
+        sizes = [shape[axis] for shape in shapes]
+        return (*first[:axis], None if None in sizes else sum(sizes), *first[axis + 1 :])
+
+    def compute_mask(self, inputs, mask=None):
+        """The masks one after the other, all that of inputs without one."""
+        masks = self._masks(inputs, mask)
+        if all(m is None for m in masks):
+            return None
+        parts = []
+        for x, m in zip(inputs, masks, strict=True):
+            x = x if is_keras_tensor(x) else as_array(x)
+            if m is None:
+                m = ops.ones_like(x, dtype="bool")
+            elif m.ndim < x.ndim:
+                m = np.logical_and(np.expand_dims(m, -1), ops.ones_like(x, dtype="bool"))
+            parts.append(m)
+        return np.any(np.concatenate(parts, axis=self.axis), axis=-1)
 
     def call(self, xs):
         return np.concatenate(xs, axis=self.axis)
@@ -141,8 +307,28 @@ class Dot(_Merge):
         super().__init__(**kwargs)
         self.axes, self.normalize = axes, normalize
 
+    def _both_axes(self):
+        return (self.axes, self.axes) if isinstance(self.axes, int) else tuple(self.axes)
+
+    def compute_output_shape(self, input_shape):
+        a, b = _shapes(self.name, input_shape, 2)
+        first, second = (
+            positive_axes(self.name, axis, len(shape))[0]
+            for axis, shape in zip(self._both_axes(), (a, b), strict=True)
+        )
+        if not first or not second or a[first] != b[second]:
+            raise ValueError(
+                f"{self.name}: expected equal sizes along axes {self._both_axes()}, without the "
+                f"batch axis 0, got shapes {a} and {b}"
+            )
+        shape = (*a[:first], *a[first + 1 :], *b[1:second], *b[second + 1 :])
+        return shape if len(shape) > 1 else (*shape, 1)
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
     def call(self, xs):
-        axes = (self.axes, self.axes) if isinstance(self.axes, int) else tuple(self.axes)
+        axes = self._both_axes()
         if self.normalize:
             xs = [l2_normalize(x, a) for x, a in zip(xs, axes, strict=True)]
         return batch_dot(*xs, axes=axes)
@@ -152,50 +338,57 @@ class Dot(_Merge):
 
 
 @builtin("layers")
-class Maximum(_Merge):
+class Maximum(_Elementwise):
     """Maximum of several tensors within a user's layer; it cannot stand in a Sequential.
 
     >>> Maximum()([np.array([[1.0, 6.0]]), np.array([[3.0, 5.0]])]).tolist()
     [[3.0, 6.0]]
     """
 
-    def call(self, xs):
-        return functools.reduce(np.maximum, xs)
+    def merge(self, xs):
+        return _choose(np.maximum, xs)
 
 
 @builtin("layers")
-class Minimum(_Merge):
+class Minimum(_Elementwise):
     """Minimum of several tensors within a user's layer; it cannot stand in a Sequential.
 
     >>> Minimum()([np.array([[1.0, 6.0]]), np.array([[3.0, 5.0]])]).tolist()
     [[1.0, 5.0]]
     """
 
-    def call(self, xs):
-        return functools.reduce(np.minimum, xs)
+    def merge(self, xs):
+        return _choose(np.minimum, xs)
 
 
 @builtin("layers")
-class Multiply(_Merge):
+class Multiply(_Elementwise):
     """Product of several tensors within a user's layer; it cannot stand in a Sequential.
 
     >>> Multiply()([np.array([[1.0, 2.0]]), np.array([[3.0, 5.0]])]).tolist()
     [[3.0, 10.0]]
     """
 
-    def call(self, xs):
-        return functools.reduce(np.multiply, xs)
+    def merge(self, xs):
+        masks = [_whole_mask(x) for x in xs]
+        kept = [x if m is None else np.where(m, x, 1.0) for x, m in zip(xs, masks, strict=True)]
+        y = functools.reduce(np.multiply, kept)
+        if any(m is None for m in masks):
+            return y
+        return np.where(functools.reduce(np.logical_or, masks), y, 0.0)
 
 
 @builtin("layers")
-class Subtract(_Merge):
+class Subtract(_Elementwise):
     """Difference of two tensors within a user's layer; it cannot stand in a Sequential.
 
     >>> Subtract()([np.array([[4.0, 2.0]]), np.array([[3.0, 5.0]])]).tolist()
     [[1.0, -3.0]]
     """
 
-    def call(self, xs):
+    _inputs = 2
+
+    def merge(self, xs):
         return np.subtract(*xs)
 
 

@@ -13,11 +13,10 @@ from pyseq.layers.attention import (
     attention_softmax,
     both_masks,
     causal_mask,
-    mask_of,
     without_mask,
 )
 from pyseq.layers.einsum import EinsumDense
-from pyseq.layers.merging import ManyInputs
+from pyseq.layers.merging import ManyInputs, mask_of, with_mask
 from pyseq.layers.regularization import Dropout
 from pyseq.registry.registration import builtin
 from pyseq.symbolic import as_array, is_traced
@@ -158,13 +157,27 @@ class _Heads(ManyInputs):
             y = y * self._gate_dense(query)
         y = self._leave(y)
         if query_mask is not None and is_traced(y) and is_traced(query_mask):
-            y = y.trace.input(y.value.with_mask(query_mask.value))
+            y = with_mask(y, query_mask)
         return (y, weights) if return_attention_scores else y
 
     def __call__(self, query, value=None, key=None, **kwargs):
         if value is None:
             raise ValueError(self.refusal())
         return self.run([query, value] if key is None else [query, value, key], kwargs, True)
+
+    # Of queries, values and keys: over what positions attend.
+    attention_axes = (1,)
+
+    def output_shapes(self, shapes, kwargs, apart):
+        """Of the output and, where they are returned, of the weights of each head."""
+        result = super().output_shapes(shapes, kwargs, apart)
+        if kwargs.get("return_attention_scores"):
+            query, key = shapes[0], shapes[-1]
+            axes = [a % len(query) for a in self.attention_axes]
+            rest = [d for i, d in enumerate(query[:-1]) if i not in axes]
+            sizes = [shape[a] for shape in (query, key) for a in axes]
+            result.append((*rest, self._score_heads(), *sizes))
+        return result
 
     def get_config(self):
         config = {**super().get_config(), **self._options}
@@ -275,6 +288,9 @@ class MultiHeadAttention(_Heads):
         value = self.value_dense(value)
         return self._attend(query, key, value, axes, equations, mask, training)
 
+    def _score_heads(self):
+        return self.num_heads
+
     def _leave(self, heads):
         return self.output_dense(heads)
 
@@ -358,6 +374,9 @@ class GroupQueryAttention(_Heads):
         value = np.repeat(self._value_dense(value), self.num_repeats, axis=2)
         equations = ("aqhd,akhd->ahqk", "ahqk,akhd->aqhd")
         return self._attend(query, key, value, 1, equations, mask, training)
+
+    def _score_heads(self):
+        return self.num_query_heads
 
     def _leave(self, heads):
         return self._output_dense(heads)

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from pyseq.layers.base import Layer
-from pyseq.layers.spatial_base import (
-    SpatialMixin,
-    padding_of,
-    tuple_of,
-    window_output,
-    window_pads,
-)
+from pyseq.layers.spatial_base import SpatialMixin
 from pyseq.registry.registration import builtin
+from pyseq.spatial import padding_of, tuple_of, window_output, window_pads
 
 
 class _Pooling(SpatialMixin, Layer):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from pyseq import symbolic
+
 
 class InputSpec:
     """What a layer expects of its input: rank, fixed dimensions.
@@ -76,6 +78,25 @@ class InputSpec:
     def __repr__(self):
         parts = [f"{k}={v}" for k, v in vars(self).items() if v and k != "hint"]
         return f"InputSpec({', '.join(parts)})"
+
+
+def broadcast_mask(where, mask, inputs, shape):
+    """`mask`, of as many dimensions as `shape` or fewer, repeated to `shape`, that of `inputs`.
+
+    Both are arrays or tensors of the running trace, whose batch is None in shapes.
+    """
+    got, shape = tuple(mask.shape), tuple(shape)
+    # Along None, the batch, there is one of each or as many as the input has.
+    shifted = got[:1] == (None,) and len(got) != len(shape)
+    pairs = zip(reversed(got), reversed(shape), strict=False)
+    if len(got) > len(shape) or shifted or any(m not in (1, d) for m, d in pairs):
+        raise ValueError(
+            f"{where}: expected a mask that broadcasts to {shape}, for an input of shape "
+            f"{tuple(inputs.shape)}, got one of shape {got}"
+        )
+    if symbolic.is_traced(inputs):
+        mask = symbolic.trace.get().tensor(mask)
+    return np.broadcast_to(mask, shape)
 
 
 def trial_output_shape(where, function, input_shape, dtype):

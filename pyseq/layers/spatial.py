@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pyseq.layers.base import Layer
 from pyseq.layers.core import positive_int
-from pyseq.layers.spatial_base import SpatialMixin, tuple_of
+from pyseq.layers.spatial_base import SpatialMixin
+from pyseq.ops.image.resizing import INTERPOLATIONS
 from pyseq.registry.registration import builtin
-
-_INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
+from pyseq.spatial import tuple_of
 
 
 def lower_resize(g, x, size, interpolation, antialias=False, *, name):
@@ -93,9 +93,9 @@ class UpSampling2D(_UpSampling):
         self._set_layout(2, data_format)
         self.size = tuple_of(self.name, "size", size, 2)
         self.interpolation = str(interpolation).lower()
-        if self.interpolation not in _INTERPOLATIONS:
+        if self.interpolation not in INTERPOLATIONS:
             raise ValueError(
-                f"{self.name}: expected `interpolation` to be one of {_INTERPOLATIONS}, got "
+                f"{self.name}: expected `interpolation` to be one of {INTERPOLATIONS}, got "
                 f"{interpolation!r}"
             )
 

@@ -9,65 +9,6 @@ from pyseq.layers.shapes import InputSpec
 _AXES = {1: "steps", 2: "height, width", 3: "depth, height, width"}
 
 
-def tuple_of(where, argument, value, n, least=1):
-    """Return `value`, an integer or n of them, as a tuple of n integers.
-
-    >>> tuple_of("conv2d", "kernel_size", 3, 2)
-    (3, 3)
-    """
-    is_integer = hasattr(value, "__index__") and not isinstance(value, bool)
-    if is_integer:
-        value = (value,) * n
-    sequence = value if isinstance(value, (tuple, list)) else ()
-    whole = all(hasattr(v, "__index__") and not isinstance(v, bool) for v in sequence)
-    if len(sequence) != n or not whole or any(v.__index__() < least for v in sequence):
-        many = "an integer" if n == 1 else f"an integer or {n} integers"
-        got = value[0] if is_integer else value
-        raise ValueError(f"{where}: expected `{argument}` to be {many} >= {least}, got {got!r}")
-    return tuple(v.__index__() for v in sequence)
-
-
-def padding_of(where, value, causal=False):
-    """Return the name of a padding in lower case, or raise an error naming `where`."""
-    allowed = ("valid", "same", "causal") if causal else ("valid", "same")
-    name = value.lower() if isinstance(value, str) else value
-    if name not in allowed:
-        hint = "; only Conv1D knows causal padding" if name == "causal" else ""
-        raise ValueError(f"{where}: expected `padding` to be one of {allowed}, got {value!r}{hint}")
-    return name
-
-
-def window_output(where, length, size, stride, dilation, padding, axis=0):
-    """Number of windows along one axis, or None where the length is not known."""
-    if length is None:
-        return None
-    if padding in ("same", "causal"):
-        return -(-length // stride)
-    reach = (size - 1) * dilation + 1
-    if length < reach:
-        raise ValueError(
-            f"{where}: expected a length of at least {reach} along spatial axis {axis} for windows "
-            f"of {reach} (size {size}, dilation {dilation}), got {length}, which leaves "
-            f"{(length - reach) // stride + 1} outputs; use smaller windows, padding=\"same\" or "
-            "fewer poolings and strides before"
-        )
-    return (length - reach) // stride + 1
-
-
-def window_pads(length, size, stride, dilation, padding):
-    """Zeros before and behind one axis: (begin, end).
-
-    >>> window_pads(28, 3, 2, 1, "same")
-    (0, 1)
-    """
-    if padding == "valid":
-        return 0, 0
-    if padding == "causal":
-        return dilation * (size - 1), 0
-    total = max((-(-length // stride) - 1) * stride + (size - 1) * dilation + 1 - length, 0)
-    return total // 2, total - total // 2
-
-
 class SpatialMixin:
     """Channels last or first, `self.rank` spatial axes."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import constraints, dtypes, initializers, naming, regularizers, revision, symbolic
-from pyseq.layers.arguments import leaves
 from pyseq.metrics.base import Metric
 from pyseq.registry import limits
+from pyseq.structures import leaves
 from pyseq.variable import Variable
 
 # What layers and models keep for themselves; their contents appear elsewhere or are no state.

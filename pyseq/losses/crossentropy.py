@@ -40,7 +40,8 @@ def _log_softmax(x, axis):
     return x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True))
 
 
-def _log_probabilities(y_pred, from_logits, axis):
+def log_probabilities(y_pred, from_logits, axis):
+    """Logarithms of probabilities, made to sum to 1 over `axis` and clipped, or of logits."""
     if from_logits:
         return _log_softmax(y_pred, axis)
     return np.log(_clip(y_pred / np.sum(y_pred, axis=axis, keepdims=True)))
@@ -82,7 +83,8 @@ def _categorical(y_true, y_pred, label_smoothing, where):
     return y_true.astype(y_pred.dtype, copy=False), y_pred
 
 
-def _binary_values(y_true, y_pred, from_logits):
+def binary_values(y_true, y_pred, from_logits):
+    """Cross-entropy of each element, with its probability or logit."""
     if from_logits:
         softplus = np.log1p(np.exp(-np.abs(y_pred)))
         return np.maximum(y_pred, 0) - y_pred * y_true + softplus
@@ -104,7 +106,7 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, 
     [0.6931]
     """
     y_true, y_pred = _binary(y_true, y_pred, label_smoothing, "binary_crossentropy")
-    return np.mean(_binary_values(y_true, y_pred, from_logits), axis=axis)
+    return np.mean(binary_values(y_true, y_pred, from_logits), axis=axis)
 
 
 @loss_function()
@@ -134,7 +136,7 @@ def binary_focal_crossentropy(
     y_true, y_pred = _binary(y_true, y_pred, label_smoothing, "binary_focal_crossentropy")
     p = _sigmoid(y_pred) if from_logits else y_pred
     p_t = y_true * p + (1 - y_true) * (1 - p)
-    values = np.power(1 - p_t, p.dtype.type(gamma)) * _binary_values(y_true, p, False)
+    values = np.power(1 - p_t, p.dtype.type(gamma)) * binary_values(y_true, p, False)
     if apply_class_balancing:
         alpha = p.dtype.type(alpha)
         values = values * (y_true * alpha + (1 - y_true) * (1 - alpha))
@@ -156,7 +158,7 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
     """
     _check_axis(axis, "categorical_crossentropy")
     y_true, y_pred = _categorical(y_true, y_pred, label_smoothing, "categorical_crossentropy")
-    return -np.sum(y_true * _log_probabilities(y_pred, from_logits, axis), axis=axis)
+    return -np.sum(y_true * log_probabilities(y_pred, from_logits, axis), axis=axis)
 
 
 @loss_function()
@@ -233,7 +235,7 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     # Ignored rows may hold anything; uniform probabilities keep them out of trouble.
     if valid is not None:
         y_pred = np.where(np.expand_dims(valid, axis), y_pred, y_pred.dtype.type(1))
-    log_p = _log_probabilities(y_pred, from_logits, axis)
+    log_p = log_probabilities(y_pred, from_logits, axis)
     picked = np.take_along_axis(log_p, np.expand_dims(labels, axis), axis=axis)
     values = -np.squeeze(picked, axis=axis)
     return values if valid is None else np.where(valid, values, values.dtype.type(0))

@@ -9,8 +9,6 @@ from pyseq.losses.base import BuiltinLoss, as_floats, check_same_shape, loss_fun
 from pyseq.registry.registration import builtin
 from pyseq.symbolic import as_array
 
-_CTC_BLANK = 0
-
 
 def _log_softmax(x):
     x = x - np.max(x, axis=-1, keepdims=True)
@@ -47,30 +45,61 @@ def ctc(y_true, y_pred):
             f"{labels.max()}; give the last layer one unit per class and one for the blank"
         )
     log_p = _log_softmax(y_pred.astype(np.float64))
-    return _ctc_forward(labels, log_p).astype(y_pred.dtype)
+    lengths = np.count_nonzero(labels, axis=1)
+    return ctc_forward(labels, log_p, lengths, np.full(len(labels), log_p.shape[1])).astype(
+        y_pred.dtype
+    )
 
 
-def _ctc_forward(labels, log_p):
-    n, length = labels.shape
-    rows = np.arange(n)
+# Logarithm of what cannot be: finite, so that differences of it are numbers too.
+_NEVER = -1e30
+
+
+def ctc_forward(labels, log_p, label_lengths, frame_lengths, blank=0):
+    """Minus the log-probability of the first labels of each row, over its first frames.
+
+    Args:
+        labels: integers, `(N, L)`.
+        log_p: log-probabilities, `(N, T, K)`.
+        label_lengths, frame_lengths: integers, `(N,)`.
+        blank: the class between labels.
+
+    Returns:
+        `(N,)`; infinite where the labels do not fit into the frames.
+    """
+    length, frames = labels.shape[1], log_p.shape[1]
+    inside = np.less(np.arange(length)[None], np.expand_dims(label_lengths, 1))
+    labels = np.expand_dims(np.where(inside, labels, blank), 2)
     # Blanks around every label: states 0, 2, 4, ... are blanks.
-    states = np.full((n, 2 * length + 1), _CTC_BLANK)
-    states[:, 1::2] = labels
-    skip = np.zeros(states.shape, dtype=bool)
-    skip[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
-    emit = np.take_along_axis(log_p, states[:, None, :], axis=2)
-    alpha = np.full(states.shape, -np.inf)
-    alpha[:, :2] = emit[:, 0, :2]
-    for t in range(1, log_p.shape[1]):
+    blanks = np.full_like(labels, blank)
+    count = -1 if labels.shape[0] is None else labels.shape[0]
+    pairs = np.reshape(np.concatenate([blanks, labels], axis=2), (count, 2 * length))
+    column = np.full_like(log_p[:, :1, 0], blank).astype("int64")
+    states = np.concatenate([pairs, column], axis=1)
+    emit = np.take_along_axis(log_p, _for_each_frame(states, frames), axis=2)
+    places = np.arange(2 * length + 1)[None]
+    skip = np.logical_and(np.not_equal(states[:, 2:], states[:, :-2]), places[:, 2:] % 2 == 1)
+    alpha = np.where(np.less(places, 2), emit[:, 0], _NEVER)
+    for t in range(1, frames):
         paths = np.logaddexp(alpha[:, 1:], alpha[:, :-1])
-        paths[:, 1:] = np.where(
-            skip[:, 2:], np.logaddexp(paths[:, 1:], alpha[:, :-2]), paths[:, 1:]
-        )
-        alpha = np.concatenate([alpha[:, :1], paths], axis=1) + emit[:, t]
-    last = 2 * np.count_nonzero(labels, axis=1)
-    ends = alpha[rows, last]
-    # An empty label sequence has only the blank state to end in.
-    return -np.where(last > 0, np.logaddexp(ends, alpha[rows, last - 1]), ends)
+        jumps = np.where(skip, alpha[:, :-2], _NEVER)
+        paths = np.concatenate([paths[:, :1], np.logaddexp(paths[:, 1:], jumps)], axis=1)
+        after = np.concatenate([alpha[:, :1], paths], axis=1) + emit[:, t]
+        alpha = np.where(np.less(t, np.expand_dims(frame_lengths, 1)), after, alpha)
+    # The last label or the blank behind it; an empty sequence has only the blank to end in.
+    last = 2 * np.expand_dims(label_lengths, 1)
+    ends = np.logical_or(np.equal(places, last), np.equal(places, last - 1))
+    total = np.where(ends, alpha, _NEVER)
+    top = np.max(total, axis=1, keepdims=True)
+    sums = np.sum(np.exp(total - top), axis=1)
+    loss = -(np.log(sums) + np.squeeze(top, 1))
+    nothing = np.equal(frame_lengths, 0)
+    loss = np.where(nothing, np.where(np.equal(label_lengths, 0), 0.0, np.inf), loss)
+    return np.where(loss > -_NEVER / 2, np.inf, loss)
+
+
+def _for_each_frame(states, frames):
+    return np.repeat(np.expand_dims(states, 1), frames, axis=1)
 
 
 def _overlap(y_true, y_pred, where):

@@ -46,9 +46,9 @@ def dtype_of(x):
     """Return the dtype of an argument: int or float, which do not widen, for Python's numbers."""
     if isinstance(x, bool):
         return "bool"
-    if isinstance(x, (int, float)):
+    if isinstance(x, (int, float)) and not isinstance(x, np.generic):
         return type(x)
-    return x.dtype.name if hasattr(x, "dtype") else convert_to_tensor(x).dtype.name
+    return dtypes.standardize_dtype(getattr(x, "dtype", None) or convert_to_tensor(x).dtype)
 
 
 def fractional(*given):
@@ -58,6 +58,17 @@ def fractional(*given):
 
 
 _FRACTIONAL = frozenset((*dtypes.FLOAT_DTYPES, "complex64", "complex128"))
+
+
+def wide_fractional(*given):
+    """`fractional`, where int64 becomes float64: what Keras does in some functions."""
+    return "float64" if "int64" in given else fractional(*given)
+
+
+def own(dtype):
+    """The dtype itself, where what is computed of integers is whole; `floatx()` for bool."""
+    name = dtypes.result_type(dtype)
+    return settings.floatx if name == "bool" else name
 
 
 def counted(*given):
@@ -75,6 +86,30 @@ def summed(name):
         "uint8": "uint32",
         "uint16": "uint32",
     }.get(name, name)
+
+
+def checked_axes(where, axis, shape):
+    """`axis` (None for all, one or several) as positive axes of an array of `shape`.
+
+    Raises:
+        ValueError: one of them is not an axis, or is named twice.
+
+    >>> checked_axes("softmax", (-1, 0), (2, 3, 4))
+    (2, 0)
+    """
+    rank = len(shape)
+    if axis is None:
+        return tuple(range(rank))
+    given = axis if isinstance(axis, (list, tuple)) else (axis,)
+    whole = all(hasattr(a, "__index__") and not isinstance(a, bool) for a in given)
+    if not whole or any(not -rank <= a < rank for a in given):
+        raise ValueError(
+            f"{where}: expected axes in [{-rank}, {rank}) for shape {tuple(shape)}, got {axis!r}"
+        )
+    axes = tuple(a.__index__() % rank for a in given)
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"{where}: expected each axis once, got {axis!r}")
+    return axes
 
 
 def operation(rule=dtypes.result_type, result=None, tensors=1):
@@ -109,8 +144,8 @@ def operation(rule=dtypes.result_type, result=None, tensors=1):
 
 
 def _plain(x):
-    """What stands beside a tensor of a trace: lists and Python's numbers in the dtype of Keras."""
-    return convert_to_tensor(x) if isinstance(x, (list, tuple)) else x
+    """An argument beside a tensor of a trace: lists in the dtype of Keras, weights as tensors."""
+    return convert_to_tensor(x) if isinstance(x, (list, tuple)) else symbolic.traced(x)
 
 
 def to_array(x, name):

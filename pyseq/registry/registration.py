@@ -86,6 +86,16 @@ def builtin(family, name=None, aliases=()):
     return decorate
 
 
+def same_as(original):
+    """Decorator: the function is saved under the name of a built-in, and taken for it."""
+
+    def decorate(obj):
+        _BUILTIN_NAMES[obj] = _BUILTIN_NAMES[original]
+        return obj
+
+    return decorate
+
+
 def builtin_name(obj):
     """Return the `(module, name)` pair of a built-in, or None for any other object."""
     try:

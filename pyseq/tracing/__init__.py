@@ -5,7 +5,8 @@ layers append ops to a `lowering.Graph`. What user code made of them then trains
 in C++ like a built-in layer.
 """
 
-from pyseq.tracing import making, recurrence  # noqa: F401  (they answer questions of `hooks`)
+# These answer questions of `hooks`.
+from pyseq.tracing import images, making, recurrence, rows, spatial  # noqa: F401
 from pyseq.tracing.calls import loss_value, lower_penalty
 
 __all__ = ["loss_value", "lower_penalty"]

@@ -11,6 +11,7 @@ from pyseq.layers.core import fused_activation
 from pyseq.layers.keras_tensor import KerasTensor
 from pyseq.layers.shapes import same_sizes
 from pyseq.signatures import parameters_of, taken_by
+from pyseq.structures import leaves, map_structure
 from pyseq.tracing import functions
 from pyseq.tracing.tensor import Tensor, Trace, as_value
 
@@ -92,7 +93,7 @@ def layer_output_shape(layer, input_shape):
 @hooks.answers("call_shapes")
 def call_shapes(layer, given):
     """Shapes, in its structure, of what `layer.call` gives for arguments with KerasTensors."""
-    tensors = [x for x in arguments.leaves([given.args, given.kwargs]) if _is_symbolic(x)]
+    tensors = [x for x in leaves([given.args, given.kwargs]) if _is_symbolic(x)]
     batch = tensors[0].shape[0]
 
     def shape_of(y):
@@ -109,10 +110,10 @@ def call_shapes(layer, given):
 
         trace = Trace(graph, graph.input, layer.name)
         with trace:
-            args, kwargs = (arguments.map_structure(traced, a) for a in (given.args, given.kwargs))
+            args, kwargs = (map_structure(traced, a) for a in (given.args, given.kwargs))
             more = taken_by(layer.call, training=False)
             y = layer.call(*args, **{**more, **kwargs})
-            return arguments.map_structure(lambda t: shape_of(trace.tensor(t)), y)
+            return map_structure(lambda t: shape_of(trace.tensor(t)), y)
 
     return arguments.common_shapes(*map(shapes, _TRIAL_LENGTHS))
 
@@ -139,7 +140,7 @@ def call_arguments(layer, given):
     graph.training = given.training
     try:
         y = layer.call(*given.args, **given.kwargs)
-        return y if layer.activity_regularizer is None else arguments.map_structure(penalized, y)
+        return y if layer.activity_regularizer is None else map_structure(penalized, y)
     finally:
         graph.training = was
 

@@ -41,8 +41,8 @@ def batches(model, source, per_batch):
 
 
 def _counts_batches(model, x):
-    """Whether it matters which rows run together: states stay, or the code assigns variables."""
-    return model._is_stateful() or bool(model._predictor(x.shape[1:], 1).graph.assigned)
+    """Whether it matters which rows run together, and when: something changes with each run."""
+    return model._is_stateful() or model._predictor(x.shape[1:], 1).is_stateful
 
 
 def quick_answer(model, x, most_rows=0, first_row=0):
@@ -65,7 +65,8 @@ def rows(model, x, first_row=0):
         model._quick = (revision.current(), runner.session.answer, runner)
     if x.dtype != runner.dtype or not x.flags.c_contiguous:
         x = np.ascontiguousarray(x, runner.dtype)
-    return runner([x], first_row=first_row)
+    model._calls += 1
+    return runner([x], model._calls, first_row)
 
 
 def array(model, x, batch_size):

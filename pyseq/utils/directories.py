@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from pyseq import settings
+from pyseq.ops.image import resizing
 from pyseq.utils import audio, images
 from pyseq.utils.arrays import to_categorical
 from pyseq.utils.pipeline import Dataset
@@ -91,7 +92,7 @@ def image_dataset_from_directory(
         image = images.to_color_mode(image, color_mode, where)
         x = images.img_to_array(image, "channels_last", "float32")
         if crop_to_aspect_ratio:
-            x = images.crop_to_aspect(x, size)
+            x = resizing.aspect_crop(x, *size)
         elif pad_to_aspect_ratio:
             x = images.pad_to_aspect(x, size)
         x = images.resize(x, size, interpolation)

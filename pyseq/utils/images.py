@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pyseq import dtypes, settings
+from pyseq.ops.image import resizing
 
 COLOR_MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 _GRAY_MODES = ("L", "I;16", "I")
@@ -186,46 +187,29 @@ def to_color_mode(img, color_mode, where):
     return img.convert(mode)
 
 
-def _triangle(x):
-    return np.maximum(1 - np.abs(x), 0)
-
-
-def _cubic(x, b=0.0, c=0.5):
-    """Keys' (b=0, c=1/2) or Mitchell and Netravali's (b=c=1/3) cubic."""
+def _mitchell_cubic(x):
+    """The cubic of Mitchell and Netravali (1988), b = c = 1/3."""
     x = np.abs(x)
-    near = (12 - 9 * b - 6 * c) * x**3 + (-18 + 12 * b + 6 * c) * x**2 + 6 - 2 * b
-    far = (-b - 6 * c) * x**3 + (6 * b + 30 * c) * x**2 + (-12 * b - 48 * c) * x + 8 * b + 24 * c
+    near = 7 * x**3 - 12 * x**2 + 16 / 3
+    far = -7 / 3 * x**3 + 12 * x**2 - 20 * x + 32 / 3
     return np.where(x < 1, near, np.where(x < 2, far, 0)) / 6
 
 
-def _lanczos(x, radius):
-    return np.where(np.abs(x) < radius, np.sinc(x) * np.sinc(x / radius), 0)
-
-
 _KERNELS = {
-    "bilinear": _triangle,
-    "bicubic": _cubic,
-    "lanczos3": lambda x: _lanczos(x, 3.0),
-    "lanczos5": lambda x: _lanczos(x, 5.0),
+    **resizing.KERNELS,
     "gaussian": lambda x: np.where(np.abs(x) < 1.5, np.exp(-2 * x**2), 0),
-    "mitchellcubic": lambda x: _cubic(x, 1 / 3, 1 / 3),
+    "mitchellcubic": _mitchell_cubic,
 }
 INTERPOLATIONS = ("nearest", "area", *_KERNELS)
 
 
-def _weights(length, target, interpolation):
-    """Return the matrix (target, length) of one axis: pixel centres lie at halves."""
-    scale = length / target
-    if interpolation == "area":
-        edges = np.arange(target + 1) * scale
-        pixels = np.arange(length)
-        overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-        weights = np.maximum(overlap, 0)
-    else:
-        centres = (np.arange(target) + 0.5) * scale - 0.5
-        weights = _KERNELS[interpolation](np.arange(length) - centres[:, None])
-    total = weights.sum(axis=1, keepdims=True)
-    return (weights / np.where(total == 0, 1, total)).astype(np.float32)
+def _area_weights(length, target):
+    """Weights `(target, length)` of one axis: the share of each pixel that an area covers."""
+    edges = np.arange(target + 1) * (length / target)
+    pixels = np.arange(length)
+    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    weights = np.maximum(overlap, 0)
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
 def resize(x, size, interpolation="bilinear"):
@@ -244,21 +228,13 @@ def resize(x, size, interpolation="bilinear"):
         if length == target:
             continue
         if interpolation == "nearest":
-            index = np.floor((np.arange(target) + 0.5) * (length / target)).astype(np.int64)
-            x = np.take(x, np.minimum(index, length - 1), axis=axis)
+            x = np.take(x, resizing.nearest_indices(length, target), axis=axis)
+        elif interpolation == "area":
+            x = resizing.along_axis(x, _area_weights(length, target), axis)
         else:
-            weights = _weights(length, target, interpolation)
-            x = np.moveaxis(np.tensordot(weights, x, axes=(1, axis)), 0, axis)
+            weights = resizing.kernel_weights(length, target, _KERNELS[interpolation])
+            x = resizing.along_axis(x, weights, axis)
     return np.ascontiguousarray(x)
-
-
-def crop_to_aspect(x, size):
-    """Return the largest centred part of `(..., H, W, C)` with the aspect ratio of `size`."""
-    height, width = x.shape[-3], x.shape[-2]
-    crop_height = max(min(height, int(float(width * size[0]) / size[1])), 1)
-    crop_width = max(min(width, int(float(height * size[1]) / size[0])), 1)
-    top, left = int((height - crop_height) / 2), int((width - crop_width) / 2)
-    return x[..., top : top + crop_height, left : left + crop_width, :]
 
 
 def pad_to_aspect(x, size):
@@ -297,5 +273,5 @@ def smart_resize(x, size, interpolation="bilinear", data_format="channels_last")
     first = settings.standardize_data_format(data_format, "smart_resize") == "channels_first"
     if first:
         x = np.moveaxis(x, -3, -1)
-    x = resize(crop_to_aspect(x, size), size, interpolation)
+    x = resize(resizing.aspect_crop(x, *size), size, interpolation)
     return np.moveaxis(x, -1, -3) if first else x

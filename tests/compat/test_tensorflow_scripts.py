@@ -346,3 +346,51 @@ def test_generator_of_elements():
         (1, 1, 1),
         (2, 3, 1),
     ]
+
+
+# What layers of users do with a batch `(n, 4, 4, 3)` while it is traced.
+TRACED = [
+    lambda x: tf.gather(x, [0, 1], axis=1),
+    lambda x: tf.reduce_mean(x, axis=[1, 2]),
+    lambda x: tf.transpose(x, [0, 3, 1, 2]),
+    lambda x: tf.reshape(x, [tf.shape(x)[0], -1]),
+    lambda x: tf.nn.l2_normalize(x, axis=-1),
+    lambda x: tf.expand_dims(x, -1),
+    lambda x: tf.where(x > 0, x, tf.zeros_like(x)),
+    lambda x: tf.clip_by_value(x, 0, 1),
+    lambda x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]),
+    lambda x: tf.stack([x, x], axis=1),
+    lambda x: tf.concat([x, tf.zeros(tf.shape(x))], -1),
+    lambda x: x * tf.random.normal(tf.shape(x)),
+    lambda x: x + tf.random.uniform(tf.shape(x)),
+    lambda x: tf.split(x, 3, axis=-1)[0] + tf.constant(1.0),
+    lambda x: tf.unstack(x, axis=1)[0],
+    lambda x: tf.slice(x, [0, 0, 0, 0], [-1, 2, 2, 3]),
+    lambda x: tf.cast(tf.argmax(x, -1), tf.float32) + x[..., 0],
+    lambda x: tf.image.resize(x, (2, 2)),
+    lambda x: tf.image.flip_left_right(x),
+    lambda x: tf.image.per_image_standardization(x),
+    lambda x: tf.math.cumsum(x, axis=1, exclusive=True),
+    lambda x: tf.einsum("nhwc,ck->nhwk", x, tf.ones((3, 2))),
+    lambda x: tf.nn.softmax(x) * tf.nn.dropout(x, 0.3),
+    lambda x: tf.squeeze(x[:, :1], axis=1),
+    lambda x: tf.norm(x, axis=-1),
+]
+
+
+@pytest.mark.parametrize("function", TRACED)
+def test_weights_before_traced_code_train(function):
+    model = keras.Sequential(
+        [
+            layers.Dense(3, input_shape=(4, 4, 3)),
+            layers.Lambda(function),
+            layers.Flatten(),
+            layers.Dense(1),
+        ]
+    )
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).normal(size=(4, 4, 4, 3)).astype("float32")
+    before = model.layers[0].kernel.numpy()
+    model.fit(x, np.ones((4, 1)), verbose=0)
+    assert (model.layers[0].kernel.numpy() != before).any()
+    assert model(x).numpy().shape == (4, 1)

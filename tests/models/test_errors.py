@@ -139,7 +139,7 @@ MISTAKES = [
                          layers.Dense(1)(pyseq.Input((2,)))),
      ValueError, ["one input", "Sequential"]),
     ("Model of no tensors", lambda: pyseq.Model(1, 2), TypeError, ["symbolic", "int"]),
-    ("NumPy on a symbolic tensor", lambda: np.sqrt(pyseq.Input((2,))), TypeError, ["Lambda"]),
+    ("NumPy on a symbolic tensor", lambda: np.sqrt(pyseq.Input((2,))), ValueError, ["Lambda"]),
     ("a generator with y", lambda: fit(compiled(layers.Dense(1), shape=(2,)), iter([]), ones(3)),
      ValueError, ["(x, y"]),
     ("an empty generator", lambda: compiled(layers.Dense(1), shape=(2,)).fit(iter([]), verbose=0),

@@ -11,7 +11,7 @@ def test_arrays_made_by_ops_have_keras_dtypes():
     assert ops.array([1, 2]).dtype == ops.arange(3).dtype == "int32"
     assert ops.array([np.float64(1)]).dtype == ops.array(np.ones(1)).dtype == "float64"
     assert ops.arange(0, 1, 0.5).tolist() == [0.0, 0.5]
-    assert ops.full((2,), 3).dtype == "int32" and ops.full((2,), 0.5).dtype == "float32"
+    assert ops.full((2,), 3).dtype == "float32" and ops.full((2,), 0.5).dtype == "float32"
 
 
 def test_ops_on_parts_of_arrays():

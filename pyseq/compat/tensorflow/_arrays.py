@@ -221,8 +221,10 @@ def split(value, num_or_size_splits, axis=0, num=None, name="split"):
 def slice(input_, begin, size, name=None):
     """Return the part of a tensor that begins somewhere and has a size, -1 for all."""
     x = _given(input_)
-    ends = [None if n == -1 else b + n for b, n in zip(_sizes(begin), _sizes(size))]
-    return x[tuple(map(builtins.slice, _sizes(begin), ends))]
+    begins, sizes = _sizes(begin), _sizes(size)
+    ends = [None if n == -1 else b + n for b, n in zip(begins, sizes)]
+    # A slice from 0 is one of the whole batch of a trace, which None says.
+    return x[tuple(builtins.slice(b or None, e) for b, e in zip(begins, ends))]
 
 
 def tile(input, multiples, name=None):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import layers, random, symbolic
+from pyseq import ops, random, symbolic
 from pyseq.compat.tensorflow._arrays import _given, _sizes, cast
 from pyseq.compat.tensorflow._tensors import as_dtype
-from pyseq.layers.preprocessing import image_ops
 from pyseq.utils import images
+
+_METHODS = ("bilinear", "bicubic", "lanczos3", "lanczos5", "nearest")
 
 
 class ResizeMethod:
@@ -40,19 +41,22 @@ def resize(
     """Return images in another size, as float32; with the method `nearest` in their own dtype.
 
     Raises:
-        ValueError: `antialias` is asked for.
+        ValueError: `antialias` is asked for with a method that cannot have it.
     """
     x = _images(images_, "resize")
-    if antialias:
-        raise ValueError("tf.image.resize: expected antialias=False, got True; leave it out")
     height, width = _sizes(size)
     if preserve_aspect_ratio:
         scale = min(height / x.shape[-3], width / x.shape[-2])
         height, width = (max(1, round(n * scale)) for n in x.shape[-3:-1])
-    if symbolic.is_traced(x):
-        return layers.Resizing(height, width, method)(x)
-    made = images.resize(x, (height, width), method)
-    return made.astype(x.dtype) if method == "nearest" else made
+    if method in _METHODS:
+        x = x if method == "nearest" else cast(x, "float32")
+        return ops.image.resize(x, (height, width), method, antialias, data_format="channels_last")
+    if antialias or symbolic.is_traced(x):
+        raise ValueError(
+            f"tf.image.resize: expected one of {_METHODS} with antialias, or in a layer, got "
+            f"{method!r}"
+        )
+    return images.resize(x, (height, width), method)
 
 
 def resize_with_pad(image, target_height, target_width, method="bilinear", antialias=False):
@@ -200,9 +204,9 @@ def adjust_saturation(image, saturation_factor, name=None):
     """Return RGB images whose saturation is multiplied."""
 
     def change(x):
-        hsv = image_ops.rgb_to_hsv(x)
+        hsv = ops.image.rgb_to_hsv(x)
         hsv[..., 1] = np.clip(hsv[..., 1] * saturation_factor, 0, 1)
-        return image_ops.hsv_to_rgb(hsv)
+        return ops.image.hsv_to_rgb(hsv)
 
     return _as_floats(image, change)
 
@@ -211,9 +215,9 @@ def adjust_hue(image, delta, name=None):
     """Return RGB images whose hue is turned by a share of the circle."""
 
     def change(x):
-        hsv = image_ops.rgb_to_hsv(x)
+        hsv = ops.image.rgb_to_hsv(x)
         hsv[..., 0] = (hsv[..., 0] + delta) % 1
-        return image_ops.hsv_to_rgb(hsv)
+        return ops.image.hsv_to_rgb(hsv)
 
     return _as_floats(image, change)
 
@@ -244,12 +248,12 @@ def random_hue(image, max_delta, seed=None):
 
 def rgb_to_hsv(images, name=None):
     """Return hue, saturation and value of RGB images in [0, 1]."""
-    return image_ops.rgb_to_hsv(_given(images))
+    return ops.image.rgb_to_hsv(_given(images))
 
 
 def hsv_to_rgb(images, name=None):
     """Return RGB images of hue, saturation and value."""
-    return image_ops.hsv_to_rgb(_given(images))
+    return ops.image.hsv_to_rgb(_given(images))
 
 
 def rgb_to_grayscale(images, name=None):

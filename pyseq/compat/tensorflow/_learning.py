@@ -77,9 +77,14 @@ def set_seed(seed):
     set_random_seed(int(seed))
 
 
+def _drawn(shape):
+    """A shape to draw numbers of; in a trace it may begin with the batch."""
+    return tuple(shape) if symbolic.trace.get() is not None else _sizes(shape)
+
+
 def normal(shape, mean=0.0, stddev=1.0, dtype="float32", seed=None, name=None):
     """Return normally distributed numbers."""
-    return random.normal(_sizes(shape), mean, stddev, as_dtype(dtype).name, seed)
+    return random.normal(_drawn(shape), mean, stddev, as_dtype(dtype).name, seed)
 
 
 def truncated_normal(shape, mean=0.0, stddev=1.0, dtype="float32", seed=None, name=None):
@@ -96,11 +101,11 @@ def uniform(shape, minval=0, maxval=None, dtype="float32", seed=None, name=None)
     kind = as_dtype(dtype)
     if kind.is_floating:
         return random.uniform(
-            _sizes(shape), minval, 1 if maxval is None else maxval, kind.name, seed
+            _drawn(shape), minval, 1 if maxval is None else maxval, kind.name, seed
         )
     if maxval is None:
         raise ValueError("tf.random.uniform: expected maxval for integers, got None; pass it")
-    return random.randint(_sizes(shape), minval, maxval, kind.name, seed)
+    return random.randint(_drawn(shape), minval, maxval, kind.name, seed)
 
 
 def _one_seed(seed):

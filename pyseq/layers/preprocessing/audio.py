@@ -11,9 +11,10 @@ from pyseq.layers.base import Layer
 from pyseq.layers.core import KerasTensor, positive_int
 from pyseq.layers.preprocessing.base import _NumPyLayer
 from pyseq.layers.reshaping import lower_permute
-from pyseq.layers.spatial_base import SpatialMixin, padding_of, window_output, window_pads
+from pyseq.layers.spatial_base import SpatialMixin
 from pyseq.registry.registration import builtin
 from pyseq.registry.serialization import deserialize_keras_object
+from pyseq.spatial import padding_of, window_output, window_pads
 
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 

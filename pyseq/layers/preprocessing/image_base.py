@@ -6,7 +6,8 @@ import numpy as np
 
 from pyseq import random, settings
 from pyseq.layers.preprocessing.base import _NumPyLayer
-from pyseq.layers.preprocessing.image_ops import FILL_MODES
+
+FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 
 
 class _ImageLayer(_NumPyLayer):
@@ -136,6 +137,14 @@ class _ImageLayer(_NumPyLayer):
 def uniform(rng, bounds, shape):
     """Uniform numbers between the two bounds."""
     return rng.uniform(bounds[0], bounds[1], shape)
+
+
+def change_range(images, source, target):
+    """Values of the range `source` mapped linearly to `target`."""
+    if tuple(source) == tuple(target):
+        return images
+    scale = (target[1] - target[0]) / (source[1] - source[0])
+    return ((images - source[0]) * scale + target[0]).astype(images.dtype)
 
 
 def per_image(values):

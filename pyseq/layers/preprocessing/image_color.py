@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import settings
-from pyseq.layers.preprocessing import image_ops
-from pyseq.layers.preprocessing.image_base import _ImageLayer, per_image, uniform
+from pyseq.layers.preprocessing.image_base import _ImageLayer, change_range, per_image, uniform
 from pyseq.layers.preprocessing.image_geometry import chosen
+from pyseq.ops import image
 from pyseq.registry.registration import builtin
 
 
@@ -101,7 +101,8 @@ class RandomColorDegeneration(_Color):
 
     def transform(self, images, choices):
         factor = np.asarray(choices["factor"], images.dtype)
-        return self.clip(images + factor * (image_ops.grayscale(images) - images))
+        gray = image.rgb_to_grayscale(images, "channels_last")
+        return self.clip(images + factor * (gray - images))
 
 
 @builtin("layers")
@@ -122,7 +123,7 @@ class RandomGrayscale(_ImageLayer):
         return {"apply": per_image(rng.uniform(size=len(images)) < self.factor)}
 
     def transform(self, images, choices):
-        return np.where(choices["apply"], image_ops.grayscale(images), images)
+        return np.where(choices["apply"], image.rgb_to_grayscale(images, "channels_last"), images)
 
     def get_config(self):
         return {**super().get_config(), "factor": self.factor}
@@ -152,13 +153,13 @@ class RandomHue(_Color):
         return {"factor": sign * uniform(rng, self.factor, n) * 0.5}
 
     def transform(self, images, choices):
-        images = image_ops.change_range(images, self.value_range, (0, 1))
-        hsv = image_ops.rgb_to_hsv(images)
+        images = change_range(images, self.value_range, (0, 1))
+        hsv = image.rgb_to_hsv(images, "channels_last")
         hue = hsv[..., 0] + per_image(choices["factor"])[..., 0].astype(images.dtype)
         hue = np.where(hue > 1, hue - 1, hue)
         hsv[..., 0] = np.where(hue < 0, hue + 1, hue)
-        out = np.clip(image_ops.hsv_to_rgb(hsv), 0, 1)
-        return image_ops.change_range(out, (0, 1), self.value_range)
+        out = np.clip(image.hsv_to_rgb(hsv, "channels_last"), 0, 1)
+        return change_range(out, (0, 1), self.value_range)
 
 
 @builtin("layers")
@@ -181,9 +182,9 @@ class RandomSaturation(_Color):
         return {"factor": factor / (1 - factor + settings.epsilon)}
 
     def transform(self, images, choices):
-        hsv = image_ops.rgb_to_hsv(images)
+        hsv = image.rgb_to_hsv(images, "channels_last")
         hsv[..., 1] = self.clip(hsv[..., 1] * per_image(choices["factor"])[..., 0])
-        return image_ops.hsv_to_rgb(hsv)
+        return image.hsv_to_rgb(hsv, "channels_last")
 
 
 @builtin("layers")
@@ -302,9 +303,9 @@ class RandomPosterization(_Color):
 
     def transform(self, images, choices):
         shift = per_image(choices["shift_factor"]).astype(np.uint8)
-        whole = image_ops.change_range(images, self.value_range, (0, 255)).astype(np.uint8)
+        whole = change_range(images, self.value_range, (0, 255)).astype(np.uint8)
         kept = ((whole >> shift) << shift).astype(images.dtype)
-        return image_ops.change_range(kept, (0, 255), self.value_range)
+        return change_range(kept, (0, 255), self.value_range)
 
 
 @builtin("layers")
@@ -366,10 +367,10 @@ class Solarization(_ImageLayer):
         }
 
     def transform(self, images, choices):
-        images = image_ops.change_range(images, self.value_range, (0, 255))
+        images = change_range(images, self.value_range, (0, 255))
         images = np.clip(images + np.asarray(choices["additions"], images.dtype), 0, 255)
         images = np.where(images < choices["thresholds"], images, 255 - images)
-        return image_ops.change_range(images, (0, 255), self.value_range)
+        return change_range(images, (0, 255), self.value_range)
 
     def get_config(self):
         return {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq.layers.preprocessing import image_ops
 from pyseq.layers.preprocessing.image_base import _ImageLayer, per_image, uniform
 from pyseq.layers.preprocessing.image_geometry import chosen
+from pyseq.ops.image import gaussian_blur, geometry
 from pyseq.registry.registration import builtin
 
 
@@ -133,7 +133,8 @@ class RandomGaussianBlur(_ImageLayer):
         }
 
     def transform(self, images, choices):
-        blurred = image_ops.gaussian_blur(images, self.kernel_size, choices["blur_factor"])
+        sigma = choices["blur_factor"]
+        blurred = gaussian_blur(images, self.kernel_size, sigma, "channels_last")
         out = np.where(per_image(choices["should_apply_blur"]), blurred, images)
         return np.clip(out, self.value_range[0], self.value_range[1])
 
@@ -187,15 +188,7 @@ class RandomElasticTransform(_ImageLayer):
         n, height, width = images.shape[:3]
         strength = rng.uniform(*self.scale)
         sigma = min(height, width) * 0.05 * strength
-        size = int(6 * sigma) | 1
-        # A vanishing deviation would divide by zero; its kernel is a point.
-        deviation = (max(sigma, 1e-6),) * 2
-        noise = [
-            image_ops.gaussian_blur(
-                rng.normal(size=(n, height, width, 1)) * sigma, (size, size), deviation
-            )[..., 0]
-            for _ in range(2)
-        ]
+        noise = [geometry.smooth_noise(rng, (n, height, width), sigma) for _ in range(2)]
         alpha = max(height, width) * 0.1 * strength
         return {
             "apply_transform": chosen(rng, self.factor, n),
@@ -204,12 +197,10 @@ class RandomElasticTransform(_ImageLayer):
         }
 
     def transform(self, images, choices):
-        height, width = images.shape[1:3]
-        y, x = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
-        moved = image_ops.sample(
+        moved = geometry.displaced(
             images,
-            y + choices["down"],
-            x + choices["across"],
+            choices["across"],
+            choices["down"],
             self.interpolation,
             self.fill_mode,
             self.fill_value,

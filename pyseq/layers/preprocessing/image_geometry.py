@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from pyseq.layers.preprocessing import image_ops
 from pyseq.layers.preprocessing.image_base import _ImageLayer, per_image, uniform
+from pyseq.ops.image import geometry
 from pyseq.registry.registration import builtin
 
 _MODES = ("horizontal", "vertical", "horizontal_and_vertical")
@@ -50,14 +52,21 @@ class _Affine(_ImageLayer):
         self.fill_value = fill_value
 
     def matrix(self, images, choices):
-        """Rows for `image_ops.affine`."""
+        """Rows for `geometry.affine`."""
         raise TypeError(f"{type(self).__name__}: expected a subclass that defines matrix()")
 
     def transform(self, images, choices):
         matrix = self.matrix(images, choices)
-        return image_ops.affine(
-            images, matrix, self.interpolation, self.fill_mode, self.fill_value
-        )
+        return geometry.affine(images, matrix, self.interpolation, self.fill_mode, self.fill_value)
+
+
+def rotation_matrix(degrees, height, width):
+    """Rows for `geometry.affine` that turn images about their centre by `degrees`, an array."""
+    angle = np.asarray(degrees, float) * math.pi / 180
+    cx, cy = 0.5 * (width - 1), 0.5 * (height - 1)
+    cos, sin = np.cos(angle), np.sin(angle)
+    rows = [cos, -sin, cx - cx * cos + cy * sin, sin, cos, cy - cx * sin - cy * cos]
+    return np.stack(rows, axis=-1)
 
 
 @builtin("layers")
@@ -91,7 +100,7 @@ class RandomRotation(_Affine):
         return {"angle": 360 * uniform(rng, self.factor, len(images))}
 
     def matrix(self, images, choices):
-        return image_ops.rotation_matrix(choices["angle"], *images.shape[1:3])
+        return rotation_matrix(choices["angle"], *images.shape[1:3])
 
     def get_config(self):
         return {
@@ -319,7 +328,7 @@ class RandomPerspective(_ImageLayer):
         }
 
     def transform(self, images, choices):
-        moved = image_ops.perspective(
+        moved = geometry.perspective(
             images,
             choices["start_points"],
             choices["end_points"],

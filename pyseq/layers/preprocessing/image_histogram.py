@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq.layers.preprocessing import image_ops
-from pyseq.layers.preprocessing.image_base import _ImageLayer
+from pyseq.layers.preprocessing.image_base import _ImageLayer, change_range
 from pyseq.registry.registration import builtin
 
 
@@ -31,7 +30,7 @@ class AutoContrast(_ImageLayer):
         spread = images.max(axis=(1, 2), keepdims=True) - low
         flat = spread == 0
         out = (images - low) / np.where(flat, 1, spread)
-        out = image_ops.change_range(out, (0, 1), self.value_range)
+        out = change_range(out, (0, 1), self.value_range)
         return np.where(flat, images, out)
 
     def get_config(self):
@@ -66,10 +65,10 @@ class Equalization(_ImageLayer):
         return np.clip(np.round(table), 0, 255)[at].astype(channel.dtype)
 
     def transform(self, images, choices):
-        images = image_ops.change_range(images, self.value_range, (0, 255))
+        images = change_range(images, self.value_range, (0, 255))
         channels = [self._equalize(images[..., c]) for c in range(images.shape[-1])]
         out = np.stack(channels, axis=-1)
-        return image_ops.change_range(out, (0, 255), self.value_range)
+        return change_range(out, (0, 255), self.value_range)
 
     def get_config(self):
         return {**super().get_config(), "bins": self.bins, "value_range": self.value_range}
@@ -125,7 +124,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(_ImageLayer):
         return np.clip(maps, 0, 255).reshape(*tiles.shape[:-1], 256)
 
     def transform(self, images, choices):
-        images = image_ops.change_range(images, self.value_range, (0, 255))
+        images = change_range(images, self.value_range, (0, 255))
         n, height, width, channels = images.shape
         grid_h, grid_w = self.tile_grid_size
         tile_h, tile_w = -(-height // grid_h), -(-width // grid_w)
@@ -155,7 +154,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(_ImageLayer):
         above = mapped(top, left) * (1 - across) + mapped(top, right) * across
         below = mapped(bottom, left) * (1 - across) + mapped(bottom, right) * across
         out = (above * (1 - down) + below * down)[:, :height, :width].astype(images.dtype)
-        return image_ops.change_range(out, (0, 255), self.value_range)
+        return change_range(out, (0, 255), self.value_range)
 
     def get_config(self):
         return {

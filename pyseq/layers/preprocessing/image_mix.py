@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq.layers.base import Layer
+from pyseq.layers.keras_tensor import is_keras_tensor
 from pyseq.layers.preprocessing import image_color, image_geometry, image_histogram
 from pyseq.layers.preprocessing.image_base import _ImageLayer, per_image
 from pyseq.layers.preprocessing.image_effects import rectangles
 from pyseq.registry import serialization
 from pyseq.registry.registration import builtin
+from pyseq.symbolic import is_traced
 
 
 def _operations(factor, value_range, interpolation, seed, color=True):
@@ -283,8 +285,6 @@ class Pipeline(Layer):
     [[1.0, 1.0]]
     """
 
-    mask_policy = "pass"
-
     def __init__(self, layers, name=None):
         super().__init__(name=name)
         self._pipeline_layers = list(layers)
@@ -298,9 +298,19 @@ class Pipeline(Layer):
         return self._pipeline_layers
 
     def __call__(self, inputs, training=True, mask=None):
+        """Run the layers; the first gets `mask`, each other one what the one before makes of it."""
         for layer in self._pipeline_layers:
-            inputs = layer(inputs, training=training)
+            takes = layer.supports_masking or layer._reads_mask()
+            outputs = layer(inputs, training=training, mask=mask if takes else None)
+            # From here on a symbolic tensor carries its own.
+            symbolic = is_keras_tensor(outputs) or is_traced(outputs)
+            mask = None if symbolic else layer.compute_mask(inputs, mask)
+            inputs = outputs
+        self.built = True
         return inputs
+
+    def _reads_mask(self):
+        return True  # its layers may
 
     def build(self, input_shape):
         shape = tuple(input_shape)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq.layers.core import positive_int
-from pyseq.layers.preprocessing import image_ops
 from pyseq.layers.preprocessing.image_base import _ImageLayer
 from pyseq.layers.reshaping import lower_permute
 from pyseq.layers.spatial import lower_resize
+from pyseq.ops.image import resizing
 from pyseq.registry.registration import builtin
 
 
@@ -23,8 +23,11 @@ class _Sized(_ImageLayer):
 
     def _smart_resize(self, images):
         """The centred part of the target's ratio, resized."""
-        part = image_ops.aspect_crop(images, self.height, self.width)
-        return image_ops.resize(part, self.height, self.width)
+        return self._resize(images, crop_to_aspect_ratio=True)
+
+    def _resize(self, images, *args, **options):
+        size = (self.height, self.width)
+        return resizing.resize(images, size, *args, **options, data_format="channels_last")
 
     # --- inside a model, where a gradient passes through
 
@@ -49,7 +52,7 @@ class _Sized(_ImageLayer):
         return g.op("crop", x, shape, name=self.name, begin=[top, left, 0], end=end)
 
     def _lower_aspect_crop(self, g, x):
-        box = image_ops.aspect_crop_box(*x.shape[:2], self.height, self.width)
+        box = resizing.aspect_crop_box(*x.shape[:2], self.height, self.width)
         return self._lower_crop(g, x, *box)
 
     def _lower_resize(self, g, x, interpolation="bilinear", antialias=False):
@@ -90,9 +93,7 @@ class Resizing(_Sized):
         **kwargs,
     ):
         super().__init__(height, width, data_format=data_format, **kwargs)
-        self.interpolation = self._one_of(
-            "interpolation", interpolation, image_ops.INTERPOLATIONS
-        )
+        self.interpolation = self._one_of("interpolation", interpolation, resizing.INTERPOLATIONS)
         if crop_to_aspect_ratio and pad_to_aspect_ratio:
             raise ValueError(
                 f"{self.name}: expected one of `crop_to_aspect_ratio` and `pad_to_aspect_ratio`, "
@@ -105,12 +106,13 @@ class Resizing(_Sized):
         self.antialias = bool(antialias)
 
     def transform(self, images, choices):
-        if self.crop_to_aspect_ratio:
-            images = image_ops.aspect_crop(images, self.height, self.width)
-        elif self.pad_to_aspect_ratio:
-            images = image_ops.aspect_pad(images, self.height, self.width, self.fill_value)
-        return image_ops.resize(
-            images, self.height, self.width, self.interpolation, self.antialias
+        return self._resize(
+            images,
+            self.interpolation,
+            self.antialias,
+            self.crop_to_aspect_ratio,
+            self.pad_to_aspect_ratio,
+            fill_value=self.fill_value,
         )
 
     def _lower_last(self, g, x):
@@ -118,7 +120,7 @@ class Resizing(_Sized):
             x = self._lower_aspect_crop(g, x)
         elif self.pad_to_aspect_ratio:
             h, w, channels = x.shape
-            top, left = image_ops.aspect_borders(h, w, self.height, self.width)
+            top, left = resizing.aspect_borders(h, w, self.height, self.width)
             margin = [top, left, 0]
             shape = (h + 2 * top, w + 2 * left, channels)
             value = float(self.fill_value)
@@ -207,7 +209,7 @@ class RandomCrop(_Sized):
         top, left = choices["top"], choices["left"]
         part = images[:, top : top + self.height, left : left + self.width]
         if part.shape[1:3] != (self.height, self.width):
-            part = image_ops.resize(part, self.height, self.width)
+            part = self._resize(part)
         return part
 
     def at_inference(self, images):

@@ -60,9 +60,15 @@ class TimeDistributed(Layer):
         if self._couples_rows(g.training):
             return self._with_mask_of(g, self._lower_each(g, x, steps), x)
         inner = g.fold(x.with_mask(None), steps)
-        if x.mask is not None and len(x.mask.shape) > 1 and self.layer.supports_masking:
+        if x.mask is not None and self._hands_on(x.mask):
             inner = inner.with_mask(g.fold(x.mask, steps))
         return self._with_mask_of(g, g.unfold(self._inner(g, inner).with_mask(None), steps), x)
+
+    def _hands_on(self, mask):
+        """Whether the layer gets each step's mask; a number for each row only users' code reads."""
+        if any(part._reads_mask() for part in self.layer._flatten()):
+            return True
+        return len(mask.shape) > 1 and self.layer.supports_masking
 
     def _check_mask(self, x):
         if x.mask is not None and x.mask.shape[:1] != x.shape[:1]:
@@ -99,7 +105,7 @@ class TimeDistributed(Layer):
 
     def _lower_each(self, g, x, steps):
         slices = g.op_multi("unstack_time", x, [x.shape[1:]] * steps, name=self.name)
-        if x.mask is not None and self.layer.supports_masking:
+        if x.mask is not None and (self._hands_on(x.mask) or self.layer.supports_masking):
             shape = x.mask.shape[1:]
             masks = g.op_multi("unstack_time", x.mask, [shape] * steps, name=self.name)
             slices = [v.with_mask(m) for v, m in zip(slices, masks, strict=True)]

@@ -1,0 +1,13 @@
+"""The functions of `keras.ops.numpy`: NumPy's names and meaning, with Keras's arguments and dtypes.
+
+>>> from pyseq import ops
+>>> ops.mean([1, 2]).dtype, ops.argmax([1, 2]).dtype
+(dtype('float32'), dtype('int32'))
+"""
+
+from pyseq.ops.numpy.creation import *  # noqa: F403
+from pyseq.ops.numpy.elementwise import *  # noqa: F403
+from pyseq.ops.numpy.products import *  # noqa: F403
+from pyseq.ops.numpy.reductions import *  # noqa: F403
+from pyseq.ops.numpy.selection import *  # noqa: F403
+from pyseq.ops.numpy.shaping import *  # noqa: F403
