@@ -16,7 +16,7 @@ PACKAGE = Path(pyseq.__file__).parent
 # Rooms by level. A module belongs to the longest name that it begins with.
 LEVELS = [
     # Plain data and functions that know nothing of the package.
-    "_core _version ahead dtypes hooks lazy naming revision settings signatures spatial structures "
+    "_core _version ahead dtypes hooks lazy naming results revision settings signatures spatial structures "
     "windows",
     # Names and configs of objects, variables, random numbers, what stands for a symbolic tensor.
     "arithmetic dtype_policies random registry special symbolic variable",
