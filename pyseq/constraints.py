@@ -45,11 +45,8 @@ class Constraint(revision.Noted):
     """Base class: subclasses define `__call__(w)` and `get_config()`."""
 
     def __call__(self, w):
-        """Return the constrained weights; subclasses must define it."""
-        raise TypeError(
-            f"{type(self).__name__}: expected a subclass that defines __call__(w), "
-            f"got the base class; define it"
-        )
+        """Return the constrained weights: `w` itself, unless a subclass says otherwise."""
+        return w
 
     def get_config(self):
         """Return the constructor's arguments."""

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import activations, losses, ops
+from pyseq import activations, config, losses, ops, random, settings, symbolic
+from pyseq.layers.keras_tensor import is_keras_tensor
 from pyseq.layers.merging import batch_dot as batch_dot
 from pyseq.layers.merging import l2_normalize as l2_normalize
+from pyseq.training.model import Model
 from pyseq.variable import Variable
 
 # The same name and arguments in pyseq.ops.
@@ -136,6 +138,256 @@ def binary_crossentropy(target, output, from_logits=False):
     small = 1e-7
     output = ops.clip(output, small, 1 - small)
     return -(target * ops.log(output) + (1 - target) * ops.log(1 - output))
+
+
+# --- random numbers
+
+
+def random_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+    """Normal random numbers, anew in each step within a layer."""
+    return random.normal(shape, mean, stddev, dtype, seed)
+
+
+def random_uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
+    """Uniform random numbers, anew in each step within a layer."""
+    return random.uniform(shape, minval, maxval, dtype, seed)
+
+
+def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+    """Normal random numbers within two standard deviations."""
+    return random.truncated_normal(shape, mean, stddev, dtype, seed)
+
+
+def random_normal_variable(shape, mean, scale, dtype=None, name=None, seed=None):
+    """A variable of normal random numbers."""
+    return variable(random.normal(shape, mean, scale, seed=seed), dtype, name)
+
+
+def random_uniform_variable(shape, low, high, dtype=None, name=None, seed=None):
+    """A variable of uniform random numbers."""
+    return variable(random.uniform(shape, low, high, seed=seed), dtype, name)
+
+
+def dropout(x, level, noise_shape=None, seed=None):
+    """`x` with elements dropped with probability `level`, the others scaled up."""
+    return random.dropout(x, level, noise_shape, seed)
+
+
+# --- what depends on training
+
+
+def learning_phase():
+    """1 within a call for training, else 0."""
+    return int(symbolic.training())
+
+
+def set_learning_phase(value):
+    """Accepted: calls say themselves what they are for."""
+
+
+def in_train_phase(x, alt, training=None):
+    """`x` in training and `alt` at inference; functions are called."""
+    chosen = x if (symbolic.training() if training is None else training) else alt
+    return chosen() if callable(chosen) else chosen
+
+
+def in_test_phase(x, alt, training=None):
+    """`x` at inference and `alt` in training; functions are called."""
+    return in_train_phase(alt, x, training)
+
+
+# --- variables
+
+
+def update(x, new_x):
+    """Assign to a variable."""
+    return x.assign(new_x)
+
+
+def update_add(x, increment):
+    """Add to a variable."""
+    return x.assign_add(increment)
+
+
+def update_sub(x, decrement):
+    """Subtract from a variable."""
+    return x.assign_sub(decrement)
+
+
+def moving_average_update(x, value, momentum):
+    """Move a variable towards a value."""
+    return x.assign(x * momentum + value * (1 - momentum))
+
+
+def batch_get_value(tensors):
+    """The values of variables as arrays."""
+    return [get_value(x) for x in tensors]
+
+
+def batch_set_value(tuples):
+    """Assign to variables, of `(variable, value)` pairs."""
+    for x, value in tuples:
+        set_value(x, value)
+
+
+def cast_to_floatx(x):
+    """`x` as `floatx()`."""
+    return ops.cast(x, config.floatx())
+
+
+# --- images and sequences
+
+
+def bias_add(x, bias, data_format=None):
+    """`x` with a bias for each channel."""
+    if settings.standardize_data_format(data_format) == "channels_first" and ops.ndim(x) > 2:
+        bias = ops.reshape(bias, (-1,) + (1,) * (ops.ndim(x) - 2))
+    return ops.add(x, bias)
+
+
+def conv1d(x, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
+    """Convolution over one axis; "causal" sees the past only."""
+    if padding == "causal":
+        x = ops.pad(x, ((0, 0), (int(dilation_rate) * (ops.shape(kernel)[0] - 1), 0), (0, 0)))
+        padding = "valid"
+    return ops.conv(x, kernel, strides, padding, data_format, dilation_rate)
+
+
+def conv2d(x, kernel, strides=(1, 1), padding="valid", data_format=None, dilation_rate=(1, 1)):
+    """Convolution over two axes."""
+    return ops.conv(x, kernel, strides, padding, data_format, dilation_rate)
+
+
+def pool2d(x, pool_size, strides=(1, 1), padding="valid", data_format=None, pool_mode="max"):
+    """Largest values or means of windows."""
+    pool = {"max": ops.max_pool, "avg": ops.average_pool}[pool_mode]
+    return pool(x, pool_size, strides, padding, data_format)
+
+
+def resize_images(x, height_factor, width_factor, data_format, interpolation="nearest"):
+    """Images some times as high and wide."""
+    first = settings.standardize_data_format(data_format) == "channels_first"
+    height, width = ops.shape(x)[2:4] if first else ops.shape(x)[1:3]
+    size = (height * height_factor, width * width_factor)
+    return ops.image.resize(x, size, interpolation=interpolation, data_format=data_format)
+
+
+def temporal_padding(x, padding=(1, 1)):
+    """Zeros before and behind the steps."""
+    return ops.pad(x, ((0, 0), tuple(padding), (0, 0)))
+
+
+def spatial_2d_padding(x, padding=((1, 1), (1, 1)), data_format=None):
+    """Zeros around images."""
+    around = [tuple(padding[0]), tuple(padding[1])]
+    if settings.standardize_data_format(data_format) == "channels_first":
+        return ops.pad(x, [(0, 0), (0, 0), *around])
+    return ops.pad(x, [(0, 0), *around, (0, 0)])
+
+
+def slice(x, start, size):
+    """The part of a size that begins at `start`."""
+    return ops.slice(x, start, size)
+
+
+def identity(x, name=None):
+    """`x` itself."""
+    return x
+
+
+def print_tensor(x, message="", summarize=3):
+    """`x`, printed where it is an array."""
+    if not symbolic.is_traced(x):
+        print(message, x)
+    return x
+
+
+def map_fn(fn, elems, name=None, dtype=None):
+    """`fn` of each element of the first axis."""
+    return ops.map(fn, elems)
+
+
+def in_top_k(predictions, targets, k):
+    """True where the target is among the k largest predictions."""
+    return ops.in_top_k(targets, predictions, k)
+
+
+def ctc_batch_cost(y_true, y_pred, input_length, label_length):
+    """CTC loss of each row (n, 1); the last class is the blank.
+
+    Args:
+        y_true: labels (n, most labels).
+        y_pred: probabilities (n, steps, classes).
+        input_length, label_length: steps and labels of each row (n, 1).
+    """
+    classes = ops.shape(y_pred)[-1]
+    logits = ops.log(y_pred + config.epsilon())
+    lengths = [ops.cast(ops.reshape(v, (-1,)), "int32") for v in (label_length, input_length)]
+    labels = ops.cast(y_true, "int32")
+    return ops.expand_dims(ops.ctc_loss(labels, logits, *lengths, mask_index=classes - 1), 1)
+
+
+def ctc_decode(y_pred, input_length, greedy=True, beam_width=100, top_paths=1):
+    """The likeliest labels: a list of arrays (n, steps) filled up with -1, and their scores."""
+    return ops.ctc_decode(
+        ops.log(y_pred + config.epsilon()),
+        ops.reshape(input_length, (-1,)),
+        strategy="greedy" if greedy else "beam_search",
+        beam_width=beam_width,
+        top_paths=top_paths,
+        mask_index=ops.shape(y_pred)[-1] - 1,
+    )
+
+
+# --- graphs and sessions of old
+
+
+def function(inputs, outputs, updates=None, **kwargs):
+    """A function from a list of arrays to a list of outputs, between tensors of one line of layers.
+
+    A learning phase among the inputs takes 0 or 1: whether to run for training.
+    """
+    tensors = [x for x in inputs if is_keras_tensor(x)]
+    many = isinstance(outputs, (list, tuple))
+    model = Model(tensors, list(outputs) if many else outputs)
+
+    def call(arrays):
+        arrays = list(arrays) if isinstance(arrays, (list, tuple)) else [arrays]
+        phase = len(arrays) > len(tensors) and bool(arrays.pop())
+        answer = model(arrays[0], training=phase)
+        if not many:
+            return answer
+        return answer if isinstance(answer, list) else [answer]
+
+    return call
+
+
+def image_dim_ordering():
+    """The order of axes of images by its name of Keras 1: "tf" or "th"."""
+    return "th" if config.image_data_format() == "channels_first" else "tf"
+
+
+def set_image_dim_ordering(dim_ordering):
+    """Choose the order of axes of images by its name of Keras 1: "tf" or "th".
+
+    Raises:
+        ValueError: another name.
+    """
+    if dim_ordering not in ("tf", "th"):
+        raise ValueError(f"set_image_dim_ordering: expected 'tf' or 'th', got {dim_ordering!r}")
+    config.set_image_data_format("channels_first" if dim_ordering == "th" else "channels_last")
+
+
+def get_session():
+    """None: there are no sessions."""
+
+
+def set_session(session):
+    """Accepted: there are no sessions."""
+
+
+def manual_variable_initialization(value):
+    """Accepted: variables have their values at once."""
 
 
 def __getattr__(name):

@@ -48,22 +48,32 @@ class Sequential(Model):
 
     # --- the stack
 
+    # Whether `layers` begins with the InputLayer, as in models made by `Model(inputs, outputs)`.
+    _counts_input = False
+
+    @property
+    def _stack(self):
+        return [layer for layer in self._layers if not isinstance(layer, InputLayer)]
+
     @property
     def layers(self):
-        """The layers in order, without the InputLayer."""
-        return [layer for layer in self._layers if not isinstance(layer, InputLayer)]
+        """The layers in order, without the InputLayer.
+
+        With it, as in Keras, in a model that `Model(inputs, outputs)` made.
+        """
+        return list(self._layers) if self._counts_input else self._stack
 
     @layers.setter
     def layers(self, _):
         raise AttributeError("`Sequential.layers` cannot be set; use `add` and `pop`")
 
     def saved_children(self):
-        yield "layers", self.layers
+        yield "layers", self._stack
         yield from super().saved_children()
 
     @property
     def output_layer(self):
-        return self.layers[-1] if self.layers else None
+        return self._stack[-1] if self._stack else None
 
     def add(self, layer, rebuild=True):
         """Append a layer; builds it at once if the input shape is known."""
@@ -100,7 +110,7 @@ class Sequential(Model):
                 ):
                     self._layers.pop()
                 self._changed()
-                if self.layers:
+                if self._stack:
                     self.build()
                 raise
 
@@ -126,11 +136,11 @@ class Sequential(Model):
 
     def pop(self, rebuild=True):
         """Remove the last layer and return it."""
-        if not self.layers:
+        if not self._stack:
             raise TypeError(f"{self.name}.pop: expected at least one layer, got an empty model")
         layer = self._layers.pop()
         self._changed()
-        if rebuild and self.layers and isinstance(self._layers[0], InputLayer):
+        if rebuild and self._stack and isinstance(self._layers[0], InputLayer):
             self.build()
         return layer
 
@@ -143,7 +153,7 @@ class Sequential(Model):
 
     def build(self, input_shape=None):
         """Build all layers for `input_shape`, which includes the batch dimension."""
-        if not self.layers:
+        if not self._stack:
             if not self._layers:
                 raise ValueError(
                     f"{self.name}.build: expected at least one layer, got an empty model; call "
@@ -194,7 +204,7 @@ class Sequential(Model):
 
     def compute_output_shape(self, input_shape):
         shape = tuple(input_shape)
-        for layer in self.layers:
+        for layer in self._stack:
             shape = layer.compute_output_shape(shape)
         return shape
 
@@ -229,7 +239,7 @@ class Sequential(Model):
         # Whether texts come to the next layer; None where it is not known.
         texts = True if declared or self._text_input else None
         count = 0
-        for i, layer in enumerate(self.layers, 1):
+        for i, layer in enumerate(self._stack, 1):
             policy = layer.text_policy
             if policy == "read" or (policy == "either" and texts):
                 count, texts = i, False
@@ -239,7 +249,7 @@ class Sequential(Model):
                 texts = True
             elif policy != "pass" or texts is False:
                 break
-        return self.layers[:count]
+        return self._stack[:count]
 
     def _reads_text(self, x):
         if self._text_input:
@@ -249,7 +259,7 @@ class Sequential(Model):
         first = self._layers[0] if self._layers else None
         if first is None or (isinstance(first, InputLayer) and not first.deferred):
             return False
-        if self.layers[0].text_policy != "either" or not text.is_text(x):
+        if self._stack[0].text_policy != "either" or not text.is_text(x):
             return False
         # From now on, whatever comes: what the layer makes of numbers is the same on the host.
         self._text_input = True
@@ -274,7 +284,7 @@ class Sequential(Model):
 
     def _lower_from(self, g, x, begin):
         """The layers from number `begin` on."""
-        for layer in self.layers[begin:]:
+        for layer in self._stack[begin:]:
             x = layer.emit(g, x)
         return x
 
@@ -334,9 +344,9 @@ class Sequential(Model):
             )
             model.add(layer, rebuild=False)
         shape = config.get("build_input_shape")
-        if model.layers and isinstance(model._layers[0], InputLayer):
+        if model._stack and isinstance(model._layers[0], InputLayer):
             model.build()
-        elif model.layers and shape:
+        elif model._stack and shape:
             model.build(tuple(shape))
         return model
 
@@ -374,7 +384,7 @@ class FeatureExtractor(Sequential):
                 f"{self._layers[min(self._taps) - 1].name}; call that layer itself"
             )
         values = {begin + 1: x}
-        for i, layer in enumerate(self.layers[begin:], begin + 2):
+        for i, layer in enumerate(self._stack[begin:], begin + 2):
             values[i] = x = layer.emit(g, x)
         return [values[n] for n in self._taps]
 
@@ -423,8 +433,11 @@ def straight_model(inputs, outputs, name=None, trainable=True):
     first = [starts[0]] if len(begin) == 1 else [InputLayer(batch_shape=starts[0].shape)]
     stack = [*first, *longest.path[len(begin) :]]
     if len(ends) > 1 or isinstance(outputs, dict):
-        return FeatureExtractor(stack, [len(t.path) - len(begin) + 1 for t in ends], name=name)
-    return Sequential(stack, trainable=trainable, name=name)
+        model = FeatureExtractor(stack, [len(t.path) - len(begin) + 1 for t in ends], name=name)
+    else:
+        model = Sequential(stack, trainable=trainable, name=name)
+    model._counts_input = True
+    return model
 
 
 def clone_model(

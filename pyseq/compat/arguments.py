@@ -287,7 +287,7 @@ _TABLE = {
         "init": "embeddings_initializer",
         "W_regularizer": "embeddings_regularizer",
         "W_constraint": "embeddings_constraint",
-        "dropout": _dropped(0, 0.0, None),
+        "dropout": _dropped(),
     },
     "Conv1D": _CONV1D,
     "Conv2D": _CONV2D,

@@ -57,7 +57,10 @@ def test_model_up_to_a_layer_shares_its_weights():
     features = pyseq.Model(inputs=model.inputs, outputs=model.get_layer("hidden").output)
     expected = np.maximum(rows @ model.layers[0].kernel.numpy() + model.layers[0].bias.numpy(), 0)
     np.testing.assert_allclose(features.predict(rows, verbose=0), expected, rtol=1e-5, atol=1e-6)
-    assert features.layers[0] is model.layers[0]
+    # As in Keras, a model of tensors lists its input, a Sequential does not.
+    assert isinstance(features.layers[0], pyseq.layers.InputLayer)
+    assert features.layers[1] is model.layers[0]
+    assert features.get_layer(index=1) is features.get_layer("hidden") is model.layers[0]
 
 
 def test_model_of_several_outputs():

@@ -74,11 +74,11 @@ def eye(N, M=None, k=0, dtype=None):
     """Return an identity matrix, of `floatx()` by default.
 
     Raises:
-        TypeError: `N` or `M` is not a whole number.
+        TypeError: `N` or `M` is not an integer.
     """
     for name, size in (("N", N), ("M", M)):
-        if size is not None and (isinstance(size, float) and not size.is_integer()):
-            raise TypeError(f"eye: expected a whole number for {name}, got {size!r}")
+        if size is not None and np.asarray(size).dtype.kind not in "iu":
+            raise TypeError(f"eye: expected an integer for {name}, got {size!r}")
     return np.eye(int(N), None if M is None else int(M), k, _named(dtype))
 
 
