@@ -30,20 +30,24 @@ def results(makers, items, limit):
     """Yield what `make(item)` of some maker returns for each of `items`, in their order.
 
     Each maker has a thread of its own. Up to `limit` results are in the making or wait. What a
-    maker raises is raised here, in the place of its result. Closing or dropping the generator
-    stops the makers, each after the item that it is at.
+    maker raises is raised here, in the place of its result; so is what `items` raise, which are
+    asked in the caller's thread. Closing or dropping the generator stops the makers, each after the
+    item that it is at.
 
     >>> list(results([Caller(abs), Caller(abs)], [-3, 2, -1], 2))
     [3, 2, 1]
     """
-    items = iter(items)
+    items = _caught(items)
     orders = queue.SimpleQueue()
     waiting = collections.deque()
 
     def order(count):
-        for item in itertools.islice(items, count):
+        for item, error in itertools.islice(items, count):
             waiting.append(Future())
-            orders.put((item, waiting[-1]))
+            if error is None:
+                orders.put((item, waiting[-1]))
+            else:
+                waiting[-1].set_exception(error)
 
     try:
         for maker in makers:
@@ -61,6 +65,15 @@ def results(makers, items, limit):
             orders.put(None)
         for maker in makers:
             maker.stop()
+
+
+def _caught(items):
+    """Yield `(item, None)` for each of `items`, at last `(None, error)` if they end with one."""
+    try:
+        for item in items:
+            yield item, None
+    except Exception as error:
+        yield None, error
 
 
 def _work(maker, orders):

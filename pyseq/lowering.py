@@ -8,14 +8,11 @@ import math
 
 import numpy as np
 
-from pyseq import _core, fusion, hooks, symbolic
+from pyseq import _core, fusion, hooks, settings, symbolic
+from pyseq.integers import TAKES_INT64, WIDE, exactly, keeps_dtype
 from pyseq.layers.arguments import activity_loss
 from pyseq.variable import Variable
 
-# Integers that a float does not hold exactly; slots keep them as int64.
-_WIDE_INTEGERS = frozenset(("int32", "int64", "uint32", "uint64"))
-# Ops that take int64 as it is; for all others it is cast.
-_TAKES_INT64 = frozenset(("bits", "cast", "embedding", "host", "reshape"))
 # Ops that act in training only, unless they are told to by `training`.
 _ACT_IN_TRAINING = frozenset(
     (
@@ -23,41 +20,6 @@ _ACT_IN_TRAINING = frozenset(
         "spectral_norm"
     ).split()
 )
-# Ops that only move numbers: `(attributes, rank of a sample, reals of an int64)` to the attributes
-# for int64 as that many reals along a last axis; None where other numbers would come in between.
-_MOVES = {
-    "concat": lambda a, rank, reals: {**a, "axis": a["axis"] % rank},
-    "crop": lambda a, rank, reals: {**a, "begin": [*a["begin"], 0], "end": [*a["end"], 0]},
-    "gather": lambda a, rank, reals: a,
-    "pad": lambda a, rank, reals: None
-    if a.get("value")
-    else {**a, "begin": [*a["begin"], 0], "end": [*a["end"], 0]},
-    "permute": lambda a, rank, reals: {**a, "dims": [*a["dims"], rank]},
-    "slice": lambda a, rank, reals: {
-        **a,
-        "begin": [*a["begin"], 0],
-        "size": [*a["size"], reals],
-        "step": [*a["step"], 1],
-    },
-    "stack_time": lambda a, rank, reals: a,
-    "unstack_time": lambda a, rank, reals: a,
-}
-# Ops that move or choose numbers, which keep their dtype.
-_KEEPS = frozenset(("crop", "masking", "max_pool", "pad", "permute", "repeat_vector", "upsample"))
-_CHOOSES = {"adaptive_pool": ("mode", "max"), "global_pool": ("mode", "max"),
-            "resize": ("interpolation", "nearest")}
-_WHOLE_ACTIVATIONS = frozenset(("relu", "relu6", "hard_tanh"))
-
-
-def keeps_dtype(kind, attrs):
-    """Whether the first output of an op holds numbers of the kind that its first input holds."""
-    if kind == "activation":
-        slope = (attrs.get("activation_args") or (0,))[0]
-        return attrs["activation"] in _WHOLE_ACTIVATIONS and not slope
-    if kind in _CHOOSES:
-        name, value = _CHOOSES[kind]
-        return attrs[name] == value
-    return kind in _KEEPS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +55,7 @@ class Graph:
         dtype: float dtype of the program.
         input_dtype: what the inputs stand for. Integers of 32 and 64 bits stay integers: a slot
             holds floats or int64.
+        portable: for a file that is run without Python.
 
     Attributes:
         int64: slots that hold int64.
@@ -108,8 +71,10 @@ class Graph:
         dtype="float32",
         losses=False,
         input_dtype=None,
+        portable=False,
     ):
         self.training = self._run_trains = training
+        self.portable = portable
         self.losses = losses or training
         self.trains_inside = False
         self.batch_size = batch_size
@@ -126,7 +91,7 @@ class Graph:
         self.notes = None
         whole = input_dtype is not None and not input_dtype.startswith("float")
         self.input = Value(0, tuple(input_shape), dtype=input_dtype if whole else None)
-        if input_dtype in _WIDE_INTEGERS:
+        if input_dtype in WIDE:
             self.int64.add(0)
         self.inputs = [self.input]
 
@@ -160,6 +125,13 @@ class Graph:
             self.variables.append(variable)
         return index
 
+    @property
+    def calls_python(self):
+        """Whether an op may be a call of Python from here on: it has no gradient."""
+        if self.portable or settings.device != "cpu":
+            return False
+        return not (self.training and any(v.trainable for v in self.variables))
+
     def real(self, x):
         """`x` as floats of the program, for ops that do not take int64."""
         if x.slot not in self.int64:
@@ -171,7 +143,7 @@ class Graph:
 
     def cast(self, x, dtype):
         """`x` as numbers of another dtype, rounded towards 0 to integers of 32 and 64 bits."""
-        if dtype in _WIDE_INTEGERS:
+        if dtype in WIDE:
             if x.slot not in self.int64:
                 x = self.op("cast", x, x.shape, int64=True)
             return dataclasses.replace(x, dtype=dtype)
@@ -185,10 +157,10 @@ class Graph:
         """Append one op with several outputs."""
         if isinstance(inputs, Value):
             inputs = [inputs]
-        if kind in _MOVES and not weights and all(v.slot in self.int64 for v in inputs):
-            if (moved := self._move(kind, inputs, shapes, name, attrs)) is not None:
-                return moved
-        if kind not in _TAKES_INT64:
+        if inputs and not weights and all(v.slot in self.int64 for v in inputs):
+            if (exact := exactly(self, kind, inputs, shapes, name, attrs)) is not None:
+                return exact
+        if kind not in TAKES_INT64:
             inputs = [self.real(v) for v in inputs]
         kept = inputs[0].dtype if inputs and keeps_dtype(kind, attrs) else None
         folds = {v.fold for v in inputs}
@@ -226,20 +198,6 @@ class Graph:
         if kept is not None:
             outputs[0] = self.cast(outputs[0], kept)
         return tuple(outputs)
-
-    def _move(self, kind, inputs, shapes, name, attrs):
-        """`op_multi` of an op that only moves numbers, for int64; None where it does not."""
-        reals = 1 if self.dtype == "float64" else 2
-        attrs = _MOVES[kind](attrs, len(inputs[0].shape), reals)
-        if attrs is None:
-            return None
-        parts = [self.op("bits", v, (*v.shape, reals), name=name) for v in inputs]
-        shapes = [(*shape, reals) for shape in shapes]
-        dtype, values = inputs[0].dtype, []
-        for part in self.op_multi(kind, parts, shapes, name=name, **attrs):
-            y = self.op("bits", part, part.shape[:-1], name=name, int64=True)
-            values.append(dataclasses.replace(y, dtype=dtype))
-        return tuple(values)
 
     def fold(self, x, steps):
         """Count the first dimension of `x` (its length is `steps`) as part of the batch."""
@@ -299,7 +257,7 @@ class Graph:
             rows = [self.op("reshape", v, (n,), name=name) for v, n in zip(values, sizes)]
             x = self.op("concat", rows, (sum(sizes),), name=name, axis=-1)
         self.callbacks.append(call)
-        at, int64 = len(self.callbacks) - 1, dtype in _WIDE_INTEGERS
+        at, int64 = len(self.callbacks) - 1, dtype in WIDE
         y = self.op("host", x, shape, name=name, callback=at, int64=int64)
         return dataclasses.replace(y, dtype=dtype)
 
@@ -369,11 +327,12 @@ def lower(
     losses=False,
     input_dtype=None,
     keeps_losses=False,
+    portable=False,
 ):
     """Lower one layer (a model is one) onto a fresh graph; returns (graph, output value)."""
     dtype = layer.program_dtype()
     input_dtype = input_dtype or layer.input_program_dtype()
-    graph = Graph(input_shape, training, batch_size, dtype, losses, input_dtype)
+    graph = Graph(input_shape, training, batch_size, dtype, losses, input_dtype, portable)
     graph.notes = [] if keeps_losses else None
     x = graph.input
     if mask_shape is not None:
@@ -475,7 +434,7 @@ def run_layer(layer, inputs, training, mask=None):
             f"{layer.name}: expected a mask of {len(x)} rows, as many as the input has, got shape "
             f"{np.shape(mask)}"
         )
-    dtype = x.dtype.name if x.dtype.name in _WIDE_INTEGERS else None
+    dtype = x.dtype.name if x.dtype.name in WIDE else None
     keeps = symbolic.keeps_losses()
     key = (x.shape[1:], training, mask_shape, dtype, keeps)
     arguments = (layer, x.shape[1:], training, x.shape[0], mask_shape, dtype, keeps)

@@ -197,12 +197,13 @@ class Masking(Layer):
         return np.any(np.not_equal(np.asarray(inputs), self.mask_value), axis=-1)
 
     def lower(self, g, x):
+        value = self.mask_value
         y, mask = g.op_multi(
             "masking",
             x,
             [x.shape, x.shape[:-1]],
             name=self.name,
-            mask_value=float(self.mask_value),
+            mask_value=int(value) if isinstance(value, (int, np.integer)) else float(value),
         )
         return y.with_mask(mask)
 

@@ -49,7 +49,7 @@ def export_model(model, filepath, format="pyseq", input_signature=None, **kwargs
                 "the model samples of one dimension or more"
             )
         shape = rows.shape[1:]
-    graph, output = lowering.lower(model, shape, training=False)
+    graph, output = lowering.lower(model, shape, training=False, portable=True)
     if isinstance(output, (list, tuple)):
         raise ValueError(f"{model.name}.export: expected one output, got {len(output)}")
     fusion.fuse(graph, output, portable=True)

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from pyseq import hooks
-from pyseq.lowering import keeps_dtype
+from pyseq.integers import keeps_dtype
 from pyseq.tracing import shaping
 from pyseq.tracing.products import dot, einsum, matmul, outer, tensordot
 from pyseq.tracing.tensor import NUMPY, Tensor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyseq import hooks
-from pyseq.lowering import keeps_dtype
+from pyseq.integers import keeps_dtype
 from pyseq.tracing.tensor import Tensor
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import warnings
 
 import numpy as np
 
 from pyseq import random
+from pyseq.training import text
 from pyseq.training.compile_metrics import flat_results, metric_value, update_metric
 from pyseq.training.data import ArrayData
 from pyseq.training.late_rows import LateRows
@@ -269,6 +272,7 @@ class StreamEpochs:
         self.steps = steps
         self.batches = steps or data.batches
         self.iterator = None
+        self.unused = collections.deque()  # batches that were taken ahead
         self.exhausted = False
         self.keeps_position = False  # whether somebody will ask for it
         self.began_at = None  # where random streams and data stood when the pass began
@@ -285,8 +289,14 @@ class StreamEpochs:
 
     def restart(self):
         """Let the next run begin with the first batch."""
-        self.close()
+        self._forget()
         self.data.restart()
+
+    def _forget(self):
+        """Stop what makes batches, and drop those that can be read again."""
+        self.close()
+        if not self.data.once:
+            self.unused.clear()
 
     def position(self, within_epoch):
         """Where the data stand, for `resume`; None where batches cannot be read again."""
@@ -321,7 +331,8 @@ class StreamEpochs:
         if pending is not None and pending["taken"] is not None:
             now = random.streams()
             random.set_streams(pending["began_at"]["streams"])
-            self._open()
+            self._forget()
+            self._open(0)
             for _ in range(pending["taken"]):
                 item = self._next()
             random.set_streams(now)
@@ -329,19 +340,39 @@ class StreamEpochs:
                 self.done = pending["done"]
                 return pending, item
         if self.iterator is None or self.steps is None:
-            self._open()
+            self._forget()
+            self._open(0)
         return None, None
 
-    def _open(self):
+    def _open(self, done):
+        """Begin a pass where `done` batches of the epoch are taken."""
         self.close()
         if self.keeps_position:
             self.began_at = self._here()
         self.taken = 0
-        self.iterator = self.data.epoch(None if self.steps is None else self.steps - self.done)
+        self.iterator = self.data.epoch(None if self.steps is None else self.steps - done)
 
     def _next(self):
         self.taken += 1
         return next(self.iterator, None)
+
+    def _epoch(self):
+        """Yield the batches that are left of the epoch, those first that nobody has used."""
+        count, waiting = self.done, list(self.unused)
+        while self.steps is None or count < self.steps:
+            if waiting:
+                item = waiting.pop(0)
+            else:
+                item = self._next()
+                if item is None and self.steps is not None and not self.data.once:
+                    # A dataset of known length starts again, in the middle of an epoch if need be.
+                    self._open(count)
+                    item = self._next()
+                if item is None:
+                    return
+                self.unused.append(item)
+            count += 1
+            yield item
 
     def run(self, model, mode, totals, callbacks, per_batch, stop):
         self.data.begin_epoch()
@@ -349,42 +380,40 @@ class StreamEpochs:
         self.totals = totals
         done = self.done
         if resumed is not None:
-            program, _ = self._prepare(model, mode, last)
+            program, _ = self._prepare(model, mode, (model._enter(last[0]), *last[1:]))
             model._resume_epoch(resumed, program, totals)
         group = model.steps_per_execution if per_batch else 1
-        while self.steps is None or done < self.steps:
-            item = self._next()
-            if item is None and self.steps is not None and not self.data.once:
-                # A dataset of known length starts again, in the middle of an epoch if need be.
-                self._open()
-                item = self._next()
-            if item is None:
-                self.iterator = None
-                if done % group:
+        batches = text.numbered(model, self._epoch(), not self.keeps_position)
+        with contextlib.closing(batches):
+            for item in batches:
+                self.unused.popleft()
+                program, arrays = self._prepare(model, mode, item)
+                x = arrays[0]
+                if per_batch and done % group == 0:
+                    callbacks.batch_begin(mode, done)
+                size = len(x)
+                run_batches(model, program, arrays, None, 0, size, size, 1, totals, float("inf"))
+                done += 1
+                self.done = done
+                if not per_batch:
+                    callbacks.progress(mode, done - 1, totals.logs)
+                elif done % group == 0 or done == self.steps:
                     callbacks.batch_end(mode, done - 1, totals.logs())
-                if self.steps is not None:
-                    self.exhausted = True
-                    warnings.warn(
-                        f"fit: the data ended after {done} of {self.steps} steps; let the "
-                        "generator yield more batches, or use fewer steps",
-                        stacklevel=5,
-                    )
-                break
-            program, arrays = self._prepare(model, mode, item)
-            x = arrays[0]
-            if per_batch and done % group == 0:
-                callbacks.batch_begin(mode, done)
-            run_batches(model, program, arrays, None, 0, len(x), len(x), 1, totals, float("inf"))
-            done += 1
-            self.done = done
-            if not per_batch:
-                callbacks.progress(mode, done - 1, totals.logs)
-            elif done % group == 0 or done == self.steps:
+                else:
+                    continue
+                if stop():
+                    return done
+        if self.steps is None or done < self.steps:
+            self.iterator = None
+            if done % group:
                 callbacks.batch_end(mode, done - 1, totals.logs())
-            else:
-                continue
-            if stop():
-                return done
+            if self.steps is not None:
+                self.exhausted = True
+                warnings.warn(
+                    f"fit: the data ended after {done} of {self.steps} steps; let the "
+                    "generator yield more batches, or use fewer steps",
+                    stacklevel=5,
+                )
         self.data.end_epoch()
         if done == 0 and self.steps is None and self.batches is not None:
             self.exhausted = True
@@ -405,7 +434,6 @@ class StreamEpochs:
     def _prepare(self, model, mode, item):
         """(step program, arrays as it takes them) of a batch."""
         x, y, w = item
-        x = model._enter(x)
         program = model._step_program(
             mode, x.shape[1:], y.shape[1:] if y is not None else None, len(x)
         )

@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 
 from pyseq import revision
-from pyseq.training import loop
+from pyseq.training import loop, text
 from pyseq.training.data import to_array
 from pyseq.training.late_rows import LateRows
 
@@ -22,8 +22,10 @@ def batches(model, source, per_batch):
         stream = source.data
         stream.begin_epoch()
         with contextlib.closing(stream.epoch(source.steps)) as steps:
-            for x, _, _ in itertools.islice(steps, source.steps):
-                yield model._enter(x), 1
+            taken = itertools.islice(steps, source.steps)
+            with contextlib.closing(text.numbered(model, taken)) as found:
+                for x, _, _ in found:
+                    yield x, 1
         stream.end_epoch()
         return
     data = source.data

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+import itertools
+
 import numpy as np
 
+from pyseq import ahead
 from pyseq.training.data import unwrap
 from pyseq.training.late_rows import LateRows
 
@@ -104,6 +109,37 @@ def read(model, x, late=False):
         sizes = np.max([part.shape for part in parts], axis=0)
         parts = [_padded(part, sizes) for part in parts]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def numbered(model, batches, in_thread=True):
+    """Yield `batches`, tuples `(x, ...)`, with x as the program takes it; the model gets built.
+
+    Texts become numbers in a thread, one batch ahead of its use: while that is used, the next one
+    of `batches` has been taken. What fails does so in its place.
+    """
+    batches = iter(batches)
+    first = next(batches, None)
+    if first is None:
+        return
+    batches = itertools.chain([first], batches)
+    if not (in_thread and model._text_layers()):
+        for x, *more in batches:
+            yield model._enter(x), *more
+        return
+    context = contextvars.copy_context()
+
+    def checked():
+        # Here, since building draws random numbers.
+        for batch in batches:
+            model._build_for(batch[0].shape)
+            yield batch
+
+    def convert(batch):
+        x, *more = batch
+        return context.run(read, model, x), *more
+
+    with contextlib.closing(ahead.results([ahead.Caller(convert)], checked(), 1)) as found:
+        yield from found
 
 
 def _chunks(model, x):

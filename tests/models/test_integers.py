@@ -242,3 +242,150 @@ def test_functions_of_integers(name, dtype, keras):
 def test_largest_of_unsigned_numbers():
     values, indices = ops.top_k(np.array([[4, 0, 3]], "uint8"), 2)
     assert values.tolist() == [[4, 3]] and indices.tolist() == [[0, 2]]
+
+
+EXACT = [
+    ("Cropping1D", {"cropping": (1, 0)}, (4, 3)),
+    ("UpSampling1D", {"size": 2}, (4, 3)),
+    ("RepeatVector", {"n": 2}, (3,)),
+    ("MaxPooling2D", {"pool_size": 2}, (2, 4, 3)),
+    ("GlobalMaxPooling1D", {}, (4, 3)),
+    ("RepeatVector", {"n": 3}, (5,)),
+    ("UpSampling1D", {"size": 3}, (2, 5)),
+    ("UpSampling2D", {"size": (1, 3)}, (2, 3, 4)),
+    ("UpSampling2D", {"size": (2, 1), "data_format": "channels_first"}, (2, 3, 4)),
+    ("UpSampling3D", {"size": (1, 2, 3)}, (2, 1, 3, 2)),
+    ("MaxPooling2D", {"pool_size": 2, "padding": "same"}, (3, 5, 2)),
+    ("MaxPooling2D", {"pool_size": (3, 2), "strides": 1}, (4, 5, 1)),
+    ("MaxPooling2D", {"pool_size": 2, "data_format": "channels_first"}, (2, 4, 4)),
+    ("MaxPooling3D", {"pool_size": 2, "strides": (1, 2, 2)}, (3, 4, 2, 2)),
+    ("GlobalMaxPooling1D", {"keepdims": True}, (4, 3)),
+    ("GlobalMaxPooling2D", {"data_format": "channels_first"}, (3, 2, 2)),
+    ("GlobalMaxPooling3D", {}, (2, 2, 3, 4)),
+    ("Masking", {}, (4, 2)),
+    ("Masking", {"mask_value": 7}, (4, 2)),
+    ("Masking", {"mask_value": 2**24 + 7}, (4, 1)),
+    ("Masking", {"mask_value": -(2**24) - 6}, (4, 1)),
+    ("Masking", {"mask_value": 0.5}, (4, 1)),
+]
+
+
+def integers_of(shape, dtype, offset=2**24):
+    """Neighbours that have one float, of both signs, and some small ones."""
+    x = np.random.default_rng(0).permutation(2 * np.prod(shape)).reshape(2, *shape)
+    x = x + offset
+    if not dtype.startswith("u"):
+        x = np.where(x % 3 == 0, -x, x)
+    return np.where(x % 5 == 0, x % 7, x).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint32"])
+@pytest.mark.parametrize("name, arguments, shape", EXACT)
+def test_integers_that_are_moved_or_chosen_keep_all_digits(name, arguments, shape, dtype, keras):
+    x = integers_of(shape, dtype)
+    layer = getattr(layers, name)(**arguments)
+    model = model_of(layer, shape=shape, dtype=dtype)
+    y = model.predict(x, verbose=0)
+    theirs = keras_predicts(keras, [getattr(keras.layers, name)(**arguments)], x, dtype)
+    np.testing.assert_array_equal(y, theirs)
+    assert y.dtype == dtype
+    same(layer(x), y)
+    same(model.predict(x, batch_size=1, verbose=0), y)
+
+
+def largest_of_neighbours(x, size):
+    return x.reshape(len(x), -1, size, x.shape[-1]).max(axis=2)
+
+
+@pytest.mark.parametrize("name", ["MaxPooling1D", "AdaptiveMaxPooling1D"])
+@pytest.mark.parametrize("dtype, offset", [("int64", 2**60), ("int32", 2**30), ("int64", 2**24)])
+def test_largest_of_steps(name, dtype, offset):
+    # Keras with torch has none of integers.
+    x = integers_of((6, 2), dtype, offset)
+    layer = getattr(layers, name)(3 if name == "MaxPooling1D" else 2)
+    y = model_of(layer, shape=(6, 2), dtype=dtype).predict(x, verbose=0)
+    same(y, largest_of_neighbours(x, 3))
+
+
+@pytest.mark.parametrize("floats", ["float32", "float64"])
+def test_largest_and_copies_of_int64(floats):
+    pyseq.config.set_floatx(floats)
+    x = integers_of((4, 2), "int64", 2**61)
+    for layer, want in [
+        (layers.UpSampling1D(2), np.repeat(x, 2, axis=1)),
+        (layers.GlobalMaxPooling1D(), x.max(axis=1)),
+        (layers.Masking(int(x[0, 0, 0])), x),
+        (layers.MaxPooling1D(2), largest_of_neighbours(x, 2)),
+    ]:
+        same(model_of(layer, shape=(4, 2)).predict(x, verbose=0), want)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_integers_of_each_step(size):
+    x = integers_of((size, 4, 2), "int64")
+    for layer, want in [
+        (layers.UpSampling1D(2), np.repeat(x, 2, axis=2)),
+        (layers.MaxPooling1D(2), x.reshape(2, size, 2, 2, 2).max(axis=3)),
+        (layers.Flatten(), x.reshape(2, size, 8)),
+    ]:
+        model = model_of(layers.TimeDistributed(layer), shape=(size, 4, 2))
+        same(model.predict(x, verbose=0), want)
+
+
+def test_masks_of_integers_reach_the_layers_behind():
+    x = np.array([[[2**24], [2**24 + 1], [3]]])
+    for value, kept in [(2**24 + 1, [1, 0, 1]), (3, [1, 1, 0]), (2**24, [0, 1, 1])]:
+        seen = layers.Lambda(lambda x, mask: ops.cast(mask, "int32"), output_shape=(3,))
+        y = model_of(layers.Masking(value), seen, shape=(3, 1)).predict(x, verbose=0)
+        assert y.tolist() == [kept]
+
+
+def test_traced_pooling_of_integers():
+    x = integers_of((4, 2), "int64")
+    layer = layers.Lambda(lambda x: ops.max_pool(x, 2))
+    same(model_of(layer, shape=(4, 2)).predict(x, verbose=0), largest_of_neighbours(x, 2))
+
+
+def test_training_behind_pooled_integers():
+    ids = np.random.default_rng(0).integers(0, 50, (32, 6, 1))
+    y = np.random.default_rng(1).normal(size=(32, 1)).astype("float32")
+    weights = []
+    for kind in ("int64", "float32"):
+        pyseq.utils.set_random_seed(1)
+        model = model_of(
+            layers.UpSampling1D(2), layers.MaxPooling1D(3), layers.Flatten(),
+            layers.Embedding(50, 4), layers.Flatten(), layers.Dense(1), shape=(6, 1), dtype=kind,
+        )
+        model.compile("adam", "mse")
+        model.fit(ids, y, epochs=2, batch_size=8, verbose=0)
+        weights.append([*model.get_weights(), model.predict(ids, verbose=0)])
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_pooling_of_integers_behind_weights_that_train():
+    def model():
+        pyseq.utils.set_random_seed(1)
+        return model_of(
+            layers.Dense(4), layers.Lambda(lambda x: ops.cast(x, "int32")), layers.Reshape((2, 2)),
+            layers.MaxPooling1D(2), layers.Flatten(), layers.Dense(1), shape=(3,), dtype="float32",
+        )
+
+    model = model()
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).normal(size=(8, 3)).astype("float32") * 9
+    before = model.layers[0].get_weights()
+    model.fit(x, x[:, :1], verbose=0)
+    np.testing.assert_array_equal(model.layers[0].get_weights()[0], before[0])
+    assert np.isfinite(model.predict(x, verbose=0)).all()
+
+
+def test_exported_pooling_of_integers(tmp_path):
+    model = model_of(layers.MaxPooling1D(2), layers.UpSampling1D(2), layers.Masking(2**24 + 1),
+                     shape=(4, 2), dtype="int32")
+    path = str(tmp_path / "m.pyseq")
+    model.export(path)
+    x = np.arange(8).reshape(1, 4, 2)
+    np.testing.assert_array_equal(
+        _core.Model.load(path).predict(x.astype("float32")), model.predict(x, verbose=0)
+    )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import pyseq
-from pyseq import layers
+from pyseq import ahead, layers
 
 SECONDS = 60  # after which a test that waits for others gives up
 
@@ -128,11 +128,11 @@ def test_processes_are_not_this_one():
 
 @pytest.mark.parametrize(("workers", "size"), [(2, 5), (4, 2)])
 def test_no_more_are_ahead_than_asked_for(workers, size):
-    made, used, ahead = [], [], []
+    made, used, gap = [], [], []
 
     def note(index):
         made.append(index)
-        ahead.append(len(made) - len(used))
+        gap.append(len(made) - len(used))
 
     class Use(pyseq.callbacks.Callback):
         def on_predict_batch_begin(self, batch, logs=None):
@@ -142,7 +142,7 @@ def test_no_more_are_ahead_than_asked_for(workers, size):
     same().predict(data, callbacks=[Use()], verbose=0)
     assert sorted(made) == list(range(20))
     # One more may have left the queue and not have begun in the model.
-    assert max(ahead) <= size + 1
+    assert max(gap) <= size + 1
 
 
 @pytest.mark.parametrize("kind", AHEAD)
@@ -345,3 +345,15 @@ def test_datasets_of_keras(keras):
 
     answers = same().predict(Theirs(workers=2), verbose=0)
     assert answers.ravel().tolist() == [0, 1, 2, 3]
+
+
+def test_what_the_items_raise_comes_in_its_place():
+    def items():
+        yield from (-1, -2)
+        raise ArithmeticError("no third item")
+
+    results, found = ahead.results([ahead.Caller(abs)] * 2, items(), 5), []
+    with pytest.raises(ArithmeticError, match="no third item"):
+        for y in results:
+            found.append(y)
+    assert found == [1, 2]
