@@ -37,6 +37,7 @@ _MODULES = (
     "random",
     "regularizers",
     "saving",
+    "tree",
     "utils",
     "wrappers",
 )
@@ -49,6 +50,7 @@ _NAMES = {
     "KerasTensor": "pyseq.layers.keras_tensor",
     "Variable": "pyseq.variable",
     "device": "pyseq.config",
+    "name_scope": "pyseq.naming",
     "DTypePolicy": "pyseq.dtype_policies",
     "Loss": "pyseq.losses",
     "Metric": "pyseq.metrics",

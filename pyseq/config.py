@@ -259,3 +259,32 @@ def set_float32_matmul_precision(precision):
             f"got {precision!r}; pass one of these names"
         )
     _core.set_matmul_precision(precision)
+
+
+def set_backend(backend):
+    """Accept `"pyseq"`, the one backend there is.
+
+    Raises:
+        ValueError: another name.
+    """
+    if backend != "pyseq":
+        raise ValueError(
+            f"set_backend: expected 'pyseq', the only backend, got {backend!r}; leave the call out"
+        )
+
+
+def enable_flash_attention():
+    """Does nothing: attention is one program, whatever is set. Kept for scripts of Keras."""
+
+
+def disable_flash_attention():
+    """Does nothing: attention is one program, whatever is set. Kept for scripts of Keras."""
+
+
+def is_flash_attention_enabled():
+    """Return None, as Keras does where nothing was chosen."""
+
+
+def is_nnx_enabled():
+    """Return False: that is a matter of the JAX backend of Keras."""
+    return False

@@ -41,10 +41,13 @@ _ANSWERED_BY = {
     # Values of a variable that is made by its shape.
     "initializer": "pyseq.initializers",
     # What calls and attributes in spellings of Keras 1 and 2 mean today.
+    "base_rate": "pyseq.compat.attributes",
     "load_old_layers": "pyseq.compat.layers",
     "modern_call": "pyseq.compat.arguments",
     "old_attribute": "pyseq.compat.attributes",
     "old_format": "pyseq.compat.files",
+    "old_log_name": "pyseq.compat.attributes",
+    "set_base_rate": "pyseq.compat.attributes",
     "set_old_attribute": "pyseq.compat.attributes",
     # `Model(inputs, outputs)`.
     "straight_model": "pyseq.sequential",

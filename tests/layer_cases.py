@@ -436,6 +436,8 @@ CASES = [
 ELSEWHERE = {
     "Hashing", "HashedCrossing", "IntegerLookup", "StringLookup", "TextVectorization", "Lambda",
     "InputLayer", "Wrapper", "SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells",
+    # Of Keras 1 and 2: tests/compat.
+    "Highway", "LocallyConnected1D", "LocallyConnected2D", "MaxoutDense", "ThresholdedReLU",
 }
 
 # Ops that no layer of the table reaches, because traced code alone becomes them: test_traced_ops.py.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from pyseq import settings
+from pyseq import hooks, settings
 
 MODES = ("train", "test", "predict")
 
@@ -64,6 +64,9 @@ class Callback:
     # A subclass without super().__init__() still works.
     params = None
     _model = None
+
+    def __getattr__(self, name):
+        return hooks.ask("old_attribute", self, name)
 
     @property
     def model(self):

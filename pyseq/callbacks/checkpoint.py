@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import string
 import warnings
 
 import numpy as np
@@ -61,6 +62,10 @@ class ModelCheckpoint(MonitorCallback):
     'val_loss'
     """
 
+    _period = 1
+    _epochs_since = 0
+
+    @hooks.takes_old_spellings
     def __init__(
         self,
         filepath,
@@ -106,12 +111,21 @@ class ModelCheckpoint(MonitorCallback):
         if self.save_best_only:
             self._resolve_mode()
         if self.save_freq == "epoch":
-            self._save(epoch, None, logs)
+            self._epochs_since += 1
+            if self._epochs_since >= self._period:
+                self._epochs_since = 0
+                self._save(epoch, None, logs)
 
     def _path(self, epoch, batch, logs):
         values = dict(logs)
         if batch is not None:
             values.setdefault("batch", batch + 1)
+        for _, name, _, _ in string.Formatter().parse(self.filepath):
+            if name and name != "epoch" and name not in values:
+                known = [key.removeprefix("val_") for key in values]
+                today = hooks.ask("old_log_name", name, known)
+                if today in values:
+                    values[name] = values[today]
         try:
             return self.filepath.format(epoch=epoch + 1, **values)
         except KeyError as error:

@@ -6,6 +6,7 @@ import inspect
 
 import numpy as np
 
+from pyseq import hooks
 from pyseq.callbacks.base import Callback, say
 from pyseq.callbacks.monitor import MonitorCallback
 
@@ -19,7 +20,7 @@ def _optimizers(model):
 
 
 def _rate(optimizer):
-    return float(np.asarray(optimizer.learning_rate))
+    return float(np.asarray(hooks.ask("base_rate", optimizer)))
 
 
 def _log_rates(model, logs):
@@ -100,7 +101,7 @@ class ReduceLROnPlateau(MonitorCallback):
             old = _rate(optimizer)
             if old > np.float32(self.min_lr):
                 new = max(old * self.factor, self.min_lr)
-                optimizer.learning_rate = new
+                hooks.ask("set_base_rate", optimizer, new)
                 self.cooldown_counter = self.cooldown
                 self.wait = 0
                 if self.verbose > 0:
@@ -140,11 +141,13 @@ class LearningRateScheduler(Callback):
     def on_epoch_begin(self, epoch, logs=None):
         for suffix, optimizer in _optimizers(self.model).items():
             rate = self._next(epoch, _rate(optimizer))
+            if isinstance(rate, np.ndarray) and rate.ndim == 0:
+                rate = np.asarray(rate)[()]
             if not isinstance(rate, (float, np.floating)):
                 raise ValueError(
                     f"LearningRateScheduler: expected the schedule to return a float, got {rate!r}"
                 )
-            optimizer.learning_rate = float(rate)
+            hooks.ask("set_base_rate", optimizer, float(rate))
             if self.verbose > 0:
                 name = f" of {suffix[1:]}" if suffix else ""
                 say(f"\nEpoch {epoch + 1}: LearningRateScheduler setting the learning rate{name} "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+from pyseq import hooks
 from pyseq.callbacks.base import Callback, say
 
 
@@ -35,6 +36,9 @@ class MonitorCallback(Callback):
     def _resolve_mode(self):
         """Find the direction; metrics only exist once the model has seen data."""
         if self._sign is None:
+            compiled = getattr(self.model, "_compiled_metrics", None)
+            known = [name for name, _, _ in compiled.entries] if compiled is not None else ()
+            self.monitor = hooks.ask("old_log_name", self.monitor, known)
             mode = self.mode if self.mode != "auto" else self._direction()
             self._sign = 1.0 if mode == "max" else -1.0
 

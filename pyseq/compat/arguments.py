@@ -34,7 +34,7 @@ def modern_call(key, args, kwargs):
     table = _TABLE.get(key)
     if table is None or not kwargs or table.keys().isdisjoint(kwargs):
         return args, kwargs
-    kwargs = dict(kwargs)
+    args, kwargs = list(args), dict(kwargs)
     for name, new in table.items():
         if name not in kwargs:
             continue
@@ -42,7 +42,7 @@ def modern_call(key, args, kwargs):
             new(key, args, kwargs, name)
         else:
             _rename(key, kwargs, name, new)
-    return args, kwargs
+    return tuple(args), kwargs
 
 
 def _rename(key, kwargs, name, new):
@@ -61,7 +61,7 @@ def put(key, kwargs, name, new, value):
     tell(f"{name}=", f"{new}=")
 
 
-# --- what needs more than a name; each changes kwargs
+# --- what needs more than a name; each changes args and kwargs
 
 
 def _dropped(*values):
@@ -148,7 +148,11 @@ def _decay(key, args, kwargs, name):
             f"{key}: expected a number as learning rate beside {name} >= 0, got {rate!r} and "
             f"{decay!r}; pass one schedule as learning_rate"
         )
-    kwargs["learning_rate"] = schedules.InverseTimeDecay(float(rate), 1, float(decay))
+    schedule = schedules.InverseTimeDecay(float(rate), 1, float(decay))
+    if len(args) > 1:
+        args[1] = schedule
+    else:
+        kwargs["learning_rate"] = schedule
     tell(f"{name}=", "learning_rate=schedules.InverseTimeDecay(rate, 1, decay)")
 
 
@@ -160,6 +164,17 @@ def _rate(key, args, kwargs, name):
 def _epsilon(key, args, kwargs, name):
     if kwargs[name] is None:  # it was the default of the process
         del kwargs[name]
+
+
+def _period(key, args, kwargs, name):
+    period = kwargs.pop(name)
+    if isinstance(period, bool) or not isinstance(period, int) or period < 1:
+        raise ValueError(
+            f"ModelCheckpoint: expected {name} to be a number of epochs >= 1, got {period!r}; "
+            "pass a whole number"
+        )
+    args[0]._period = period
+    tell(f"{name}=", "save_freq=, which counts batches")
 
 
 def _show_accuracy(key, args, kwargs, name):
@@ -337,5 +352,7 @@ _TABLE = {
     },
     "Fitting.fit": {"nb_epoch": "epochs", "show_accuracy": _show_accuracy, **_WORKERS},
     "Fitting.evaluate": {"show_accuracy": _show_accuracy, **_WORKERS},
+    "ModelCheckpoint.__init__": {"period": _period},
+    "Prediction.predict": _WORKERS,
     "to_categorical": {"nb_classes": "num_classes"},
 }

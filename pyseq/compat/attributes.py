@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import hooks
+from pyseq.callbacks import Callback
 from pyseq.compat import generators
 from pyseq.compat.notices import tell
 from pyseq.layers.base import Layer
@@ -107,6 +108,27 @@ def _validation_data(model):
     return [data[0], data[1], weights]
 
 
+# --- logs
+
+_LOG_NAMES = {"acc": "accuracy", "accuracy": "acc"}
+
+
+@hooks.answers("old_log_name")
+def old_log_name(name, known):
+    """The name among `known` that Keras 1 or 2 called `name`; `name` where there is none.
+
+    >>> old_log_name("val_loss", ["loss"])
+    'val_loss'
+    """
+    bare = name.removeprefix("val_")
+    today = _LOG_NAMES.get(bare)
+    if bare in known or today not in known:
+        return name
+    new = name.removesuffix(bare) + today
+    tell(f"the name {name} in logs", new)
+    return new
+
+
 # --- optimizers
 
 
@@ -130,11 +152,18 @@ def _decays(optimizer):
 
 def _get_rate(optimizer):
     tell(".lr", ".learning_rate")
+    return base_rate(optimizer)
+
+
+@hooks.answers("base_rate")
+def base_rate(optimizer):
+    """The learning rate of an optimizer; that before decay, where it was made with `decay=`."""
     if _decays(optimizer):
         return Rate(optimizer, optimizer._learning_rate.initial_learning_rate)
     return optimizer.learning_rate
 
 
+@hooks.answers("set_base_rate")
 def _set_rate(optimizer, value):
     if _decays(optimizer) and not callable(value):
         decay = optimizer._learning_rate.decay_rate
@@ -178,4 +207,5 @@ _TABLE = (
         },
     ),
     (Optimizer, {"decay": _decay, "lr": _get_rate}),
+    (Callback, {"validation_data": lambda callback: _validation_data(callback.model)}),
 )

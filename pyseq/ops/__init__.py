@@ -22,3 +22,4 @@ from pyseq.ops.math import *  # noqa: F403
 from pyseq.ops.nn import *  # noqa: F403
 from pyseq.ops.numpy import *  # noqa: F403
 from pyseq.ops.promotion import convert_to_tensor as convert_to_tensor
+from pyseq.ops.rearranging import *  # noqa: F403

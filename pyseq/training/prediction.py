@@ -6,6 +6,7 @@ import contextlib
 
 import numpy as np
 
+from pyseq import hooks
 from pyseq.callbacks import CallbackList
 from pyseq.training import inputs, predicting
 from pyseq.training.data import to_array
@@ -14,6 +15,7 @@ from pyseq.training.data import to_array
 class Prediction:
     """The part of `Model` that answers for rows of data."""
 
+    @hooks.takes_old_spellings
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """Outputs for rows of data as one array.
 

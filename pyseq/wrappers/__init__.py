@@ -1,10 +1,19 @@
 """Models as estimators of scikit-learn, which has to be installed: `pip install scikit-learn`."""
 
-__all__ = ["SKLearnClassifier", "SKLearnRegressor", "SKLearnTransformer"]
+import importlib
+
+_MODULES = {
+    "KerasClassifier": "keras_estimators",
+    "KerasRegressor": "keras_estimators",
+    "SKLearnClassifier": "estimators",
+    "SKLearnRegressor": "estimators",
+    "SKLearnTransformer": "estimators",
+}
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name):
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
         import sklearn  # noqa: F401
@@ -12,9 +21,7 @@ def __getattr__(name):
         raise ImportError(
             f"wrappers.{name}: expected scikit-learn, got none; pip install 'pyseq-nn[sklearn]'"
         ) from None
-    from pyseq.wrappers import estimators
-
-    return getattr(estimators, name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__():

@@ -11,6 +11,15 @@ from pyseq.sequential import Sequential, clone_model
 from pyseq.training.model import Model
 
 
+def copy_of(model):
+    """A model with new weights that is compiled like `model`."""
+    if isinstance(model, Sequential):
+        return clone_model(model)
+    new = type(model).from_config(model.get_config())
+    new.compile_like(model)
+    return new
+
+
 class _Estimator(BaseEstimator):
     """What the three have in common; their arguments are described at `SKLearnRegressor`."""
 
@@ -27,12 +36,7 @@ class _Estimator(BaseEstimator):
             return self.model_
         where = type(self).__name__
         if isinstance(self.model, Model):
-            model = self.model
-            if not self.warm_start and isinstance(model, Sequential):
-                model = clone_model(model)
-            elif not self.warm_start:
-                model = type(model).from_config(model.get_config())
-                model.compile_like(self.model)
+            model = self.model if self.warm_start else copy_of(self.model)
         elif callable(self.model):
             model = self.model(x, y, **(self.model_kwargs or {}))
         else:

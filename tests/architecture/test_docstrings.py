@@ -10,7 +10,7 @@ import pyseq
 
 # Base classes, and one that needs the reverse call to make sense.
 WITHOUT = ("Layer", "ReversibleEmbedding", "Wrapper")
-NEEDS = {"pyseq.wrappers.estimators": "sklearn"}
+NEEDS = dict.fromkeys(("pyseq.wrappers.estimators", "pyseq.wrappers.keras_estimators"), "sklearn")
 
 
 def module_names():

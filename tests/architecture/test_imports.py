@@ -16,7 +16,7 @@ PACKAGE = Path(pyseq.__file__).parent
 # Rooms by level. A module belongs to the longest name that it begins with.
 LEVELS = [
     # Plain data and functions that know nothing of the package.
-    "_core _version ahead dtypes hooks lazy naming revision settings signatures spatial structures "
+    "_core _version ahead dtypes hooks lazy naming results revision settings signatures spatial structures "
     "windows",
     # Names and configs of objects, variables, random numbers, what stands for a symbolic tensor.
     "arithmetic dtype_policies random registry special symbolic variable",
@@ -25,11 +25,13 @@ LEVELS = [
     "layers",
     # Layers to programs; models to files.
     "fusion lowering saving tracing",
-    "callbacks datasets sequential summary training utils.arrays utils.audio utils.datasets utils.directories "
+    "callbacks datasets sequential summary training utils.arrays utils.audio utils.config "
+    "utils.datasets utils.directories "
     "utils.elements utils.files utils.graphs utils.images utils.joining utils.pipeline utils.seed "
     "utils.session utils.sources utils.splitting utils.steps",
     # Faces, which nothing inside imports.
-    "__init__ backend compat config legacy_backend mixed_precision models preprocessing utils wrappers",
+    "__init__ backend compat config legacy_backend mixed_precision models preprocessing tree utils "
+    "wrappers",
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms.split()}
 
@@ -55,13 +57,13 @@ LATE = {
     ("utils.graphs", "pydot"): "plots of models",
     ("utils.images", "PIL"): "images",
     ("wrappers", "sklearn"): "says what to install where it is missing",
-    ("wrappers", ".wrappers.estimators"): "needs scikit-learn",
 }
 
 # Who may hold the compiled core.
 TOUCH_CORE = {"lowering", "variable", "config", "training", "saving", "optimizers"}
 
-# What any part may import when it is loaded; `wrappers.estimators` is for scikit-learn.
+# What any part may import when it is loaded; what `NEED_SKLEARN` names is for scikit-learn.
+NEED_SKLEARN = ("wrappers.estimators", "wrappers.keras_estimators")
 AT_LOAD = {"numpy", "pyseq", *sys.stdlib_module_names}
 
 
@@ -172,7 +174,7 @@ def test_third_parties_are_imported_late():
         for module in MODULES
         for name, is_late in IMPORTS[module]
         if not is_late and not name.startswith(".")
-        if name.split(".")[0] not in AT_LOAD and module != "wrappers.estimators"
+        if name.split(".")[0] not in AT_LOAD and module not in NEED_SKLEARN
     ]
     assert not wrong, "\n".join(wrong)
 

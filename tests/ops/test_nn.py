@@ -314,3 +314,24 @@ def test_an_activation_of_ops_is_saved_by_its_name():
     layer = pyseq.layers.Dense(2, activation=ops.relu)
     assert layer.get_config()["activation"] == "relu"
     assert pyseq.layers.Dense(2, activation=ops.softmax).get_config()["activation"] == "softmax"
+
+
+def losses_of_ctc(library, x, y, start):
+    def loss(target, output):
+        o = library.ops
+        count = o.sum(o.cast(o.not_equal(target, 0), "int32"), axis=1)
+        return o.ctc_loss(target, output, count, o.ones_like(count) * 6)
+
+    model = library.Sequential([library.Input((6, 4)), library.layers.Dense(4)])
+    model.set_weights(start)
+    model.compile(library.optimizers.SGD(0.1), loss)
+    return [float(model.train_on_batch(x, y)) for _ in range(3)]
+
+
+def test_ctc_loss_trains_in_a_loss_as_in_keras(keras):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3, 6, 4)).astype("float32")
+    y = np.array([[1, 2, 2], [3, 0, 0], [1, 1, 0]], "int32")
+    start = [rng.normal(size=(4, 4)).astype("float32"), np.zeros(4, "float32")]
+    right = losses_of_ctc(keras, x, y, start)
+    np.testing.assert_allclose(losses_of_ctc(pyseq, x, y, start), right, rtol=1e-5)

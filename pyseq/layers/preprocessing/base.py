@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from pyseq import symbolic
+from pyseq import results, symbolic
 from pyseq.layers.base import Layer
 from pyseq.layers.core import KerasTensor
 
@@ -31,7 +31,7 @@ class _NumPyLayer(Layer):
         x = self._as_array(inputs)
         if not self.built:
             self.build(x.shape)
-        return self.apply(x, self._training_of(training))
+        return results.handed(self.apply(x, self._training_of(training)))
 
     def _training_of(self, training):
         if training is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import random, settings
+from pyseq import random, results, settings
 from pyseq.layers.keras_tensor import is_keras_tensor
 from pyseq.layers.preprocessing.base import _NumPyLayer
 from pyseq.layers.preprocessing.image_boxes import densified
@@ -199,8 +199,7 @@ class _ImageLayer(_NumPyLayer):
                 raise TypeError(f"{self.name}: expected a dict of arrays, got symbolic tensors")
             if not self.built:
                 self.build(images_of(inputs, self.name).shape)
-            training = self._training_of(training)
-            return self.call(inputs, training=training)
+            return results.handed(self.call(inputs, training=self._training_of(training)))
         return super().__call__(inputs, training, mask)
 
     def apply(self, x, training):

@@ -1,0 +1,108 @@
+"""`Config`: named values of a script, that can be frozen and written as JSON."""
+
+from __future__ import annotations
+
+import json
+
+from pyseq.registry.serialization import serialize_keras_object
+
+
+class Config:
+    """Named values, set and read as attributes or as in a dict.
+
+    Args:
+        kwargs: the first values.
+
+    >>> config = Config(rate=0.1)
+    >>> config.units = 32
+    >>> config["units"], config.to_json()
+    (32, '{"rate": 0.1, "units": 32}')
+    """
+
+    def __init__(self, **kwargs):
+        object.__setattr__(self, "_values", dict(kwargs))
+        object.__setattr__(self, "_frozen", False)
+
+    @property
+    def frozen(self):
+        """Whether the values can no longer change."""
+        return self._frozen
+
+    def freeze(self):
+        """Refuse changes from now on."""
+        object.__setattr__(self, "_frozen", True)
+
+    def unfreeze(self):
+        """Allow changes again."""
+        object.__setattr__(self, "_frozen", False)
+
+    def as_dict(self):
+        """Return the values as a dict."""
+        return dict(self._values)
+
+    def to_json(self):
+        """Return the values as JSON, objects as their configs."""
+        return json.dumps({k: serialize_keras_object(v) for k, v in self._values.items()})
+
+    def keys(self):
+        """Return the names."""
+        return self._values.keys()
+
+    def values(self):
+        """Return the values."""
+        return self._values.values()
+
+    def items(self):
+        """Return pairs of name and value."""
+        return self._values.items()
+
+    def pop(self, *args):
+        """Take a value out by name; a second argument is returned where there is none."""
+        self._expect_open("pop")
+        return self._values.pop(*args)
+
+    def update(self, *args, **kwargs):
+        """Set several values, of a dict or by name."""
+        self._expect_open("update")
+        self._values.update(*args, **kwargs)
+
+    def get(self, keyname, value=None):
+        """Return a value by name, or `value` where there is none."""
+        return self._values.get(keyname, value)
+
+    def _expect_open(self, what):
+        if self._frozen:
+            raise ValueError(
+                f"Config.{what}: expected a config that is not frozen; call config.unfreeze() first"
+            )
+
+    def __setattr__(self, name, value):
+        self._expect_open(f"{name} = ...")
+        self._values[name] = value
+
+    def __getattr__(self, name):
+        if name.startswith("__") or name not in self._values:
+            raise AttributeError(f"Config: expected one of {sorted(self._values)}, got {name!r}")
+        return self._values[name]
+
+    def __setitem__(self, name, value):
+        self.__setattr__(name, value)
+
+    def __getitem__(self, name):
+        return self._values[name]
+
+    def __delitem__(self, name):
+        self._expect_open(f"del {name}")
+        del self._values[name]
+
+    def __contains__(self, name):
+        return name in self._values
+
+    def __iter__(self):
+        return iter(self._values)
+
+    def __len__(self):
+        return len(self._values)
+
+    def __repr__(self):
+        return f"<Config {self._values}>"
