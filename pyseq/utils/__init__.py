@@ -45,11 +45,14 @@ _MODULES = {
     "pyseq.utils.session": ("clear_session", "version"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
+_NAMESPACES = ("bounding_boxes",)
 
-__all__ = sorted(_HOMES)
+__all__ = sorted((*_HOMES, *_NAMESPACES))
 
 
 def __getattr__(name):
+    if name in _NAMESPACES:
+        return importlib.import_module(f"pyseq.utils.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'pyseq.utils' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)
@@ -58,4 +61,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *__all__})

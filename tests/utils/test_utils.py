@@ -35,7 +35,6 @@ def pillow():
 
 SKIPPED = {  # several inputs, other frameworks, or classes of models that pyseq does not have
     "FeatureSpace",
-    "bounding_boxes",
     "get_source_inputs",
     "legacy",
 }

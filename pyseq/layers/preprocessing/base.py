@@ -31,9 +31,12 @@ class _NumPyLayer(Layer):
         x = self._as_array(inputs)
         if not self.built:
             self.build(x.shape)
+        return results.handed(self.apply(x, self._training_of(training)))
+
+    def _training_of(self, training):
         if training is None:
             training = symbolic.training() if symbolic.is_running() else self._default_training
-        return results.handed(self.apply(x, bool(training)))
+        return bool(training)
 
     def read_text(self, x):
         return self.apply(self._as_array(x), False)

@@ -93,6 +93,8 @@ class RandomColorDegeneration(_Color):
     (2, 2, 3)
     """
 
+    _makes_batch = True
+
     def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
         super().__init__(factor, value_range, seed, data_format, **kwargs)
 
@@ -113,6 +115,8 @@ class RandomGrayscale(_ImageLayer):
     (2, 2, 3)
     """
 
+    _makes_batch = True
+
     def __init__(self, factor=0.5, data_format=None, seed=None, **kwargs):
         super().__init__(data_format=data_format, seed=seed, **kwargs)
         if not 0 <= factor <= 1:
@@ -120,10 +124,10 @@ class RandomGrayscale(_ImageLayer):
         self.factor = factor
 
     def draw(self, images, rng):
-        return {"apply": per_image(rng.uniform(size=len(images)) < self.factor)}
+        return per_image(rng.uniform(size=len(images)) < self.factor)
 
     def transform(self, images, choices):
-        return np.where(choices["apply"], image.rgb_to_grayscale(images, "channels_last"), images)
+        return np.where(choices, image.rgb_to_grayscale(images, "channels_last"), images)
 
     def get_config(self):
         return {**super().get_config(), "factor": self.factor}
@@ -227,9 +231,14 @@ class RandomColorJitter(_ImageLayer):
         value_range: pair of the lowest and highest value.
         brightness_factor, contrast_factor, saturation_factor, hue_factor: as of the single layers.
 
+    With one factor it equals the single layer of the same seed.
+
     >>> RandomColorJitter(brightness_factor=0.2)(np.ones((2, 2, 3), "float32")).shape
     (2, 2, 3)
     """
+
+    # Each step draws when its turn comes.
+    _draws = False
 
     def __init__(
         self,
@@ -291,6 +300,7 @@ class RandomPosterization(_Color):
     """
 
     _factor_bounds = (1, 8)
+    _makes_batch = True
 
     def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
         super().__init__(factor, value_range, seed, data_format, **kwargs)
@@ -322,6 +332,7 @@ class RandomInvert(_Color):
     """
 
     _factor_bounds = (0.0, 1.0)
+    _makes_batch = True
 
     def __init__(self, factor=1.0, value_range=(0, 255), seed=None, data_format=None, **kwargs):
         super().__init__(factor, value_range, seed, data_format, **kwargs)

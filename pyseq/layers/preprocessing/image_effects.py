@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pyseq import random
 from pyseq.layers.preprocessing.image_base import _ImageLayer, per_image, uniform
 from pyseq.layers.preprocessing.image_geometry import chosen
 from pyseq.ops.image import gaussian_blur, geometry
@@ -25,6 +26,7 @@ class RandomErasing(_ImageLayer):
     """
 
     _factor_bounds = (0.0, 1.0)
+    _makes_batch = True
 
     def __init__(
         self,
@@ -103,6 +105,7 @@ class RandomGaussianBlur(_ImageLayer):
     """
 
     _factor_bounds = (0.0, 1.0)
+    _makes_batch = True
 
     def __init__(
         self,
@@ -185,28 +188,35 @@ class RandomElasticTransform(_ImageLayer):
         self.value_range = value_range
 
     def draw(self, images, rng):
-        n, height, width = images.shape[:3]
-        strength = rng.uniform(*self.scale)
-        sigma = min(height, width) * 0.05 * strength
-        noise = [geometry.smooth_noise(rng, (n, height, width), sigma) for _ in range(2)]
-        alpha = max(height, width) * 0.1 * strength
         return {
-            "apply_transform": chosen(rng, self.factor, n),
-            "across": alpha * noise[0],
-            "down": alpha * noise[1],
+            "apply_transform": chosen(rng, self.factor, len(images)),
+            "distortion_factor": rng.uniform(*self.scale),
+            # A number, so that masks move as the images do.
+            "seed": int(rng.integers(1 << 31)),
         }
 
+    def _distorted(self, images, choices, interpolation):
+        n, height, width = images.shape[:3]
+        strength = float(choices["distortion_factor"])
+        rng = np.random.default_rng(random.seed_state(choices["seed"]))
+        sigma, alpha = min(height, width) * 0.05 * strength, max(height, width) * 0.1 * strength
+        noise = [alpha * geometry.smooth_noise(rng, (n, height, width), sigma) for _ in range(2)]
+        fill = self.fill_mode, self.fill_value
+        moved = geometry.displaced(images, *noise, interpolation, *fill)
+        return np.where(per_image(choices["apply_transform"]), moved, images)
+
     def transform(self, images, choices):
-        moved = geometry.displaced(
-            images,
-            choices["across"],
-            choices["down"],
-            self.interpolation,
-            self.fill_mode,
-            self.fill_value,
-        )
-        out = np.where(per_image(choices["apply_transform"]), moved, images)
+        out = self._distorted(images, choices, self.interpolation)
         return np.clip(out, self.value_range[0], self.value_range[1])
+
+    def transform_masks(self, masks, choices):
+        return self._distorted(masks, choices, "nearest")
+
+    def move_boxes(self, bounding_boxes, choices, size):
+        raise ValueError(
+            f"{self.name}: expected data without bounding boxes, got some; a distorted box is no "
+            "box, so leave them out or use another layer"
+        )
 
     def get_config(self):
         return {

@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 
+from pyseq.layers.preprocessing import image_boxes
 from pyseq.layers.preprocessing.image_base import _ImageLayer, per_image, uniform
+from pyseq.ops.image import boxes as box_ops
 from pyseq.ops.image import geometry
 from pyseq.registry.registration import builtin
 
@@ -24,6 +26,8 @@ class RandomFlip(_ImageLayer):
     (2, 2, 1)
     """
 
+    _notes_shape = True
+
     def __init__(self, mode="horizontal_and_vertical", seed=None, data_format=None, **kwargs):
         super().__init__(data_format=data_format, seed=seed, **kwargs)
         self.mode = self._one_of("mode", mode, _MODES)
@@ -39,6 +43,17 @@ class RandomFlip(_ImageLayer):
             out = np.where(choices["flips"], out[:, ::-1], out)
         return out
 
+    def transform_masks(self, masks, choices):
+        return self.transform(masks.astype(self.compute_dtype), choices)
+
+    def move_boxes(self, bounding_boxes, choices, size):
+        out = self._converted(bounding_boxes, self.bounding_box_format, "rel_xyxy", size)
+        flips = np.squeeze(np.asarray(choices["flips"]), axis=-1)
+        across, down = self.mode != "vertical", self.mode != "horizontal"
+        out["boxes"] = image_boxes.flipped(out["boxes"], flips, across, down)
+        out = box_ops.clip_to_image_size(out, *size)
+        return self._converted(out, "rel_xyxy", self.bounding_box_format, size)
+
     def get_config(self):
         return {**super().get_config(), "seed": self.seed, "mode": self.mode}
 
@@ -46,18 +61,26 @@ class RandomFlip(_ImageLayer):
 class _Affine(_ImageLayer):
     """Layers that move pixels by a linear map."""
 
+    _notes_shape = True
+
     def __init__(self, fill_mode, interpolation, seed, fill_value, data_format, **kwargs):
         super().__init__(data_format=data_format, seed=seed, **kwargs)
         self._fill(fill_mode, interpolation)
         self.fill_value = fill_value
 
-    def matrix(self, images, choices):
-        """Rows for `geometry.affine`."""
+    def matrix(self, choices, height, width):
+        """Rows for `geometry.affine` of images of this size."""
         raise TypeError(f"{type(self).__name__}: expected a subclass that defines matrix()")
 
+    def _moved(self, images, choices, interpolation):
+        matrix = self.matrix(choices, *images.shape[1:3])
+        return geometry.affine(images, matrix, interpolation, self.fill_mode, self.fill_value)
+
     def transform(self, images, choices):
-        matrix = self.matrix(images, choices)
-        return geometry.affine(images, matrix, self.interpolation, self.fill_mode, self.fill_value)
+        return self._moved(images, choices, self.interpolation)
+
+    def transform_masks(self, masks, choices):
+        return self._moved(masks, choices, "nearest")
 
 
 def rotation_matrix(degrees, height, width):
@@ -73,6 +96,8 @@ def rotation_matrix(degrees, height, width):
 class RandomRotation(_Affine):
     """Turns images about their centre.
 
+    Boxes are taken for corners in pixels, whatever their format: give them as "xyxy".
+
     Args:
         factor: pair of shares of 360 degrees, positive counter-clockwise; a number f is (-f, f).
         fill_mode: "reflect", "wrap", "constant" or "nearest": what lies outside.
@@ -82,6 +107,8 @@ class RandomRotation(_Affine):
     >>> RandomRotation(0.1)(np.ones((2, 2, 1), "float32")).shape
     (2, 2, 1)
     """
+
+    _notes_shape = False
 
     def __init__(
         self,
@@ -97,10 +124,29 @@ class RandomRotation(_Affine):
         self.factor = self._factor(factor)
 
     def draw(self, images, rng):
-        return {"angle": 360 * uniform(rng, self.factor, len(images))}
+        n, height, width = images.shape[:3]
+        angle = 360 * uniform(rng, self.factor, n)
+        return {
+            "angle": angle,
+            "rotation_matrix": rotation_matrix(angle, height, width),
+            "image_height": height,
+            "image_width": width,
+            "batch_size": n,
+        }
 
-    def matrix(self, images, choices):
-        return rotation_matrix(choices["angle"], *images.shape[1:3])
+    def matrix(self, choices, height, width):
+        matrix = np.asarray(choices["rotation_matrix"])
+        return matrix if matrix.ndim == 2 else matrix[None]
+
+    def _size_noted(self, transformation):
+        if transformation is None:
+            return None
+        return int(transformation["image_height"]), int(transformation["image_width"])
+
+    def move_boxes(self, bounding_boxes, choices, size):
+        corners = image_boxes.turned(bounding_boxes["boxes"], choices["angle"], *size)
+        out = box_ops.clip_to_image_size({**bounding_boxes, "boxes": corners}, *size)
+        return self._converted(out, "xyxy", self.bounding_box_format, size)
 
     def get_config(self):
         return {
@@ -168,10 +214,17 @@ class RandomTranslation(_TwoFactors):
         right = uniform(rng, self._width, (n, 1)) * width
         return {"translations": np.concatenate([right, down], axis=1)}
 
-    def matrix(self, images, choices):
+    def matrix(self, choices, height, width):
         right, down = np.asarray(choices["translations"], float).T
         one, zero = np.ones_like(right), np.zeros_like(right)
         return np.stack([one, zero, -right, zero, one, -down], axis=1)
+
+    def move_boxes(self, bounding_boxes, choices, size):
+        out = self._converted(bounding_boxes, self.bounding_box_format, "xyxy", size)
+        right, down = np.split(np.asarray(choices["translations"]), 2, axis=-1)
+        out["boxes"] = image_boxes.shifted(out["boxes"], right, down)
+        out = box_ops.clip_to_image_size(out, *size)
+        return self._converted(out, "xyxy", self.bounding_box_format, size)
 
 
 @builtin("layers")
@@ -204,13 +257,18 @@ class RandomZoom(_TwoFactors):
         width = height if self._width is None else 1 + uniform(rng, self._width, (n, 1))
         return {"height_zoom": height, "width_zoom": width}
 
-    def matrix(self, images, choices):
-        height, width = images.shape[1:3]
+    def matrix(self, choices, height, width):
         down = np.asarray(choices["height_zoom"], float)[:, 0]
         across = np.asarray(choices["width_zoom"], float)[:, 0]
         zero = np.zeros_like(down)
         x, y = (width - 1) / 2 * (1 - across), (height - 1) / 2 * (1 - down)
         return np.stack([across, zero, x, zero, down, y], axis=1)
+
+    def move_boxes(self, bounding_boxes, choices, size):
+        out = self._converted(bounding_boxes, self.bounding_box_format, "xyxy", size)
+        out["boxes"] = image_boxes.zoomed(out["boxes"], self.matrix(choices, *size), *size)
+        out = box_ops.clip_to_image_size(out, bounding_box_format="rel_xyxy")
+        return self._converted(out, "rel_xyxy", self.bounding_box_format, size)
 
 
 @builtin("layers")
@@ -258,10 +316,16 @@ class RandomShear(_Affine):
         x = uniform(rng, self.x_factor, (n, 1))
         return {"shear_factor": np.concatenate([x, y], axis=1) * sign}
 
-    def matrix(self, images, choices):
+    def matrix(self, choices, height, width):
         x, y = np.asarray(choices["shear_factor"], float).T
         one, zero = np.ones_like(x), np.zeros_like(x)
         return np.stack([one, x, zero, y, one, zero], axis=1)
+
+    def move_boxes(self, bounding_boxes, choices, size):
+        out = self._converted(bounding_boxes, self.bounding_box_format, "rel_xyxy", size)
+        out["boxes"] = image_boxes.slanted(out["boxes"], choices["shear_factor"])
+        out = box_ops.clip_to_image_size(out, bounding_box_format="rel_xyxy")
+        return self._converted(out, "rel_xyxy", self.bounding_box_format, size)
 
     def get_config(self):
         return {
@@ -296,6 +360,7 @@ class RandomPerspective(_ImageLayer):
     """
 
     _factor_bounds = (0.0, 1.0)
+    _notes_shape = True
 
     def __init__(
         self,
@@ -327,15 +392,24 @@ class RandomPerspective(_ImageLayer):
             "end_points": start + start * shift,
         }
 
-    def transform(self, images, choices):
-        moved = geometry.perspective(
-            images,
-            choices["start_points"],
-            choices["end_points"],
-            self.interpolation,
-            self.fill_value,
-        )
+    def _seen(self, images, choices, interpolation):
+        ends = choices["start_points"], choices["end_points"]
+        moved = geometry.perspective(images, *ends, interpolation, self.fill_value)
         return np.where(per_image(choices["apply_perspective"]), moved, images)
+
+    def transform(self, images, choices):
+        return self._seen(images, choices, self.interpolation)
+
+    def transform_masks(self, masks, choices):
+        return self._seen(masks, choices, "nearest")
+
+    def move_boxes(self, bounding_boxes, choices, size):
+        out = self._converted(bounding_boxes, self.bounding_box_format, "xyxy", size)
+        acts = np.asarray(choices["apply_perspective"], bool)[:, None, None]
+        ends = choices["start_points"], choices["end_points"]
+        out["boxes"] = np.where(acts, image_boxes.seen(out["boxes"], *ends), out["boxes"])
+        # As in Keras, which leaves them as corners in pixels.
+        return box_ops.clip_to_image_size(out, *size)
 
     def get_config(self):
         return {

@@ -20,6 +20,7 @@ class AutoContrast(_ImageLayer):
     """
 
     _always = True
+    _draws = False
 
     def __init__(self, value_range=(0, 255), **kwargs):
         super().__init__(**kwargs)
@@ -48,6 +49,8 @@ class Equalization(_ImageLayer):
     >>> Equalization()(np.ones((2, 2, 3), "float32")).shape
     (2, 2, 3)
     """
+
+    _draws = False
 
     def __init__(self, value_range=(0, 255), bins=256, data_format=None, **kwargs):
         super().__init__(data_format=data_format, **kwargs)
@@ -92,6 +95,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(_ImageLayer):
     """
 
     _always = True
+    _draws = False
     row_coupling = "always"
 
     def __init__(

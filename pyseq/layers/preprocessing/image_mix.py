@@ -14,28 +14,33 @@ from pyseq.registry.registration import builtin
 from pyseq.symbolic import is_traced
 
 
-def _operations(factor, value_range, interpolation, seed, color=True):
+def _operations(factor, value_range, interpolation, seed, bounding_box_format, color=True):
     """The eleven operations of RandAugment (seven without colour), in the order of Keras."""
-    moved = {"interpolation": interpolation, "seed": seed}
+    moved = {
+        "interpolation": interpolation,
+        "seed": seed,
+        "bounding_box_format": bounding_box_format,
+    }
     ranged = {"value_range": value_range, "seed": seed}
-    geometry = [
-        image_geometry.RandomShear(x_factor=factor, y_factor=factor, **moved),
-        image_geometry.RandomTranslation(factor, factor, **moved),
-        image_geometry.RandomRotation(factor, **moved),
-    ]
-    colors = [
-        image_color.RandomBrightness(factor, **ranged),
-        image_color.RandomColorDegeneration(factor, **ranged),
-        image_color.RandomContrast(factor, **ranged),
-        image_color.RandomSharpness(factor, **ranged),
-    ]
-    others = [
-        image_color.RandomPosterization(max(1, int(8 * factor[1])), **ranged),
-        image_color.Solarization(factor, factor, **ranged),
-        image_histogram.AutoContrast(value_range=value_range),
-        image_histogram.Equalization(value_range=value_range),
-    ]
-    return [*geometry, *(colors if color else []), *others]
+    geometry = {
+        "random_shear": image_geometry.RandomShear(x_factor=factor, y_factor=factor, **moved),
+        "random_translation": image_geometry.RandomTranslation(factor, factor, **moved),
+        "random_rotation": image_geometry.RandomRotation(factor, **moved),
+    }
+    colors = {
+        "random_brightness": image_color.RandomBrightness(factor, **ranged),
+        "random_color_degeneration": image_color.RandomColorDegeneration(factor, **ranged),
+        "random_contrast": image_color.RandomContrast(factor, **ranged),
+        "random_sharpness": image_color.RandomSharpness(factor, **ranged),
+    }
+    bits = max(1, int(8 * factor[1]))
+    others = {
+        "random_posterization": image_color.RandomPosterization(bits, **ranged),
+        "solarization": image_color.Solarization(factor, factor, **ranged),
+        "auto_contrast": image_histogram.AutoContrast(value_range=value_range),
+        "equalization": image_histogram.Equalization(value_range=value_range),
+    }
+    return {**geometry, **(colors if color else {}), **others}
 
 
 class _Combined(_ImageLayer):
@@ -62,6 +67,8 @@ class RandAugment(_Combined):
     (4, 4, 3)
     """
 
+    _notes_shape = True
+
     def __init__(
         self,
         value_range=(0, 255),
@@ -74,18 +81,39 @@ class RandAugment(_Combined):
     ):
         super().__init__(value_range, factor, interpolation, seed, data_format, **kwargs)
         self.num_ops = num_ops
-        self._operations = _operations(self.factor, value_range, interpolation, self.generator)
+        self._operations = _operations(
+            self.factor, value_range, interpolation, self.generator, self.bounding_box_format
+        )
 
     def draw(self, images, rng):
         return {
             "layer_idxes": rng.integers(0, len(self._operations), self.num_ops),
-            "transforms": [op.draw(images, rng) for op in self._operations],
+            "transforms": {name: op.draw(images, rng) for name, op in self._operations.items()},
         }
 
+    def _chosen(self, choices):
+        names = list(self._operations)
+        for i in np.asarray(choices["layer_idxes"]).tolist():
+            yield self._operations[names[i]], choices["transforms"][names[i]]
+
     def transform(self, images, choices):
-        for i in choices["layer_idxes"]:
-            images = self._operations[i].transform(images, choices["transforms"][i])
+        for op, drawn in self._chosen(choices):
+            images = op.transform(images, drawn)
         return images
+
+    def transform_masks(self, masks, choices):
+        for op, drawn in self._chosen(choices):
+            masks = op.transform_masks(masks, drawn)
+        return masks
+
+    def move_boxes(self, bounding_boxes, choices, size):
+        # As in Keras: each operation once, in the order of the list.
+        used = set(np.asarray(choices["layer_idxes"]).tolist())
+        for i, (name, op) in enumerate(self._operations.items()):
+            if i in used:
+                drawn = choices["transforms"][name]
+                bounding_boxes = op.move_boxes(dict(bounding_boxes), drawn, size)
+        return bounding_boxes
 
     def get_config(self):
         return {
@@ -136,16 +164,22 @@ class AugMix(_Combined):
         self.alpha = alpha
         self.all_ops = all_ops
         self._operations = _operations(
-            self.factor, value_range, interpolation, self.generator, all_ops
+            self.factor,
+            value_range,
+            interpolation,
+            self.generator,
+            self.bounding_box_format,
+            all_ops,
         )
 
     def draw(self, images, rng):
-        count = len(self._operations)
-        picks = rng.integers(0, count + 1, (self.num_chains, self.chain_depth))
-        chains = [
-            [(i, self._operations[i].draw(images, rng)) for i in chain if i < count]
-            for chain in picks
-        ]
+        names = list(self._operations)
+        picks = rng.integers(0, len(names) + 1, (self.num_chains, self.chain_depth))
+
+        def step(name):
+            return {"layer_name": name, "transformation": self._operations[name].draw(images, rng)}
+
+        chains = [[step(names[i]) for i in chain if i < len(names)] for chain in picks]
         return {
             "chain_mixing_weights": rng.dirichlet(np.full(self.num_chains, self.alpha)),
             "weight_sample": rng.beta(self.alpha, self.alpha),
@@ -153,17 +187,24 @@ class AugMix(_Combined):
         }
 
     def transform(self, images, choices):
+        out = self._mixed(images, choices, "transform")
+        return np.clip(out, self.value_range[0], self.value_range[1])
+
+    def transform_masks(self, masks, choices):
+        return self._mixed(masks.astype(self.compute_dtype), choices, "transform_masks")
+
+    def _mixed(self, images, choices, method):
         mixed = np.zeros_like(images)
         for weight, chain in zip(
             choices["chain_mixing_weights"], choices["chain_transforms"], strict=True
         ):
             out = images
-            for i, drawn in chain:
-                out = self._operations[i].transform(out, drawn)
+            for step in chain:
+                op = self._operations[step["layer_name"]]
+                out = getattr(op, method)(out, step["transformation"])
             mixed = mixed + out * weight
         share = choices["weight_sample"]
-        out = share * images + (1 - share) * mixed
-        return np.clip(out, self.value_range[0], self.value_range[1])
+        return (share * images + (1 - share) * mixed).astype(images.dtype)
 
     def get_config(self):
         return {
@@ -179,6 +220,19 @@ class AugMix(_Combined):
         }
 
 
+def _mixed_labels(layer, labels, choices):
+    """Labels `(n, ...)` mixed with those of the partners by the shares of the images."""
+    if labels.ndim < 2 or labels.dtype.kind not in "fiub":
+        raise ValueError(
+            f"{layer.name}: expected labels (n, classes) to mix, got shape {labels.shape} of "
+            f"{labels.dtype}; one-hot encode them"
+        )
+    labels = labels.astype(layer.compute_dtype)
+    weight = np.asarray(choices["mix_weight"], labels.dtype)
+    weight = weight.reshape(-1, *(1,) * (labels.ndim - 1))
+    return weight * labels + (1 - weight) * labels[np.asarray(choices["permutation_order"])]
+
+
 @builtin("layers")
 class MixUp(_ImageLayer):
     """Blends each image with another of the batch (Zhang et al., arXiv:1710.09412).
@@ -186,13 +240,15 @@ class MixUp(_ImageLayer):
     Args:
         alpha: parameter of the Beta distribution of the share.
 
-    In a Sequential the labels are not mixed.
+    Labels of a dict are mixed as the images are; boxes of both stay. Inside a model, which sees no
+    labels, they are not mixed.
 
     >>> MixUp()(np.ones((2, 4, 4, 3), "float32")).shape
     (2, 4, 4, 3)
     """
 
     row_coupling = "training"
+    _makes_batch = True
 
     def __init__(self, alpha=0.2, data_format=None, seed=None, **kwargs):
         super().__init__(data_format=data_format, seed=seed, **kwargs)
@@ -208,6 +264,20 @@ class MixUp(_ImageLayer):
     def transform(self, images, choices):
         weight = per_image(choices["mix_weight"]).astype(images.dtype)
         return weight * images + (1 - weight) * images[np.asarray(choices["permutation_order"])]
+
+    def transform_masks(self, masks, choices):
+        return self.transform(masks.astype(self.compute_dtype), choices)
+
+    def mix_labels(self, labels, choices):
+        return _mixed_labels(self, labels, choices)
+
+    def move_boxes(self, bounding_boxes, choices, size):
+        order = np.asarray(choices["permutation_order"])
+        boxes, labels = np.asarray(bounding_boxes["boxes"]), np.asarray(bounding_boxes["labels"])
+        bounding_boxes["boxes"] = np.concatenate([boxes, boxes[order]], axis=1)
+        axis = min(1, labels.ndim - 1)
+        bounding_boxes["labels"] = np.concatenate([labels, labels[order]], axis=axis)
+        return bounding_boxes
 
     def get_config(self):
         return {
@@ -225,7 +295,8 @@ class CutMix(_ImageLayer):
         factor: pair in [0, 1] between which the parameter of the Beta distribution is drawn; a
             number f is (0, f).
 
-    In a Sequential the labels are not mixed.
+    Labels of a dict are mixed by the shares of the areas. Inside a model, which sees no labels,
+    they are not mixed.
 
     >>> CutMix()(np.ones((2, 4, 4, 3), "float32")).shape
     (2, 4, 4, 3)
@@ -245,6 +316,7 @@ class CutMix(_ImageLayer):
         side = np.sqrt(1 - rng.beta(alpha, alpha, n))
         return {
             "batch_masks": rectangles(images, side, side, rng),
+            "mix_weight": per_image(1 - side**2),
             "permutation_order": rng.permutation(n),
         }
 
@@ -252,22 +324,66 @@ class CutMix(_ImageLayer):
         other = images[np.asarray(choices["permutation_order"])]
         return np.where(choices["batch_masks"], other, images)
 
+    def transform_masks(self, masks, choices):
+        # Keras repeats the rectangles for each channel of the images.
+        cut = {**choices, "batch_masks": np.asarray(choices["batch_masks"])[..., :1]}
+        return self.transform(masks.astype(self.compute_dtype), cut)
+
+    def mix_labels(self, labels, choices):
+        return _mixed_labels(self, labels, choices)
+
+    def move_boxes(self, bounding_boxes, choices, size):
+        raise ValueError(
+            f"{self.name}: expected data without bounding boxes, got some; a cut image holds parts "
+            "of boxes, so leave them out or use another layer, such as MixUp"
+        )
+
     def get_config(self):
         return {**super().get_config(), "factor": self.factor, "seed": self.seed}
 
 
 @builtin("layers")
 class MaxNumBoundingBoxes(_ImageLayer):
-    """Leaves images as they are; in Keras it limits the number of bounding boxes beside them.
+    """Gives each image the same number of bounding boxes: cuts them, or fills them up.
 
+    Args:
+        max_number: number of boxes afterwards.
+        fill_value: the numbers and the label of boxes that fill up.
+
+    >>> boxes = {"boxes": np.array([[1, 2, 3, 4]]), "labels": np.array([7])}
+    >>> data = {"images": np.ones((5, 5, 3)), "bounding_boxes": boxes}
+    >>> filled = MaxNumBoundingBoxes(2, bounding_box_format="xyxy")(data)["bounding_boxes"]
+    >>> filled["boxes"].tolist(), filled["labels"].tolist()
+    ([[1.0, 2.0, 3.0, 4.0], [-1.0, -1.0, -1.0, -1.0]], [7, -1])
     >>> MaxNumBoundingBoxes(3)(np.ones((1, 1, 3), "float32")).tolist()
     [[[1.0, 1.0, 1.0]]]
     """
+
+    _draws = False
 
     def __init__(self, max_number, fill_value=-1, **kwargs):
         super().__init__(**kwargs)
         self.max_number = int(max_number)
         self.fill_value = int(fill_value)
+
+    def transform_bounding_boxes(self, bounding_boxes, transformation=None, training=True):
+        """The boxes, cut or filled up to their number."""
+        boxes, labels = np.asarray(bounding_boxes["boxes"]), np.asarray(bounding_boxes["labels"])
+        more = max(self.max_number - boxes.shape[1], 0)
+
+        def fitted(values):
+            width = [(0, 0), (0, more), *[(0, 0)] * (values.ndim - 2)]
+            return np.pad(values[:, : self.max_number], width, constant_values=self.fill_value)
+
+        return {**bounding_boxes, "boxes": fitted(boxes), "labels": fitted(labels)}
+
+    def compute_output_shape(self, input_shape):
+        if not isinstance(input_shape, dict) or "bounding_boxes" not in input_shape:
+            return super().compute_output_shape(input_shape)
+        shapes = dict(input_shape["bounding_boxes"])
+        for key in ("boxes", "labels"):
+            shapes[key] = (shapes[key][0], self.max_number, *shapes[key][2:])
+        return {**input_shape, "bounding_boxes": shapes}
 
     def get_config(self):
         return {**super().get_config(), "max_number": self.max_number}

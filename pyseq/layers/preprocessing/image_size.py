@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq.layers.core import positive_int
-from pyseq.layers.preprocessing.image_base import _ImageLayer
+from pyseq.layers.preprocessing import image_boxes
+from pyseq.layers.preprocessing.image_base import _ImageLayer, images_of
 from pyseq.layers.reshaping import lower_permute
 from pyseq.layers.spatial import lower_resize
+from pyseq.ops.image import boxes as box_ops
 from pyseq.ops.image import resizing
 from pyseq.registry.registration import builtin
 
@@ -28,6 +30,18 @@ class _Sized(_ImageLayer):
     def _resize(self, images, *args, **options):
         size = (self.height, self.width)
         return resizing.resize(images, size, *args, **options, data_format="channels_last")
+
+    def _fitted(self, out):
+        """Boxes as corners in pixels, limited to the target, in the format of the layer."""
+        size = (self.height, self.width)
+        out = box_ops.clip_to_image_size(out, *size)
+        return self._converted(out, "xyxy", self.bounding_box_format, size)
+
+    def _smartly_resized_boxes(self, bounding_boxes, size):
+        out = self._converted(bounding_boxes, self.bounding_box_format, "xyxy", size)
+        target = (self.height, self.width)
+        out["boxes"] = image_boxes.smartly_resized(out["boxes"], *size, *target)
+        return self._fitted(out)
 
     # --- inside a model, where a gradient passes through
 
@@ -78,6 +92,7 @@ class Resizing(_Sized):
     """
 
     _always = True
+    _draws = False
 
     def __init__(
         self,
@@ -105,10 +120,38 @@ class Resizing(_Sized):
         self.fill_value = fill_value
         self.antialias = bool(antialias)
 
+    def get_random_transformation(self, data, training=True, seed=None):
+        """The height and width of the images."""
+        height, width = self._to_batch(images_of(data)).shape[1:3]
+        return height, width
+
+    def _size_noted(self, transformation):
+        return transformation
+
     def transform(self, images, choices):
+        return self._resized(images, self.interpolation)
+
+    def transform_masks(self, masks, choices):
+        return self._in_dtype(self._resized(masks, "nearest"), masks.dtype)
+
+    def move_boxes(self, bounding_boxes, choices, size):
+        boxes = bounding_boxes["boxes"]
+        # Boxes that only fill up a batch stay empty.
+        none = ((boxes == -1).all(axis=-1) | (boxes == 0).all(axis=-1))[..., None]
+        out = self._converted(bounding_boxes, self.bounding_box_format, "xyxy", size)
+        target, ratio = (self.height, self.width), (
+            self.pad_to_aspect_ratio,
+            self.crop_to_aspect_ratio,
+        )
+        out["boxes"] = image_boxes.resized(out["boxes"], *size, *target, *ratio)
+        out = box_ops.clip_to_image_size(out, *target)
+        out["boxes"] = np.where(none, np.zeros_like(out["boxes"]), out["boxes"])
+        return self._converted(out, "xyxy", self.bounding_box_format, target)
+
+    def _resized(self, images, interpolation):
         return self._resize(
             images,
-            self.interpolation,
+            interpolation,
             self.antialias,
             self.crop_to_aspect_ratio,
             self.pad_to_aspect_ratio,
@@ -127,11 +170,15 @@ class Resizing(_Sized):
             x = g.op("pad", x, shape, name=self.name, begin=margin, end=margin, value=value)
         return self._lower_resize(g, x, self.interpolation, self.antialias)
 
-    def apply(self, x, training):
-        out = super().apply(x, training)
-        if x.dtype.kind in "iu":
-            limits = np.iinfo(x.dtype)
-            return np.clip(np.round(out), limits.min, limits.max).astype(x.dtype)
+    def transform_images(self, images, transformation=None, training=True):
+        """The images, resized."""
+        out = super().transform_images(images, transformation, training)
+        return self._in_dtype(out, np.asarray(images).dtype)
+
+    def _in_dtype(self, out, dtype):
+        if dtype.kind in "iu":
+            limits = np.iinfo(dtype)
+            return np.clip(np.round(out), limits.min, limits.max).astype(dtype)
         return out
 
     def get_config(self):
@@ -157,6 +204,8 @@ class CenterCrop(_Sized):
     """
 
     _always = True
+    _draws = False
+    _notes_shape = True
 
     def __init__(self, height, width, data_format=None, **kwargs):
         super().__init__(height, width, data_format=data_format, **kwargs)
@@ -169,6 +218,17 @@ class CenterCrop(_Sized):
         if top < 0 or left < 0:
             return self._smart_resize(images)
         return images[:, top : top + self.height, left : left + self.width]
+
+    def transform_masks(self, masks, choices):
+        return self.transform(masks.astype(self.compute_dtype), choices)
+
+    def move_boxes(self, bounding_boxes, choices, size):
+        top, left = self._start(*size)
+        if top < 0 or left < 0:
+            return self._smartly_resized_boxes(bounding_boxes, size)
+        out = self._converted(bounding_boxes, self.bounding_box_format, "xyxy", size)
+        out["boxes"] = image_boxes.cut(out["boxes"], top, left, self.height, self.width)
+        return self._fitted(out)
 
     def _lower_last(self, g, x):
         x = g.cast(x, g.dtype)
@@ -195,25 +255,52 @@ class RandomCrop(_Sized):
         super().__init__(height, width, seed=seed, data_format=data_format, name=name, **kwargs)
         self.seed = seed if seed is not None else self.generator.state[0].item()
 
+    def get_random_transformation(self, data, training=True, seed=None):
+        """The first row and column of the part; at inference the shape of the images."""
+        if not training:
+            return {"input_shape": images_of(data).shape}
+        return super().get_random_transformation(data, training, seed)
+
     def draw(self, images, rng):
         height, width = images.shape[1:3]
         if height > self.height and width > self.width:
             top = int(rng.integers(0, height - self.height + 1))
             left = int(rng.integers(0, width - self.width + 1))
-            return {"top": top, "left": left}
+            return top, left
         crop_h = max(min(height, int(width * self.height / self.width)), 1)
         crop_w = max(min(width, int(height * self.width / self.height)), 1)
-        return {"top": (height - crop_h) // 2, "left": (width - crop_w) // 2}
+        return (height - crop_h) // 2, (width - crop_w) // 2
 
     def transform(self, images, choices):
-        top, left = choices["top"], choices["left"]
+        top, left = (int(c) for c in choices)
         part = images[:, top : top + self.height, left : left + self.width]
         if part.shape[1:3] != (self.height, self.width):
             part = self._resize(part)
         return part
 
-    def at_inference(self, images):
+    def transform_masks(self, masks, choices):
+        return self.transform(masks.astype(self.compute_dtype), choices)
+
+    def move_boxes(self, bounding_boxes, choices, size):
+        target = (self.height, self.width)
+        out = self._converted(bounding_boxes, self.bounding_box_format, "xyxy", target)
+        # As in Keras: the row is taken from x, the column from y.
+        shift = np.tile(np.asarray([int(c) for c in choices], out["boxes"].dtype), 2)
+        out["boxes"] = np.maximum(out["boxes"] - shift, 0)
+        return self._converted(out, "xyxy", self.bounding_box_format, target)
+
+    def at_inference(self, images, masks=False):
+        if masks:
+            return self._resize(images, "nearest", crop_to_aspect_ratio=True)
         return self._smart_resize(images)
+
+    def boxes_at_inference(self, bounding_boxes, size):
+        return self._smartly_resized_boxes(bounding_boxes, size)
+
+    def _size_noted(self, transformation):
+        if not isinstance(transformation, dict):
+            return None
+        return self._to_batch(np.empty(transformation["input_shape"], bool)).shape[1:3]
 
     def _lower_last(self, g, x):
         return self._lower_resize(g, self._lower_aspect_crop(g, x))
