@@ -51,6 +51,7 @@ _NAMES = {
     "Variable": "pyseq.variable",
     "device": "pyseq.config",
     "DTypePolicy": "pyseq.dtype_policies",
+    "FloatDTypePolicy": "pyseq.dtype_policies",
     "Loss": "pyseq.losses",
     "Metric": "pyseq.metrics",
     "Optimizer": "pyseq.optimizers",
