@@ -404,7 +404,7 @@ def get_object(identifier, family, kind, custom_objects=None):
     if isinstance(obj, type):
         obj = obj()
     if not callable(obj):
-        raise TypeError(
+        raise ValueError(
             f"{family}.get: expected a {kind} (a name, config dict, class or callable), got "
             f"{identifier!r} of type {type(identifier).__name__}"
         )
