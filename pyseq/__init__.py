@@ -50,6 +50,7 @@ _NAMES = {
     "KerasTensor": "pyseq.layers.keras_tensor",
     "Variable": "pyseq.variable",
     "device": "pyseq.config",
+    "name_scope": "pyseq.naming",
     "DTypePolicy": "pyseq.dtype_policies",
     "FloatDTypePolicy": "pyseq.dtype_policies",
     "Loss": "pyseq.losses",

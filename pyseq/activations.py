@@ -470,7 +470,8 @@ def get(identifier):
             f"activations.get: expected an activation (a name, config dict or callable), got "
             f"{identifier!r} of type {type(identifier).__name__}"
         )
-    return obj
+    # A function under another name, so that the compiled twin is used and saved.
+    return getattr(obj, "stands_for", obj)
 
 
 def _named(name, custom_objects=None):

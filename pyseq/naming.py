@@ -56,3 +56,33 @@ def path_here(owner=None) -> str:
     if owners and owners[-1] is owner:
         owners = owners[:-1]
     return "/".join(o.name for o in owners)
+
+
+class name_scope:
+    """A context whose name is part of the paths of variables that are made within it.
+
+    Args:
+        name: a name without "/".
+        caller, deduplicate, override_parent: accepted for Keras; they change nothing here.
+
+    Raises:
+        ValueError: `name` is not such a name.
+
+    >>> with name_scope("encoder"):
+    ...     path_here()
+    'encoder'
+    """
+
+    def __init__(self, name, caller=None, deduplicate=True, override_parent=None):
+        if not isinstance(name, str) or not name or "/" in name:
+            raise ValueError(f"name_scope: expected a name without '/', got {name!r}")
+        self.name = name
+        self._scopes = []
+
+    def __enter__(self):
+        self._scopes.append(scope(self))
+        self._scopes[-1].__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self._scopes.pop().__exit__(*error)

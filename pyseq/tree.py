@@ -78,6 +78,8 @@ def flatten_with_path(structure):
 def map_structure(func, *structures, none_is_leaf=True):
     """Return a structure of `func(leaf, ...)` for the leaves in the same places of all structures.
 
+    Where the first structure has a leaf, the others may have more in its place.
+
     Args:
         func: takes one leaf of each structure.
         none_is_leaf: whether `func` gets None too; else None stays, where it is None in all.
@@ -92,11 +94,11 @@ def map_structure(func, *structures, none_is_leaf=True):
     _expect_function("map_structure", func)
     if not structures:
         raise ValueError("map_structure: expected at least one structure, got none")
-    for other in structures[1:]:
-        assert_same_structure(structures[0], other)
 
     def visit(parts):
         if is_nested(parts[0]):
+            for part in parts[1:]:
+                _expect_alike("map_structure", parts[0], part)
             columns = [[part[key] for key in _keys(part)] for part in parts]
             return _like(parts[0], [visit(row) for row in zip(*columns)])
         if not none_is_leaf and all(part is None for part in parts):
@@ -145,9 +147,10 @@ def assert_same_paths(a, b):
     """Raise a ValueError unless the leaves of both have the same paths; kinds may differ."""
     left, right = ({path for path, _ in flatten_with_path(s)} for s in (a, b))
     if left != right:
+        first, second = sorted(left - right, key=str), sorted(right - left, key=str)
         raise ValueError(
-            f"assert_same_paths: expected leaves at the same paths, got {sorted(left - right, key=str)} "
-            f"in the first and {sorted(right - left, key=str)} in the second only"
+            f"assert_same_paths: expected leaves at the same paths, got {first} in the first and "
+            f"{second} in the second only"
         )
 
 

@@ -47,7 +47,7 @@ class Variable(Arithmetic):
         if dtype is None:
             dtype = "float32" if value.dtype.kind == "f" else value.dtype.name
         self.name = name
-        self.path = path or name
+        self.path = path or "/".join(filter(None, (naming.path_here(), name)))
         self.trainable = bool(trainable)
         self.aggregation = aggregation or "none"
         self.synchronization = synchronization or "none"

@@ -33,8 +33,9 @@ def _same_start(tmp_path, monkeypatch):
     folder; it gets the one that is tested.
     """
     import pyseq
-    from pyseq import _core
+    from pyseq import _core, results
 
+    results.hand_out(None)  # pyseq.compat.tensorflow, once imported, has it otherwise
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", os.path.dirname(os.path.dirname(pyseq.__file__)))
     pyseq.utils.set_random_seed(0)

@@ -87,7 +87,8 @@ void Executor::find_gradients() {
   };
   for (const Node& node : nodes_)
     for (const int s : node.spec->outputs)
-      needs_gradient_[s] = slot_dtype(spec, s) != DType::int64 && wants(node);
+      needs_gradient_[s] =
+          slot_dtype(spec, s) != DType::int64 && !node.state.ends_gradient && wants(node);
   for (const int s : options_.seed_slots) {
     has_gradient_[s] = true;
     first_writer_[s] = count;

@@ -80,6 +80,8 @@ class Plan {
   void alias();
   // The op adds to the loss (Run::loss).
   void adds_loss();
+  // No gradient goes from the output to what is before it.
+  void ends_gradient();
   // Forward or `after` writes variable i (moving statistics, recurrent state, an assignment).
   void writes_param(int i);
   // Work for one row: decides the number of threads.

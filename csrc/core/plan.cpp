@@ -126,6 +126,7 @@ void Plan::backward_reads_output(int i) {
 void Plan::in_place() { state_.in_place = true; }
 void Plan::alias() { state_.alias = true; }
 void Plan::adds_loss() { state_.adds_loss = true; }
+void Plan::ends_gradient() { state_.ends_gradient = true; }
 void Plan::writes_param(int i) { state_.written_params.push_back(i); }
 void Plan::parallel_by_rows() { state_.by_rows = true; }
 void Plan::whole_batch() { state_.whole_batch = true; }

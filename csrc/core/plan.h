@@ -29,7 +29,7 @@ struct PlanState {
   std::vector<Index> packed;
   std::vector<bool> reads_input, reads_output;
   std::vector<int> written_params;
-  bool in_place = false, alias = false, adds_loss = false, by_rows = false;
+  bool in_place = false, alias = false, adds_loss = false, ends_gradient = false, by_rows = false;
   bool whole_batch = false, takes_int64 = false;
   double forward_flops = 0, backward_flops = 0;
   std::shared_ptr<std::byte[]> config;  // never changed once planned

@@ -70,7 +70,7 @@ void plan(Plan& p) {
 
 template <class F>
 PYSEQ_INLINE V by_lane(V a, V b, F f) {
-  V y;
+  V y = a;
   for (int i = 0; i < kLanes; ++i) y[i] = f(a[i], b[i]);
   return y;
 }

@@ -141,6 +141,8 @@ class LearningRateScheduler(Callback):
     def on_epoch_begin(self, epoch, logs=None):
         for suffix, optimizer in _optimizers(self.model).items():
             rate = self._next(epoch, _rate(optimizer))
+            if isinstance(rate, np.ndarray) and rate.ndim == 0:
+                rate = np.asarray(rate)[()]
             if not isinstance(rate, (float, np.floating)):
                 raise ValueError(
                     f"LearningRateScheduler: expected the schedule to return a float, got {rate!r}"

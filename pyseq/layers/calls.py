@@ -6,7 +6,7 @@ import contextlib
 
 import numpy as np
 
-from pyseq import hooks, naming, revision, settings, symbolic
+from pyseq import hooks, naming, results, revision, settings, symbolic
 from pyseq.layers import arguments
 from pyseq.layers.keras_tensor import KerasTensor
 
@@ -21,8 +21,8 @@ class Called:
         further tensors, lists and dicts of them, numbers; settings are passed by their names.
         """
         if self._runs_call() and not arguments.takes_alone(args, kwargs):
-            return arguments.call(self, args, kwargs)
-        return self._call_on_one(*args, **kwargs)
+            return results.handed(arguments.call(self, args, kwargs))
+        return results.handed(self._call_on_one(*args, **kwargs))
 
     def _call_on_one(self, inputs, *args, training=None, mask=None, **kwargs):
         if isinstance(inputs, KerasTensor):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import dtype_policies, dtypes, naming, revision, settings
+from pyseq import dtype_policies, dtypes, naming, results, revision, settings
 from pyseq.registry.registration import builtin, builtin_name, to_snake_case
 from pyseq.registry.retired import modern_arguments
 from pyseq.registry.serialization import (
@@ -223,8 +223,8 @@ class Loss(revision.Noted):
             values, sample_weight, mask, reduction=self.reduction, dtype=dtype
         )
         if dtype == self._dtype or is_traced(loss):
-            return loss
-        return dtypes.rounded(loss, self._dtype)
+            return results.handed(loss)
+        return results.handed(dtypes.rounded(loss, self._dtype))
 
     def call(self, y_true, y_pred):
         """Return one value per row; subclasses must define it."""

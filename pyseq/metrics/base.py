@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import dtype_policies, dtypes, initializers, naming
+from pyseq import dtype_policies, dtypes, initializers, naming, results
 from pyseq.arithmetic import Arithmetic
 from pyseq.registry.registration import builtin, to_snake_case
 from pyseq.registry.serialization import construct
@@ -199,7 +199,7 @@ class Metric:
         """Add a batch and return the value over the batches so far."""
         self._check_super_called()
         self.update_state(*args, **kwargs)
-        return self.result()
+        return results.handed(self.result())
 
     def _with_state(self, metric_variables, action):
         variables = self.variables

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import hooks, revision, symbolic
+from pyseq import hooks, results, revision, symbolic
 from pyseq.layers.base import Layer
 from pyseq.layers.core import InputLayer
 from pyseq.layers.keras_tensor import KerasTensor
@@ -148,7 +148,7 @@ class Model(
         if not args and not kwargs:
             y = predicting.quick_answer(self, inputs)
             if y is not None:
-                return y
+                return results.handed(y)
         if not isinstance(inputs, KerasTensor) and symbolic.trace.get() is None:
             where = f"{self.name}: inputs"
             if self._reads_text(inputs):

@@ -23,6 +23,7 @@ _MODULES = {
         "serialize_keras_object",
     ),
     "pyseq.utils.arrays": ("normalize", "pad_sequences", "to_categorical"),
+    "pyseq.utils.config": ("Config",),
     "pyseq.utils.datasets": (
         "PyDataset",
         "Sequence",

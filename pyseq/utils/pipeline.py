@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import sys
+from contextlib import closing
 
+from pyseq import results
 from pyseq.utils import elements, joining, steps
 from pyseq.utils.sources import Sources, seed_or_drawn, step_of
 
@@ -85,7 +87,7 @@ class Dataset(Sources):
         """
 
         def function(state, element):
-            state, made = scan_func(state, element)
+            state, made = scan_func(_given(state), _given(element))
             return elements.to_element(state, "scan"), elements.to_element(made, "scan")
 
         state = elements.to_element(initial_state, "scan(initial_state)")
@@ -314,11 +316,11 @@ class Dataset(Sources):
     # Reading
 
     def __iter__(self):
-        return self._step.elements(steps.Run(self._step))
+        return _all_given(self.as_numpy_iterator())
 
     def as_numpy_iterator(self):
         """Return an iterator over the elements."""
-        return iter(self)
+        return self._step.elements(steps.Run(self._step))
 
     def reduce(self, initial_state, reduce_func, name=None):
         """Return the last state; `reduce_func(state, element)` returns the next one.
@@ -329,8 +331,9 @@ class Dataset(Sources):
         """
         state = elements.copied(elements.to_element(initial_state, "reduce(initial_state)"))
         for element in self:
-            state = elements.to_element(reduce_func(state, element), "reduce(reduce_func)")
-        return state
+            made = reduce_func(_given(state), element)
+            state = elements.to_element(made, "reduce(reduce_func)")
+        return _given(state)
 
     def get_single_element(self, name=None):
         """Return the one element.
@@ -396,7 +399,18 @@ class Dataset(Sources):
             step.passes = int(passes)
 
 
+def _given(element):
+    """An element as users get it."""
+    return elements.map_leaves(results.handed, element)
+
+
+def _all_given(iterator):
+    with closing(iterator):
+        yield from map(_given, iterator)
+
+
 def _call(function, element):
+    element = _given(element)
     return function(*element) if isinstance(element, tuple) else function(element)
 
 

@@ -16,7 +16,7 @@ PACKAGE = Path(pyseq.__file__).parent
 # Rooms by level. A module belongs to the longest name that it begins with.
 LEVELS = [
     # Plain data and functions that know nothing of the package.
-    "_core _version ahead dtypes hooks lazy naming revision settings signatures spatial structures "
+    "_core _version ahead dtypes hooks lazy naming results revision settings signatures spatial structures "
     "windows",
     # Names and configs of objects, variables, random numbers, what stands for a symbolic tensor.
     "arithmetic dtype_policies random registry special symbolic variable",
@@ -25,7 +25,8 @@ LEVELS = [
     "layers",
     # Layers to programs; models to files.
     "fusion lowering saving tracing",
-    "callbacks cloning datasets sequential summary training utils.arrays utils.audio utils.datasets utils.directories "
+    "callbacks cloning datasets sequential summary training utils.arrays utils.audio utils.config "
+    "utils.datasets utils.directories "
     "utils.elements utils.files utils.graphs utils.images utils.joining utils.pipeline utils.seed "
     "utils.session utils.sources utils.splitting utils.steps",
     # Faces, which nothing inside imports.

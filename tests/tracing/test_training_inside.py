@@ -97,3 +97,25 @@ def test_weights_that_an_op_writes_are_packed_after_it():
     plain.build(x.shape)
     plain.set_weights(layer.layer.get_weights())
     np.testing.assert_array_equal(y, plain(x))
+
+
+def test_no_gradient_passes_what_stops_it():
+    class Rooted(pyseq.Layer):
+        def call(self, x):
+            # The slope of sqrt at 0 is infinite.
+            return x * pyseq.ops.stop_gradient(pyseq.ops.sqrt(pyseq.ops.relu(x - 5))) + x
+
+    model = pyseq.Sequential([pyseq.Input((3,)), layers.Dense(2), Rooted(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((8, 3)), np.ones((8, 1)), epochs=2, verbose=0)
+    assert all(np.all(np.isfinite(w)) for w in model.get_weights())
+
+
+def test_weights_before_a_step_function_stay():
+    step = layers.Lambda(lambda x: pyseq.ops.floor(x))
+    model = pyseq.Sequential([pyseq.Input((3,)), layers.Dense(2), step, layers.Dense(1)])
+    model.compile(pyseq.optimizers.SGD(0.1, clipnorm=1.0), "mse")
+    before = model.get_weights()
+    model.fit(np.ones((8, 3)), np.ones((8, 1)), epochs=2, verbose=0)
+    after = model.get_weights()
+    assert [np.array_equal(a, b) for a, b in zip(before, after)] == [True, True, False, False]

@@ -17,6 +17,7 @@ void plan(Plan& p) {
   const Needs needs = slope_needs(c.function);
   if (needs == kInput) p.backward_reads_input(0);
   if (needs == kOutput) p.backward_reads_output(0);
+  if (!has_slope(c.function)) p.ends_gradient();
 }
 
 void forward(const Run& r) noexcept {

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from pyseq import symbolic
+from pyseq import results, symbolic
 from pyseq.layers.base import Layer
 from pyseq.layers.core import KerasTensor
 
@@ -33,7 +33,7 @@ class _NumPyLayer(Layer):
             self.build(x.shape)
         if training is None:
             training = symbolic.training() if symbolic.is_running() else self._default_training
-        return self.apply(x, bool(training))
+        return results.handed(self.apply(x, bool(training)))
 
     def read_text(self, x):
         return self.apply(self._as_array(x), False)

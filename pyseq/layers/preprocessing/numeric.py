@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from pyseq import dtypes, settings
+from pyseq import dtypes, results, settings
 from pyseq.layers.base import Layer
 from pyseq.layers.core import positive_int
 from pyseq.layers.preprocessing.base import _NumPyLayer, batches_of, encode, encoded_shape
@@ -435,7 +435,7 @@ class CategoryEncoding(_NumPyLayer):
                 f"{self.name}: expected `count_weights` with output_mode='count' only, got "
                 f"output_mode={self.output_mode!r}"
             )
-        return self._encode(self._as_array(inputs), np.asarray(count_weights))
+        return results.handed(self._encode(self._as_array(inputs), np.asarray(count_weights)))
 
     def compute_output_shape(self, input_shape):
         return encoded_shape(input_shape, self.output_mode, self.num_tokens)
