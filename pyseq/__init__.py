@@ -52,6 +52,7 @@ _NAMES = {
     "device": "pyseq.config",
     "name_scope": "pyseq.naming",
     "DTypePolicy": "pyseq.dtype_policies",
+    "FloatDTypePolicy": "pyseq.dtype_policies",
     "Loss": "pyseq.losses",
     "Metric": "pyseq.metrics",
     "Optimizer": "pyseq.optimizers",

@@ -466,7 +466,7 @@ def get(identifier):
         return _named(identifier)
     obj = deserialize(identifier) if isinstance(identifier, dict) else identifier
     if not callable(obj):
-        raise TypeError(
+        raise ValueError(
             f"activations.get: expected an activation (a name, config dict or callable), got "
             f"{identifier!r} of type {type(identifier).__name__}"
         )

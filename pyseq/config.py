@@ -84,7 +84,7 @@ def set_dtype_policy(policy):
         policy: a `DTypePolicy`, its name, or its config.
     """
     if policy is None:
-        raise TypeError(
+        raise ValueError(
             "set_dtype_policy: expected a DTypePolicy, its name or its config, got None; "
             "pass 'float32' for the default"
         )

@@ -7,6 +7,9 @@ unchanged, and compute in float32.
 
 from __future__ import annotations
 
+import re
+from collections.abc import MutableMapping
+
 from pyseq import dtypes, settings
 from pyseq.registry.registration import builtin
 from pyseq.registry.serialization import (
@@ -96,6 +99,125 @@ class DTypePolicy:
 @builtin("", aliases=("dtype_policies.FloatDTypePolicy",))
 class FloatDTypePolicy(DTypePolicy):
     """Another name of `DTypePolicy`, which some files use."""
+
+
+@builtin("dtype_policies")
+class DTypePolicyMap(DTypePolicy, MutableMapping):
+    """Policies by the paths of layers; for a layer that is given it, its default counts.
+
+    Args:
+        default_policy: a policy or its name for paths without an entry; None for the default
+            policy at the time of asking.
+        policy_map: `{path or regular expression: policy}`.
+
+    A path that is no entry itself has the policy of the one regular expression that matches it as
+    a whole.
+
+    Raises:
+        ValueError: a path that several regular expressions match; an entry that exists already; a
+            value that is no policy.
+        TypeError: `policy_map` is no dict.
+
+    >>> policies = DTypePolicyMap("float32", {"encoder/.*": DTypePolicy("float64")})
+    >>> policies["encoder/dense"], policies["decoder"]
+    (<DTypePolicy "float64">, <DTypePolicy "float32">)
+    """
+
+    def __init__(self, default_policy=None, policy_map=None):
+        if isinstance(default_policy, DTypePolicyMap):
+            raise ValueError(
+                "DTypePolicyMap: expected default_policy to be one policy, got a DTypePolicyMap"
+            )
+        if policy_map is not None and not isinstance(policy_map, dict):
+            raise TypeError(
+                f"DTypePolicyMap: expected policy_map to be a dict, got {policy_map!r}; pass "
+                "{path: policy}"
+            )
+        self._given = default_policy
+        self._policies = {}
+        get(default_policy)
+        for key, policy in (policy_map or {}).items():
+            self[key] = policy
+
+    @property
+    def default_policy(self):
+        """The policy of paths without an entry."""
+        return get(self._given)
+
+    @property
+    def name(self):
+        return f"map_{self.default_policy.name}"
+
+    @property
+    def compute_dtype(self):
+        return self.default_policy.compute_dtype
+
+    @property
+    def variable_dtype(self):
+        return self.default_policy.variable_dtype
+
+    def __getitem__(self, key):
+        if key in self._policies:
+            return self._policies[key]
+        found = [pattern for pattern in self._policies if re.fullmatch(pattern, key)]
+        if len(found) > 1:
+            raise ValueError(
+                f"DTypePolicyMap: expected one entry that matches {key!r}, got {found}; make them "
+                "narrower"
+            )
+        return self._policies[found[0]] if found else self.default_policy
+
+    def __setitem__(self, key, policy):
+        if key in self._policies:
+            raise ValueError(
+                f"DTypePolicyMap: expected a new entry, got {key!r}, which is "
+                f"{self._policies[key]!r}; delete it first"
+            )
+        try:
+            self._policies[key] = get(policy)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"DTypePolicyMap: expected a policy for {key!r}, got {policy!r}; pass a "
+                "DTypePolicy or its name"
+            ) from error
+
+    def __delitem__(self, key):
+        del self._policies[key]
+
+    def __contains__(self, key):
+        return key in self._policies
+
+    def __iter__(self):
+        return iter(self._policies)
+
+    def __len__(self):
+        return len(self._policies)
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        default_policy = self._given
+        if isinstance(default_policy, DTypePolicy):
+            default_policy = serialize(default_policy)
+        return {
+            "default_policy": default_policy,
+            "policy_map": serialize_keras_object(self._policies),
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Return the map that `get_config` described."""
+        policies = deserialize_keras_object(config.get("policy_map"), custom_objects)
+        return construct(cls, {**config, "policy_map": policies})
+
+    def __eq__(self, other):
+        same = isinstance(other, DTypePolicyMap) and self._given == other._given
+        return same and self._policies == other._policies
+
+    __hash__ = None
+
+    def __repr__(self):
+        entries = [(key, policy.name) for key, policy in self.items()]
+        return f"<DTypePolicyMap default_policy={self.default_policy.name}, mapping={entries}>"
 
 
 def default():

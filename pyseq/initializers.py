@@ -153,7 +153,7 @@ class RandomInitializer(Initializer):
             seed = deserialize_keras_object(seed, family="random")
         is_int = hasattr(seed, "__index__") and not isinstance(seed, bool)
         if seed is not None and not is_int and not isinstance(seed, random.SeedGenerator):
-            raise TypeError(
+            raise ValueError(
                 f"{type(self).__name__}: expected seed to be an integer, a SeedGenerator or "
                 f"None, got {seed!r}"
             )

@@ -40,7 +40,9 @@ class SeedGenerator:
     ([7, 0], [7, 1])
     """
 
-    def __init__(self, seed=None, name=None):
+    def __init__(self, seed=None, name=None, **kwargs):
+        if kwargs:
+            raise ValueError(f"SeedGenerator: got unknown arguments {sorted(kwargs)}")
         self.name = naming.auto_name("seed_generator") if name is None else name
         self._initial_seed = seed
         if seed is None:
@@ -105,7 +107,7 @@ def make_default_seed():
 
 def _check_seed(seed):
     if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-        raise TypeError(
+        raise ValueError(
             f"seed: expected an integer, a SeedGenerator or None, got {seed!r} of type "
             f"{type(seed).__name__}"
         )

@@ -26,7 +26,7 @@ def _factor(value, where, default=None):
     value = default if value is None else value
     is_number = isinstance(value, (int, float, np.integer, np.floating))
     if not is_number or isinstance(value, bool):
-        raise TypeError(f"{where}: expected a finite number >= 0, got {value!r}")
+        raise ValueError(f"{where}: expected a finite number >= 0, got {value!r}")
     if not (math.isfinite(value) and value >= 0):
         raise ValueError(f"{where}: expected a finite number >= 0, got {value}")
     return float(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 
 from pyseq import hooks, revision
@@ -125,11 +124,11 @@ class Sequential(Model):
         if isinstance(layer, Layer):
             return layer
         if isinstance(layer, type) and issubclass(layer, Layer):
-            raise TypeError(
+            raise ValueError(
                 f"{self.name}.add: expected a layer, got the class {layer.__name__}; create it: "
                 f"{layer.__name__}(...)"
             )
-        raise TypeError(
+        raise ValueError(
             f"{self.name}.add: expected a layer, got {type(layer).__name__} {layer!r}; wrap a "
             "function in layers.Lambda or layers.Activation"
         )
@@ -336,9 +335,13 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Create a model with new weights from what `get_config` returned."""
-        config = dict(config)
-        model = cls(name=config.get("name"), trainable=config.get("trainable", True))
-        for item in config.get("layers", ()):
+        if not isinstance(config, dict) or "name" not in config or "layers" not in config:
+            raise ValueError(
+                f"{cls.__name__}.from_config: expected a dict with the keys 'name' and 'layers', "
+                f"got {serialization.short(config)}; pass what get_config returned"
+            )
+        model = cls(name=config["name"], trainable=config.get("trainable", True))
+        for item in config["layers"]:
             layer = serialization.deserialize_keras_object(
                 item, custom_objects=custom_objects, family=("layers", "")
             )
@@ -438,50 +441,6 @@ def straight_model(inputs, outputs, name=None, trainable=True):
         model = Sequential(stack, trainable=trainable, name=name)
     model._counts_input = True
     return model
-
-
-def clone_model(
-    model, input_tensors=None, clone_function=None, call_function=None, recursive=False, **kwargs
-):
-    """Return a model of the same architecture with new weights.
-
-    Args:
-        model: a Sequential.
-        clone_function: called with each layer (without the InputLayer) to make its copy.
-        recursive: also clone the layers of nested models with `clone_function`.
-    """
-    if kwargs:
-        raise ValueError(f"clone_model: got unknown arguments {sorted(kwargs)}")
-    if not isinstance(model, Sequential):
-        raise ValueError(f"clone_model: expected a Sequential, got {type(model).__name__}")
-    if call_function is not None:
-        raise ValueError(
-            "clone_model: expected no `call_function` for a Sequential, which calls its layers "
-            "one after the other"
-        )
-
-    def copy_of(layer):
-        if recursive and isinstance(layer, Sequential):
-            return clone_model(layer, clone_function=clone_function, recursive=True)
-        if clone_function is not None and not isinstance(layer, Sequential):
-            return clone_function(layer)
-        return type(layer).from_config(copy.deepcopy(layer.get_config()))
-
-    new = Sequential(name=model.name, trainable=model.trainable)
-    if input_tensors is not None:
-        tensors = input_tensors if isinstance(input_tensors, (list, tuple)) else [input_tensors]
-        if len(tensors) != 1:
-            raise ValueError(f"clone_model: expected one input tensor, got {len(tensors)}")
-        new.add(tensors[0])
-    for layer in model._layers:
-        if isinstance(layer, InputLayer):
-            if input_tensors is None:
-                new.add(InputLayer.from_config(layer.get_config()))
-        else:
-            new.add(copy_of(layer))
-    if model.compiled:
-        new.compile_like(model)
-    return new
 
 
 def model_from_json(json_string, custom_objects=None):

@@ -20,11 +20,11 @@ _ACTIVATION_OPS = {
 
 def _check_shape(where, shape):
     if isinstance(shape, (int, np.integer)):
-        raise TypeError(
+        raise ValueError(
             f"{where}: expected a tuple of dimensions, got {shape!r}; write ({shape},)"
         )
     if shape is None or isinstance(shape, str) or not hasattr(shape, "__iter__"):
-        raise TypeError(f"{where}: expected a tuple of dimensions, got {shape!r}")
+        raise ValueError(f"{where}: expected a tuple of dimensions, got {shape!r}")
     checked = []
     for d in shape:
         is_integer = hasattr(d, "__index__") and not isinstance(d, bool)
@@ -81,8 +81,10 @@ class InputLayer(Layer):
                     f"{self.name}: expected `input_tensor` to be what Input() returns, got "
                     f"{type(input_tensor).__name__}; pass `shape` instead"
                 )
+            given = {"shape": shape, "batch_size": batch_size, "dtype": dtype}
+            self._check_same(input_tensor, batch_shape=batch_shape, **given)
             batch_shape, shape, batch_size = input_tensor.shape, None, None
-            dtype = input_tensor.dtype if dtype is None else dtype
+            dtype = input_tensor.dtype
         if batch_shape is not None and (shape is not None or batch_size is not None):
             raise ValueError(
                 f"{self.name}: expected `shape` (and `batch_size`) or `batch_shape`, got both"
@@ -110,6 +112,27 @@ class InputLayer(Layer):
         else:
             tensor = KerasTensor(self.batch_shape, self._dtype, self.name, (self,))
         self._tensors = (tensor, tensor)
+
+    def _check_same(self, tensor, **given):
+        """Refuse arguments that say otherwise than the tensor that was given."""
+        known = {
+            "shape": tensor.shape[1:],
+            "batch_size": tensor.shape[0],
+            "batch_shape": tensor.shape,
+            "dtype": tensor.dtype,
+        }
+        for key, value in given.items():
+            if value is None:
+                continue
+            if key.endswith("shape"):
+                value = _check_shape(self.name, value)
+            elif key == "dtype":
+                value = dtypes.standardize_dtype(value)
+            if value != known[key]:
+                raise ValueError(
+                    f"{self.name}: expected the `{key}` of `input_tensor`, {known[key]!r}, got "
+                    f"{value!r}; leave it away"
+                )
 
     @property
     def dtype(self):

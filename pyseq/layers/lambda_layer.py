@@ -7,7 +7,7 @@ import numpy as np
 from pyseq import hooks
 from pyseq.layers.base import Layer
 from pyseq.layers.shapes import trial_output_shape
-from pyseq.registry import serialization
+from pyseq.registry import lambdas, serialization
 from pyseq.registry.registration import builtin
 from pyseq.signatures import parameters_of, taken_by
 
@@ -24,7 +24,10 @@ class Lambda(Layer):
         arguments: further keyword arguments of `function`.
 
     Functions of operators, `pyseq.ops` and NumPy become part of the program; other Python code runs
-    as it is, without a gradient for the layers before it. Anonymous functions cannot be saved.
+    as it is, without a gradient for the layers before it.
+
+    No code is loaded from a file. A named function is looked up among the registered ones and
+    `custom_objects`; an anonymous one there under the name of the layer.
 
     >>> Lambda(lambda x: x * 2)(np.ones((1, 2))).tolist()
     [[2.0, 2.0]]
@@ -126,7 +129,7 @@ class Lambda(Layer):
     @classmethod
     def from_config(cls, config, custom_objects=None, safe_mode=None):
         """Create the layer; the function must be registered or in `custom_objects`."""
-        config = dict(config)
+        config = lambdas.with_functions("Lambda", config, custom_objects)
         for key in ("function", "output_shape", "mask"):
             if isinstance(config.get(key), dict):
                 config[key] = serialization.deserialize_keras_object(

@@ -20,7 +20,7 @@ class _Random(Layer):
         super().__init__(**kwargs)
         if seed is not None and not isinstance(seed, random.SeedGenerator):
             if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-                raise TypeError(
+                raise ValueError(
                     f"{self.name}: expected `seed` to be an integer, a SeedGenerator or None, got "
                     f"{seed!r}"
                 )

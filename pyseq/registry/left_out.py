@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 
+from pyseq.registry import lambdas
 from pyseq.registry.serialization import serialize_keras_object
 
 _notes: contextvars.ContextVar[list | None] = contextvars.ContextVar("pyseq_left_out", default=None)
@@ -24,7 +25,8 @@ def leaving_out():
     notes = []
     token = _notes.set(notes)
     try:
-        yield notes
+        with lambdas.refused():
+            yield notes
     finally:
         _notes.reset(token)
 
@@ -52,6 +54,6 @@ def serialize_part(obj, what, instead=None):
 
 def _kind(obj):
     # Without an address, so that one model gives one file.
-    if getattr(obj, "__name__", "") == "<lambda>":
+    if lambdas.is_lambda(obj):
         return "a lambda"
     return f"{type(obj).__name__} {getattr(obj, 'name', '')}".rstrip()

@@ -11,7 +11,7 @@ import functools
 import inspect
 
 from pyseq import dtypes
-from pyseq.registry import registration
+from pyseq.registry import lambdas, registration
 
 ANY = object()
 
@@ -130,7 +130,7 @@ def modern(description, is_custom):
         new, implied = _RENAMED[name]
         description = {**description, "class_name": new, "config": {**inner, **implied}}
     elif name == "Sequential" and isinstance(inner, list):  # before Keras 2.2.3
-        description = {**description, "config": {"layers": inner}}
+        description = {**description, "config": {"name": None, "layers": inner}}
     return description
 
 
@@ -272,11 +272,9 @@ def _leaky_relu(config, where):
 def _lambda(config, where):
     for key in ("function", "output_shape", "mask"):
         kind = config.get(f"{key}_type")
-        if kind == "lambda" or (key != "output_shape" and isinstance(config.get(key), list)):
-            raise ValueError(
-                f"{where}: expected no code, got the bytecode of a Python lambda in `{key}`, which "
-                "pyseq never loads; save the model with a named function"
-            )
+        is_code = kind == "lambda" or (key != "output_shape" and isinstance(config.get(key), list))
+        if is_code and not callable(config.get(key)):
+            raise lambdas.no_code(where, key)
         if isinstance(config.get(key), str):
             config[key] = {"class_name": "function", "config": config[key]}
 

@@ -21,14 +21,12 @@ import difflib
 import numpy as np
 
 from pyseq import dtypes
-from pyseq.registry import registration, retired
+from pyseq.registry import lambdas, lookup, registration, retired
 from pyseq.registry.construct import construct as construct
 
 MAX_NESTING = 100
 MAX_NODES = 10_000_000
 
-_FUNCTION_FAMILIES = ("activations", "losses", "metrics")
-_KERAS_ROOTS = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "pyseq")
 _ARRAY_DTYPES = frozenset(
     "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64".split()
 )
@@ -60,10 +58,10 @@ def serialize_keras_object(obj):
     """Return the JSON-compatible description of `obj`.
 
     Accepts None, numbers, strings, lists, tuples, dicts, bytes, slices, Ellipsis, NumPy arrays,
-    scalars and dtypes, named functions, and objects with `get_config()`.
+    scalars and dtypes, functions, and objects with `get_config()`. A lambda is written with a
+    warning: loading asks for the function again.
 
     Raises:
-        ValueError: `obj` is a lambda or a local code object, which no file may hold.
         TypeError: `obj` has no `get_config()`.
 
     >>> serialize_keras_object(slice(1, None))["class_name"]
@@ -90,6 +88,8 @@ def serialize_keras_object(obj):
         return obj.name
     if isinstance(obj, type) and issubclass(obj, np.generic):
         return np.dtype(obj).name
+    if lambdas.is_lambda(obj):
+        return lambdas.describe(obj)
     if registration.is_function(obj):
         return _serialize_function(obj)
     return _serialize_instance(obj)
@@ -113,11 +113,6 @@ def _serialize_array(obj):
 
 
 def _serialize_function(fn):
-    if fn.__name__ == "<lambda>":
-        raise ValueError(
-            "serialize_keras_object: expected a named function, got a lambda, whose code no "
-            "model file may hold; use def and @pyseq.saving.register_keras_serializable()"
-        )
     # Keras writes every function, its own included, as a bare name of module "builtins".
     name = registration.get_registered_name(fn)
     config = {
@@ -265,17 +260,16 @@ def _deserialize(config, custom_objects, family):
     if class_name.startswith("__") and class_name.endswith("__"):
         return _deserialize_special(class_name, config["config"], custom_objects)
     if class_name == "function":
-        return _deserialize_function(config, custom_objects, family)
+        return lookup.resolve_function(config, custom_objects, family)
     return _deserialize_instance(config, custom_objects, family)
 
 
 def _deserialize_special(class_name, inner, custom_objects):
-    if class_name == "__lambda__":
-        raise ValueError(
-            "deserialize_keras_object: expected no code, got the bytecode of a Python lambda, "
-            "which pyseq never loads (safe_mode=False does not change that); save the model with "
-            "a named function registered by @pyseq.saving.register_keras_serializable()"
-        )
+    if class_name == lambdas.CLASS_NAME:
+        given = registration.get_registered_object(lambdas.ANY, custom_objects)
+        if given is None:
+            raise lambdas.no_code(lambdas.ANY)
+        return given
     if class_name == "__ellipsis__":
         return Ellipsis
     keys = {
@@ -328,33 +322,6 @@ def _array_from_config(value, dtype):
     return np.array(value, dtype=dtype)
 
 
-def _deserialize_function(config, custom_objects, family):
-    name, module = config["config"], config.get("module")
-    if not isinstance(name, str):
-        raise TypeError(
-            f"deserialize_keras_object: expected the config of a function to be its name, "
-            f"got {name!r}"
-        )
-    custom = registration.get_registered_object(name, custom_objects)
-    if custom is None:
-        custom = registration.get_registered_object(config.get("registered_name"), custom_objects)
-    if custom is not None:
-        return custom
-    families = _families(family) or _FUNCTION_FAMILIES
-    module = _keras_module(module) if module not in (None, "builtins") else None
-    if module is not None:
-        families = (module.removeprefix("keras").lstrip("."), *families)
-    for candidate in families:
-        obj = registration.lookup_builtin(candidate, name)
-        if registration.is_function(obj):
-            return obj
-    raise ValueError(
-        f"deserialize_keras_object: expected a function of pyseq or of custom_objects, got "
-        f"{name!r}; decorate it with @pyseq.saving.register_keras_serializable() or pass "
-        f"custom_objects={{{name!r}: ...}}"
-    )
-
-
 def _deserialize_instance(config, custom_objects, family):
     config = retired.modern(
         config, lambda name: registration.get_registered_object(name, custom_objects) is not None
@@ -374,7 +341,7 @@ def _deserialize_instance(config, custom_objects, family):
         )
     if loaded is not None and shared_id in loaded:
         return loaded[shared_id]
-    cls = resolve_class(config, custom_objects, family)
+    cls = lookup.resolve_class(config, custom_objects, family)
     if registration.is_function(cls):
         return cls
     if not hasattr(cls, "from_config"):
@@ -384,11 +351,12 @@ def _deserialize_instance(config, custom_objects, family):
         )
     with registration.CustomObjectScope(custom_objects):
         try:
-            instance = cls.from_config(retired.modern_arguments(cls, dict(inner)))
+            inner = lambdas.with_functions(class_name, inner, custom_objects)
+            instance = cls.from_config(retired.modern_arguments(cls, inner))
         except TypeError as error:
             raise TypeError(
                 f"deserialize_keras_object: {class_name} could not be built from its config "
-                f"{_short(inner)}: {error}"
+                f"{short(inner)}: {error}"
             ) from error
         if config.get("build_config") and not getattr(instance, "built", True):
             instance.build_from_config(config["build_config"])
@@ -400,94 +368,8 @@ def _deserialize_instance(config, custom_objects, family):
     return instance
 
 
-def resolve_class(config, custom_objects=None, family=None):
-    """Return the class that an object description names, from the tables only.
-
-    Raises:
-        ValueError: the name is in no table, or is ambiguous without a module.
-    """
-    class_name = config["class_name"]
-    registered = config.get("registered_name", class_name)
-    custom = registration.get_registered_object(registered, custom_objects)
-    if custom is not None:
-        return custom
-    has_module = "module" in config
-    module = _keras_module(config.get("module"))
-    if module is None and has_module:
-        custom = registration.get_registered_object(class_name, custom_objects)
-        if custom is not None:
-            return custom
-        raise _unknown_class(config)
-    cls = _find_builtin(class_name, module, _families(family))
-    if cls is None:
-        raise _unknown_class(config)
-    if registered not in (None, class_name):
-        raise ValueError(
-            f"deserialize_keras_object: expected no registered_name for the built-in "
-            f"{class_name}, got {registered!r}; the file was altered, or the object is custom "
-            f"and its module should not be {config.get('module')!r}"
-        )
-    return cls
-
-
-def _find_builtin(name, module, families):
-    """Look `name` up by module, then by the families asked for, then by name alone."""
-    if module is not None:
-        path = module.removeprefix("keras").lstrip(".")
-        obj = registration.lookup_builtin(path, name)
-        if isinstance(obj, type) and (not families or path in families):
-            return obj
-    if families:
-        for family in families:
-            obj = registration.lookup_builtin(family, name)
-            if isinstance(obj, type):
-                return obj
-        return None
-    found = {obj: where for where, obj in registration.builtins_named(name)}
-    found = {obj: where for obj, where in found.items() if isinstance(obj, type)}
-    if len(found) > 1 and module is not None:
-        # Private modules such as keras.src.losses.losses still name the family.
-        parts = module.split(".")
-        found = {obj: where for obj, where in found.items() if where.split(".")[-1] in parts}
-    if len(found) > 1:
-        raise ValueError(
-            f"deserialize_keras_object: expected a module beside class_name {name!r}, which "
-            f"{sorted(found.values())} all define; use the deserialize of one of them"
-        )
-    return next(iter(found), None)
-
-
-def _keras_module(module):
-    """Return a Keras module path as `keras[.x[.y]]`, or None for any other module."""
-    if not isinstance(module, str):
-        return None
-    for root in _KERAS_ROOTS:
-        if module == root or module.startswith(root + "."):
-            rest = module[len(root) :]
-            for private in (".src", ".api"):
-                if rest == private or rest.startswith(private + "."):
-                    rest = rest[len(private) :]
-            return "keras" + rest
-    return None
-
-
-def _families(family):
-    if family is None:
-        return ()
-    return (family,) if isinstance(family, str) else tuple(family)
-
-
-def _unknown_class(config):
-    name = config["class_name"]
-    shown = config.get("registered_name") or name
-    return ValueError(
-        f"deserialize_keras_object: expected a class of pyseq or of custom_objects, got {name!r} "
-        f"of module {config.get('module')!r} (registered as {shown!r}); decorate it with "
-        f"@pyseq.saving.register_keras_serializable() or pass custom_objects={{{shown!r}: {name}}}"
-    )
-
-
-def _short(value, limit=300):
+def short(value, limit=300):
+    """Return `repr(value)`, cut where it is longer than `limit` characters."""
     text = repr(value)
     return text if len(text) <= limit else text[:limit] + "..."
 
@@ -522,7 +404,7 @@ def get_object(identifier, family, kind, custom_objects=None):
     if isinstance(obj, type):
         obj = obj()
     if not callable(obj):
-        raise TypeError(
+        raise ValueError(
             f"{family}.get: expected a {kind} (a name, config dict, class or callable), got "
             f"{identifier!r} of type {type(identifier).__name__}"
         )

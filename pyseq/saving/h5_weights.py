@@ -91,11 +91,11 @@ class VariableReader:
         return self[key] if key in self else default
 
 
-def write(model, file):
-    """Write the weights of a model and its optimizer to an open binary file."""
+def write(model, file, skip=()):
+    """Write the weights of a model and its optimizer, but for those to `skip`, to a binary file."""
     h5py = import_h5py()
     with h5py.File(file, "w") as h5:
-        for path, obj in tree.entries(model):
+        for path, obj in tree.entries(model, skip):
             group = h5.create_group(f"{path}/vars" if path else "vars")
             group.attrs["name"] = obj.name
             obj.save_own_variables(VariableWriter(group))
@@ -110,7 +110,7 @@ def find_variables(reader, path):
     return group
 
 
-def read(model, find, where, skip_mismatch=False, finite=True, fresh=False):
+def read(model, find, where, skip_mismatch=False, finite=True, fresh=False, skip=()):
     """Read the weights of a model and its optimizer; after an error all are as before.
 
     Args:
@@ -120,8 +120,9 @@ def read(model, find, where, skip_mismatch=False, finite=True, fresh=False):
         skip_mismatch: leave layers alone, with a warning, whose weights do not fit.
         finite: refuse NaN and infinity.
         fresh: the model was just made from the same file.
+        skip: objects to leave alone, with all below them.
     """
-    objects = tree.entries(model)
+    objects = tree.entries(model, skip)
     before = Snapshot(objects)
     skipped = []
     try:

@@ -16,9 +16,10 @@ _LEGACY = (".h5", ".hdf5")
 
 
 def _local(filepath, where):
-    path = os.fspath(filepath)
+    path = filepath if isinstance(filepath, (str, os.PathLike)) else None
+    path = os.fspath(filepath) if isinstance(filepath, (str, bytes, os.PathLike)) else None
     if not isinstance(path, str):
-        raise TypeError(f"{where}: expected a path, got {filepath!r}")
+        raise ValueError(f"{where}: expected a path, got {filepath!r}")
     if "://" in path:
         raise ValueError(
             f"{where}: expected a local path, got {path!r}; download or upload the file yourself"
@@ -126,6 +127,9 @@ def load_model(
         return keras_format.load(filepath, "load_model", custom_objects, compile, finite)
     path = _local(filepath, "load_model")
     kind = _kind(path)
+    if kind == "keras" and not os.path.exists(path):
+        # What scripts of Keras catch, which asks whether it is a zip file.
+        raise ValueError(f"{path}: expected a file, got none; check the path")
     if kind == "keras" or os.path.isdir(path):
         return keras_format.load(path, path, custom_objects, compile, finite)
     if kind == "h5":
@@ -136,7 +140,9 @@ def load_model(
     )
 
 
-def save_weights(model, filepath, overwrite=True, max_shard_size=None):
+def save_weights(
+    model, filepath, overwrite=True, max_shard_size=None, *, objects_to_skip=None
+):
     """Write the weights and the optimizer's state.
 
     Args:
@@ -144,6 +150,8 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None):
         filepath: path ending in `.weights.h5`; in `.weights.json` for several files.
         overwrite: replace an existing file without asking.
         max_shard_size: size of each of several files, in GiB.
+        objects_to_skip: layers or optimizers whose weights are not written, nor those below them;
+            not for the older formats.
     """
     path = _local(filepath, "save_weights")
     if not model.built:
@@ -159,14 +167,19 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None):
         raise ValueError(
             f"{model.name}.save_weights: expected a path ending in {ending}, got {path!r}"
         )
+    if old and objects_to_skip is not None:
+        raise ValueError(
+            f"save_weights: expected objects_to_skip only with .weights.h5 files, got {path!r}"
+        )
     if not _may_write(path, overwrite):
         return
+    skip = objects_to_skip or ()
     if max_shard_size is not None:
-        sharded.save(model, path, max_shard_size)
+        sharded.save(model, path, max_shard_size, skip)
     elif old:
         legacy_h5.save_weights(model, path)
     else:
-        write_atomically(path, lambda file: h5_weights.write(model, file))
+        write_atomically(path, lambda file: h5_weights.write(model, file, skip))
 
 
 def load_weights(model, filepath, skip_mismatch=False, *, allow_non_finite=False, **kwargs):
@@ -178,15 +191,16 @@ def load_weights(model, filepath, skip_mismatch=False, *, allow_non_finite=False
         skip_mismatch: leave layers alone, with a warning, whose weights do not fit.
         allow_non_finite: load NaN and infinite weights.
         by_name: for the older `.h5` only: match layers by name rather than by order.
+        objects_to_skip: for `.weights.h5` and `.weights.json` only: layers that stay as they are,
+            with those below them.
 
     Raises:
         ValueError: the weights do not fit the model, or the file is damaged or hostile.
     """
     by_name = kwargs.pop("by_name", None)
-    skipped_objects = kwargs.pop("objects_to_skip", None)
-    if kwargs or skipped_objects is not None:
-        unknown = sorted(kwargs) or ["objects_to_skip"]
-        raise ValueError(f"load_weights: got unsupported arguments {unknown}")
+    objects_to_skip = kwargs.pop("objects_to_skip", None)
+    if kwargs:
+        raise ValueError(f"load_weights: got unsupported arguments {sorted(kwargs)}")
     path = _local(filepath, "load_weights")
     if not model.built:
         raise ValueError(
@@ -198,14 +212,19 @@ def load_weights(model, filepath, skip_mismatch=False, *, allow_non_finite=False
     is_legacy = kind == "h5"
     if by_name is not None and not is_legacy:
         raise ValueError(f"load_weights: expected by_name only with older .h5 files, got {path!r}")
+    if objects_to_skip is not None and not path.endswith((".weights.h5", ".weights.json")):
+        raise ValueError(
+            f"load_weights: expected objects_to_skip only with .weights.h5 files, got {path!r}"
+        )
+    skip = objects_to_skip or ()
     if kind == "keras":
         with ModelArchive(path, path) as archive:
             source = io.BytesIO(archive.read(WEIGHTS))
         _load_h5(model, source, f"{path}/{WEIGHTS}", skip_mismatch, finite)
     elif path.endswith(".weights.h5"):
-        _load_h5(model, path, path, skip_mismatch, finite)
+        _load_h5(model, path, path, skip_mismatch, finite, skip)
     elif path.endswith(".weights.json"):
-        sharded.load(model, path, skip_mismatch, finite)
+        sharded.load(model, path, skip_mismatch, finite, skip)
     elif is_legacy:
         legacy_h5.load_weights(model, path, skip_mismatch, bool(by_name), finite)
     else:
@@ -214,7 +233,7 @@ def load_weights(model, filepath, skip_mismatch=False, *, allow_non_finite=False
         )
 
 
-def _load_h5(model, source, where, skip_mismatch, finite):
+def _load_h5(model, source, where, skip_mismatch, finite, skip=()):
     with open_h5(source, where) as reader:
         h5_weights.read(
             model,
@@ -222,6 +241,7 @@ def _load_h5(model, source, where, skip_mismatch, finite):
             where,
             skip_mismatch,
             finite,
+            skip=skip,
         )
 
 

@@ -28,10 +28,10 @@ class Collector(dict):
         super().__setitem__(str(key), np.asarray(value))
 
 
-def _shards(model, limit):
+def _shards(model, limit, skip):
     """Divide the variables into lists of `(group, key, array, object name)` of at most `limit`."""
     shards, size = [[]], 0
-    for path, obj in tree.entries(model):
+    for path, obj in tree.entries(model, skip):
         store = Collector()
         obj.save_own_variables(store)
         group = f"/{path}/vars" if path else "/vars"
@@ -59,9 +59,9 @@ def _write(shard, file):
                 h5_weights.VariableWriter(vars_group)[key] = array
 
 
-def save(model, path, max_shard_size):
+def save(model, path, max_shard_size, skip=()):
     """Write the files of at most `max_shard_size` GiB each, and last the index."""
-    shards = _shards(model, float(max_shard_size) * _GIB)
+    shards = _shards(model, float(max_shard_size) * _GIB, skip)
     weight_map, total = {}, 0
     for i, shard in enumerate(shards):
         name = f"{_stem(path)}_{i:05d}.weights.h5"
@@ -77,7 +77,7 @@ def save(model, path, max_shard_size):
     write_atomically(path, lambda file: file.write(index.encode()))
 
 
-def load(model, path, skip_mismatch, finite):
+def load(model, path, skip_mismatch, finite, skip=()):
     """Read the weights; only files beside the index that are named after it are opened."""
     if not os.path.isfile(path):
         raise FileNotFoundError(f"{path}: expected a file, got none; check the path")
@@ -109,4 +109,4 @@ def load(model, path, skip_mismatch, finite):
             group = f"{inner}/vars" if inner else "vars"
             return [readers[n].find(group) for n in weight_map.get(f"/{group}", ())]
 
-        h5_weights.read(model, find, path, skip_mismatch, finite)
+        h5_weights.read(model, find, path, skip_mismatch, finite, skip=skip)

@@ -7,13 +7,15 @@ from pyseq.optimizers import Optimizer
 from pyseq.registry.registration import to_snake_case
 
 
-def entries(model):
+def entries(model, skip=()):
     """Return `(path, object)` for the model and everything below it, each object once.
+
+    What is in `skip` is left out with everything below it.
 
     A `Sequential` has its layers under `layers/<snake_case class>[_k]`; other objects appear under
     the name of the attribute that holds them, in the order of `saved_children`.
     """
-    found, seen = [], set()
+    found, seen = [], {id(obj) for obj in skip}
     _visit(model, "", found, seen)
     return found
 

@@ -24,7 +24,7 @@ def set_random_seed(seed):
     True
     """
     if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-        raise TypeError(
+        raise ValueError(
             f"set_random_seed: expected an integer, got {seed!r} of type {type(seed).__name__}"
         )
     seed = seed.__index__()

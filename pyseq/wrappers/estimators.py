@@ -7,7 +7,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, Transfo
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from pyseq.sequential import Sequential, clone_model
+from pyseq.cloning import clone_model
+from pyseq.sequential import Sequential
 from pyseq.training.model import Model
 
 

@@ -25,7 +25,7 @@ LEVELS = [
     "layers",
     # Layers to programs; models to files.
     "fusion integers lowering saving tracing",
-    "callbacks datasets sequential summary training utils.arrays utils.audio utils.config "
+    "callbacks cloning datasets sequential summary training utils.arrays utils.audio utils.config "
     "utils.datasets utils.directories "
     "utils.elements utils.files utils.graphs utils.images utils.joining utils.pipeline utils.seed "
     "utils.session utils.sources utils.splitting utils.steps",

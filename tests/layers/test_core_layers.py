@@ -248,8 +248,24 @@ def test_input_errors():
     ]:
         with pytest.raises(ValueError, match=rule):
             layers.Input(**arguments)
-    with pytest.raises(TypeError, match=r"write \(3,\)"):
+    with pytest.raises(ValueError, match=r"write \(3,\)"):
         layers.Input(3)
+
+
+def test_an_input_tensor_and_what_says_otherwise():
+    def tensor():
+        return pyseq.Input((2,), batch_size=3)
+
+    same = layers.InputLayer(shape=(2,), batch_size=3, dtype="float32", input_tensor=tensor())
+    assert same.batch_shape == (3, 2)
+    for key, value in {
+        "shape": (3,),
+        "batch_size": 4,
+        "batch_shape": (None, 2),
+        "dtype": "int32",
+    }.items():
+        with pytest.raises(ValueError, match=f"expected the `{key}` of `input_tensor`"):
+            layers.InputLayer(input_tensor=tensor(), **{key: value})
 
 
 def test_lambda():
@@ -264,9 +280,7 @@ def test_lambda():
 
 
 def test_lambda_before_trainable_layers_trains():
-    model = pyseq.Sequential(
-        [pyseq.Input((2,)), layers.Lambda(lambda x: x * 2), layers.Dense(1)]
-    )
+    model = pyseq.Sequential([pyseq.Input((2,)), layers.Lambda(lambda x: x * 2), layers.Dense(1)])
     model.compile("sgd", "mse")
     model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
 

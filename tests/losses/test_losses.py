@@ -219,7 +219,7 @@ def test_identifiers(keras):
     assert losses.get(None) is None
     with pytest.raises(ValueError, match=r"losses\.get: expected the name of a loss, got 'nope'"):
         losses.get("nope")
-    with pytest.raises(TypeError, match=r"losses\.get"):
+    with pytest.raises(ValueError, match=r"losses\.get"):
         losses.get(3)
 
 

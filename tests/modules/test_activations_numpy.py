@@ -171,9 +171,8 @@ def test_core_names():
     ("call", "error", "text"),
     [
         (lambda: activations.get("rellu"), ValueError, "rellu"),
-        (lambda: activations.get(3), TypeError, "3"),
+        (lambda: activations.get(3), ValueError, "3"),
         (lambda: activations.glu(np.ones((2, 3))), ValueError, "even"),
-        (lambda: activations.serialize(lambda x: x), ValueError, "lambda"),
     ],
 )
 def test_errors(call, error, text):

@@ -135,10 +135,10 @@ def test_orthogonal_handles_zero_rows_and_single_rows():
     ("call", "error", "text"),
     [
         (lambda: regularizers.get("l3"), ValueError, "l3"),
-        (lambda: regularizers.get(3), TypeError, "3"),
+        (lambda: regularizers.get(3), ValueError, "3"),
         (lambda: regularizers.L1(-1), ValueError, "-1"),
         (lambda: regularizers.L2(float("nan")), ValueError, "nan"),
-        (lambda: regularizers.L2("a"), TypeError, "'a'"),
+        (lambda: regularizers.L2("a"), ValueError, "'a'"),
         (lambda: regularizers.OrthogonalRegularizer(mode="diagonal"), ValueError, "diagonal"),
         (lambda: regularizers.OrthogonalRegularizer()(np.ones(3)), ValueError, "matrix"),
         (lambda: regularizers.Regularizer().get_config(), TypeError, "get_config"),

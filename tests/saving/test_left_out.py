@@ -183,13 +183,6 @@ def test_nothing_is_said_where_all_can_be_saved():
         assert said(lambda: pyseq.models.load_model("m.keras"))[0] == []
 
 
-def test_code_in_the_architecture_is_still_refused():
-    model = pyseq.Sequential([pyseq.Input((4,)), layers.Dense(1, activation=lambda x: x)])
-    model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="expected a named function, got a lambda"):
-        model.save("m.keras")
-
-
 def test_uncompiled_loading_says_nothing():
     model = model_of(loss=a_lambda())
     with pytest.warns(UserWarning, match="saved without"):

@@ -114,7 +114,7 @@ def test_h5(keras, case, rng, tmp_path):
 def test_keras(keras, case, rng, tmp_path):
     theirs, config, x = reference_model(keras, case, rng)
     ours = pyseq.Sequential.from_config(
-        {"layers": [old.with_modules(row) for row in config["config"]["layers"]]}
+        {"name": None, "layers": [old.with_modules(row) for row in config["config"]["layers"]]}
     )
     ours.set_weights([np.asarray(w) for w in theirs.weights])
     variables = {
@@ -289,6 +289,8 @@ def test_lambda_of_a_named_function(tmp_path, rng):
         load_model(file("halve"))
     with pytest.raises(ValueError, match="a: expected no code, got the bytecode"):
         load_model(file(["4wEAAAAA", None, None]))
+    model = load_model(file(["4wEAAAAA", None, None]), custom_objects={"a": halve})
+    np.testing.assert_array_equal(model.predict(x, verbose=0), x / 2)
 
 
 # --- what compile was given
