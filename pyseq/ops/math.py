@@ -278,12 +278,6 @@ def segment_min(data, segment_ids, num_segments=None, sorted=False):
 
 
 @_real
-def slogdet(x):
-    """Return the sign and the logarithm of the size of the determinants of matrices (..., n, n)."""
-    return tuple(np.linalg.slogdet(x))
-
-
-@_real
 def logdet(x):
     """Return the logarithm of the determinants of matrices (..., n, n); NaN of negative ones."""
     sign, size = np.linalg.slogdet(x)
@@ -313,5 +307,5 @@ def view_as_real(x):
 
 __all__ = (
     "cdist erf erfc erfinv extract_sequences in_top_k logdet logsumexp rsqrt segment_max "
-    "segment_min segment_prod segment_sum slogdet top_k view_as_complex view_as_real"
+    "segment_min segment_prod segment_sum top_k view_as_complex view_as_real"
 ).split()

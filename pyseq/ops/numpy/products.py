@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import dtypes, symbolic
-from pyseq.ops.promotion import dtype_of, operation, rounded, to_array
+from pyseq.ops.promotion import dtype_of, fractional, operation, rounded, to_array
 
 _pair = operation(tensors=2)
 
@@ -93,4 +93,10 @@ def einsum(subscripts, *operands, **kwargs):
     return rounded(np.einsum(subscripts, *arrays, optimize=True), name)
 
 
-__all__ = "cross dot einsum inner kron matmul outer tensordot vdot".split()
+@operation(fractional)
+def slogdet(x):
+    """Return the sign and the logarithm of the size of the determinants of matrices (..., n, n)."""
+    return tuple(np.linalg.slogdet(x))
+
+
+__all__ = "cross dot einsum inner kron matmul outer slogdet tensordot vdot".split()
