@@ -206,8 +206,31 @@ def _initializer_second(args, kwargs):
     return args, kwargs
 
 
+def _metrics_third(args, kwargs):
+    # Keras 2 named the metrics before the weights of losses.
+    if len(args) > 3 and isinstance(args[3], (list, tuple)) and "metrics" not in kwargs:
+        if args[3] and not any(isinstance(m, (int, float)) for m in args[3]):
+            tell("compile(optimizer, loss, metrics)", "metrics=")
+            weights = {"loss_weights": args[4]} if len(args) > 4 else {}
+            return args[:3], {**kwargs, **weights, "metrics": args[3]}
+    return args, kwargs
+
+
+def _name_first(args, kwargs):
+    # Keras 2 and TensorFlow named a weight first.
+    if len(args) > 1 and isinstance(args[1], str) and (len(args) > 2 or "shape" in kwargs):
+        tell("add_weight(name, shape)", "add_weight(shape, name=name)")
+        own, name, *rest = args
+        # Behind the shape came the dtype there.
+        order = ("shape", "dtype", "initializer", "regularizer", "trainable", "constraint")
+        return (own,), {**dict(zip(order, rest)), **kwargs, "name": name}
+    return args, kwargs
+
+
 _POSITIONS = dict.fromkeys(("GRU", "LSTM", "SimpleRNN"), _initializer_second)
 _POSITIONS["Dense"] = _dense
+_POSITIONS["Compilation.compile"] = _metrics_third
+_POSITIONS["Weighted.add_weight"] = _name_first
 
 # --- the tables: `{callable: {old argument: new one, or what changes kwargs}}`
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import constraints, dtypes, initializers, naming, regularizers, revision, symbolic
+from pyseq import constraints, dtypes, hooks, initializers, naming, regularizers, revision, symbolic
 from pyseq.metrics.base import Metric
 from pyseq.registry import limits
 from pyseq.structures import leaves
@@ -23,6 +23,7 @@ def _within(value, kind):
 class Weighted:
     """The part of `Layer` that keeps weights, its own and those of the layers below it."""
 
+    @hooks.takes_old_spellings
     def add_weight(
         self,
         shape=None,

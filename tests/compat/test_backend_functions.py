@@ -6,6 +6,7 @@ import pytest
 import pyseq
 from pyseq import backend as K
 from pyseq import layers
+from pyseq.compat.notices import CompatNotice
 
 X = np.arange(12.0, dtype="float32").reshape(3, 4)
 
@@ -115,3 +116,23 @@ def test_sessions_and_orders_of_axes():
         K.set_image_dim_ordering("tf")
     with pytest.raises(ValueError, match="'tf' or 'th'"):
         K.set_image_dim_ordering("xy")
+
+
+def test_arguments_that_stood_elsewhere():
+    class Scaled(pyseq.Layer):
+        def build(self, shape):
+            self.scale = self.add_weight("scale", shape=[shape[-1]], initializer="ones")
+            self.shift = self.add_weight("shift", (shape[-1],), "float32", "zeros")
+
+        def call(self, x):
+            return x * self.scale + self.shift
+
+    with pytest.warns(CompatNotice, match="add_weight|compile"):
+        model = pyseq.Sequential([pyseq.Input((4,)), Scaled(), layers.Dense(1)])
+        model.compile("adam", "mse", ["mae"])
+    assert [w.name for w in model.layers[0].weights] == ["scale", "shift"]
+    history = model.fit(X, np.ones(3), verbose=0).history
+    assert sorted(history) == ["loss", "mae"]
+    model.compile("adam", "mse", [2.0])
+    with pytest.raises(ValueError, match="keyword argument"):
+        layers.Dense(1).add_weight("alone")
