@@ -79,7 +79,7 @@ def _clone_sequential(model, input_tensors, clone_function, recursive, copies):
             )
         return copies[id(layer)]
 
-    stack = [copy_of(layer) for layer in model.layers]
+    stack = [copy_of(layer) for layer in model._stack]
     first = model._layers[0] if model._layers else None
     if input_tensors is not None:
         stack.insert(0, _only_input(input_tensors))
@@ -89,6 +89,7 @@ def _clone_sequential(model, input_tensors, clone_function, recursive, copies):
         new = FeatureExtractor(stack, model._taps, name=model.name)
     else:
         new = Sequential(stack, trainable=model.trainable, name=model.name)
+    new._counts_input = model._counts_input
     if model.compiled:
         new.compile_like(model)
     return new
