@@ -105,6 +105,21 @@ def takes_old_spellings(function, key=None):
     return call
 
 
+def takes_old_names(function):
+    """`takes_old_spellings` where only names of arguments are old: others cost next to nothing."""
+    modern = takes_old_spellings(function)
+    code = function.__code__
+    known = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        if known.issuperset(kwargs):
+            return function(*args, **kwargs)
+        return modern(*args, **kwargs)
+
+    return call
+
+
 @functools.cache
 def load_family(family=None):
     """Import what defines the built-in objects of a family; of all without a name."""

@@ -162,10 +162,10 @@ class Variable(Arithmetic):
         return self
 
     def assign_add(self, value):
-        return self.assign(self + value)
+        return self.assign((self if symbolic.is_traced(self) else self.value) + value)
 
     def assign_sub(self, value):
-        return self.assign(self - value)
+        return self.assign((self if symbolic.is_traced(self) else self.value) - value)
 
     def __len__(self):
         return len(self._view)

@@ -11,7 +11,7 @@ from pyseq.training.data import is_array
 class Fitting:
     """The part of `Model` that trains and measures epoch after epoch."""
 
-    @hooks.takes_old_spellings
+    @hooks.takes_old_names
     def fit(
         self,
         x=None,
@@ -142,7 +142,7 @@ class Fitting:
         callback_list.on_test_end(logs)
         return totals.results()
 
-    @hooks.takes_old_spellings
+    @hooks.takes_old_names
     def evaluate(
         self,
         x=None,

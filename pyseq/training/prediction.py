@@ -15,7 +15,7 @@ from pyseq.training.data import to_array
 class Prediction:
     """The part of `Model` that answers for rows of data."""
 
-    @hooks.takes_old_spellings
+    @hooks.takes_old_names
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """Outputs for rows of data as one array.
 
