@@ -29,7 +29,7 @@ Executor::Executor(const Program& program, const std::vector<VariablePtr>& varia
   if (device_) stream_ = device_->open(false);
   try {
     lay_out();
-    bind();
+    if (!options_.plan_only) bind();
   } catch (...) {
     if (stream_) device_->close(stream_);
     throw;

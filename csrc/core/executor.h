@@ -20,6 +20,8 @@ struct ExecutorOptions {
   std::vector<bool> trainable;   // variables that want a gradient
   // Whose plans and packed weights to use, instead of own ones; then it computes on one thread.
   const class Executor* leader = nullptr;
+  // Only what is planned and how much memory that takes: nothing is allocated, nothing can run.
+  bool plan_only = false;
 };
 
 // How a call of many rows is cut.
@@ -39,7 +41,8 @@ class Executor {
 
   std::int64_t max_rows() const { return options_.max_rows; }
   int workers() const { return workers_; }
-  std::size_t bytes() const { return arena_->bytes() + gradients_->bytes() + packed_->bytes(); }
+  // Memory that it takes, or would take.
+  std::size_t bytes() const { return bytes_; }
   // Work of a forward (and backward) over n rows, to choose a number of threads.
   double work(std::int64_t n) const {
     return (work_per_row_ + (n > 1 ? work_by_rows_ : 0)) * static_cast<double>(n) + work_per_call_;
@@ -103,7 +106,7 @@ class Executor {
   void find_gradients();
   void find_sums();
 
-  bool shares_forward(int op) const;
+  bool shares_forward(int op, const std::vector<std::vector<int>>& sharing) const;
   void share_forward_memory();
   int backward_time(int op) const;
   void lay_out();
@@ -148,6 +151,7 @@ class Executor {
   std::vector<int> gradient_buffer_;
   std::vector<void*> inputs_;
   std::unique_ptr<Arena> arena_, gradients_, packed_;
+  std::size_t bytes_ = 0;  // of these three
   std::uint64_t packed_version_ = 0;  // of all variables that packing ops read
   double* device_losses_ = nullptr;
   std::vector<void*> slot_pointer_, slot_gradient_, variable_gradient_;

@@ -6,17 +6,16 @@
 
 namespace pyseq {
 
-// True if op j may overwrite the buffer of its input 0.
-bool Executor::shares_forward(int j) const {
+// True if op j may overwrite the buffer of its input 0; `sharing` has the slots of each buffer.
+bool Executor::shares_forward(int j, const std::vector<std::vector<int>>& sharing) const {
   const Node& op = nodes_[j];
   const int b = buffer_[op.spec->inputs[0]];
   if (external_[b] >= 0 || op.spec->inputs.size() > 1) return false;
   const auto listed = [](const std::vector<int>& v, int s) {
     return std::find(v.begin(), v.end(), s) != v.end();
   };
-  for (std::size_t s = 0; s < buffer_.size(); ++s) {
-    if (buffer_[s] != b) continue;
-    const int slot = static_cast<int>(s);
+  for (const int slot : sharing[static_cast<std::size_t>(b)]) {
+    const auto s = static_cast<std::size_t>(slot);
     if (listed(program_.spec().outputs, slot) || listed(options_.loss_slots, slot)) return false;
     for (const int r : readers_[s]) {
       if (r > j) return false;
@@ -39,15 +38,18 @@ void Executor::share_forward_memory() {
   const ProgramSpec& spec = program_.spec();
   buffer_.assign(spec.slots.size(), -1);
   external_.assign(spec.slots.size(), -1);
+  std::vector<std::vector<int>> sharing(spec.slots.size());
   for (std::size_t i = 0; i < spec.inputs.size(); ++i) {
     buffer_[spec.inputs[i]] = spec.inputs[i];
     external_[spec.inputs[i]] = static_cast<int>(i);
+    sharing[static_cast<std::size_t>(spec.inputs[i])].push_back(spec.inputs[i]);
   }
   for (std::size_t j = 0; j < nodes_.size(); ++j) {
     const Node& node = nodes_[j];
     for (const int s : node.spec->outputs) buffer_[s] = s;
-    if (node.state.alias || (node.state.in_place && shares_forward(static_cast<int>(j))))
+    if (node.state.alias || (node.state.in_place && shares_forward(static_cast<int>(j), sharing)))
       buffer_[node.spec->outputs[0]] = buffer_[node.spec->inputs[0]];
+    for (const int s : node.spec->outputs) sharing[static_cast<std::size_t>(buffer_[s])].push_back(s);
   }
   gradient_buffer_.assign(spec.slots.size(), -1);
   for (std::size_t s = 0; s < spec.slots.size(); ++s)
@@ -72,6 +74,7 @@ void Executor::lay_out() {
   allocate_arena(layout);
   allocate_gradients();
   allocate_packed();
+  if (options_.plan_only) return;
   point_slots(layout);
   point_buffers(layout);
 }
@@ -91,7 +94,7 @@ void Executor::book_values(Layout& layout) const {
     b.last = std::max(b.last, last);
   };
   for (int s = 0; s < slots; ++s) {
-    const std::size_t bytes = slot_row_bytes(spec, s) * rows;
+    const std::size_t bytes = buffer_bytes({elements(spec.slots[s])}, rows, size_of(slot_dtype(spec, s)), "Program");
     if (const int b = buffer_[s]; b >= 0 && external_[b] < 0) {
       Block& block = blocks[b];
       block.bytes = std::max(block.bytes, bytes);
@@ -133,9 +136,10 @@ void Executor::book_buffers(Layout& layout) {
     Node& node = nodes_[j];
     const std::size_t n = rows * static_cast<std::size_t>(node.fold);
     const int until = node.runs_backward ? backward_time(j) : j;
+    const std::string& where = node.state.where;
     layout.kept_at.push_back(blocks.size());
     for (const Booking& k : node.state.kept)
-      blocks.push_back({round_up((static_cast<std::size_t>(k.per_row) * n + k.fixed) * real_), j, until});
+      blocks.push_back({round_up(buffer_bytes(k, n, real_, where)), j, until});
     layout.temporary_at.push_back(blocks.size());
     for (const int i : node.add_input) {
       const std::size_t size = static_cast<std::size_t>(elements(spec.slots[node.spec->inputs[i]]));
@@ -149,7 +153,7 @@ void Executor::book_buffers(Layout& layout) {
     for (const Booking& s : node.state.scratch) {
       const std::size_t own = round_up(static_cast<std::size_t>(s.per_worker) * real_);
       node.worker_stride.push_back(static_cast<Index>(own));
-      bytes += round_up((static_cast<std::size_t>(s.per_row) * n + s.fixed) * real_) + own * workers_;
+      bytes += round_up(buffer_bytes(s, n, real_, where)) + own * workers_;
     }
     layout.scratch = std::max(layout.scratch, bytes);
   }
@@ -169,6 +173,8 @@ void Executor::allocate_arena(const Layout& layout) {
       total += round_up(slot_row_bytes(spec, s) * rows);
     }
   }
+  bytes_ += total;
+  if (options_.plan_only) return;
   arena_ = std::make_unique<Arena>(total, device_);
   std::byte* const base = arena_->data();
   if (device_) device_losses_ = reinterpret_cast<double*>(base + losses_at);
@@ -185,6 +191,8 @@ void Executor::allocate_gradients() {
     offset[v] = total;
     total += round_up(static_cast<std::size_t>(elements(spec.variables[v].shape)) * real_);
   }
+  bytes_ += total;
+  if (options_.plan_only) return;
   gradients_ = std::make_unique<Arena>(total, device_);
   if (device_) device_->zero(stream_, gradients_->data(), total);
   else std::memset(gradients_->data(), 0, total);
@@ -200,6 +208,8 @@ void Executor::allocate_packed() {
   for (const Node& node : nodes_)
     for (const Index size : node.state.packed)
       if (!other) packed += round_up(static_cast<std::size_t>(size) * real_);
+  bytes_ += packed;
+  if (options_.plan_only) return;
   packed_ = std::make_unique<Arena>(packed, device_);
   packed = 0;
   for (Node& node : nodes_)
@@ -234,7 +244,7 @@ void Executor::point_buffers(const Layout& layout) {
     std::byte* at = base + layout.values;
     for (std::size_t i = 0; i < node.state.scratch.size(); ++i) {
       const Booking& s = node.state.scratch[i];
-      const std::size_t shared = round_up((static_cast<std::size_t>(s.per_row) * n + s.fixed) * real_);
+      const std::size_t shared = round_up(buffer_bytes(s, n, real_, node.state.where));
       // With only a per-worker part the shared pointer is that of worker 0.
       node.scratch.push_back(at);
       if (s.per_worker && shared) throw Error(node.state.where + ": book shared and per-worker scratch apart");

@@ -37,7 +37,7 @@ void Executor::plan_ops() {
     } else {
       node.def = find_op(table_, op.kind.c_str());
       if (options_.leader) node.state = options_.leader->nodes_[j].state;
-      else node.state = plan_op(*node.def, op, spec, options_.backward);
+      else node.state = plan_op(*node.def, op, spec, options_.backward, table_);
     }
     node.state.reads_input.resize(op.inputs.size());
     node.state.reads_output.resize(op.outputs.size());

@@ -1,9 +1,8 @@
 #include "core/json.h"
 
-#include <cerrno>
+#include <charconv>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
+#include <limits>
 #include <cstring>
 
 #include "pyseq/error.h"
@@ -91,15 +90,20 @@ class Parser {
     while (at_ != end_ && std::strchr("+-0123456789.eE", *at_) && *at_) ++at_;
     const std::string digits(begin, at_);
     if (digits.empty()) fail("a value");
-    char* stop = nullptr;
-    errno = 0;
     if (digits.find_first_of(".eE") == std::string::npos) {
-      const long long v = std::strtoll(digits.c_str(), &stop, 10);
-      if (*stop || errno) fail("an integer of 64 bits");
-      return {static_cast<std::int64_t>(v)};
+      std::int64_t v = 0;
+      const auto [stop, error] = std::from_chars(begin, at_, v);
+      if (stop != at_ || error != std::errc()) fail("an integer of 64 bits");
+      return {v};
     }
-    const double v = std::strtod(digits.c_str(), &stop);  // 1e999 is infinity
-    if (*stop) fail("a number");
+    double v = 0;
+    const auto [stop, error] = std::from_chars(begin, at_, v);
+    if (stop != at_) fail("a number");
+    if (error == std::errc::result_out_of_range) {  // 1e999 is infinity
+      const bool tiny = digits.find("e-") != std::string::npos || digits.find("E-") != std::string::npos;
+      v = tiny ? 0.0 : std::numeric_limits<double>::infinity();
+      if (digits[0] == '-') v = -v;
+    }
     return {v};
   }
 
@@ -183,11 +187,13 @@ void write(const Json& json, std::string& out) {
     out += std::to_string(*i);
   } else if (const double* d = std::get_if<double>(&json.value)) {
     if (std::isnan(*d)) throw Error("to_json: expected numbers, got NaN");
-    char text[40];
-    std::snprintf(text, sizeof text, "%.17g", *d);
-    if (std::isinf(*d)) std::snprintf(text, sizeof text, *d > 0 ? "1e999" : "-1e999");
+    std::string text = *d > 0 ? "1e999" : "-1e999";
+    if (std::isfinite(*d)) {
+      char digits[40];
+      text.assign(digits, std::to_chars(digits, digits + sizeof digits, *d).ptr);
+    }
     out += text;
-    if (!std::strpbrk(text, ".e")) out += ".0";
+    if (text.find_first_of(".e") == std::string::npos) out += ".0";
   } else if (const auto* s = std::get_if<std::string>(&json.value)) {
     out += '"';
     for (const char c : *s) {
@@ -195,9 +201,10 @@ void write(const Json& json, std::string& out) {
         out += '\\';
         out += c;
       } else if (static_cast<unsigned char>(c) < 0x20) {
-        char text[8];
-        std::snprintf(text, sizeof text, "\\u%04x", c);
-        out += text;
+        constexpr const char* kHex = "0123456789abcdef";
+        out += "\\u00";
+        out += kHex[c >> 4];
+        out += kHex[c & 15];
       } else {
         out += c;
       }

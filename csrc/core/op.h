@@ -9,11 +9,20 @@
 namespace pyseq {
 
 inline constexpr int kMaxRank = 8;
+// Largest size of one dimension and largest attribute: two of them multiply without overflow.
+inline constexpr Index kMaxSize = Index{1} << 31;
+// Most elements of a value, a variable or a buffer: a few of them add up without overflow.
+inline constexpr Index kMaxElements = Index{1} << 40;
 
 // Dimensions of one sample: the batch dimension N is not part of it.
 struct Shape {
   Index dim[kMaxRank] = {};
   int rank = 0;
+
+  template <class... D>
+  static PYSEQ_INLINE Shape of(D... dims) {
+    return Shape{{dims...}, static_cast<int>(sizeof...(dims))};
+  }
 
   PYSEQ_DEVICE PYSEQ_INLINE Index operator[](int i) const { return dim[i < 0 ? i + rank : i]; }
   PYSEQ_DEVICE PYSEQ_INLINE Index& operator[](int i) { return dim[i < 0 ? i + rank : i]; }
@@ -27,39 +36,64 @@ struct Shape {
   PYSEQ_DEVICE PYSEQ_INLINE void push(Index d) { dim[rank++] = d; }
 };
 
+// What an attribute may be, both ends included.
+struct Range {
+  Index least = -kMaxSize, most = kMaxSize;
+};
+constexpr Range at_least(Index least) { return {least, kMaxSize}; }
+constexpr Range between(Index least, Index most) { return {least, most}; }
+
 struct PlanState;
 // Where the kernels of one program on a GPU are enqueued.
 struct Stream;
 
 // What an op may ask and must declare while a program is planned. The only place that may fail:
 // every function throws pyseq::Error on misuse, with the op's name in the message.
+//
+// Planning refuses whatever the kernels could not run on. Sizes of inputs, variables and attributes are
+// bounded (kMaxSize, kMaxElements); what is multiplied from more than two of them goes through
+// `product`, or is computed after `output` has found it in the program. Each input has to be asked for,
+// each variable declared, and each attribute that the program gives read: what no op knows is an error.
 class Plan {
  public:
   explicit Plan(PlanState& state) : state_(state) {}
 
   // Attributes, as lowering gave them. Without `otherwise` a missing one is an error.
   bool has(const char* name) const;
-  Index integer(const char* name) const;
-  Index integer(const char* name, Index otherwise) const;
+  Index integer(const char* name, Range range = {}) const;
+  Index integer(const char* name, Index otherwise, Range range = {}) const;
+  std::uint64_t seed(const char* name = "seed") const;  // 0 where there is none
   double number(const char* name) const;
   double number(const char* name, double otherwise) const;
   bool flag(const char* name, bool otherwise = false) const;
   const char* text(const char* name, const char* otherwise = "") const;
   // Fills out[0, max) and returns how many there are; more than max is an error.
-  int integers(const char* name, Index* out, int max) const;
+  int integers(const char* name, Index* out, int max, Range range = {}) const;
   int numbers(const char* name, double* out, int max) const;
+  // Axis of a shape of `rank` dimensions, counted from the end where it is negative.
+  int axis(const char* name, int rank) const;
+  int axis(const char* name, int rank, Index otherwise) const;
 
   int inputs() const;
-  Shape input(int i) const;
+  Shape input(int i, int least_rank = 0, int most_rank = kMaxRank) const;
+  // Variables have no batch dimension.
   int params() const;
-  Shape param(int i) const;  // full shape of a variable: variables have no batch dimension
+  Shape param(int i) const;
+  // Declares what variable i, called `what`, is: this shape; any shape of so many elements; whatever
+  // shape of such a rank it has.
+  void param(int i, const Shape& shape, const char* what) const;
+  void param(int i, Index size, const char* what) const;
+  Shape param(int i, const char* what, int least_rank, int most_rank = kMaxRank) const;
   bool training() const;     // false: this plan only ever runs forward
+
+  // a b c d; an error beyond kMaxElements.
+  Index product(Index a, Index b, Index c = 1, Index d = 1) const;
 
   // Values are `real`s, or int64 where lowering says so. An op that does not take them is an error.
   bool is_int64(int i) const;
   void takes_int64();
 
-  // Declares the next output. The planner compares it with the shape that lowering inferred.
+  // Declares the next output, which has to be the one that lowering inferred.
   void output(const Shape& shape, bool int64 = false);
 
   // Buffers that live from forward to backward (training plans only) / within one call, in order of

@@ -10,9 +10,14 @@
 
 namespace pyseq {
 
+constexpr std::size_t kMaxBufferBytes = std::size_t{1} << 48;  // of one buffer
+
 struct Booking {
   Index per_row = 0, fixed = 0, per_worker = 0;  // reals
 };
+
+// Bytes of `b` for n rows, without the workers' parts. Throws Error where no machine has as many.
+std::size_t buffer_bytes(const Booking& b, std::size_t n, std::size_t real, const std::string& where);
 
 // What one op asked for and declared while it was planned.
 struct PlanState {
@@ -21,7 +26,10 @@ struct PlanState {
   const Attributes* attributes = nullptr;
   bool training = false;
   std::vector<Shape> inputs, params;
+  const std::vector<Shape>* inferred = nullptr;  // outputs, where lowering inferred them
 
+  std::vector<bool> asked_inputs, declared_params;
+  std::vector<std::string> asked_attributes;
   std::vector<bool> int64_inputs;
   std::vector<Shape> outputs;
   std::vector<bool> int64_outputs;
@@ -35,6 +43,9 @@ struct PlanState {
   std::shared_ptr<std::byte[]> config;  // never changed once planned
 };
 
+// Throws unless there are at most `most` dimensions, each from `least` to kMaxSize, and at most
+// kMaxElements elements even where none of them is 0.
+void check_dims(const Dims& dims, std::int64_t least, std::size_t most, const std::string& where);
 inline std::int64_t elements(const Dims& dims) {
   std::int64_t n = 1;
   for (const std::int64_t d : dims) n *= d;
@@ -43,7 +54,12 @@ inline std::int64_t elements(const Dims& dims) {
 Shape to_shape(const Dims& dims, const std::string& where, std::int64_t fold = 1);
 std::string to_text(const Shape& shape);
 
-// Runs def.plan and checks that the outputs are those that lowering inferred.
-PlanState plan_op(const OpDef& def, const OpSpec& op, const ProgramSpec& program, bool training);
+// Throws unless the plan has read each attribute, asked for each input and declared each variable.
+void check_complete(const PlanState& state);
+
+// Runs def.plan and checks that the outputs are those that lowering inferred. On the host the plan has to
+// be complete too; a GPU's twin leaves that to the host's plan.
+PlanState plan_op(const OpDef& def, const OpSpec& op, const ProgramSpec& program, bool training,
+                  const KernelTable& table);
 
 }  // namespace pyseq

@@ -16,15 +16,9 @@ void check_index(int i, std::size_t size, const std::string& where, const char* 
 
 void check(const ProgramSpec& spec, const KernelTable& table, std::size_t host_count) {
   std::vector<bool> written(spec.slots.size());
-  for (std::size_t s = 0; s < spec.slots.size(); ++s) {
-    std::int64_t size = 1;
-    for (const std::int64_t d : spec.slots[s]) {
-      if (d < 0 || (d > 0 && size > (std::int64_t{1} << 48) / d))
-        throw Error("Program: expected slot " + std::to_string(s) +
-                    " to have dimensions of a size that fits memory");
-      size *= d;
-    }
-  }
+  for (std::size_t s = 0; s < spec.slots.size(); ++s)
+    check_dims(spec.slots[s], 0, kMaxRank + 1, "slot " + std::to_string(s));
+  for (const VariableSpec& v : spec.variables) check_dims(v.shape, 1, kMaxRank, "variable " + v.name);
   if (!spec.dtypes.empty() && spec.dtypes.size() != spec.slots.size())
     throw Error("Program: expected a dtype for each of " + std::to_string(spec.slots.size()) +
                 " slots, got " + std::to_string(spec.dtypes.size()));
@@ -68,7 +62,7 @@ void check(const ProgramSpec& spec, const KernelTable& table, std::size_t host_c
       throw Error(where + ": expected an op with a kernel for " + table.isa + ", got `" + op.kind +
                   "`, which runs on the host only; use set_device(\"cpu\")");
     if (!def) throw Error(where + ": expected an op of this library, got `" + op.kind + "`");
-    plan_op(*def, op, spec, spec.training);
+    plan_op(*def, op, spec, spec.training, table);
   }
   for (const int s : spec.outputs) {
     check_index(s, spec.slots.size(), "Program output", "slot");
@@ -120,7 +114,7 @@ std::string Program::dump(std::int64_t n, const std::vector<double>& microsecond
       bytes += static_cast<double>(slot_row_bytes(spec_, s)) * static_cast<double>(n);
     }
     if (op.kind != "host") {
-      const PlanState state = plan_op(*find_op(*table_, op.kind.c_str()), op, spec_, spec_.training);
+      const PlanState state = plan_op(*find_op(*table_, op.kind.c_str()), op, spec_, spec_.training, *table_);
       flops = state.forward_flops * static_cast<double>(op.fold * n);
       if (state.alias) bytes = 0;
     }

@@ -35,7 +35,7 @@ struct Scratch {
     for (const Booking& b : state.scratch) {
       const std::size_t own = round_up(static_cast<std::size_t>(b.per_worker) * real);
       arenas.push_back(std::make_unique<Arena>(
-          round_up(static_cast<std::size_t>(b.per_row * n + b.fixed) * real) +
+          round_up(buffer_bytes(b, static_cast<std::size_t>(n), real, state.where)) +
           own * static_cast<std::size_t>(workers), device));
       pointers.push_back(arenas.back()->data());
       strides.push_back(static_cast<Index>(own));
@@ -84,7 +84,7 @@ void run_optimizer_on_device(const OptimizerRun& r, const DeviceTable& device) {
   Workbench work(device);
   std::size_t scratch = 0;
   for (const Booking& b : state.scratch)
-    scratch += round_up(static_cast<std::size_t>(b.per_row + b.fixed) * sizeof(float));
+    scratch += round_up(buffer_bytes(b, 1, sizeof(float), state.where));
   DeviceSegment segment{};
   segment.w = static_cast<float*>(r.variable->on_device(device, true));
   segment.g = static_cast<const float*>(work.bring(r.gradient, r.variable->bytes()));

@@ -21,6 +21,9 @@ void Trainer::State::measure(Measure& m, const std::string& kind, const Attribut
   m.state.reads_output.resize(1);
   Plan plan(m.state);
   m.def->plan(plan);
+  m.state.asked_inputs.assign(3, true);
+  m.state.asked_attributes.emplace_back("reduction");  // given to all losses
+  if (!table->device) check_complete(m.state);
   if (m.state.outputs.size() != 1) throw Error(m.state.where + ": expected one output");
   m.rows_per_sample = m.state.outputs[0].size();
   if (m.mask >= 0) m.mask_row = elements(program.spec().slots.at(m.mask));
@@ -78,9 +81,11 @@ void Trainer::State::plan_optimizers() {
     plan_state.reads_input.resize(1);
     Plan plan(plan_state);
     plan_of(plan);
+    plan_state.asked_inputs.assign(1, true);
+    if (!table->device) check_complete(plan_state);
     std::size_t bytes = 0;
     for (const Booking& b : plan_state.scratch)
-      bytes += round_up(static_cast<std::size_t>(b.fixed + b.per_row) * real);
+      bytes += round_up(buffer_bytes(b, 1, real, plan_state.where));
     optimizer_scratch.push_back(std::make_unique<Arena>(bytes, table->device));
   }
   grad_scale.assign(spec.parameters.size(), 1.0);
@@ -125,7 +130,7 @@ void Trainer::State::prepare(const Program& program, std::int64_t rows, std::int
   const auto measure_scratch = [&](Measure& m) {
     m.scratch_bytes = 0;
     for (const Booking& b : m.state.scratch)
-      m.scratch_bytes += round_up(static_cast<std::size_t>(b.per_row * rows + b.fixed) * real) +
+      m.scratch_bytes += round_up(buffer_bytes(b, static_cast<std::size_t>(rows), real, m.state.where)) +
                          round_up(static_cast<std::size_t>(b.per_worker) * real) *
                              static_cast<std::size_t>(executor->workers());
     scratch = std::max(scratch, m.scratch_bytes);
@@ -148,7 +153,7 @@ void Trainer::State::prepare(const Program& program, std::int64_t rows, std::int
       const std::size_t own = round_up(static_cast<std::size_t>(b.per_worker) * real);
       m.scratch.push_back(at);
       m.worker_stride.push_back(static_cast<Index>(own));
-      at += round_up(static_cast<std::size_t>(b.per_row * rows + b.fixed) * real) +
+      at += round_up(buffer_bytes(b, static_cast<std::size_t>(rows), real, m.state.where)) +
             own * static_cast<std::size_t>(executor->workers());
     }
   };

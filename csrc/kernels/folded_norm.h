@@ -18,9 +18,8 @@ struct NormAttributes {
              *epsilon = "norm_epsilon";
 };
 
-// `last`: no variables of the op follow.
 PYSEQ_INLINE FoldedNorm folded_norm_from(const Plan& p, int first, Index channels,
-                                         const NormAttributes& names = {}, bool last = true) {
+                                         const NormAttributes& names = {}) {
   FoldedNorm f{};
   f.present = p.flag(names.present);
   if (!f.present) return f;
@@ -28,10 +27,7 @@ PYSEQ_INLINE FoldedNorm folded_norm_from(const Plan& p, int first, Index channel
   f.gamma = p.flag(names.scale, true), f.beta = p.flag(names.center, true);
   f.first = first, f.channels = channels, f.epsilon = p.number(names.epsilon);
   const int count = f.gamma + f.beta + 2;
-  if (last ? p.params() != first + count : p.params() < first + count)
-    p.fail("expected %d variables, got %d", first + count, p.params());
-  for (int i = first; i < first + count; ++i)
-    if (p.param(i).size() != channels) p.fail("expected one number for each channel");
+  for (int i = first; i < first + count; ++i) p.param(i, channels, "a variable of a normalization");
   return f;
 }
 

@@ -29,11 +29,7 @@ namespace {
 PYSEQ_INLINE GatherWalk make_gather(const Plan& p, Shape& y) {
   GatherWalk w{};
   y = p.input(0);
-  const Index a = p.integer("axis") + (p.integer("axis") < 0 ? y.rank : 0);
-  if (a < 0 || a >= y.rank)
-    p.fail("expected an axis below rank %d, got %lld", y.rank,
-           static_cast<long long>(p.integer("axis")));
-  const int axis = static_cast<int>(a);
+  const int axis = p.axis("axis", y.rank);
   w.outer = y.size(0, axis), w.axis = y.dim[axis], w.inner = y.size(axis + 1, y.rank);
   if (w.axis < 1) p.fail("expected at least one element along the axis");
   if (p.inputs() == 2) {
@@ -44,9 +40,8 @@ PYSEQ_INLINE GatherWalk make_gather(const Plan& p, Shape& y) {
     w.source = GatherWalk::kAlong;
     w.count = of.dim[axis];
   } else if (p.params() == 1) {
-    if (p.param(0).rank != 1) p.fail("expected a list of indices, got rank %d", p.param(0).rank);
     w.source = GatherWalk::kVariable;
-    w.count = p.param(0).dim[0];
+    w.count = p.param(0, "a list of indices", 1, 1)[0];
   } else {
     Index list[kMaxIndices];
     w.source = GatherWalk::kListed;

@@ -45,7 +45,8 @@ PYSEQ_INLINE Operands make_operands(const Plan& p, int count, const Shape* shape
       y.dim[i] = d;
     }
   }
-  o.size = y.size();
+  o.size = 1;
+  for (int i = 0; i < y.rank; ++i) o.size = p.product(o.size, y.dim[i]);
   Index stride[kMaxOperands][kMaxRank] = {};
   for (int k = 0; k < count; ++k) {
     Index step = 1;

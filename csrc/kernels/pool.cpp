@@ -330,9 +330,8 @@ PoolShape pool_shape_from(const Plan& plan, const Shape& x, bool adaptive) {
   s.channels = x[-1];
   Index size[3] = {}, stride[3] = {}, begin[3] = {}, end[3] = {};
   const auto read = [&](const char* name, Index* to, Index least) {
-    if (plan.integers(name, to, 3) != rank) plan.fail("expected %d numbers in `%s`", rank, name);
-    for (int i = 0; i < rank; ++i)
-      if (to[i] < least) plan.fail("expected `%s` of at least %d", name, static_cast<int>(least));
+    if (plan.integers(name, to, 3, at_least(least)) != rank)
+      plan.fail("expected %d numbers in `%s`", rank, name);
   };
   if (adaptive) {
     read("output_size", size, 1);
@@ -359,6 +358,7 @@ PoolShape pool_shape_from(const Plan& plan, const Shape& x, bool adaptive) {
       plan.fail("expected a window that fits the input along spatial axis %d", i);
     a.out = room / stride[i] + 1;
   }
+  plan.product(s.axis[0].size, s.axis[1].size, s.axis[2].size);
   return s;
 }
 

@@ -56,7 +56,7 @@ void place_state(const Rnn& c, const RnnBlock& b, RnnStep& s, Index position) {
   if (c.trains && position < c.t - 1) {
     const Index ahead = c.backwards ? -c.u : c.u;
     s.h_next = const_cast<real*>(s.h) + ahead;
-    s.c_next = const_cast<real*>(s.c) + ahead;
+    s.c_next = s.c ? const_cast<real*>(s.c) + ahead : nullptr;
     s.ld_next = s.ld_h;
   } else {
     s.h_next = b.slot(c, 1 - now);

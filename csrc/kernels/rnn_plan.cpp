@@ -107,35 +107,21 @@ void plan_buffers(Plan& p, Rnn& c, bool aux) {
 }
 
 void check(const Plan& p, const Rnn& c) {
-  if (p.input(0).rank != 2) p.fail("expected an input of shape (T, I)");
   if (c.masked && (p.input(1).rank != 1 || p.input(1)[0] != c.t))
     p.fail("expected a mask of shape (%ld)", static_cast<long>(c.t));
-  const int wanted = 2 + c.use_bias + (c.stateful ? c.states : 0);
-  if (p.params() != wanted) p.fail("expected %d variables, got %d", wanted, p.params());
-  const Shape kernel = p.param(0), recurrent = p.param(1);
-  if (kernel.rank != 2 || kernel[0] != c.i || kernel[1] != c.w)
-    p.fail("expected a kernel of shape (%ld, %ld)", static_cast<long>(c.i), static_cast<long>(c.w));
-  if (recurrent.rank != 2 || recurrent[0] != c.u || recurrent[1] != c.w)
-    p.fail("expected a recurrent kernel of shape (%ld, %ld)", static_cast<long>(c.u),
-           static_cast<long>(c.w));
-  for (int k = 0; c.stateful && k < c.states; ++k) {
-    const Shape state = p.param(2 + c.use_bias + k);
-    if (state.rank != 2 || state[1] != c.u || state[0] != c.state_rows)
-      p.fail("expected states of shape (N, %ld)", static_cast<long>(c.u));
-  }
-  if (c.use_bias) {
-    const Index rows = c.aux_used && c.reset_after ? 2 : 1;
-    if (p.param(2).size() != rows * c.w)
-      p.fail("expected a bias of %ld elements", static_cast<long>(rows * c.w));
-  }
+  p.param(0, Shape::of(c.i, c.w), "a kernel");
+  p.param(1, Shape::of(c.u, c.w), "a recurrent kernel");
+  if (c.use_bias) p.param(2, c.aux_used && c.reset_after ? 2 * c.w : c.w, "a bias");
+  for (int k = 0; c.stateful && k < c.states; ++k)
+    p.param(2 + c.use_bias + k, Shape::of(c.state_rows, c.u), "states");
 }
 
 }  // namespace
 
 void rnn_plan(Plan& p, const RnnCell& cell) {
   Rnn& c = p.config<Rnn>();
-  const Shape x = p.input(0);
-  c.u = p.integer("units");
+  const Shape x = p.input(0, 2, 2);
+  c.u = p.integer("units", at_least(1));
   c.t = x[0];
   c.i = x[1];
   c.gates = cell.gates;
@@ -158,16 +144,12 @@ void rnn_plan(Plan& p, const RnnCell& cell) {
       !activation_backward_uses_y(c.act) || (c.gates > 1 && !activation_backward_uses_y(c.rec));
   c.dropout = p.number("dropout", 0);
   c.recurrent_dropout = p.number("recurrent_dropout", 0);
-  c.seed = p.integer("seed", 0);
+  c.seed = static_cast<std::int64_t>(p.seed());
   const bool split = p.flag("dropout_per_gate") && c.gates > 1;
   c.x_masks = c.dropout > 0 ? (split ? c.gates : 1) : 0;
   c.h_masks = c.recurrent_dropout > 0 ? c.gates : 0;
-  if (c.stateful && p.params() > 2 + c.use_bias) c.state_rows = p.param(2 + c.use_bias)[0];
+  if (c.stateful) c.state_rows = p.param(2 + c.use_bias, "states", 2, 2)[0];
   check(p, c);
-  plan_parts(c);
-  plan_steps(c, cell);
-  plan_buffers(p, c, cell.aux);
-
   Shape y;
   if (c.sequences) y.push(c.t);
   y.push(c.u);
@@ -175,10 +157,15 @@ void rnn_plan(Plan& p, const RnnCell& cell) {
   Shape state;
   state.push(c.u);
   for (int k = 0; c.states_out && k < c.states; ++k) p.output(state);
+  // z is larger than any of these.
+  p.product(c.t, c.w);
+  plan_parts(c);
+  plan_steps(c, cell);
+  plan_buffers(p, c, cell.aux);
   for (int k = 0; c.stateful && k < c.states; ++k) p.writes_param(2 + c.use_bias + k);
   p.backward_reads_input(0);
   if (c.masked) p.backward_reads_input(1);
-  const double flops = 2.0 * static_cast<double>(c.t * c.w * (c.i + c.u));
+  const double flops = 2.0 * static_cast<double>(c.t * c.w) * static_cast<double>(c.i + c.u);
   p.flops(flops, 2 * flops);
   if (c.team == 1) p.parallel_by_rows();
   p.whole_batch();  // one pass over the recurrent weights for all rows

@@ -19,13 +19,11 @@ struct SliceWalk {
 
 namespace {
 
-constexpr Index kFarthest = Index{1} << 62;
-
 PYSEQ_INLINE SliceWalk make_slice(const Plan& p, Shape& y) {
   const Shape x = p.input(0);
   Index begin[kMaxRank], size[kMaxRank], step[kMaxRank];
   if (p.integers("begin", begin, kMaxRank) != x.rank ||
-      p.integers("size", size, kMaxRank) != x.rank || p.integers("step", step, kMaxRank) != x.rank)
+      p.integers("size", size, kMaxRank, at_least(0)) != x.rank || p.integers("step", step, kMaxRank) != x.rank)
     p.fail("expected begin, size and step for each of %d dimensions", x.rank);
   SliceWalk w{};
   w.rank = x.rank;
@@ -33,7 +31,7 @@ PYSEQ_INLINE SliceWalk make_slice(const Plan& p, Shape& y) {
   Index stride = 1;
   for (int i = x.rank; i-- > 0;) {
     const Index d = x.dim[i], by = step[i];
-    const bool inside = size[i] >= 0 && by != 0 && by > -kFarthest && begin[i] < d && begin[i] >= 0;
+    const bool inside = by != 0 && begin[i] < d && begin[i] >= 0;
     // Divided, not multiplied: nothing can overflow.
     if (size[i] != 0 &&
         (!inside || size[i] - 1 > (by > 0 ? (d - 1 - begin[i]) / by : begin[i] / -by)))

@@ -14,7 +14,7 @@ struct Config {
 void plan(Plan& p) {
   Config& c = p.config<Config>();
   const Shape x = p.input(0);
-  c.bias = make_broadcast(p, x, p.param(0));
+  c.bias = make_broadcast(p, x, p.param(0, "a bias", 0));
   p.output(x);
   p.in_place();
   c.period = p.scratch(0, c.bias.period);

@@ -17,12 +17,11 @@ void plan(Plan& p) {
   Config& c = p.config<Config>();
   const Shape x = p.input(0);
   c.size = x.size();
-  if (p.params() != 3) p.fail("expected 3 variables, got %d", p.params());
-  c.period = p.param(0).size();
-  for (int i = 0; i < 3; ++i)
-    if (p.param(i).size() != c.period || c.period < 1 || c.size % c.period)
-      p.fail("expected three variables of one size that divides %lld, got %lld",
-             static_cast<long long>(c.size), static_cast<long long>(p.param(i).size()));
+  c.period = p.param(0, "a variable", 0).size();
+  if (c.size % c.period)
+    p.fail("expected variables of a size that divides %lld, got %lld", static_cast<long long>(c.size),
+           static_cast<long long>(c.period));
+  for (int i = 1; i < 3; ++i) p.param(i, c.period, "a variable");
   c.wide = c.period * rows_together(c.period);
   p.output(x);
   p.in_place();

@@ -14,8 +14,8 @@ void plan(Plan& p) {
   c.shape = pool_shape_from(p, x, false);
   const Shape y = pool_output(c.shape, x.rank - 1);
   p.output(y);
-  p.flops(static_cast<double>(y.size() * c.shape.taps()),
-          static_cast<double>(y.size() * c.shape.taps()));
+  p.flops(static_cast<double>(y.size()) * static_cast<double>(c.shape.taps()),
+          static_cast<double>(y.size()) * static_cast<double>(c.shape.taps()));
 }
 
 void forward(const Run& r) noexcept {

@@ -28,8 +28,7 @@ PYSEQ_INLINE double root(double v) { return __builtin_sqrt(v); }
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
-  const Shape x = p.input(0);
-  if (x.rank < 1) p.fail("expected an input with a channel dimension, got none");
+  const Shape x = p.input(0, 1);
   c.c = x[-1];
   c.outer = x.size(0, x.rank - 1);
   c.masked = p.inputs() > 1;
@@ -56,11 +55,7 @@ void plan(Plan& p) {
   c.beta = p.flag("center", true) ? next++ : -1;
   c.moving = next;
   next += c.renorm && c.batch ? 5 : 2;
-  if (p.params() != next) p.fail("expected %d variables, got %d", next, p.params());
-  for (int i = 0; i < next; ++i)
-    if (p.param(i).size() != c.c)
-      p.fail("expected variables of %lld elements, got %lld", static_cast<long long>(c.c),
-             static_cast<long long>(p.param(i).size()));
+  for (int i = 0; i < next; ++i) p.param(i, c.c, "a variable");
   if (c.batch)
     for (int i = c.moving; i < next; ++i) p.writes_param(i);
   p.output(x);

@@ -30,7 +30,7 @@ void plan(Plan& p) {
     shape[1] = p.input(1);
   } else if (p.params() == 1) {
     source[1] = kVariable;
-    shape[1] = p.param(0);
+    shape[1] = p.param(0, "a variable", 0);
   } else {
     source[1] = kNumber;
     c.number = static_cast<real>(p.number("number"));

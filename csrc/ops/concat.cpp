@@ -20,9 +20,7 @@ void plan(Plan& p) {
   if (c.inputs < 1 || c.inputs > kMaxInputs)
     p.fail("expected 1 to %d inputs, got %d", kMaxInputs, c.inputs);
   Shape y = p.input(0);
-  const Index given = p.integer("axis", -1);
-  const int axis = static_cast<int>(given < 0 ? given + y.rank : given);
-  if (axis < 0 || axis >= y.rank) p.fail("expected an axis of the input, got %d", axis);
+  const int axis = p.axis("axis", y.rank, -1);
   c.outer = y.size(0, axis);
   c.inner = y.size(axis + 1, y.rank);
   y[axis] = 0;
@@ -33,6 +31,7 @@ void plan(Plan& p) {
       if (d != axis && x[d] != y[d]) p.fail("expected inputs that differ along one axis only");
     c.begin[k] = y[axis] * c.inner;
     y[axis] += x[axis];
+    p.product(c.outer, y[axis], c.inner);
   }
   c.begin[c.inputs] = c.width = y[axis] * c.inner;
   p.output(y);

@@ -17,16 +17,15 @@ struct Config {
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
-  const Shape x = p.input(0);
-  c.shape = conv_shape_from(p, x, p.param(0));
+  const Shape x = p.input(0), w = p.param(0, "a kernel", x.rank + 1, x.rank + 1);
+  c.shape = conv_shape_from(p, x, w);
   c.act = activation_from(p);
   c.bias = p.flag("norm") ? p.flag("use_bias") : p.params() > 1;
-  c.norm = folded_norm_from(p, 1 + c.bias, c.shape.filters);
-  const Shape w = p.param(0);
   if (w[-2] * c.shape.groups != c.shape.channels)
     p.fail("expected a kernel for %d channels a group, got %d",
            static_cast<int>(c.shape.channels / c.shape.groups), static_cast<int>(w[-2]));
-  if (c.bias && p.param(1).size() != c.shape.filters) p.fail("expected one bias for each filter");
+  if (c.bias) p.param(1, c.shape.filters, "a bias");
+  c.norm = folded_norm_from(p, 1 + c.bias, c.shape.filters);
   Shape y;
   for (int i = 4 - x.rank; i < 3; ++i) y.push(c.shape.axis[i].out);
   y.push(c.shape.filters);

@@ -85,25 +85,28 @@ void book(Plan& p, Config& c) {
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
-  const Shape x = p.input(0), kernel = p.param(0), recurrent = p.param(1);
-  if (x.rank < 3 || x.rank > 5) p.fail("expected an input (T, ..., C) of 1 to 3 spatial axes");
+  const Shape x = p.input(0, 3, 5), kernel = p.param(0, "a kernel", x.rank, x.rank);
   Shape image;
   for (int i = 1; i < x.rank; ++i) image.push(x[i]);
   c.t = x[0];
   c.x_size = image.size();
   c.in = conv_shape_from(p, image, kernel);
   c.f = c.in.filters / 4;
-  c.pixels = c.in.out_pixels();
+  c.pixels = p.product(c.in.axis[0].out, c.in.axis[1].out, c.in.axis[2].out);
   c.rec = recurrent_shape(c.in);
   c.in_gate = c.in;
   c.rec_gate = c.rec;
   c.in_gate.filters = c.rec_gate.filters = c.f;
-  if (c.in.filters % 4 || recurrent.size() != c.rec.depth() * c.rec.filters)
-    p.fail("expected kernels (k..., C, 4F) and (k..., F, 4F)");
+  if (c.in.filters % 4 || kernel[-2] != c.in.channels || c.in.groups != 1)
+    p.fail("expected a kernel (k..., C, 4F) without groups");
+  Shape recurrent = kernel;
+  recurrent[-2] = c.f;
+  p.param(1, recurrent, "a recurrent kernel");
   c.use_bias = p.flag("use_bias", true);
   c.sequences = p.flag("return_sequences");
   c.backwards = p.flag("go_backwards");
   c.masked = p.inputs() > 1;
+  if (c.t < 1) p.fail("expected at least one step");
   c.mask_size = c.masked ? p.input(1).size() / c.t : 1;
   if (c.masked && p.input(1).size() != c.t * c.mask_size)
     p.fail("expected a mask of whole steps");
@@ -122,18 +125,8 @@ void plan(Plan& p) {
   c.keep_pre = !activation_backward_uses_y(c.math.act) || !activation_backward_uses_y(c.math.rec);
   c.dropout = p.number("dropout", 0);
   c.recurrent_dropout = p.number("recurrent_dropout", 0);
-  c.seed = p.integer("seed", 0);
-  const int wanted = 2 + c.use_bias + (c.stateful ? 2 : 0);
-  if (p.params() != wanted) p.fail("expected %d variables, got %d", wanted, p.params());
-  if (c.use_bias && p.param(2).size() != 4 * c.f) p.fail("expected a bias of 4F elements");
-  for (int k = 0; c.stateful && k < 2; ++k) {
-    const Shape state = p.param(2 + c.use_bias + k);
-    c.state_rows = state[0];
-    if (state.size() != state[0] * c.size()) p.fail("expected states of shape (N, ..., F)");
-    p.writes_param(2 + c.use_bias + k);
-  }
-  book(p, c);
-
+  c.seed = static_cast<std::int64_t>(p.seed());
+  if (c.use_bias) p.param(2, c.in.filters, "a bias");
   Shape state;
   for (int i = 3 - (image.rank - 1); i < 3; ++i) state.push(c.in.axis[i].out);
   state.push(c.f);
@@ -142,9 +135,19 @@ void plan(Plan& p) {
   for (int i = 0; i < state.rank; ++i) y.push(state[i]);
   p.output(y);
   for (int k = 0; c.states_out && k < 2; ++k) p.output(state);
+  p.product(c.t, 4, p.product(c.pixels, c.f));
+  for (int k = 0; c.stateful && k < 2; ++k) {
+    const int i = 2 + c.use_bias + k;
+    if (k == 0) c.state_rows = p.param(i, "states", state.rank + 1, state.rank + 1)[0];
+    Shape rows = Shape::of(c.state_rows);
+    for (int d = 0; d < state.rank; ++d) rows.push(state[d]);
+    p.param(i, rows, "states");
+    p.writes_param(i);
+  }
+  book(p, c);
   p.backward_reads_input(0);
   if (c.masked) p.backward_reads_input(1);
-  const double flops = 2.0 * static_cast<double>(c.t * c.pixels * 4 * c.f) *
+  const double flops = 2.0 * static_cast<double>(c.t * c.pixels) * static_cast<double>(c.in.filters) *
                        static_cast<double>(c.in.depth() + c.rec.depth());
   p.flops(flops, 2 * flops);
 }

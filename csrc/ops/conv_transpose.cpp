@@ -20,32 +20,30 @@ struct Config {
 void read_axes(const Plan& p, const Shape& x, const Shape& w, ConvShape& s) {
   const int rank = x.rank - 1;
   if (rank < 1 || rank > 3) p.fail("expected an input of 1 to 3 spatial axes, got %d", rank);
-  if (w.rank != rank + 2) p.fail("expected a kernel of rank %d, got %d", rank + 2, w.rank);
   if (w[-1] != x[-1])
     p.fail("expected a kernel for %d channels, got %d", static_cast<int>(x[-1]),
            static_cast<int>(w[-1]));
   Index stride[3], dilation[3], pad[3], output[3];
-  if (p.integers("strides", stride, 3) != rank || p.integers("dilations", dilation, 3) != rank ||
-      p.integers("pads", pad, 3) != rank || p.integers("output", output, 3) != rank)
+  if (p.integers("strides", stride, 3, at_least(1)) != rank ||
+      p.integers("dilations", dilation, 3, at_least(1)) != rank ||
+      p.integers("pads", pad, 3, at_least(0)) != rank ||
+      p.integers("output", output, 3, at_least(1)) != rank)
     p.fail("expected %d numbers in strides, dilations, pads and output", rank);
   s.channels = w[-2];
   s.filters = x[-1];
   s.groups = 1;
-  for (int i = 0; i < rank; ++i) {
-    if (stride[i] < 1 || dilation[i] < 1 || pad[i] < 0 || output[i] < 1 || w[i] < 1)
-      p.fail("expected positive strides, dilations, kernel and output and no negative pads");
+  for (int i = 0; i < rank; ++i)
     s.axis[3 - rank + i] = {output[i], x[i], w[i], stride[i], dilation[i], pad[i]};
-  }
 }
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
   const Shape x = p.input(0);
-  read_axes(p, x, p.param(0), c.shape);
+  read_axes(p, x, p.param(0, "a kernel", x.rank + 1, x.rank + 1), c.shape);
   c.act = activation_from(p);
   c.bias = p.flag("norm") ? p.flag("use_bias") : p.params() > 1;
+  if (c.bias) p.param(1, c.shape.channels, "a bias");
   c.norm = folded_norm_from(p, 1 + c.bias, c.shape.channels);
-  if (c.bias && p.param(1).size() != c.shape.channels) p.fail("expected one bias for each filter");
   Shape y;
   for (int i = 4 - x.rank; i < 3; ++i) y.push(c.shape.axis[i].in);
   y.push(c.shape.channels);

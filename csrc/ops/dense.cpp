@@ -27,17 +27,14 @@ const real* weights_of(const Run& r, const Config& c) {
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
-  Shape y = p.input(0);
-  if (y.rank < 1) p.fail("expected an input with a last axis, got rank 0");
+  Shape y = p.input(0, 1);
   c.inputs = y[-1];
-  c.units = p.integer("units");
+  c.units = p.integer("units", at_least(1));
   c.bias = p.flag("use_bias", true);
   c.act = activation_from(p);
   c.rows = y.size(0, y.rank - 1);
-  const Shape w = p.param(0);
-  if (w.rank != 2 || w[0] != c.inputs || w[1] != c.units)
-    p.fail("expected a kernel of shape (%lld, %lld)", static_cast<long long>(c.inputs),
-           static_cast<long long>(c.units));
+  p.param(0, Shape::of(c.inputs, c.units), "a kernel");
+  if (c.bias) p.param(1, c.units, "a bias");
   y[-1] = c.units;
   p.output(y);
 
@@ -67,7 +64,7 @@ void plan(Plan& p) {
     if (!linear) c.dz = p.scratch(c.rows * c.units);
     if (c.bias) c.partial = p.scratch(0, column_sum_scratch(kManyRows, c.units));
   }
-  const double f = 2.0 * static_cast<double>(c.rows * c.inputs * c.units);
+  const double f = 2.0 * static_cast<double>(c.rows * c.inputs) * static_cast<double>(c.units);
   p.flops(f, 2 * f);
 }
 

@@ -46,19 +46,16 @@ Index piece_pixels(const Config& c) {
 // Variables from `first` on: w' [b'] [norm]. The shape of the output's channels changes.
 void plan_pointwise(Plan& p, Config& c, int first, Shape& y) {
   if (p.training() || c.multiplier != 1) p.fail("expected `pointwise` at inference, for m = 1");
-  const Shape w = p.params() > first ? p.param(first) : Shape{};
-  if (w.rank < 3 || w[-2] != c.shape.channels || w.size() != w[-2] * w[-1])
+  const Shape w = p.param(first, "a pointwise kernel", 3);
+  if (w[-2] != c.shape.channels || w.size() != w[-2] * w[-1])
     p.fail("expected a 1 x 1 kernel for %d channels", static_cast<int>(c.shape.channels));
   c.pointwise = true, c.last_kernel = first, c.filters = w[-1];
   c.last_bias = p.flag("pointwise_use_bias");
-  if (c.last_bias && (p.params() < first + 2 || p.param(first + 1).size() != c.filters))
-    p.fail("expected one bias for each filter");
+  if (c.last_bias) p.param(first + 1, c.filters, "a pointwise bias");
   c.last_act = activation_from(p, "pointwise_activation", "pointwise_activation_args");
   c.last_norm = folded_norm_from(p, first + 1 + c.last_bias, c.filters,
                                  {"pointwise_norm", "pointwise_norm_scale", "pointwise_norm_center",
                                   "pointwise_norm_epsilon"});
-  const int params = first + 1 + c.last_bias + norm_params(c.last_norm);
-  if (p.params() != params) p.fail("expected %d variables, got %d", params, p.params());
   const ConvShape s = pointwise_shape(c, piece_pixels(c));
   const ConvScratch scratch = conv_forward_scratch(s, true);
   c.piece_reals = piece_pixels(c) * c.shape.channels, c.fixed_reals = scratch.fixed;
@@ -70,7 +67,7 @@ void plan_pointwise(Plan& p, Config& c, int first, Shape& y) {
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
-  const Shape x = p.input(0), w = p.param(0);
+  const Shape x = p.input(0), w = p.param(0, "a kernel", x.rank + 1, x.rank + 1);
   Shape kernel = w;
   kernel[-2] = 1;
   c.shape = conv_shape_from(p, x, kernel);
@@ -78,15 +75,13 @@ void plan(Plan& p) {
     p.fail("expected a kernel for %d channels, got %d", static_cast<int>(x[-1]),
            static_cast<int>(w[-2]));
   c.multiplier = w[-1];
-  if (c.multiplier < 1) p.fail("expected a depth multiplier of at least 1");
   c.shape.channels = c.shape.filters = x[-1] * c.multiplier;
   c.act = activation_from(p);
   const bool pointwise = p.flag("pointwise");
   c.bias = p.flag("norm") || pointwise ? p.flag("use_bias") : p.params() > 1;
-  c.norm = folded_norm_from(p, 1 + c.bias, c.shape.channels, {}, !pointwise);
+  if (c.bias) p.param(1, c.shape.channels, "a bias");
+  c.norm = folded_norm_from(p, 1 + c.bias, c.shape.channels);
   c.packed = c.norm.present ? p.pack((2 + c.shape.taps()) * c.shape.channels) : -1;
-  if (c.bias && p.param(1).size() != c.shape.channels)
-    p.fail("expected one bias for each output channel");
   Shape y;
   for (int i = 4 - x.rank; i < 3; ++i) y.push(c.shape.axis[i].out);
   y.push(c.shape.channels);
@@ -107,8 +102,8 @@ void plan(Plan& p) {
     c.worker = p.scratch(0, 0, s.per_worker);
   }
   const Index pixels = c.shape.out_pixels();
-  const double work = 2.0 * static_cast<double>(c.shape.taps() * pixels * c.shape.channels);
-  const double last = 2.0 * static_cast<double>(c.filters * pixels * c.shape.channels);
+  const double work = 2.0 * static_cast<double>(c.shape.taps()) * static_cast<double>(pixels * c.shape.channels);
+  const double last = 2.0 * static_cast<double>(c.filters) * static_cast<double>(pixels * c.shape.channels);
   p.flops(work + last, 2 * work);
 }
 

@@ -31,7 +31,7 @@ void plan(Plan& p) {
   if (!(rate >= 0 && rate <= 1)) p.fail("expected rate in [0, 1], got %g", rate);
   c.rate = static_cast<real>(rate);
   c.size = x.size();
-  c.seed = static_cast<std::uint64_t>(p.integer("seed"));
+  c.seed = p.seed();
   if (p.flag("alpha")) {
     const double a = 1 / __builtin_sqrt((1 - rate) * (1 + rate * kAlpha * kAlpha));
     c.keep_scale = static_cast<real>(a);

@@ -114,7 +114,7 @@ void make_layout(Layout& out, const Letters& l, const Index* axes, int rank, Ind
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
-  const Shape x = p.input(0), w = p.param(0);
+  const Shape x = p.input(0), w = p.param(0, "a kernel", 0);
   Index x_axes[kMaxRank], w_axes[kMaxRank], y_axes[kMaxRank];
   const int x_rank = p.integers("x_axes", x_axes, kMaxRank);
   const int w_rank = p.integers("w_axes", w_axes, kMaxRank);
@@ -134,6 +134,7 @@ void plan(Plan& p) {
   for (int i = 0; i < l.count; ++i)
     if (l.in_w[i] && !l.in_x[i] && !l.in_y[i])
       p.fail("expected every letter of the kernel elsewhere");
+  p.output(y);
   c.s = group_size(l, kS);
   c.m = group_size(l, kM);
   c.k = group_size(l, kK);
@@ -145,7 +146,6 @@ void plan(Plan& p) {
   c.x.inner = c.m * c.k;
   c.y.inner = c.m * c.f;
   c.w.inner = c.k * c.f;
-  p.output(y);
   GemmScratch s = gemm_scratch(kManyRows, c.f, c.k);
   if (p.training()) {
     p.backward_reads_input(0);

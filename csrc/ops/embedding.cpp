@@ -32,9 +32,7 @@ PYSEQ_INLINE Ids ids_of(const Run& r, const Config& c) {
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
-  const Shape x = p.input(0), e = p.param(0);
-  if (e.rank != 2) p.fail("expected embeddings of rank 2, got %d", e.rank);
-  if (x.rank >= kMaxRank) p.fail("expected an input of rank below %d, got %d", kMaxRank, x.rank);
+  const Shape x = p.input(0, 0, kMaxRank - 1), e = p.param(0, "embeddings", 2, 2);
   c.ids = x.size();
   c.v = e[0];
   c.d = e[1];

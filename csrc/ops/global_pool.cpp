@@ -15,12 +15,11 @@ struct Config {
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
-  const Shape x = p.input(0);
+  const Shape x = p.input(0, 2);
   const char* mode = p.text("mode");
   c.max = __builtin_strcmp(mode, "max") == 0;
   if (!c.max && __builtin_strcmp(mode, "average") != 0)
     p.fail("expected `mode` to be max or average, got %s", mode);
-  if (x.rank < 2) p.fail("expected an input of at least 2 dimensions, got %d", x.rank);
   c.channels = x[-1];
   c.positions = x.size(0, x.rank - 1);
   c.masked = p.inputs() > 1;

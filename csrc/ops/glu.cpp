@@ -12,11 +12,7 @@ struct Config {
 void plan(Plan& p) {
   Config& c = p.config<Config>();
   Shape y = p.input(0);
-  Index axis = p.integer("axis", -1);
-  if (axis < 0) axis += y.rank;
-  if (axis < 0 || axis >= y.rank)
-    p.fail("expected an axis below rank %d, got %lld", y.rank, static_cast<long long>(axis));
-  const int at = static_cast<int>(axis);
+  const int at = p.axis("axis", y.rank, -1);
   if (y[at] % 2)
     p.fail("expected an even size along the axis, got %lld", static_cast<long long>(y[at]));
   c.outer = y.size(0, at);

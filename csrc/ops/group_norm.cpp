@@ -17,12 +17,11 @@ struct Config {
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
-  const Shape x = p.input(0);
-  if (x.rank < 1) p.fail("expected an input with a channel dimension, got none");
+  const Shape x = p.input(0, 1);
   c.c = x[-1];
   c.positions = x.size(0, x.rank - 1);
-  c.groups = p.integer("groups");
-  if (c.groups < 1 || c.c % c.groups)
+  c.groups = p.integer("groups", at_least(1));
+  if (c.c % c.groups)
     p.fail("expected groups to divide %lld, got %lld", static_cast<long long>(c.c),
            static_cast<long long>(c.groups));
   c.per_group = c.c / c.groups;
@@ -30,11 +29,7 @@ void plan(Plan& p) {
   int next = 0;
   c.gamma = p.flag("scale", true) ? next++ : -1;
   c.beta = p.flag("center", true) ? next++ : -1;
-  if (p.params() != next) p.fail("expected %d variables, got %d", next, p.params());
-  for (int i = 0; i < next; ++i)
-    if (p.param(i).size() != c.c)
-      p.fail("expected variables of %lld elements, got %lld", static_cast<long long>(c.c),
-             static_cast<long long>(p.param(i).size()));
+  for (int i = 0; i < next; ++i) p.param(i, c.c, "a variable");
   p.output(x);
   p.backward_reads_input(0);
   p.keep(2 * c.groups);

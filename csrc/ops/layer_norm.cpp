@@ -19,8 +19,7 @@ struct Config {
 void plan(Plan& p) {
   Config& c = p.config<Config>();
   const Shape x = p.input(0);
-  const int axes = static_cast<int>(p.integer("axes", 1));
-  if (axes < 1 || axes > x.rank) p.fail("expected axes in 1 to %d, got %d", x.rank, axes);
+  const int axes = static_cast<int>(p.integer("axes", 1, between(1, x.rank)));
   c.outer = x.size(0, x.rank - axes);
   c.d = x.size(x.rank - axes, x.rank);
   c.epsilon = p.number("epsilon");
@@ -28,11 +27,7 @@ void plan(Plan& p) {
   int next = 0;
   c.gamma = p.flag("scale", true) ? next++ : -1;
   c.beta = p.flag("center", true) ? next++ : -1;
-  if (p.params() != next) p.fail("expected %d variables, got %d", next, p.params());
-  for (int i = 0; i < next; ++i)
-    if (p.param(i).size() != c.d)
-      p.fail("expected variables of %lld elements, got %lld", static_cast<long long>(c.d),
-             static_cast<long long>(p.param(i).size()));
+  for (int i = 0; i < next; ++i) p.param(i, c.d, "a variable");
   p.output(x);
   p.backward_reads_input(0);
   p.keep(2 * c.outer);

@@ -12,8 +12,7 @@ struct Config {
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
-  const Shape x = p.input(0);
-  if (x.rank < 1) p.fail("expected an input of rank 1 or more, got %d", x.rank);
+  const Shape x = p.input(0, 1);
   c.value = static_cast<real>(p.number("mask_value"));
   c.d = x[-1];
   c.steps = x.size(0, x.rank - 1);

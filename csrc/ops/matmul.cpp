@@ -38,7 +38,7 @@ void plan(Plan& p) {
   c.worker = p.scratch(0, 0, s.per_worker);
   c.alone_shared = s.fixed;
   c.alone = p.scratch(0, 0, s.fixed + s.per_worker);
-  const double work = 2.0 * static_cast<double>(c.of.count) * static_cast<double>(m * k * n);
+  const double work = 2.0 * static_cast<double>(c.of.count) * static_cast<double>(m * k) * static_cast<double>(n);
   p.flops(work, 2 * work);
 }
 

@@ -17,7 +17,7 @@ void plan(Plan& p) {
   const Shape y = pool_output(c.shape, x.rank - 1);
   p.output(y);
   c.kept = p.training() ? p.keep(max_pool_kept(c.shape)) : -1;
-  p.flops(static_cast<double>(y.size() * c.shape.taps()), static_cast<double>(x.size() + y.size()));
+  p.flops(static_cast<double>(y.size()) * static_cast<double>(c.shape.taps()), static_cast<double>(x.size() + y.size()));
 }
 
 void forward(const Run& r) noexcept {

@@ -16,7 +16,7 @@ struct Config {
 void plan(Plan& p) {
   Config& c = p.config<Config>();
   const Shape x = p.input(0);
-  c.alpha = make_broadcast(p, x, p.param(0));
+  c.alpha = make_broadcast(p, x, p.param(0, "alpha", 0));
   const Index period = c.alpha.period;
   c.group = rows_together(period);
   c.wide = c.group * period;

@@ -11,11 +11,9 @@ struct Config {
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
-  const Shape x = p.input(0);
-  if (x.rank != 1) p.fail("expected an input of rank 1, got %d", x.rank);
-  c.t = p.integer("n");
+  const Shape x = p.input(0, 1, 1);
+  c.t = p.integer("n", at_least(1));
   c.d = x[0];
-  if (c.t < 1) p.fail("expected n >= 1, got %lld", static_cast<long long>(c.t));
   Shape y;
   y.push(c.t);
   y.push(c.d);

@@ -8,9 +8,10 @@ namespace {
 void plan(Plan& p) {
   const Shape x = p.input(0);
   Index dims[kMaxRank];
-  const int rank = p.integers("dims", dims, kMaxRank);
+  const int rank = p.integers("dims", dims, kMaxRank, at_least(0));
   Shape y;
-  for (int i = 0; i < rank; ++i) y.push(dims[i]);
+  Index size = 1;
+  for (int i = 0; i < rank; ++i) y.push(dims[i]), size = p.product(size, dims[i]);
   if (y.size() != x.size())
     p.fail("expected dims of %lld elements, got %lld", static_cast<long long>(x.size()),
            static_cast<long long>(y.size()));

@@ -34,8 +34,7 @@ void plan_axis(const Config& c, bool antialias, Index in, Index out, double radi
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
-  const Shape x = p.input(0);
-  if (x.rank != 3) p.fail("expected an input (height, width, channels), got %d axes", x.rank);
+  const Shape x = p.input(0, 3, 3);
   const char* name = p.text("interpolation", "bilinear");
   const struct {
     const char* name;
@@ -53,8 +52,7 @@ void plan(Plan& p) {
       radius = k.radius;
     }
   if (radius < 0) p.fail("expected a known interpolation, got %s", name);
-  const Index height = p.integer("height"), width = p.integer("width");
-  if (height < 1 || width < 1) p.fail("expected a height and a width of at least 1");
+  const Index height = p.integer("height", at_least(1)), width = p.integer("width", at_least(1));
   plan_axis(c, p.flag("antialias"), x[0], height, radius, c.h);
   plan_axis(c, p.flag("antialias"), x[1], width, radius, c.w);
   c.channels = x[2];
@@ -62,9 +60,11 @@ void plan(Plan& p) {
   y[0] = height;
   y[1] = width;
   p.output(y);
-  c.tables = p.scratch(0, height * (c.h.taps + 1) + width * (c.w.taps + 1));
-  c.middle = p.scratch(height * x[1] * c.channels);
-  const double work = static_cast<double>(y.size() * c.w.taps + height * x[1] * x[2] * c.h.taps);
+  const Index middle = p.product(height, x[1], c.channels);
+  c.tables = p.scratch(0, p.product(height, c.h.taps + 1) + p.product(width, c.w.taps + 1));
+  c.middle = p.scratch(middle);
+  const double work = static_cast<double>(y.size()) * static_cast<double>(c.w.taps) +
+                      static_cast<double>(middle) * static_cast<double>(c.h.taps);
   p.flops(2 * work, 2 * work);
 }
 

@@ -10,8 +10,7 @@ struct Config {
 };
 
 void plan(Plan& p) {
-  const Shape x = p.input(0);
-  if (x.rank < 1) p.fail("expected an input with a time dimension");
+  const Shape x = p.input(0, 1);
   Config& c = p.config<Config>();
   c.t = x[0];
   c.inner = x.size(1, x.rank);

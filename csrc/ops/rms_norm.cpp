@@ -16,13 +16,11 @@ struct Config {
 void plan(Plan& p) {
   Config& c = p.config<Config>();
   const Shape x = p.input(0);
-  const int axes = static_cast<int>(p.integer("axes", 1));
-  if (axes < 1 || axes > x.rank) p.fail("expected axes in 1 to %d, got %d", x.rank, axes);
+  const int axes = static_cast<int>(p.integer("axes", 1, between(1, x.rank)));
   c.outer = x.size(0, x.rank - axes);
   c.d = x.size(x.rank - axes, x.rank);
   c.epsilon = p.number("epsilon");
-  if (p.params() != 1 || p.param(0).size() != c.d)
-    p.fail("expected one variable of %lld elements", static_cast<long long>(c.d));
+  p.param(0, c.d, "a scale");
   p.output(x);
   p.backward_reads_input(0);
   p.keep(c.outer);

@@ -16,10 +16,7 @@ void plan(Plan& p) {
   const Shape x = p.input(0);
   c.product = function_of<int>(p, kScanNames, 2) == 1;
   c.reverse = p.flag("reverse");
-  const Index given = p.integer("axis"), a = given < 0 ? given + x.rank : given;
-  if (a < 0 || a >= x.rank)
-    p.fail("expected an axis below rank %d, got %lld", x.rank, static_cast<long long>(given));
-  const int axis = static_cast<int>(a);
+  const int axis = p.axis("axis", x.rank);
   c.outer = x.size(0, axis), c.axis = x.dim[axis], c.inner = x.size(axis + 1, x.rank);
   p.output(x);
   p.in_place();

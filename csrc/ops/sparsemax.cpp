@@ -12,11 +12,7 @@ struct Config {
 void plan(Plan& p) {
   Config& c = p.config<Config>();
   const Shape x = p.input(0);
-  Index axis = p.integer("axis", -1);
-  if (axis < 0) axis += x.rank;
-  if (axis < 0 || axis >= x.rank)
-    p.fail("expected an axis below rank %d, got %lld", x.rank, static_cast<long long>(axis));
-  const int at = static_cast<int>(axis);
+  const int at = p.axis("axis", x.rank, -1);
   c.outer = x.size(0, at), c.axis = x[at], c.inner = x.size(at + 1, x.rank);
   p.output(x);
   p.in_place();

@@ -18,21 +18,20 @@ struct Config {
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
-  const Shape x = p.input(0), kernel = p.param(0);
-  if (kernel.rank < 1) p.fail("expected a kernel of rank 1 or more, got 0");
+  const Shape x = p.input(0), kernel = p.param(0, "a kernel", 1);
   c.size = x.size();
   c.c = kernel[-1];
-  c.m = c.c ? kernel.size() / c.c : 0;
-  c.iterations = p.integer("power_iterations");
-  if (p.params() != 2 || p.param(1).size() != c.c)
-    p.fail("expected a vector_u of %lld elements", static_cast<long long>(c.c));
+  c.m = kernel.size() / c.c;
+  c.iterations = p.integer("power_iterations", between(0, 1000));
+  p.param(1, c.c, "vector_u");
   p.output(x);
   p.in_place();
   p.writes_param(0);
   p.writes_param(1);
   c.v = p.scratch(0, c.m);
   c.sum = p.scratch(0, c.c);
-  p.flops(static_cast<double>(c.size), static_cast<double>(c.size));
+  const double iterations = 4.0 * static_cast<double>(c.iterations) * static_cast<double>(kernel.size());
+  p.flops(static_cast<double>(c.size) + iterations, static_cast<double>(c.size));
 }
 
 // Divides v by its length; returns the length it had.

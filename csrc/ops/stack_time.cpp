@@ -11,10 +11,9 @@ struct Config {
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
-  const Shape x = p.input(0);
+  const Shape x = p.input(0, 0, kMaxRank - 1);
   c.t = p.inputs();
   c.inner = x.size();
-  if (x.rank + 1 > kMaxRank) p.fail("expected at most %d dimensions", kMaxRank - 1);
   Shape y;
   y.push(c.t);
   for (int d = 0; d < x.rank; ++d) y.push(x[d]);

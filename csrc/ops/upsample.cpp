@@ -17,11 +17,10 @@ void plan(Plan& p) {
   const int rank = x.rank - 1;
   if (rank < 1 || rank > 3) p.fail("expected an input of 1 to 3 spatial axes, got %d", rank);
   Index size[3];
-  if (p.integers("size", size, 3) != rank) p.fail("expected %d numbers in `size`", rank);
+  if (p.integers("size", size, 3, at_least(1)) != rank) p.fail("expected %d numbers in `size`", rank);
   Shape y = x;
   for (int i = 0; i < 3; ++i) c.in[i] = c.size[i] = 1;
   for (int i = 0; i < rank; ++i) {
-    if (size[i] < 1) p.fail("expected sizes of at least 1");
     c.in[3 - rank + i] = x[i];
     c.size[3 - rank + i] = size[i];
     y[i] *= size[i];

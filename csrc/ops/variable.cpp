@@ -14,9 +14,10 @@ void plan(Plan& p) {
   Config& c = p.config<Config>();
   const bool none[kMaxRank] = {};
   c.input = p.input(0).size();
-  c.size = p.param(0).size();
-  c.rows = make_reduction(p.param(0), none, true);
-  p.output(p.param(0));
+  const Shape v = p.param(0, "a variable", 0);
+  c.size = v.size();
+  c.rows = make_reduction(v, none, true);
+  p.output(v);
   if (p.training()) {
     const ReductionScratch s = reduction_scratch(c.rows);
     c.scratch = p.scratch(s.per_row, s.fixed);

@@ -362,6 +362,11 @@ class Ftrl(Optimizer):
                 f"Ftrl(learning_rate_power): expected a number <= 0, got {learning_rate_power!r}"
             )
 
+    def attributes(self):
+        attributes = super().attributes()
+        del attributes["initial_accumulator_value"]
+        return attributes
+
     def slot_groups(self):
         return [["accumulator", "linear"]]
 

@@ -246,7 +246,7 @@ void test_errors() {
   CHECK_ERROR(Program{spec}, "units");
   spec = mlp(false);
   spec.slots[0] = {std::int64_t{1} << 40, std::int64_t{1} << 40};
-  CHECK_ERROR(Program{spec}, "fits memory");
+  CHECK_ERROR(Program{spec}, "slot 0");
   CHECK_ERROR(Program(mlp(false), {}, "no_such_isa"), "no_such_isa");
   CHECK_ERROR(Session(std::make_shared<Program>(mlp(false)), {}), "variables");
 }

@@ -125,7 +125,6 @@ void test_a_file() {
   op.inputs = {0};
   op.outputs = {1};
   op.params = {0};
-  op.attributes = {{"input_dim", std::int64_t{6}}, {"output_dim", std::int64_t{2}}};
   spec.ops = {op};
   spec.inputs = {0};
   spec.outputs = {1};

@@ -5,7 +5,7 @@ import struct
 
 
 def fnv1a(data):
-    """The checksum of csrc/core/model.cpp."""
+    """The checksum of csrc/core/model_file.cpp."""
     h, mask = 0xCBF29CE484222325, (1 << 64) - 1
     whole = len(data) // 8 * 8
     for (word,) in struct.iter_unpack("<Q", data[:whole]):

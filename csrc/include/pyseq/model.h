@@ -10,24 +10,31 @@
 
 namespace pyseq {
 
+// What a file may ask of the machine while it is loaded; checked before anything is taken.
+struct LoadLimits {
+  std::int64_t ops = 20000;
+  std::int64_t bytes = -1;  // of memory for the self-test; -1: 256 MiB and 64 times the file
+  double work = -1;         // operations of the self-test; -1: 2e10 and 1e4 for each byte of the file
+};
+
 // A program with its variables, and what makes its input of texts: what a `.pyseq` file holds.
 //
 // File: 64-byte prefix (magic "PYSEQ\0\0\1", then little-endian u64: bytes of the header, bytes of the
 // blob, FNV-1a checksum of header and blob), JSON header padded with spaces to 64 bytes, blob. The
 // blob holds the variables and a self-test (input and output rows), each at a multiple of 64 bytes,
-// so that it can be used in place from a mapped file or from flash. The header's entry "text" is a
+// so that it can be used in place from flash. The header's entry "text" is a
 // TextSpec; the self-test has texts then, whose encoded rows are its input.
 class Model {
  public:
   Model(ProgramPtr program, std::vector<VariablePtr> variables, std::shared_ptr<const TextEncoder> text = nullptr);
 
-  // Checks sizes, checksum and the self-test; the variables point into the mapped file. Throws Error.
-  static Model load(const std::string& path);
-  // From memory that outlives the model and is not written to.
-  static Model from_memory(const void* data, std::size_t bytes);
+  // Checks sizes, checksum, limits and the self-test. Throws Error.
+  static Model load(const std::string& path, const LoadLimits& limits = {});
+  // From memory that outlives the model and is not written to; the variables stay where they are in it.
+  static Model from_memory(const void* data, std::size_t bytes, const LoadLimits& limits = {});
 
-  // Writes beside the target, flushes, renames. `rows` rows of `input` make the self-test, with the
-  // texts that they encode where the model takes texts.
+  // Writes beside the target, flushes, renames. `rows` rows of `input`, at most 1024, make the self-test,
+  // with the texts that they encode where the model takes texts.
   void save(const std::string& path, std::int64_t rows, const void* input,
             const std::vector<std::string>& texts = {}) const;
 
