@@ -33,7 +33,7 @@ def migrate(source):
         SyntaxError: it is not Python 3.
     """
     script = Script(source)
-    return script.result(), sorted(script.problems)
+    return script.result(), script.sorted()
 
 
 def add_arguments(parser):
@@ -56,6 +56,7 @@ def run(options, parser):
             outcome = migrate_file(path)
             if options.write:
                 outcome.write()
+                outcome.remains = outcome.moved
         except OSError as error:
             remains.append(f"{path}:1: {error}")
             continue

@@ -87,9 +87,7 @@ class Change:
         for name, value in kwargs.items():
             self._place(name, value, taken, changed, None)
         for name, value in changed:
-            item = next(
-                (i for i in self.items if id(i) not in taken and i.name in leftover), None
-            )
+            item = next((i for i in self.items if id(i) not in taken and i.name in leftover), None)
             if item is None:
                 self.added.append((name, value))
             else:

@@ -41,7 +41,8 @@ class Calls:
         self.models = Models(script, tree)
         self.optimizers = self.models.assigned(lambda found: _is_class(found.obj, Optimizer))
         self.metrics = set()
-        self.decays = False
+        self.decays = False  # whether an optimizer has a decaying rate
+        self._made_schedule = False
 
     def rewrite(self):
         """Change every call that is in an old spelling."""
@@ -51,7 +52,7 @@ class Calls:
                 self._object(call, found)
             elif found is None and isinstance(call.func, ast.Attribute):
                 self._method(call, call.func.attr)
-        if self.decays:
+        if self._made_schedule:
             self._import_schedule()
 
     # --- classes and functions
@@ -63,6 +64,7 @@ class Calls:
             key = "Fitting.fit"
         if name == "ModelCheckpoint":
             self._path(call)
+        self.decays |= name == "InverseTimeDecay"
         if name in ("Model", "Functional"):
             self._branches(call)
         items = items_of(self.text, call)
@@ -141,9 +143,9 @@ class Calls:
         del kwargs[name]
         kwargs["learning_rate"] = values.Made("InverseTimeDecay({}, 1, {})", rate, decay)
         if args:  # those behind it have their places
-            kwargs = kwargs.update(zip(parameters[1:], args)) or kwargs
+            kwargs.update(zip(parameters[1:], args))
             args.clear()
-        self.decays = True
+        self.decays = self._made_schedule = True
 
     def _starred(self, call, key):
         """A call with * or **: names of arguments that are only named otherwise today."""
@@ -332,5 +334,3 @@ def _has_no_successor(rule):
 
 def _elements(node):
     return node.elts if isinstance(node, ast.List) else node.keys
-
-

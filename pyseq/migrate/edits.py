@@ -73,6 +73,14 @@ class Edits:
             at = end
         return "".join([*parts, source[at:]])
 
+    def moved(self, text, line):
+        """The line that a line of `text` is after the changes."""
+        begin, shift = text.offset(line, 0), 0
+        for (b, e), new in self.made.items():
+            if e <= begin:
+                shift += new.count("\n") - text.source.count("\n", b, e)
+        return line + shift
+
     def rendered(self, source, begin, end):
         """The text of a span with the changes inside it, which are taken out of the list."""
         inside = self.within(begin, end)

@@ -24,12 +24,14 @@ class Outcome:
         path: the file.
         diff: the changes as a unified diff, "" where there are none.
         remains: `["file:line: what to do"]`.
+        moved: the same with the lines of the new content.
         content: the new content, or None where nothing changes.
     """
 
     path: Path
     diff: str
     remains: list
+    moved: list
     content: bytes | None
 
     def write(self):
@@ -68,9 +70,14 @@ def migrate_file(path):
             return _notebook(path, raw)
         return _script(path, raw)
     except SyntaxError as error:
-        return Outcome(path, "", [f"{path}:{error.lineno or 1}: {syntax_message(error)}"], None)
+        return _unread(path, error.lineno or 1, syntax_message(error))
     except ValueError as error:  # of the encoding, or of JSON
-        return Outcome(path, "", [f"{path}:1: {error}"], None)
+        return _unread(path, 1, error)
+
+
+def _unread(path, line, message):
+    remains = [f"{path}:{line}: {message}"]
+    return Outcome(path, "", remains, remains, None)
 
 
 def _script(path, raw):
@@ -78,24 +85,30 @@ def _script(path, raw):
     source = raw.decode(encoding)
     script = Script(source)
     new = script.result()
-    remains = [f"{path}:{p.line}: {p.message}" for p in sorted(script.problems)]
+    remains, moved = (
+        [f"{path}:{p.line}: {p.message}" for p in problems]
+        for problems in (script.sorted(), script.moved())
+    )
     if new == source:
-        return Outcome(path, "", remains, None)
-    return Outcome(path, _diff(source, new, str(path)), remains, new.encode(encoding))
+        return Outcome(path, "", remains, moved, None)
+    diff = _diff(source, new, str(path))
+    return Outcome(path, diff, remains, moved, new.encode(encoding))
 
 
 def _notebook(path, raw):
     notebook = Notebook(raw.decode("utf-8"))
     changed = notebook.migrate()
-    remains = [
-        f"{path}:cell {cell}:{p.line}: {p.message}" for cell, p in sorted(notebook.problems)
-    ]
+    remains, moved = (
+        [f"{path}:cell {cell}:{p.line}: {p.message}" for cell, p in sorted(problems)]
+        for problems in (notebook.problems, notebook.moved)
+    )
     if not changed:
-        return Outcome(path, "", remains, None)
+        return Outcome(path, "", remains, moved, None)
     diffs = [
         _diff(notebook.sources[cell], new, f"{path}:cell {cell}") for cell, new in changed.items()
     ]
-    return Outcome(path, "".join(diffs), remains, notebook.with_cells(changed).encode("utf-8"))
+    content = notebook.with_cells(changed).encode("utf-8")
+    return Outcome(path, "".join(diffs), remains, moved, content)
 
 
 def _diff(old, new, name):

@@ -56,7 +56,9 @@ class Imports:
                 self.first = node
 
     def _is_keras(self, node):
-        modules = [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+        modules = (
+            [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+        )
         return any(m and names.origin(m) for m in modules)
 
     # --- import a.b as c

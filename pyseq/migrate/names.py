@@ -132,6 +132,8 @@ def lacks_of_tensorflow(parts):
     """
     part = ""
     for name in parts:
+        if name.startswith("__"):  # `__version__` and the like
+            return None
         try:
             value = tensorflow.find(part, name)
         except (AttributeError, ImportError) as error:

@@ -33,6 +33,7 @@ class Notebook:
             raise ValueError(f"expected a notebook with cells, got {error!r}") from None
         self._text = text
         self.problems = []  # `(cell, Problem)`
+        self.moved = []  # the same with the lines of the new text
 
     def migrate(self):
         """Return `{number of a cell: its text of today}` for those that change."""
@@ -50,9 +51,12 @@ class Notebook:
             new = script.edits.within(begin, begin + len(source)).apply(source)
             if new != source:
                 changed[number] = new
-        for problem in sorted(script.problems):
+        self.moved = list(self.problems)  # of cells that are not read
+        for problem, moved in zip(script.sorted(), script.moved()):
             number, _, _, lines = [s for s in spans if s[3] < problem.line][-1]
             self.problems.append((number, Problem(problem.line - lines, problem.message)))
+            first = script.edits.moved(script.text, lines + 1)
+            self.moved.append((number, Problem(moved.line - first + 1, moved.message)))
         return changed
 
     def _python(self, number, source):

@@ -53,6 +53,14 @@ class Script:
         """The text of today."""
         return self.edits.apply(self.text.source)
 
+    def moved(self):
+        """The problems, sorted, with their lines in `result()`."""
+        return [Problem(self.edits.moved(self.text, p.line), p.message) for p in self.sorted()]
+
+    def sorted(self):
+        """The problems, sorted, with their lines in the source."""
+        return sorted(self.problems)
+
     def problem(self, node, message):
         """Note what the user has to do at a node."""
         self.problems.add(Problem(node.lineno, message))

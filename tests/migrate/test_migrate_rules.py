@@ -1,0 +1,105 @@
+"""What single lines become, what is left to the user, and what is none of our business."""
+
+import pytest
+
+from pyseq.migrate import migrate
+
+HEAD = "from keras.layers import *\nfrom keras.models import *\nimport keras\n"
+NEW_HEAD = "from pyseq.layers import *\nfrom pyseq.models import *\nimport pyseq as keras\n"
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("from keras import backend as K", "from pyseq import backend as K"),
+        ("import keras.backend as K", "import pyseq.backend as K"),
+        ("import keras.layers, os", "import pyseq as keras, os"),
+        ("from tensorflow import keras", "import pyseq as keras"),
+        ("from tensorflow import keras as k", "import pyseq as k"),
+        ("from tf_keras import layers, models", "from pyseq import layers, models"),
+        ("from keras.utils import np_utils", "from pyseq import utils as np_utils"),
+        ("from keras.utils.np_utils import to_categorical as c", None),
+        ("import tensorflow.keras.layers as L", "import pyseq.layers as L"),
+        ("import tensorflow.python.keras.models as M", "import pyseq.models as M"),
+        ("import tensorflow as tf\nprint(tf.nn)", "import pyseq.compat.tensorflow as tf\nprint(tf.nn)"),
+        ("import tensorflow as tf\ntf.keras.layers.Dense", "import pyseq\npyseq.layers.Dense"),
+        (
+            "from keras.engine.topology import Layer, Input",
+            "from pyseq.layers import Layer, Input",
+        ),
+        (
+            "from keras.engine import Layer, Model",
+            "from pyseq.layers import Layer\nfrom pyseq.models import Model",
+        ),
+        (
+            "def f():\n    from keras.engine import Layer, Model",
+            "def f():\n    from pyseq.layers import Layer\n    from pyseq.models import Model",
+        ),
+        (
+            "if 1: from keras.engine import Layer, Model",
+            "if 1: from pyseq.layers import Layer; from pyseq.models import Model",
+        ),
+        ("from keras.layers import Convolution2D, Conv2D", "from pyseq.layers import Conv2D"),
+        ("from keras.layers import Convolution2D as C", "from pyseq.layers import Conv2D as C"),
+        (
+            "from keras.losses import mse\ndef f(mse): return mse",
+            "from pyseq.losses import mean_squared_error as mse\ndef f(mse): return mse",
+        ),
+        ("from pyseq.layers.core import Dense", "from pyseq.layers import Dense"),
+    ],
+)
+def test_imports(old, new):
+    new = new or "from pyseq.utils import to_categorical as c"
+    assert migrate(old) == (new, [])
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("Dense(64, 'uniform')", "Dense(64, kernel_initializer='uniform')"),
+        ("Dense(784, 10, activation='relu')", "Dense(10, activation='relu', input_shape=(784,))"),
+        ("Dense(64, 'relu')", "Dense(64, 'relu')"),
+        ("Dense(n, init=('uniform'))", "Dense(n, kernel_initializer=('uniform'))"),
+        ("Dense((n), bias=(True))", "Dense((n), use_bias=(True))"),
+        ("Dense(4, W_constraint='maxnorm')", 'Dense(4, kernel_constraint="max_norm")'),
+        ("Dense(4, weights=None)", "Dense(4)"),
+        ("Dense(**a, init=b)", "Dense(**a, kernel_initializer=b)"),
+        ("Convolution2D(f, h, w)", "Convolution2D(f, h, w)"),  # sizes or a stride: not told
+        ("Convolution2D(8, 3, 3, 'he_normal', 'relu', None, 'same')", None),
+        ("Convolution2D(8, (3, 3), padding='same')", "Conv2D(8, (3, 3), padding='same')"),
+        ("Conv2D(\n    8, 3,\n    subsample=(2, 2),  # é\n)", None),
+        ("LSTM(4, forget_bias_init='one')", "LSTM(4, unit_forget_bias=True)"),
+        ("LSTM(4, input_dim=3)", "LSTM(4, input_shape=(None, 3))"),
+        ("MaxPooling1D(pool_length=2, stride=1)", "MaxPooling1D(pool_size=2, strides=1)"),
+        ("keras.optimizers.Adam(lr=1)", "keras.optimizers.Adam(learning_rate=1.0)"),
+        ("keras.optimizers.SGD(0.1, decay=0.)", "keras.optimizers.SGD(0.1)"),
+        ("keras.optimizers.SGD(epsilon=None)", "keras.optimizers.SGD()"),
+        (
+            "Bidirectional(LSTM(4, inner_activation='relu'), weights=None)",
+            "Bidirectional(LSTM(4, recurrent_activation='relu'), weights=None)",
+        ),
+        ("m.fit(a, b, 8, nb_epoch=n)", "m.fit(a, b, 8, epochs=n)"),
+        ("m.fit(a, b, nb_epoch=1, workers=4)", "m.fit(a, b, epochs=1)"),
+        ("m.compile('sgd', 'mse', [])", "m.compile('sgd', 'mse', [])"),
+        ("m.compile('sgd', 'mse', ['mae'], w)", None),
+        ("m.layers[0].b, m.get_layer('a').output_dim", "m.layers[0].bias, m.get_layer('a').units"),
+        ("m.optimizer.lr = 0.1", "m.optimizer.learning_rate = 0.1"),
+        ("m.evaluate_generator(g, val_samples=5, verbose=1)", None),
+    ],
+)
+def test_calls(old, new):
+    special = {
+        "Convolution2D(8, 3, 3, 'he": "Conv2D(8, (3, 3), kernel_initializer='he_normal', "
+        "activation='relu', padding='same')",
+        "Conv2D(\n": "Conv2D(\n    8, 3,\n    strides=(2, 2),  # é\n)",
+        "m.compile('sgd', 'mse', ['mae'], w": "m.compile('sgd', 'mse', metrics=['mae'], loss_weights=w)",
+    }
+    if old.startswith("Convolution2D(f"):
+        assert migrate(HEAD + old)[0] == NEW_HEAD + "Conv2D(f, h, w)"
+    elif old.startswith("m.evaluate_generator"):
+        text, (problem,) = migrate(HEAD + old)
+        assert (text, problem.line) == (NEW_HEAD + old, 4)
+        assert "steps=" in problem.message
+    else:
+        new = new or next(v for k, v in special.items() if old.startswith(k))
+        assert migrate(HEAD + old) == (NEW_HEAD + new, [])
