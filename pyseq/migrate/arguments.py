@@ -132,9 +132,9 @@ class Change:
                     edits.replace(item.begin, item.value_span[0], "")
                 else:
                     edits.replace(item.begin, item.begin + len(item.name), name)
+        new = ", ".join(f"{n}={values.render(v, text_of)}" for n, v in self.added)
         self._remove(text, edits)
         if self.added:
-            new = ", ".join(f"{n}={values.render(v, text_of)}" for n, v in self.added)
             if kept:
                 edits.insert(kept[-1].end, f", {new}")
             elif self.items:
@@ -157,7 +157,15 @@ class Change:
                 item.new = (None, value)
                 place += 1
             else:
-                return
+                break
+        # What became a keyword goes behind the arguments that are positional.
+        last = max(
+            (i for i, item in enumerate(self.items) if item.new and not item.new[0]), default=0
+        )
+        for item in self.items[:last]:
+            if item.new is not None and item.new[0]:
+                self.added.append(item.new)
+                item.new = None
 
     def _remove(self, text, edits):
         source, items = text.source, self.items

@@ -74,7 +74,12 @@ class Calls:
         args, kwargs = _split(items)
         if found.old in old_layers.RENAMED:
             positions, always = old_layers.RENAMED[found.old]
-            whole = len(args) > 2 and all(isinstance(a, int) for a in args[1:3])
+            whole = len(args) > 2 and self._are_sizes(args[1:3], kwargs, key)
+            if whole is None and not always:
+                self.script.problem(
+                    call, f"{name}(filters, a, b): if a and b are sizes, write (a, b) in brackets"
+                )
+                return
             if (always or whole) and len(args) <= len(positions):
                 args, kwargs = [], {**dict(zip(positions, args)), **kwargs}
         elif found.old is not None:  # TimeDistributedDense
@@ -82,6 +87,16 @@ class Calls:
             if dim is not None:
                 kwargs["input_shape"] = (length, dim)
         self._modern(call, key, items, args, kwargs, _parameters(found.obj))
+
+    def _are_sizes(self, given, kwargs, key):
+        """Whether two positional arguments are sizes of a kernel; None where nothing tells."""
+        if all(isinstance(a, int) for a in given):
+            return True
+        known = [self.models.value(a) for a in given]
+        if any(values.is_known(a) and not isinstance(a, int) for a in known):
+            return False
+        old = kwargs.keys() & arguments.TABLE.get(key, {}).keys()
+        return True if old or all(isinstance(a, int) for a in known) else None
 
     def _modern(self, call, key, items, args, kwargs, parameters=()):
         """Ask the tables for the arguments of today and write them."""

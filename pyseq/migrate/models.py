@@ -23,8 +23,8 @@ class Models:
         nodes = list(ast.walk(tree))
         for node in nodes:
             if isinstance(node, ast.Assign):
-                for target in node.targets:
-                    self._assigned.setdefault(ast.unparse(target), []).append(node.value)
+                for target, value in _pairs(node):
+                    self._assigned.setdefault(ast.unparse(target), []).append(value)
             elif isinstance(node, ast.Call) and _is_add(node):
                 where = ast.unparse(node.func.value)
                 self._added.setdefault(where, []).append(node.args[0])
@@ -103,6 +103,23 @@ class Models:
                 return None
         return None
 
+    def value(self, value):
+        """A value; that of a variable that is only ever assigned what is written out."""
+        node = values.node_of(value)
+        index = None
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            node, index = node.value, node.slice.value
+        if not isinstance(node, ast.Name):
+            return value
+        given = self._assigned.get(node.id, [])
+        known = values.value_of(given[0]) if len(given) == 1 else value
+        if index is None:
+            return known
+        try:
+            return known[index]
+        except (TypeError, IndexError, KeyError):
+            return value
+
     def batch_size(self, node):
         """The batch size of a generator of images that is written out, or None."""
         if isinstance(node, ast.Name):
@@ -119,6 +136,16 @@ class Models:
 
 _LARGEST = ("", ".argmax(axis=-1)")
 _ABOVE_HALF = ("(", ' > 0.5).astype("int32")')
+
+
+def _pairs(assignment):
+    """Targets of an assignment and their values, one by one where both are tuples."""
+    value = assignment.value
+    for target in assignment.targets:
+        yield target, value
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            if len(target.elts) == len(value.elts):
+                yield from zip(target.elts, value.elts)
 
 
 def _is_add(node):

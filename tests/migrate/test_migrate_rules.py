@@ -21,7 +21,10 @@ NEW_HEAD = "from pyseq.layers import *\nfrom pyseq.models import *\nimport pyseq
         ("from keras.utils.np_utils import to_categorical as c", None),
         ("import tensorflow.keras.layers as L", "import pyseq.layers as L"),
         ("import tensorflow.python.keras.models as M", "import pyseq.models as M"),
-        ("import tensorflow as tf\nprint(tf.nn)", "import pyseq.compat.tensorflow as tf\nprint(tf.nn)"),
+        (
+            "import tensorflow as tf\nprint(tf.nn)",
+            "import pyseq.compat.tensorflow as tf\nprint(tf.nn)",
+        ),
         ("import tensorflow as tf\ntf.keras.layers.Dense", "import pyseq\npyseq.layers.Dense"),
         (
             "from keras.engine.topology import Layer, Input",
@@ -64,7 +67,10 @@ def test_imports(old, new):
         ("Dense(4, W_constraint='maxnorm')", 'Dense(4, kernel_constraint="max_norm")'),
         ("Dense(4, weights=None)", "Dense(4)"),
         ("Dense(**a, init=b)", "Dense(**a, kernel_initializer=b)"),
-        ("Convolution2D(f, h, w)", "Convolution2D(f, h, w)"),  # sizes or a stride: not told
+        ("k = 3, 5\nConvolution2D(f, k[0], k[1])", "k = 3, 5\nConv2D(f, (k[0], k[1]))"),
+        ("h, w = 3, 5\nConvolution2D(f, h, w)", "h, w = 3, 5\nConv2D(f, (h, w))"),
+        ("k = (3, 3)\nConvolution2D(f, k, s)", "k = (3, 3)\nConv2D(f, k, s)"),
+        ("Convolution2D(f, h, w, bias=b)", "Conv2D(f, (h, w), use_bias=b)"),
         ("Convolution2D(8, 3, 3, 'he_normal', 'relu', None, 'same')", None),
         ("Convolution2D(8, (3, 3), padding='same')", "Conv2D(8, (3, 3), padding='same')"),
         ("Conv2D(\n    8, 3,\n    subsample=(2, 2),  # é\n)", None),
@@ -94,12 +100,55 @@ def test_calls(old, new):
         "Conv2D(\n": "Conv2D(\n    8, 3,\n    strides=(2, 2),  # é\n)",
         "m.compile('sgd', 'mse', ['mae'], w": "m.compile('sgd', 'mse', metrics=['mae'], loss_weights=w)",
     }
-    if old.startswith("Convolution2D(f"):
-        assert migrate(HEAD + old)[0] == NEW_HEAD + "Conv2D(f, h, w)"
-    elif old.startswith("m.evaluate_generator"):
-        text, (problem,) = migrate(HEAD + old)
-        assert (text, problem.line) == (NEW_HEAD + old, 4)
-        assert "steps=" in problem.message
-    else:
-        new = new or next(v for k, v in special.items() if old.startswith(k))
-        assert migrate(HEAD + old) == (NEW_HEAD + new, [])
+    new = new or next(v for k, v in special.items() if old.startswith(k))
+    assert migrate(HEAD + old) == (NEW_HEAD + new, [])
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("m.evaluate_generator(g, val_samples=5, verbose=1)", "write steps="),
+        ("m.fit_generator(g, samples_per_epoch=5)", "write steps_per_epoch="),
+        ("m.fit_generator(*a)", "write fit"),
+        ("m.fit_generator(g, color=1)", "unknown argument color="),
+        ("Convolution2D(f, h, w)", "write (a, b) in brackets"),
+        ("Dense(4, weights=[w, b])", "set_weights"),
+        ("Conv2D(4, 3, dim_ordering=order)", "data_format="),
+        ("BatchNormalization(mode=1)", "expected the old argument mode"),
+        ("keras.callbacks.ModelCheckpoint(p, period=5)", "save_freq="),
+        ("m.fit(x, y, show_accuracy=True)", 'metrics=["accuracy"]'),
+        ("m.predict_classes(x)", "argmax(axis=-1)"),
+        ("m.predict_proba(x)", "write predict"),
+        ("m.save('a.h5')", "ends in .keras"),
+        ("m.save_weights('a.hdf5')", "ends in .weights.h5"),
+        ("keras.layers.Merge()", "pyseq has no keras.layers.Merge"),
+        ("from keras.applications import VGG16", "pyseq has no keras.applications"),
+        ("import keras.applications as A", "pyseq has no module keras.applications"),
+        ("from tensorflow import GradientTape", "GradientTape"),
+        ("import tensorflow as tf; tf.GradientTape()", "GradientTape"),
+        ("Model(inputs=[a, b], outputs=c)", "several inputs"),
+        ("keras.optimizers.SGD(lr=0.1, decay=d); m.optimizer.lr", "the rate before decay="),
+    ],
+)
+def test_what_is_left_has_its_line(line, message):
+    text, (problem,) = migrate(HEAD + "\n" + line)
+    assert problem.line == 5
+    assert message in problem.message
+    again, (problem,) = migrate(text) if "show_accuracy" not in line else (text, (problem,))
+    assert again == text and message in problem.message
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from sklearn.svm import SVC\nfrom pyseq.layers import Dense\n"
+        "clf = SVC(p=1)\nclf.predict_proba(x)\nclf.fit(x, workers=3)\n",
+        "from . import keras\nkeras.layers.Dense(init='normal')\n",
+        "class Dense: pass\nDense(init='normal').fit(nb_epoch=3)\n",
+        "import re\nfrom pyseq.layers import Dense\nre.compile('a', 'b', ['c'])\n",
+        "from pyseq.layers import Dense\nh.history['acc']\n",
+        "",
+    ],
+)
+def test_other_code_stays(source):
+    assert migrate(source) == (source, [])
