@@ -47,11 +47,11 @@ def add_arguments(parser):
 def run(options, parser):
     """Do what the command was called for; returns its exit status."""
     try:
-        paths = [path for given in options.paths for path in scripts_in(given)]
+        paths = {path: None for given in options.paths for path in scripts_in(given)}
     except ValueError as error:
         parser.error(str(error))
     changed, remains = 0, []
-    for path in dict.fromkeys(paths):
+    for path in paths:
         try:
             outcome = migrate_file(path)
             if options.write:

@@ -76,8 +76,10 @@ class Calls:
             positions, always = old_layers.RENAMED[found.old]
             whole = len(args) > 2 and self._are_sizes(args[1:3], kwargs, key)
             if whole is None and not always:
+                self.script.kept.add(found.old)
                 self.script.problem(
-                    call, f"{name}(filters, a, b): if a and b are sizes, write (a, b) in brackets"
+                    call,
+                    f"{name}(filters, a, b): write {name}(filters, (a, b)) if a and b are sizes",
                 )
                 return
             if (always or whole) and len(args) <= len(positions):

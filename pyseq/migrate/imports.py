@@ -82,14 +82,14 @@ class Imports:
         local = alias.asname or root
         if not alias.asname:
             parts = []
-        found = names.resolve(parts)
+        found = self.script.resolve(parts)
         if found is None or not found.is_module:
             self.script.problem(alias, f"pyseq has no module {alias.name}; leave it out")
             return
         path = f"pyseq.{found.path}".rstrip(".")
         if root == "pyseq" and not alias.asname:
             path = "pyseq"
-            if not names.resolve(alias.name.split(".")[1:]):
+            if not self.script.resolve(alias.name.split(".")[1:]):
                 self.script.problem(alias, f"pyseq has no module {alias.name}; leave it out")
                 return
         self._write(alias, path if path == local else f"{path} as {local}")
@@ -142,7 +142,7 @@ class Imports:
                 return [(node.module, _as(alias.name, alias.asname))]
             module = ".".join(["pyseq.compat.tensorflow", *parts[:-1]])
             return [(module, _as(alias.name, alias.asname))]
-        found = names.resolve(parts)
+        found = self.script.resolve(parts)
         if found is None or found.used < len(parts):
             self.script.problem(
                 alias, f"pyseq has no {'.'.join(['keras', *parts])}; see docs/names.md"
@@ -169,7 +169,7 @@ class Imports:
 
     def _star(self, node, alias):
         kind, parts = names.origin(node.module)
-        found = names.resolve(parts) if kind == "keras" else None
+        found = self.script.resolve(parts) if kind == "keras" else None
         if kind == "keras" and found is not None and found.is_module:
             self.stars.append(parts)
             homes = [f"pyseq.{home}".rstrip(".") for home in found.homes]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyseq.compat.attributes import LOG_NAMES, TABLE, Renamed
 from pyseq.compat.notices import quietly
@@ -36,18 +36,25 @@ class Script:
     def __init__(self, source, parsed=None):
         """`parsed` is what is parsed in place of `source`: as long, line for line."""
         self.text = Text(source)
+        self.kept = set()  # old classes whose names stay, since a call of them may mean either
+        tree = ast.parse(source if parsed is None else parsed)
+        before = None
+        with quietly():
+            while before != self.kept:
+                before = set(self.kept)
+                self._rewrite(tree)
+
+    def _rewrite(self, tree):
         self.edits = Edits()
         self.problems = set()
-        tree = ast.parse(source if parsed is None else parsed)
-        with quietly():
-            self.imports = Imports(self, tree)
-            self.meanings = {}
-            self._name(tree)
-            if self.imports.bound or self.imports.stars:
-                self.calls = Calls(self, tree)
-                self.calls.rewrite()
-                self._attributes(tree)
-                self._log_names(tree)
+        self.imports = Imports(self, tree)
+        self.meanings = {}
+        self._name(tree)
+        if self.imports.bound or self.imports.stars:
+            self.calls = Calls(self, tree)
+            self.calls.rewrite()
+            self._attributes(tree)
+            self._log_names(tree)
 
     def result(self):
         """The text of today."""
@@ -64,6 +71,14 @@ class Script:
     def problem(self, node, message):
         """Note what the user has to do at a node."""
         self.problems.add(Problem(node.lineno, message))
+
+    def resolve(self, parts):
+        """`names.resolve` with the names that stay."""
+        found = names.resolve(parts)
+        if found is not None and found.old in self.kept:
+            home = found.path.rpartition(".")[0]
+            found = replace(found, path=f"{home}.{found.old.__name__}")
+        return found
 
     def meaning(self, node):
         """What an expression means in Keras: a `names.Found`, or None."""
@@ -102,7 +117,7 @@ class Script:
             return
         if local in self.imports.rebound:
             if binding.local == local and binding.target:
-                found = names.resolve(binding.old + attributes)
+                found = self.resolve(binding.old + attributes)
                 if found is not None and not found.is_module:
                     self.meanings[id(nodes[found.used - len(binding.old)])] = found
             return
@@ -117,7 +132,7 @@ class Script:
             skipped = len(attributes) - len(parts)
         else:
             skipped = -len(binding.old)
-        found = names.resolve(parts)
+        found = self.resolve(parts)
         if found is None:
             self.problem(
                 nodes[-1], f"pyseq has no {'.'.join(['keras', *parts])}; see docs/names.md"
@@ -141,7 +156,7 @@ class Script:
         if name in self.imports.rebound or name in self.imports.foreign:
             return
         for parts in self.imports.stars:
-            found = names.resolve([*parts, name])
+            found = self.resolve([*parts, name])
             if found is not None and not found.is_module and found.used == len(parts) + 1:
                 self.meanings[id(nodes[0])] = found
                 self._write(nodes[0], found.path.rpartition(".")[2])
