@@ -308,10 +308,13 @@ class Calls:
 
     def _import_schedule(self):
         line = "from pyseq.optimizers.schedules import InverseTimeDecay"
-        first = self.script.imports.first
-        if line in self.text.source or first is None:
+        first, newline = self.script.imports.first, self.script.newline
+        if line in self.text.source:
             return
-        self.edits.insert(self.text.span(first)[1], f"{self.script.newline}{line}")
+        if first is not None:
+            self.edits.insert(self.text.span(first)[1], f"{newline}{line}")
+        else:  # those of functions are not seen by others
+            self.edits.insert(self.script.imports.top(self.text), f"{line}{newline}")
 
 
 _ENDS = object()  # arrays, which end by themselves

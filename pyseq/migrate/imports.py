@@ -43,6 +43,7 @@ class Imports:
         self.stars = []
         self.first = None  # the first statement of the top level that imports Keras
         self.rebound = _stores(tree)
+        self._body = tree.body
         statements = [n for n in ast.walk(tree) if isinstance(n, (ast.Import, ast.ImportFrom))]
         self._imported = {a.asname or a.name for n in statements for a in n.names}
         chains = _chains(tree)
@@ -54,6 +55,16 @@ class Imports:
         for node in tree.body:
             if node in statements and self.first is None and self._is_keras(node):
                 self.first = node
+
+    def top(self, text):
+        """The offset of the first statement that may stand behind an import."""
+        for node in self._body:
+            is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            is_future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
+            if not is_text and not is_future:
+                lines = [node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))]
+                return text.offset(min(lines), 0)
+        return 0
 
     def _is_keras(self, node):
         modules = (

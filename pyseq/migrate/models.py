@@ -17,7 +17,9 @@ class Models:
     def __init__(self, script, tree):
         self.script = script
         self._assigned = {}  # {text of the target: [value]}
-        self._added = {}  # {text of the model: [layer]}
+        self._scopes = {}  # {a node: the function it is in}
+        self._added = {}  # {(function, text of the model): [(place, is it new, layers)]}
+        self._enter(tree, None)
         self.foreign = set(script.imports.foreign)
         self.foreign -= set(script.imports.bound)
         nodes = list(ast.walk(tree))
@@ -26,18 +28,30 @@ class Models:
                 for target, value in _pairs(node):
                     self._assigned.setdefault(ast.unparse(target), []).append(value)
             elif isinstance(node, ast.Call) and _is_add(node):
-                where = ast.unparse(node.func.value)
-                self._added.setdefault(where, []).append(node.args[0])
+                self._note(node, node.func.value, False, node.args[:1])
         for name, given in self._assigned.items():
             if name.isidentifier() and all(map(self._is_foreign, given)):
                 self.foreign.add(name)
-        for name, given in self._assigned.items():
-            for value in given:
-                if isinstance(value, ast.Call) and self._is_model(value):
-                    layers = [*value.args[:1], *(k.value for k in value.keywords)]
-                    for listed in layers:
-                        if isinstance(listed, (ast.List, ast.Tuple)):
-                            self._added[name] = [*listed.elts, *self._added.get(name, [])]
+        for node in nodes:
+            if isinstance(node, ast.Assign) and self._is_model(node.value):
+                value = node.value
+                given = [*value.args[:1], *(k.value for k in value.keywords)]
+                layers = [g.elts for g in given if isinstance(g, (ast.List, ast.Tuple))]
+                self._note(node, node.targets[0], True, sum(layers, []))
+        for events in self._added.values():
+            events.sort(key=lambda event: event[0])
+
+    def _enter(self, node, scope):
+        self._scopes[id(node)] = scope
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            scope = id(node)
+        for child in ast.iter_child_nodes(node):
+            self._enter(child, scope)
+
+    def _note(self, node, model, is_new, layers):
+        key = self._scopes[id(node)], ast.unparse(model)
+        place = node.lineno, node.col_offset
+        self._added.setdefault(key, []).append((place, is_new, layers))
 
     def _is_foreign(self, value):
         """Whether a value is the result of a call of another package."""
@@ -69,7 +83,7 @@ class Models:
         """ "model", "other", or None where nothing tells."""
         where = ast.unparse(receiver)
         given = self._assigned.get(where, [])
-        if where in self._added or any(map(self._is_model, given)):
+        if any(name == where for _, name in self._added) or any(map(self._is_model, given)):
             return "model"
         made = [self.script.meaning(v.func) for v in given if isinstance(v, ast.Call)]
         return "other" if any(made) else None
@@ -77,12 +91,15 @@ class Models:
     def classes(self, receiver):
         """What to put around `predict(...)` for the classes: `(before, behind)`, or None."""
         where = ast.unparse(receiver)
-        layers = self._added.get(where)
-        if layers is None:
-            # A model that a function returns: where the script has a single kind.
-            answers = {self._last(added) for added in self._added.values()}
-            return answers.pop() if len(answers) == 1 else None
-        return self._last(layers)
+        place = receiver.lineno, receiver.col_offset
+        for scope in (self._scopes[id(receiver)], None):
+            events = [e for e in self._added.get((scope, where), ()) if e[0] < place]
+            if events:
+                return self._last(_groups(events)[-1])
+        # A model that a function returns: where the script has a single kind.
+        groups = [group for events in self._added.values() for group in _groups(events)]
+        answers = {self._last(group) for group in groups}
+        return answers.pop() if len(answers) == 1 else None
 
     def _last(self, layers):
         for layer in reversed(layers):
@@ -136,6 +153,16 @@ class Models:
 
 _LARGEST = ("", ".argmax(axis=-1)")
 _ABOVE_HALF = ("(", ' > 0.5).astype("int32")')
+
+
+def _groups(events):
+    """The layers of each model that a variable held, in order."""
+    groups = [[]]
+    for _, is_new, layers in events:
+        if is_new and groups[-1]:
+            groups.append([])
+        groups[-1] += layers
+    return groups
 
 
 def _pairs(assignment):

@@ -127,7 +127,7 @@ def _exists(name):
 def lacks_of_tensorflow(parts):
     """Why `tf.<parts>` is not served, in words; None where it is.
 
-    >>> "model.fit" in lacks_of_tensorflow(["GradientTape"])
+    >>> "fit" in lacks_of_tensorflow(["GradientTape"])
     True
     """
     part = ""

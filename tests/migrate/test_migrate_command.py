@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -182,3 +183,16 @@ def test_what_is_no_notebook_is_left(tmp_path, content, capsys):
     assert main(["migrate", "--write", str(path)]) == 1
     assert f"{path}:1: expected a notebook with cells" in capsys.readouterr().out
     assert path.read_text() == content
+
+
+def test_the_page_shows_what_is_printed(tmp_path, monkeypatch, capsys):
+    page = Path(__file__).parents[2] / "docs" / "migrate.md"
+    if not page.exists():
+        pytest.skip("no source tree")
+    blocks = page.read_text(encoding="utf-8").split("```")
+    (source,) = (b.removeprefix("python\n") for b in blocks if b.startswith("python\n"))
+    (shown,) = (b.removeprefix("diff\n") for b in blocks if b.startswith("diff\n"))
+    monkeypatch.chdir(tmp_path)
+    Path("script.py").write_text(source)
+    assert main(["migrate", "script.py"]) == 1
+    assert capsys.readouterr().out == shown

@@ -156,3 +156,40 @@ def test_other_code_stays(source):
 def test_a_class_keeps_its_name_where_a_call_may_mean_either():
     text, _ = migrate("from keras.layers import Convolution2D\nConvolution2D(f, h, w)\n")
     assert text == "from pyseq.layers import Convolution2D\nConvolution2D(f, h, w)\n"
+
+
+def test_a_schedule_is_imported_where_all_see_it():
+    old = '"""Doc."""\nfrom __future__ import division\n\n\n@f\ndef g():\n    import keras\n    '
+    text, _ = migrate(old + "return keras.optimizers.SGD(decay=d)\n")
+    assert text.splitlines()[4:6] == [
+        "from pyseq.optimizers.schedules import InverseTimeDecay",
+        "@f",
+    ]
+    assert "SGD(learning_rate=InverseTimeDecay(0.01, 1, d))" in text
+    compile(text, "script.py", "exec")
+
+
+MODELS = """from keras.models import Sequential
+from keras.layers import Dense
+def a():
+    m = Sequential([Dense(3, activation="softmax")])
+    m.predict_classes(x)
+    m = Sequential()
+    m.add(Dense(1))
+    return m.predict_classes(x)
+m = Sequential()
+m.add(Dense(4))
+m.predict_classes(x)
+other.predict_classes(x)
+"""
+
+
+def test_classes_are_those_of_the_model_at_that_place():
+    text, problems = migrate(MODELS)
+    assert [line.strip() for line in text.splitlines() if "predict" in line] == [
+        "m.predict(x, verbose=0).argmax(axis=-1)",
+        'return (m.predict(x, verbose=0) > 0.5).astype("int32")',
+        "m.predict(x, verbose=0).argmax(axis=-1)",
+        "other.predict_classes(x)",
+    ]
+    assert [p.line for p in problems] == [12]
