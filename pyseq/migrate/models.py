@@ -37,7 +37,7 @@ class Models:
                 value = node.value
                 given = [*value.args[:1], *(k.value for k in value.keywords)]
                 layers = [g.elts for g in given if isinstance(g, (ast.List, ast.Tuple))]
-                self._note(node, node.targets[0], True, sum(layers, []))
+                self._note(node, node.targets[0], True, [x for listed in layers for x in listed])
         for events in self._added.values():
             events.sort(key=lambda event: event[0])
 

@@ -38,17 +38,37 @@ class Script:
         self.text = Text(source)
         self.kept = set()  # old classes whose names stay, since a call of them may mean either
         tree = ast.parse(source if parsed is None else parsed)
+        self._leave_out(tree)
         before = None
         with quietly():
             while before != self.kept:
                 before = set(self.kept)
                 self._rewrite(tree)
 
+    def _leave_out(self, tree):
+        """Empty expressions in f-strings whose places Python before 3.12 does not tell."""
+        self._unplaced = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FormattedValue) and not self._is_placed(node.value):
+                names_in = {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)}
+                self._unplaced.update((node.lineno, name) for name in names_in)
+                node.value = ast.copy_location(ast.Constant(None), node)
+
+    def _is_placed(self, node):
+        try:
+            there = ast.parse(f"({self.text.of(node)})", mode="eval").body
+        except (SyntaxError, ValueError, IndexError):
+            return False
+        return ast.dump(there) == ast.dump(node)
+
     def _rewrite(self, tree):
         self.edits = Edits()
         self.problems = set()
         self.imports = Imports(self, tree)
         self.meanings = {}
+        for line, name in self._unplaced:
+            if name in self.imports.bound:
+                self.problems.add(Problem(line, f"{name} in an f-string: move it in front of it"))
         self._name(tree)
         if self.imports.bound or self.imports.stars:
             self.calls = Calls(self, tree)
@@ -198,8 +218,12 @@ class Script:
         (new,) = wanted
         old = LOG_NAMES[new]
         template = re.compile(r"(\{(?:val_)?)" + old + r"(?=[:}])")
+        formatted = {
+            id(part) for n in ast.walk(tree) if isinstance(n, ast.JoinedStr) for part in n.values
+        }
         for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+            if is_text and id(node) not in formatted:
                 text = self.text.of(node)
                 if template.search(text) and text[-1:] in "'\"":
                     self.edits.replace(*self.text.span(node), template.sub(rf"\1{new}", text))

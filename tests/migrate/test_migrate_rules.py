@@ -193,3 +193,28 @@ def test_classes_are_those_of_the_model_at_that_place():
         "other.predict_classes(x)",
     ]
     assert [p.line for p in problems] == [12]
+
+
+@pytest.mark.parametrize("prefix", ["", "    é = 1; "])
+def test_f_strings(prefix):
+    head = "from keras.layers import Convolution2D\nm.compile('a', 'b', metrics=['accuracy'])\n"
+    line = """print(f"é {val_acc:.2f} {{acc}} {h.history['acc'][0]} {Convolution2D(8, 3, 3)}", 'acc')"""
+    text, problems = migrate(f"{head}if 1:\n{prefix or '    '}{line}\n")
+    compile(text, "script.py", "exec")
+    last = text.splitlines()[-1]
+    assert "{val_acc:.2f} {{acc}}" in last and last.endswith(", 'acc')")
+    assert "Conv2D(8, (3, 3))" in last or [p.line for p in problems] == [4]
+    assert migrate(text) == (text, problems)
+
+
+def test_arguments_of_fit_given_to_wrappers():
+    head = "from keras.wrappers.scikit_learn import KerasClassifier\n"
+    text, problems = migrate(f"{head}KerasClassifier(build_fn=f, nb_epoch=3, batch_size=5)\n")
+    assert text.splitlines()[1] == "KerasClassifier(build_fn=f, epochs=3, batch_size=5)"
+    assert problems == []
+
+
+def test_names_of_files_with_metrics():
+    head = "from keras.models import Sequential\nm.compile('a', 'b', metrics=['accuracy'])\n"
+    text, _ = migrate(head + "p = 'w-{epoch}-{val_acc:.2f}'; q = 'accent'\n")
+    assert text.splitlines()[2] == "p = 'w-{epoch}-{val_accuracy:.2f}'; q = 'accent'"
