@@ -31,7 +31,7 @@ def modern_call(key, args, kwargs):
     """
     if key in _POSITIONS:
         args, kwargs = _POSITIONS[key](args, kwargs)
-    table = _TABLE.get(key)
+    table = TABLE.get(key)
     if table is None or not kwargs or table.keys().isdisjoint(kwargs):
         return args, kwargs
     args, kwargs = list(args), dict(kwargs)
@@ -64,22 +64,23 @@ def put(key, kwargs, name, new, value):
 # --- what needs more than a name; each changes args and kwargs
 
 
-def _dropped(*values):
+class Dropped:
     """An argument without meaning today, for these values; for any where none are given."""
 
-    def drop(key, args, kwargs, name):
+    def __init__(self, *values):
+        self.values = values
+
+    def __call__(self, key, args, kwargs, name):
         value = kwargs.pop(name)
-        if values and value not in values:
+        if self.values and value not in self.values:
             raise ValueError(
-                f"{key}: expected the old argument {name} to be one of {list(values)}, got "
+                f"{key}: expected the old argument {name} to be one of {list(self.values)}, got "
                 f"{value!r}; what it asks for is no longer done"
             )
         tell(f"{name}=", "nothing: it has no effect")
 
-    return drop
 
-
-def _data_format(key, args, kwargs, name):
+def order_of_axes(key, args, kwargs, name):
     value = kwargs.pop(name)
     put(key, kwargs, name, "data_format", _FORMATS.get(value, value))
 
@@ -115,7 +116,7 @@ def _sequence_shape(key, args, kwargs, name):
     put(key, kwargs, name, "input_shape", (length, dim))
 
 
-def _weights(key, args, kwargs, name):
+def own_weights(key, args, kwargs, name):
     weights = kwargs.pop(name)
     if weights is None:
         return
@@ -135,7 +136,7 @@ def _build_with(layer, weights, *args, **kwargs):
     layer.set_weights(weights)
 
 
-def _decay(key, args, kwargs, name):
+def time_decay(key, args, kwargs, name):
     decay = kwargs.pop(name)
     if not decay:
         return
@@ -166,7 +167,7 @@ def _epsilon(key, args, kwargs, name):
         del kwargs[name]
 
 
-def _period(key, args, kwargs, name):
+def saved_every(key, args, kwargs, name):
     period = kwargs.pop(name)
     if isinstance(period, bool) or not isinstance(period, int) or period < 1:
         raise ValueError(
@@ -177,7 +178,7 @@ def _period(key, args, kwargs, name):
     tell(f"{name}=", "save_freq=, which counts batches")
 
 
-def _show_accuracy(key, args, kwargs, name):
+def accuracy_wanted(key, args, kwargs, name):
     model, wanted = args[0], kwargs.pop(name)
     tell(f"{name}=", 'compile(metrics=["accuracy"])')
     if wanted and model.compiled and not model.metrics:
@@ -242,9 +243,9 @@ _KERNEL = {
     "W_constraint": "kernel_constraint",
     "b_constraint": "bias_constraint",
     "bias": "use_bias",
-    "weights": _weights,
+    "weights": own_weights,
 }
-_FORMAT = {"dim_ordering": _data_format}
+_FORMAT = {"dim_ordering": order_of_axes}
 _WINDOW = {"border_mode": "padding"}
 _CONV = {
     **_KERNEL,
@@ -286,23 +287,23 @@ _RECURRENT = {
     "U_regularizer": "recurrent_regularizer",
     "dropout_W": "dropout",
     "dropout_U": "recurrent_dropout",
-    "consume_less": _dropped(),
+    "consume_less": Dropped(),
 }
 _SEQUENCES = {**_RECURRENT, "input_dim": _sequence_shape}
 _CONV_LSTM = {**{k: v for k, v in _RECURRENT.items() if k not in _UNITS}, **_CONV2D}
 _POOL1D = {**_WINDOW, "pool_length": "pool_size", "stride": "strides"}
 _POOL = {**_WINDOW, **_FORMAT}
 _RATE = {"p": "rate"}
-_OPTIMIZER = {"lr": _rate, "epsilon": _epsilon, "decay": _decay}
+_OPTIMIZER = {"lr": _rate, "epsilon": _epsilon, "decay": time_decay}
 _LOCAL = {
     **{k: v for k, v in _CONV.items() if k != "atrous_rate"},
     "filter_length": "kernel_size",
     "subsample_length": "strides",
 }
 
-_WORKERS = {name: _dropped() for name in ("max_queue_size", "workers", "use_multiprocessing")}
+_WORKERS = {name: Dropped() for name in ("max_queue_size", "workers", "use_multiprocessing")}
 
-_TABLE = {
+TABLE = {
     "Dense": {**_UNITS, **_KERNEL},
     "Highway": _KERNEL,
     "MaxoutDense": {**_UNITS, **_KERNEL},
@@ -310,11 +311,11 @@ _TABLE = {
         "init": "embeddings_initializer",
         "W_regularizer": "embeddings_regularizer",
         "W_constraint": "embeddings_constraint",
-        "dropout": _dropped(),
+        "dropout": Dropped(),
     },
     "Conv1D": _CONV1D,
     "Conv2D": _CONV2D,
-    "Conv2DTranspose": {**_CONV2D, "output_shape": _dropped()},
+    "Conv2DTranspose": {**_CONV2D, "output_shape": Dropped()},
     "Conv3D": _CONV3D,
     "SeparableConv1D": _without_kernel(_CONV1D),
     "SeparableConv2D": _without_kernel(_CONV2D),
@@ -323,7 +324,7 @@ _TABLE = {
     "ConvLSTM2D": _CONV_LSTM,
     "GRU": _SEQUENCES,
     "LSTM": _SEQUENCES,
-    "SimpleRNN": {**_SEQUENCES, "inner_activation": _dropped()},
+    "SimpleRNN": {**_SEQUENCES, "inner_activation": Dropped()},
     "MaxPooling1D": _POOL1D,
     "AveragePooling1D": _POOL1D,
     **dict.fromkeys(
@@ -354,28 +355,28 @@ _TABLE = {
     "GaussianNoise": {"sigma": "stddev"},
     "LeakyReLU": {"alpha": "negative_slope"},
     "ReLU": {"alpha": "negative_slope"},
-    "PReLU": {"init": "alpha_initializer", "weights": _weights},
+    "PReLU": {"init": "alpha_initializer", "weights": own_weights},
     "Reshape": {"dims": "target_shape"},
     "BatchNormalization": {
-        "mode": _dropped(0, 2),
+        "mode": Dropped(0, 2),
         "beta_init": "beta_initializer",
         "gamma_init": "gamma_initializer",
-        "weights": _weights,
+        "weights": own_weights,
     },
     **dict.fromkeys("Adadelta Adagrad Adam AdamW Adamax Ftrl RMSprop SGD".split(), _OPTIMIZER),
-    "Nadam": {**_OPTIMIZER, "schedule_decay": _dropped()},
+    "Nadam": {**_OPTIMIZER, "schedule_decay": Dropped()},
     "Optimizer": _OPTIMIZER,
     "MaxNorm": {"m": "max_value"},
     "L1": {"l": "l1"},
     "L2": {"l": "l2"},
     "Compilation.compile": {
-        "class_mode": _dropped(),
-        "sample_weight_mode": _dropped(),
-        "target_tensors": _dropped(None),
+        "class_mode": Dropped(),
+        "sample_weight_mode": Dropped(),
+        "target_tensors": Dropped(None),
     },
-    "Fitting.fit": {"nb_epoch": "epochs", "show_accuracy": _show_accuracy, **_WORKERS},
-    "Fitting.evaluate": {"show_accuracy": _show_accuracy, **_WORKERS},
-    "ModelCheckpoint.__init__": {"period": _period},
+    "Fitting.fit": {"nb_epoch": "epochs", "show_accuracy": accuracy_wanted, **_WORKERS},
+    "Fitting.evaluate": {"show_accuracy": accuracy_wanted, **_WORKERS},
+    "ModelCheckpoint.__init__": {"period": saved_every},
     "Prediction.predict": _WORKERS,
     "to_categorical": {"nb_classes": "num_classes"},
 }

@@ -22,7 +22,7 @@ def old_attribute(obj, name):
         AttributeError: `obj` never had such an attribute; the message is Python's own.
     """
     if not name.startswith("_") and not hasattr(type(obj), name):
-        for cls, table in _TABLE:
+        for cls, table in TABLE:
             if isinstance(obj, cls) and name in table:
                 return table[name](obj)
     # Raises what Python would, or a property's own error.
@@ -39,23 +39,29 @@ def set_old_attribute(obj, name, value):
     return True
 
 
-def _method(function, new):
+class Method:
     """An attribute whose value is `function` with the object as its first argument."""
 
-    def get(obj):
-        tell(f".{function.__name__}()", new)
-        return function.__get__(obj)
+    def __init__(self, function, new):
+        self.function = function
+        self.new = new
 
-    return get
+    def __call__(self, obj):
+        tell(f".{self.function.__name__}()", self.new)
+        return self.function.__get__(obj)
 
 
-def _renamed(old, new):
-    def get(obj):
-        value = object.__getattribute__(obj, new)
-        tell(f".{old}", f".{new}")
+class Renamed:
+    """An attribute with another name today."""
+
+    def __init__(self, old, new):
+        self.old = old
+        self.new = new
+
+    def __call__(self, obj):
+        value = object.__getattribute__(obj, self.new)
+        tell(f".{self.old}", f".{self.new}")
         return value
-
-    return get
 
 
 # --- layers
@@ -110,7 +116,7 @@ def _validation_data(model):
 
 # --- logs
 
-_LOG_NAMES = {"acc": "accuracy", "accuracy": "acc"}
+LOG_NAMES = {"acc": "accuracy", "accuracy": "acc"}
 
 
 @hooks.answers("old_log_name")
@@ -121,7 +127,7 @@ def old_log_name(name, known):
     'val_loss'
     """
     bare = name.removeprefix("val_")
-    today = _LOG_NAMES.get(bare)
+    today = LOG_NAMES.get(bare)
     if bare in known or today not in known:
         return name
     new = name.removesuffix(bare) + today
@@ -175,35 +181,35 @@ def _decay(optimizer):
     return optimizer._learning_rate.decay_rate if _decays(optimizer) else 0.0
 
 
-_TABLE = (
+TABLE = (
     (
         Model,
         {
-            "evaluate_generator": _method(generators.evaluate_generator, "evaluate"),
-            "fit_generator": _method(generators.fit_generator, "fit"),
+            "evaluate_generator": Method(generators.evaluate_generator, "evaluate"),
+            "fit_generator": Method(generators.fit_generator, "fit"),
             "model": lambda model: model,
-            "predict_classes": _method(predict_classes, "predict(x).argmax(axis=-1)"),
-            "predict_generator": _method(generators.predict_generator, "predict"),
-            "predict_proba": _method(predict_proba, "predict"),
+            "predict_classes": Method(predict_classes, "predict(x).argmax(axis=-1)"),
+            "predict_generator": Method(generators.predict_generator, "predict"),
+            "predict_proba": Method(predict_proba, "predict"),
             "validation_data": _validation_data,
         },
     ),
     (
         Layer,
         {
-            "W": _renamed("W", "kernel"),
-            "U": _renamed("U", "recurrent_kernel"),
-            "b": _renamed("b", "bias"),
+            "W": Renamed("W", "kernel"),
+            "U": Renamed("U", "recurrent_kernel"),
+            "b": Renamed("b", "bias"),
             "get_input_at": _at("input"),
             "get_input_shape_at": _at("input", True),
             "get_output_at": _at("output"),
             "get_output_shape_at": _at("output", True),
-            "inner_activation": _renamed("inner_activation", "recurrent_activation"),
+            "inner_activation": Renamed("inner_activation", "recurrent_activation"),
             "input_shape": _shape("input"),
-            "nb_filter": _renamed("nb_filter", "filters"),
-            "output_dim": _renamed("output_dim", "units"),
+            "nb_filter": Renamed("nb_filter", "filters"),
+            "output_dim": Renamed("output_dim", "units"),
             "output_shape": _shape("output"),
-            "p": _renamed("p", "rate"),
+            "p": Renamed("p", "rate"),
         },
     ),
     (Optimizer, {"decay": _decay, "lr": _get_rate}),

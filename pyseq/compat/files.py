@@ -8,7 +8,7 @@ from pyseq import hooks
 from pyseq.compat.notices import tell
 
 # Endings that Keras 2 took for HDF5, and those of which it did not mind what they are.
-_H5 = (".h5", ".hdf5", ".h5py", ".hd5", ".hdf", ".h5df", ".he5")
+H5 = (".h5", ".hdf5", ".h5py", ".hd5", ".hdf", ".h5df", ".he5")
 _ANY = ("", ".best", ".ckpt", ".mdl", ".model", ".tf", ".weights")
 
 
@@ -27,7 +27,7 @@ def old_format(path, weights=False):
     if "{" in ending or "}" in ending or ending[1:].isdigit():
         ending = ""
     today = "a path that ends in .weights.h5" if weights else "a path that ends in .keras"
-    if ending in _H5:
+    if ending in H5:
         tell(f"a path that ends in {ending}", today)
         return "h5"
     if ending not in _ANY:

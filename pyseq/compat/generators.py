@@ -6,6 +6,22 @@ import itertools
 
 from pyseq.compat.notices import tell
 
+# Arguments of Keras 1: `{function: {old argument: new one}}`, those that count rows rather than
+# batches, and those without effect.
+_ROWS = {"val_samples": "steps"}
+RENAMED = {
+    "fit_generator": {
+        "nb_epoch": "epochs",
+        "samples_per_epoch": "steps_per_epoch",
+        "nb_val_samples": "validation_steps",
+        "val_samples": "validation_steps",
+    },
+    "evaluate_generator": _ROWS,
+    "predict_generator": _ROWS,
+}
+COUNT_ROWS = ("samples_per_epoch", "nb_val_samples", "val_samples")
+WITHOUT_EFFECT = ("max_q_size", "nb_worker", "pickle_safe")
+
 
 def fit_generator(
     self,
@@ -34,10 +50,10 @@ def fit_generator(
         old: `samples_per_epoch`, `nb_epoch`, `nb_val_samples`, as Keras 1 named them; rows are
             counted there, and become batches of the size of the first.
     """
-    epochs = _take(old, "nb_epoch", "epochs", epochs)
-    rows = _take(old, "samples_per_epoch", "steps_per_epoch")
-    validation_rows = _take(old, "nb_val_samples", "validation_steps")
-    validation_rows = _take(old, "val_samples", "validation_steps", validation_rows)
+    epochs = _take("fit_generator", old, "nb_epoch", epochs)
+    rows = _take("fit_generator", old, "samples_per_epoch")
+    validation_rows = _take("fit_generator", old, "nb_val_samples")
+    validation_rows = _take("fit_generator", old, "val_samples", validation_rows)
     _no_more(self, "fit_generator", old)
     if rows is not None:
         generator, steps_per_epoch = _steps(generator, rows)
@@ -70,7 +86,7 @@ def evaluate_generator(
     **old,
 ):
     """Loss and metrics over a generator or dataset; `evaluate` of today does the same."""
-    rows = _take(old, "val_samples", "steps")
+    rows = _take("evaluate_generator", old, "val_samples")
     _no_more(self, "evaluate_generator", old)
     if rows is not None:
         generator, steps = _steps(generator, rows)
@@ -89,22 +105,22 @@ def predict_generator(
     **old,
 ):
     """Outputs for a generator or dataset; `predict` of today does the same."""
-    rows = _take(old, "val_samples", "steps")
+    rows = _take("predict_generator", old, "val_samples")
     _no_more(self, "predict_generator", old)
     if rows is not None:
         generator, steps = _steps(generator, rows)
     return self.predict(generator, steps=steps, callbacks=callbacks, verbose=verbose)
 
 
-def _take(old, name, new, value=None):
+def _take(function, old, name, value=None):
     if name not in old:
         return value
-    tell(f"{name}=", f"{new}=")
+    tell(f"{name}=", f"{RENAMED[function][name]}=")
     return old.pop(name)
 
 
 def _no_more(model, where, old):
-    for name in ("max_q_size", "nb_worker", "pickle_safe"):
+    for name in WITHOUT_EFFECT:
         if name in old:
             tell(f"{name}=", "nothing: it has no effect")
             del old[name]

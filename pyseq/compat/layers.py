@@ -27,6 +27,9 @@ def _load():
 
 # --- names that make layers of today
 
+# `{class: (old names of its positional arguments, whether they are always meant)}`
+RENAMED = {}
+
 
 def _renamed(name, cls, positions, always=True):
     """A class whose calls make a `cls`.
@@ -55,7 +58,10 @@ def _renamed(name, cls, positions, always=True):
         return cls(*args, **kwargs)
 
     doc = f"`{cls.__name__}` under its old name and with the old order of its arguments."
-    return type(name, (cls,), {"__new__": __new__, "__doc__": doc, "__module__": __name__})
+    members = {"__new__": __new__, "__doc__": doc, "__module__": __name__}
+    made = type(name, (cls,), members)
+    RENAMED[made] = (names, always)
+    return made
 
 
 _REST = " activity_regularizer W_constraint b_constraint bias"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import warnings
 
@@ -37,6 +38,17 @@ def tell(old, new):
         frame.f_code.co_filename,
         frame.f_lineno,
     )
+
+
+@contextlib.contextmanager
+def quietly():
+    """Inside, nothing is told."""
+    before = settings.compat_notices
+    settings.change("compat_notices", False)
+    try:
+        yield
+    finally:
+        settings.change("compat_notices", before)
 
 
 def _is_ours(frame):

@@ -30,8 +30,8 @@ LEVELS = [
     "utils.elements utils.files utils.graphs utils.images utils.joining utils.pipeline utils.seed "
     "utils.session utils.sources utils.splitting utils.steps",
     # Faces, which nothing inside imports.
-    "__init__ backend compat config legacy_backend mixed_precision models preprocessing tree utils "
-    "wrappers",
+    "__init__ __main__ backend compat config legacy_backend migrate mixed_precision models "
+    "preprocessing tree utils wrappers",
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms.split()}
 

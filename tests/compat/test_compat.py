@@ -174,13 +174,13 @@ def test_arguments_of_layers(name, old, new, quiet):
 
 
 @pytest.mark.parametrize(
-    "key, name", [(k, n) for k, table in arguments._TABLE.items() for n in table if k[0].isupper()]
+    "key, name", [(k, n) for k, table in arguments.TABLE.items() for n in table if k[0].isupper()]
 )
 def test_each_old_argument_is_gone_from_the_constructor(key, name, quiet):
     """What the table translates, no constructor takes itself; each new name is one that it takes."""
     if "." in key:
         return
-    new = arguments._TABLE[key][name]
+    new = arguments.TABLE[key][name]
     modules = (layers, optimizers, pyseq.constraints, pyseq.regularizers)
     cls = next(getattr(m, key) for m in modules if hasattr(m, key))
     taken = set()

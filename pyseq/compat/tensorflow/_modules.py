@@ -60,6 +60,15 @@ def _part(fullname):
         return None
     elif root in _KERAS:
         return f"keras.{part}".rstrip(".")
+    return canonical(part)
+
+
+def canonical(part):
+    """The usual name of a part of `tf` that has several.
+
+    >>> canonical("python.keras.layers")
+    'keras.layers'
+    """
     for prefix in ("python.", "_api.v2.", "compat.v2.", "compat.v1.", "contrib."):
         if part.startswith(f"{prefix}keras"):
             return part.removeprefix(prefix)
