@@ -8,8 +8,6 @@ import inspect
 from pyseq import hooks, schedules
 from pyseq.compat.notices import tell
 
-# Names of constraints, as Keras 1 wrote them.
-_VALUES = {"maxnorm": "max_norm", "nonneg": "non_neg", "unitnorm": "unit_norm"}
 _FORMATS = {"th": "channels_first", "tf": "channels_last", "default": None}
 
 
@@ -46,8 +44,7 @@ def modern_call(key, args, kwargs):
 
 
 def _rename(key, kwargs, name, new):
-    value = kwargs.pop(name)
-    put(key, kwargs, name, new, _VALUES.get(value, value) if isinstance(value, str) else value)
+    put(key, kwargs, name, new, kwargs.pop(name))
 
 
 def put(key, kwargs, name, new, value):
@@ -64,9 +61,20 @@ def put(key, kwargs, name, new, value):
 # --- what needs more than a name; each changes args and kwargs
 
 
+def _means(what):
+    """Decorator: what the argument is today, for the table of old names."""
+
+    def decorate(function):
+        function.means = what
+        return function
+
+    return decorate
+
+
 def _dropped(*values):
     """An argument without meaning today, for these values; for any where none are given."""
 
+    @_means(f"no effect; one of {', '.join(map(repr, values))}" if values else "no effect")
     def drop(key, args, kwargs, name):
         value = kwargs.pop(name)
         if values and value not in values:
@@ -79,6 +87,7 @@ def _dropped(*values):
     return drop
 
 
+@_means('`data_format=`: "th" is "channels_first", "tf" is "channels_last"')
 def _data_format(key, args, kwargs, name):
     value = kwargs.pop(name)
     put(key, kwargs, name, "data_format", _FORMATS.get(value, value))
@@ -87,6 +96,7 @@ def _data_format(key, args, kwargs, name):
 def _sizes(*names):
     """The size of a kernel in one argument for each axis."""
 
+    @_means(f"`kernel_size=({', '.join(names)})`")
     def join(key, args, kwargs, name):
         missing = [n for n in names if n not in kwargs]
         if missing:
@@ -99,6 +109,7 @@ def _sizes(*names):
     return join
 
 
+@_means('`unit_forget_bias=`: whether it is "one"')
 def _forget_bias(key, args, kwargs, name):
     value = kwargs.pop(name)
     if value not in ("one", "ones", "zero", "zeros"):
@@ -109,12 +120,14 @@ def _forget_bias(key, args, kwargs, name):
     put(key, kwargs, name, "unit_forget_bias", value in ("one", "ones"))
 
 
+@_means("`input_shape=(input_length, input_dim)`")
 def _sequence_shape(key, args, kwargs, name):
     """`input_dim` of a layer of sequences is the size of one step."""
     dim, length = kwargs.pop("input_dim"), kwargs.pop("input_length", None)
     put(key, kwargs, name, "input_shape", (length, dim))
 
 
+@_means("`layer.set_weights(...)` after it is built")
 def _weights(key, args, kwargs, name):
     weights = kwargs.pop(name)
     if weights is None:
@@ -135,6 +148,7 @@ def _build_with(layer, weights, *args, **kwargs):
     layer.set_weights(weights)
 
 
+@_means("`learning_rate=schedules.InverseTimeDecay(rate, 1, decay)`")
 def _decay(key, args, kwargs, name):
     decay = kwargs.pop(name)
     if not decay:
@@ -156,16 +170,19 @@ def _decay(key, args, kwargs, name):
     tell(f"{name}=", "learning_rate=schedules.InverseTimeDecay(rate, 1, decay)")
 
 
+@_means("`learning_rate=`")
 def _rate(key, args, kwargs, name):
     value = kwargs.pop(name)
     put(key, kwargs, name, "learning_rate", float(value) if isinstance(value, int) else value)
 
 
+@_means("None is the default of today")
 def _epsilon(key, args, kwargs, name):
     if kwargs[name] is None:  # it was the default of the process
         del kwargs[name]
 
 
+@_means("a file after so many epochs; `save_freq=` counts batches")
 def _period(key, args, kwargs, name):
     period = kwargs.pop(name)
     if isinstance(period, bool) or not isinstance(period, int) or period < 1:
@@ -177,6 +194,7 @@ def _period(key, args, kwargs, name):
     tell(f"{name}=", "save_freq=, which counts batches")
 
 
+@_means('`compile(metrics=["accuracy"])`')
 def _show_accuracy(key, args, kwargs, name):
     model, wanted = args[0], kwargs.pop(name)
     tell(f"{name}=", 'compile(metrics=["accuracy"])')
@@ -187,6 +205,10 @@ def _show_accuracy(key, args, kwargs, name):
 # --- positions that moved
 
 
+@_means(
+    "`Dense(inputs, units)` is `Dense(units, input_shape=(inputs,))`; "
+    "`Dense(units, init)` names `kernel_initializer=`"
+)
 def _dense(args, kwargs):
     # Keras 0 named the size of the input first, Keras 1 the initializer second.
     if len(args) > 2:
@@ -197,6 +219,7 @@ def _dense(args, kwargs):
     return args, kwargs
 
 
+@_means("`(units, init)` names `kernel_initializer=`")
 def _initializer_second(args, kwargs):
     names = ("uniform", "normal", "zero", "one", "orthogonal", "identity")
     if len(args) == 3 and isinstance(args[2], str):
@@ -206,6 +229,7 @@ def _initializer_second(args, kwargs):
     return args, kwargs
 
 
+@_means("`(optimizer, loss, metrics)` names `metrics=`")
 def _metrics_third(args, kwargs):
     # Keras 2 named the metrics before the weights of losses.
     if len(args) > 3 and isinstance(args[3], (list, tuple)) and "metrics" not in kwargs:
@@ -216,6 +240,7 @@ def _metrics_third(args, kwargs):
     return args, kwargs
 
 
+@_means("`(name, shape)` is `(shape, name=name)`")
 def _name_first(args, kwargs):
     # Keras 2 and TensorFlow named a weight first.
     if len(args) > 1 and isinstance(args[1], str) and (len(args) > 2 or "shape" in kwargs):
@@ -232,7 +257,22 @@ _POSITIONS["Dense"] = _dense
 _POSITIONS["Compilation.compile"] = _metrics_third
 _POSITIONS["Weighted.add_weight"] = _name_first
 
+POSITIONS_SINCE = {"Compilation.compile": "3.0", "Weighted.add_weight": "3.0"}  # the others: 2.0
+
 # --- the tables: `{callable: {old argument: new one, or what changes kwargs}}`
+
+# The version of Keras from which on an argument is old; the others are those of Keras 1.
+SINCE = {
+    "class_mode": "1.0",
+    "show_accuracy": "1.0",
+    "lr": "2.3",
+    **dict.fromkeys(
+        "alpha decay epsilon l max_queue_size period sample_weight_mode schedule_decay "
+        "target_tensors use_multiprocessing weights workers".split(),
+        "3.0",
+    ),
+}
+OLDEST = "2.0"
 
 _UNITS = {"output_dim": "units"}
 _KERNEL = {

@@ -9,6 +9,7 @@ from pyseq.callbacks import Callback
 from pyseq.compat import generators
 from pyseq.compat.notices import tell
 from pyseq.layers.base import Layer
+from pyseq.layers.batch_normalization import BatchNormalization
 from pyseq.optimizers import Optimizer
 from pyseq.schedules import InverseTimeDecay
 from pyseq.training.model import Model
@@ -39,9 +40,20 @@ def set_old_attribute(obj, name, value):
     return True
 
 
+def _means(what, since="2.0"):
+    """Decorator: what the attribute is today, and the version of Keras from which on it is old."""
+
+    def decorate(get):
+        get.means, get.since = what, since
+        return get
+
+    return decorate
+
+
 def _method(function, new):
     """An attribute whose value is `function` with the object as its first argument."""
 
+    @_means(f"`{new}`", "3.0")
     def get(obj):
         tell(f".{function.__name__}()", new)
         return function.__get__(obj)
@@ -50,6 +62,7 @@ def _method(function, new):
 
 
 def _renamed(old, new):
+    @_means(f"`.{new}`")
     def get(obj):
         value = object.__getattribute__(obj, new)
         tell(f".{old}", f".{new}")
@@ -62,6 +75,7 @@ def _renamed(old, new):
 
 
 def _shape(what):
+    @_means(f"the shape of `.{what}`", "3.0")
     def get(layer):
         tensor = object.__getattribute__(layer, what)
         return [t.shape for t in tensor] if isinstance(tensor, list) else tensor.shape
@@ -70,6 +84,7 @@ def _shape(what):
 
 
 def _at(what, of_shape=False):
+    @_means(f"the shape of `.{what}`" if of_shape else f"`.{what}`", "3.0")
     def get(layer):
         def at(node_index=0):
             """The tensor (or its shape) of the call number `node_index`, which is 0 here."""
@@ -99,6 +114,7 @@ def predict_proba(self, x, batch_size=None, verbose=0, steps=None):
     return self.predict(x, batch_size=batch_size, verbose=verbose, steps=steps)
 
 
+@_means("while `fit` runs: [x, y, sample weights] that it validates on", "3.0")
 def _validation_data(model):
     """While `fit` runs: [x, y, sample weights] that it validates on, else None."""
     data = model._progress.validation
@@ -108,9 +124,32 @@ def _validation_data(model):
     return [data[0], data[1], weights]
 
 
+@_means(_validation_data.means, "3.0")
+def _callback_validation_data(callback):
+    return _validation_data(callback.model)
+
+
+@_means("the model itself")
+def _model(model):
+    return model
+
+
+@_means("whether something acts in training only")
+def _uses_learning_phase(layer):
+    if isinstance(layer, BatchNormalization):
+        return True
+    names = ("rate", "stddev", "dropout", "recurrent_dropout")
+    if any(getattr(layer, name, None) for name in names):
+        return True
+    children = [child for _, child in layer.saved_children()]
+    parts = [p for c in children for p in (c if isinstance(c, (list, tuple)) else [c])]
+    return any(_uses_learning_phase(part) for part in parts if isinstance(part, Layer))
+
+
 # --- logs
 
 _LOG_NAMES = {"acc": "accuracy", "accuracy": "acc"}
+LOG_NAMES_SINCE = "2.3"
 
 
 @hooks.answers("old_log_name")
@@ -150,6 +189,7 @@ def _decays(optimizer):
     return isinstance(rate, InverseTimeDecay) and rate.decay_steps == 1 and not rate.staircase
 
 
+@_means("`.learning_rate`; that before decay", "2.3")
 def _get_rate(optimizer):
     tell(".lr", ".learning_rate")
     return base_rate(optimizer)
@@ -171,6 +211,7 @@ def _set_rate(optimizer, value):
     optimizer.learning_rate = value
 
 
+@_means("the rate of decay that the optimizer was made with", "3.0")
 def _decay(optimizer):
     return optimizer._learning_rate.decay_rate if _decays(optimizer) else 0.0
 
@@ -179,12 +220,13 @@ _TABLE = (
     (
         Model,
         {
-            "evaluate_generator": _method(generators.evaluate_generator, "evaluate"),
-            "fit_generator": _method(generators.fit_generator, "fit"),
-            "model": lambda model: model,
-            "predict_classes": _method(predict_classes, "predict(x).argmax(axis=-1)"),
-            "predict_generator": _method(generators.predict_generator, "predict"),
-            "predict_proba": _method(predict_proba, "predict"),
+            "evaluate_generator": _method(generators.evaluate_generator, ".evaluate()"),
+            "fit_generator": _method(generators.fit_generator, ".fit()"),
+            "model": _model,
+            "predict_classes": _method(predict_classes, ".predict(x).argmax(axis=-1)"),
+            "predict_generator": _method(generators.predict_generator, ".predict()"),
+            "predict_proba": _method(predict_proba, ".predict()"),
+            "uses_learning_phase": _uses_learning_phase,
             "validation_data": _validation_data,
         },
     ),
@@ -204,8 +246,9 @@ _TABLE = (
             "output_dim": _renamed("output_dim", "units"),
             "output_shape": _shape("output"),
             "p": _renamed("p", "rate"),
+            "uses_learning_phase": _uses_learning_phase,
         },
     ),
     (Optimizer, {"decay": _decay, "lr": _get_rate}),
-    (Callback, {"validation_data": lambda callback: _validation_data(callback.model)}),
+    (Callback, {"validation_data": _callback_validation_data}),
 )

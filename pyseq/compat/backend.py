@@ -14,6 +14,9 @@ from pyseq.layers.merging import l2_normalize as l2_normalize
 from pyseq.training.model import Model
 from pyseq.variable import Variable
 
+# The version of Keras from which on a function is old; all others went with 3.0.
+SINCE = {"image_dim_ordering": "2.0", "set_image_dim_ordering": "2.0"}
+
 # The same name and arguments in pyseq.ops.
 _SAME = frozenset(
     "abs all any arange argmax argmin cast clip concatenate cos cumprod cumsum elu equal exp eye "

@@ -124,6 +124,8 @@ def find(name, attribute, quiet=False):
     """
     if attribute.startswith("__"):
         return None
+    if f"{name}.{attribute}" in MODULES:
+        return importlib.import_module(f"{_PACKAGE}.{name}.{attribute}")
     for home in MODULES[name].split():
         new = NAMES.get(home, {}).get(attribute)
         if new is not None:
