@@ -229,6 +229,14 @@ def _initializer_second(args, kwargs):
     return args, kwargs
 
 
+@_means("without `pool_size`, that is 2")
+def _pool_of_two(args, kwargs):
+    if len(args) == 1 and not {"pool_size", "pool_length"} & kwargs.keys():
+        tell("a pool without size", "pool_size=2")
+        return args, {**kwargs, "pool_size": 2}
+    return args, kwargs
+
+
 @_means("`(optimizer, loss, metrics)` names `metrics=`")
 def _metrics_third(args, kwargs):
     # Keras 2 named the metrics before the weights of losses.
@@ -253,11 +261,13 @@ def _name_first(args, kwargs):
 
 
 _POSITIONS = dict.fromkeys(("GRU", "LSTM", "SimpleRNN"), _initializer_second)
+_POSITIONS.update(dict.fromkeys((f"AveragePooling{n}D" for n in (1, 2, 3)), _pool_of_two))
 _POSITIONS["Dense"] = _dense
 _POSITIONS["Compilation.compile"] = _metrics_third
 _POSITIONS["Weighted.add_weight"] = _name_first
 
-POSITIONS_SINCE = {"Compilation.compile": "3.0", "Weighted.add_weight": "3.0"}  # the others: 2.0
+# The version of Keras from which on these places are old; the others are those of Keras 1.
+POSITIONS_SINCE = {name: "3.0" for name in _POSITIONS if "." in name or "Pooling" in name}
 
 # --- the tables: `{callable: {old argument: new one, or what changes kwargs}}`
 
@@ -321,7 +331,6 @@ _RECURRENT = {
     **_UNITS,
     **_KERNEL,
     "inner_init": "recurrent_initializer",
-    "forget_bias_init": _forget_bias,
     "inner_activation": "recurrent_activation",
     "U_regularizer": "recurrent_regularizer",
     "dropout_W": "dropout",
@@ -329,7 +338,8 @@ _RECURRENT = {
     "consume_less": _dropped(),
 }
 _SEQUENCES = {**_RECURRENT, "input_dim": _sequence_shape}
-_CONV_LSTM = {**{k: v for k, v in _RECURRENT.items() if k not in _UNITS}, **_CONV2D}
+_FORGET = {"forget_bias_init": _forget_bias}
+_CONV_LSTM = {**{k: v for k, v in _RECURRENT.items() if k not in _UNITS}, **_CONV2D, **_FORGET}
 _POOL1D = {**_WINDOW, "pool_length": "pool_size", "stride": "strides"}
 _POOL = {**_WINDOW, **_FORMAT}
 _RATE = {"p": "rate"}
@@ -362,7 +372,7 @@ _TABLE = {
     "LocallyConnected2D": {**_LOCAL, "nb_row": _PLANE, "nb_col": _PLANE},
     "ConvLSTM2D": _CONV_LSTM,
     "GRU": _SEQUENCES,
-    "LSTM": _SEQUENCES,
+    "LSTM": {**_SEQUENCES, **_FORGET},
     "SimpleRNN": {**_SEQUENCES, "inner_activation": _dropped()},
     "MaxPooling1D": _POOL1D,
     "AveragePooling1D": _POOL1D,

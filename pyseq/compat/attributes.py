@@ -64,7 +64,8 @@ def _method(function, new):
 def _renamed(old, new):
     @_means(f"`.{new}`")
     def get(obj):
-        value = object.__getattribute__(obj, new)
+        # The weights of a recurrent layer are those of its cell.
+        value = getattr(obj if hasattr(obj, new) else getattr(obj, "cell", obj), new)
         tell(f".{old}", f".{new}")
         return value
 

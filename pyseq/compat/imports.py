@@ -113,6 +113,8 @@ class _Old:
 
         module.__getattr__ = __getattr__
         module.__dir__ = lambda: sorted({*vars(module), *__getattr__("__all__")})
+        if name in CALLED:
+            module.__class__ = _Called
         _notices().tell(module.__name__, _today(name))
 
 

@@ -101,8 +101,16 @@ MODULES = {
     **{name: homes for table in MODULES_SINCE.values() for name, homes in table.items()},
 }
 
-# Modules of today that bear the old name of a class in them.
-CALLED = {"optimizers.adam": "Adam", "optimizers.sgd": "SGD"}
+# Modules that bear the old name of a class in them, and can be called as it was.
+CALLED = {
+    "optimizers.adadelta": "Adadelta",
+    "optimizers.adagrad": "Adagrad",
+    "optimizers.adam": "Adam",
+    "optimizers.adamax": "Adamax",
+    "optimizers.nadam": "Nadam",
+    "optimizers.rmsprop": "RMSprop",
+    "optimizers.sgd": "SGD",
+}
 
 # For a module of today: `{old name: the object of today, or one of pyseq.compat}`. A name without
 # a module belongs to the same module.
@@ -189,11 +197,6 @@ NAMES_SINCE = {
         },
         "optimizers": {
             "TFOptimizer": "compat.optimizers.TFOptimizer",
-            "adadelta": "Adadelta",
-            "adagrad": "Adagrad",
-            "adamax": "Adamax",
-            "nadam": "Nadam",
-            "rmsprop": "RMSprop",
         },
         "utils": {
             "convert_kernel": "compat.arrays.convert_kernel",
