@@ -7,7 +7,16 @@ import pytest
 from old_name_rows import KINDS
 
 import pyseq
-from pyseq import Sequential, callbacks, constraints, layers, losses, optimizers, regularizers, utils
+from pyseq import (
+    Sequential,
+    callbacks,
+    constraints,
+    layers,
+    losses,
+    optimizers,
+    regularizers,
+    utils,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -158,8 +167,7 @@ NEEDED = {
     "Optimizer": ({"learning_rate": 0.1}, None),
     "ModelCheckpoint": ({"filepath": "m.keras"}, None),
 }
-# What is given by an old name (with others, where it needs them), and what that is today. A value
-# that is a pair stands for {name: first} and {the name of today: second}.
+# The value of an old argument and that of the new one; or whole arguments, old and new.
 VALUES = {
     "U_regularizer": ("l2", "l2"),
     "W_constraint": ("nonneg", "non_neg"),
@@ -248,8 +256,7 @@ def test_argument(row, tmp_path):
         assert cls(**needed, decay=0.25).decay == 0.25
         return None
     if row.old == "input_dim":
-        more = {k: v for k, v in needed.items()}
-        assert Sequential([cls(**more, input_dim=4, input_length=6)]).input_shape == (None, 6, 4)
+        assert Sequential([cls(**needed, input_dim=4, input_length=6)]).input_shape == (None, 6, 4)
         return None
     old, new = given_and_meant(row)
     rest = {k: v for k, v in needed.items() if k not in new}
@@ -475,3 +482,17 @@ def test_name_in_logs(row):
         X, T, validation_data=(X, T), epochs=4, callbacks=[stop], verbose=0
     )
     assert len(history.epoch) == 2
+
+
+def test_no_row_lacks_an_example_and_no_example_a_row():
+    def of(kind, where=None):
+        return {row.old for row in KINDS[kind]() if where in (None, row.where)}
+
+    assert OLD_LAYERS.keys() == of("Classes and functions", "layers")
+    assert UTILS.keys() | {"plot"} == of("Classes and functions", "utils")
+    classes = [row for row in KINDS["Arguments"]() if is_class(row.where)]
+    assert VALUES.keys() | {"weights", "decay", "input_dim"} == {row.old for row in classes}
+    assert CALLS.keys() == {row.where for row in KINDS["Arguments"]()} - {r.where for r in classes}
+    assert PLACES.keys() == {row.where for row in KINDS["Places of arguments"]()}
+    attributes = {f"{row.where}.{row.old}" for row in KINDS["Attributes and methods"]()}
+    assert ATTRIBUTES.keys() == attributes
