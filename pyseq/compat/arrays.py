@@ -8,21 +8,13 @@ from pyseq.compat.notices import tell
 
 
 def categorical_probas_to_classes(p):
-    """The class of each row: where the largest probability is.
-
-    >>> categorical_probas_to_classes([[0.1, 0.9], [0.8, 0.2]]).tolist()
-    [1, 0]
-    """
+    """The class of each row: where the largest probability is."""
     tell("categorical_probas_to_classes()", "numpy.argmax(p, axis=1)")
     return np.argmax(p, axis=1)
 
 
 def probas_to_classes(y_pred):
-    """The class of each row: the largest of several probabilities, or whether one is above 0.5.
-
-    >>> probas_to_classes([[0.4], [0.6]]).tolist()
-    [0, 1]
-    """
+    """The class of each row: the largest of several probabilities, or whether one is above 0.5."""
     tell("probas_to_classes()", "numpy.argmax(p, axis=1) or p > 0.5")
     y_pred = np.asarray(y_pred)
     if y_pred.ndim > 1 and y_pred.shape[1] > 1:
@@ -31,11 +23,7 @@ def probas_to_classes(y_pred):
 
 
 def convert_kernel(kernel):
-    """The kernel of a convolution with its spatial axes reversed, as Theano numbered them.
-
-    >>> convert_kernel(np.arange(3.0).reshape(3, 1, 1)).ravel().tolist()
-    [2.0, 1.0, 0.0]
-    """
+    """The kernel of a convolution with its spatial axes reversed, as Theano numbered them."""
     tell("convert_kernel()", "numpy.flip(kernel, spatial axes)")
     kernel = np.asarray(kernel)
     if not 3 <= kernel.ndim <= 5:
