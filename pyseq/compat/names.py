@@ -169,6 +169,9 @@ NAMES_SINCE = {
         },
     },
     "3.0": {
+        "backend": {
+            "tf": "compat.tensorflow",
+        },
         "layers": {
             "BatchNormalizationV1": "BatchNormalization",
             "BatchNormalizationV2": "BatchNormalization",

@@ -103,6 +103,8 @@ def test_name(row):
     value = getattr(module, name)
     today = row.today.strip("`").removesuffix("()")
     match row.where:
+        case "backend":
+            assert value.keras.layers.Dense is layers.Dense
         case "constraints" | "initializers" | "regularizers":
             expected = getattr(module, today)().get_config()
             assert value().get_config() == expected == module.get(name).get_config()
@@ -134,6 +136,19 @@ def test_name(row):
         case "utils":
             given, expected = UTILS[name]
             assert value(given).tolist() == getattr(utils.np_utils, name)(given).tolist() == expected
+
+
+def test_refusals():
+    with pytest.raises(TypeError, match=r"TFOptimizer: expected an optimizer of pyseq, got object; pass"):
+        optimizers.TFOptimizer(object())
+    with pytest.raises(ValueError, match=r"convert_kernel: expected a kernel of 3 to 5 axes"):
+        utils.convert_kernel(np.ones((2, 2)))
+    with pytest.raises(ValueError, match="losses.get: expected the name of a loss, got 'cosine_prox'"):
+        losses.get("cosine_prox")
+
+
+def test_probabilities_of_two_classes():
+    assert utils.probas_to_classes([[0.25], [0.75]]).tolist() == [0, 1]
 
 
 # --- arguments
