@@ -11,6 +11,7 @@ HEAD = """# Old names of Keras in pyseq
 
 Written by `tests/architecture/test_old_name_table.py` from the tables in `pyseq/compat/`. *Old since*
 is the version of Keras that came with the name of today; names of today are those below `pyseq`.
+What is chosen by name, such as a loss, is known by its old name as a string too.
 Each old name tells once what to write today (`PYSEQ_COMPAT_NOTICES=0` silences that), and each row
 is used by a test in `tests/compat/test_old_names.py`.
 """
