@@ -28,8 +28,8 @@ from pyseq.utils.session import clear_session  # noqa: F401
 
 def __getattr__(name):
     if not name.startswith("_"):
-        from pyseq import legacy_backend  # only scripts of Keras 2 need it
+        from pyseq.compat import backend as old  # only scripts of Keras 2 need it
 
-        if (found := getattr(legacy_backend, name, None)) is not None:
+        if (found := getattr(old, name, None)) is not None:
             return found
     raise AttributeError(f"module 'pyseq.backend' has no attribute {name!r}")

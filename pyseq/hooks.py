@@ -47,6 +47,7 @@ _ANSWERED_BY = {
     "old_attribute": "pyseq.compat.attributes",
     "old_format": "pyseq.compat.files",
     "old_log_name": "pyseq.compat.attributes",
+    "old_name": "pyseq.compat.identifiers",
     "set_base_rate": "pyseq.compat.attributes",
     "set_old_attribute": "pyseq.compat.attributes",
     # `Model(inputs, outputs)`.

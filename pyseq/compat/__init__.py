@@ -11,4 +11,6 @@ import importlib
 def __getattr__(name):
     if name in ("install", "uninstall"):
         return getattr(importlib.import_module("pyseq.compat.tensorflow"), name)
+    if name == "tensorflow":
+        return importlib.import_module("pyseq.compat.tensorflow")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

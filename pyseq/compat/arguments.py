@@ -8,8 +8,6 @@ import inspect
 from pyseq import hooks, schedules
 from pyseq.compat.notices import tell
 
-# Names of constraints, as Keras 1 wrote them.
-_VALUES = {"maxnorm": "max_norm", "nonneg": "non_neg", "unitnorm": "unit_norm"}
 _FORMATS = {"th": "channels_first", "tf": "channels_last", "default": None}
 
 
@@ -46,8 +44,7 @@ def modern_call(key, args, kwargs):
 
 
 def _rename(key, kwargs, name, new):
-    value = kwargs.pop(name)
-    put(key, kwargs, name, new, _VALUES.get(value, value) if isinstance(value, str) else value)
+    put(key, kwargs, name, new, kwargs.pop(name))
 
 
 def put(key, kwargs, name, new, value):
@@ -64,11 +61,23 @@ def put(key, kwargs, name, new, value):
 # --- what needs more than a name; each changes args and kwargs
 
 
+def _means(what):
+    """Decorator: what the argument is today, for the table of old names."""
+
+    def decorate(function):
+        function.means = what
+        return function
+
+    return decorate
+
+
 class Dropped:
     """An argument without meaning today, for these values; for any where none are given."""
 
     def __init__(self, *values):
         self.values = values
+        one_of = f"; one of {', '.join(map(repr, values))}" if values else ""
+        self.means = "no effect" + one_of
 
     def __call__(self, key, args, kwargs, name):
         value = kwargs.pop(name)
@@ -80,6 +89,8 @@ class Dropped:
         tell(f"{name}=", "nothing: it has no effect")
 
 
+
+@_means('`data_format=`: "th" is "channels_first", "tf" is "channels_last"')
 def order_of_axes(key, args, kwargs, name):
     value = kwargs.pop(name)
     put(key, kwargs, name, "data_format", _FORMATS.get(value, value))
@@ -88,6 +99,7 @@ def order_of_axes(key, args, kwargs, name):
 def _sizes(*names):
     """The size of a kernel in one argument for each axis."""
 
+    @_means(f"`kernel_size=({', '.join(names)})`")
     def join(key, args, kwargs, name):
         missing = [n for n in names if n not in kwargs]
         if missing:
@@ -100,6 +112,7 @@ def _sizes(*names):
     return join
 
 
+@_means('`unit_forget_bias=`: whether it is "one"')
 def _forget_bias(key, args, kwargs, name):
     value = kwargs.pop(name)
     if value not in ("one", "ones", "zero", "zeros"):
@@ -110,12 +123,14 @@ def _forget_bias(key, args, kwargs, name):
     put(key, kwargs, name, "unit_forget_bias", value in ("one", "ones"))
 
 
+@_means("`input_shape=(input_length, input_dim)`")
 def _sequence_shape(key, args, kwargs, name):
     """`input_dim` of a layer of sequences is the size of one step."""
     dim, length = kwargs.pop("input_dim"), kwargs.pop("input_length", None)
     put(key, kwargs, name, "input_shape", (length, dim))
 
 
+@_means("`layer.set_weights(...)` after it is built")
 def own_weights(key, args, kwargs, name):
     weights = kwargs.pop(name)
     if weights is None:
@@ -136,6 +151,7 @@ def _build_with(layer, weights, *args, **kwargs):
     layer.set_weights(weights)
 
 
+@_means("`learning_rate=schedules.InverseTimeDecay(rate, 1, decay)`")
 def time_decay(key, args, kwargs, name):
     decay = kwargs.pop(name)
     if not decay:
@@ -157,16 +173,19 @@ def time_decay(key, args, kwargs, name):
     tell(f"{name}=", "learning_rate=schedules.InverseTimeDecay(rate, 1, decay)")
 
 
+@_means("`learning_rate=`")
 def _rate(key, args, kwargs, name):
     value = kwargs.pop(name)
     put(key, kwargs, name, "learning_rate", float(value) if isinstance(value, int) else value)
 
 
+@_means("None is the default of today")
 def _epsilon(key, args, kwargs, name):
     if kwargs[name] is None:  # it was the default of the process
         del kwargs[name]
 
 
+@_means("a file after so many epochs; `save_freq=` counts batches")
 def saved_every(key, args, kwargs, name):
     period = kwargs.pop(name)
     if isinstance(period, bool) or not isinstance(period, int) or period < 1:
@@ -178,6 +197,7 @@ def saved_every(key, args, kwargs, name):
     tell(f"{name}=", "save_freq=, which counts batches")
 
 
+@_means('`compile(metrics=["accuracy"])`')
 def accuracy_wanted(key, args, kwargs, name):
     model, wanted = args[0], kwargs.pop(name)
     tell(f"{name}=", 'compile(metrics=["accuracy"])')
@@ -188,6 +208,10 @@ def accuracy_wanted(key, args, kwargs, name):
 # --- positions that moved
 
 
+@_means(
+    "`Dense(inputs, units)` is `Dense(units, input_shape=(inputs,))`; "
+    "`Dense(units, init)` names `kernel_initializer=`"
+)
 def _dense(args, kwargs):
     # Keras 0 named the size of the input first, Keras 1 the initializer second.
     if len(args) > 2:
@@ -198,6 +222,7 @@ def _dense(args, kwargs):
     return args, kwargs
 
 
+@_means("`(units, init)` names `kernel_initializer=`")
 def _initializer_second(args, kwargs):
     names = ("uniform", "normal", "zero", "one", "orthogonal", "identity")
     if len(args) == 3 and isinstance(args[2], str):
@@ -207,6 +232,15 @@ def _initializer_second(args, kwargs):
     return args, kwargs
 
 
+@_means("without `pool_size`, that is 2")
+def _pool_of_two(args, kwargs):
+    if len(args) == 1 and not {"pool_size", "pool_length"} & kwargs.keys():
+        tell("a pool without size", "pool_size=2")
+        return args, {**kwargs, "pool_size": 2}
+    return args, kwargs
+
+
+@_means("`(optimizer, loss, metrics)` names `metrics=`")
 def _metrics_third(args, kwargs):
     # Keras 2 named the metrics before the weights of losses.
     if len(args) > 3 and isinstance(args[3], (list, tuple)) and "metrics" not in kwargs:
@@ -217,6 +251,7 @@ def _metrics_third(args, kwargs):
     return args, kwargs
 
 
+@_means("`(name, shape)` is `(shape, name=name)`")
 def _name_first(args, kwargs):
     # Keras 2 and TensorFlow named a weight first.
     if len(args) > 1 and isinstance(args[1], str) and (len(args) > 2 or "shape" in kwargs):
@@ -229,11 +264,28 @@ def _name_first(args, kwargs):
 
 
 _POSITIONS = dict.fromkeys(("GRU", "LSTM", "SimpleRNN"), _initializer_second)
+_POSITIONS.update(dict.fromkeys((f"AveragePooling{n}D" for n in (1, 2, 3)), _pool_of_two))
 _POSITIONS["Dense"] = _dense
 _POSITIONS["Compilation.compile"] = _metrics_third
 _POSITIONS["Weighted.add_weight"] = _name_first
 
+# The version of Keras from which on these places are old; the others are those of Keras 1.
+POSITIONS_SINCE = {name: "3.0" for name in _POSITIONS if "." in name or "Pooling" in name}
+
 # --- the tables: `{callable: {old argument: new one, or what changes kwargs}}`
+
+# The version of Keras from which on an argument is old; the others are those of Keras 1.
+SINCE = {
+    "class_mode": "1.0",
+    "show_accuracy": "1.0",
+    "lr": "2.3",
+    **dict.fromkeys(
+        "alpha decay epsilon l max_queue_size period sample_weight_mode schedule_decay "
+        "target_tensors use_multiprocessing weights workers".split(),
+        "3.0",
+    ),
+}
+OLDEST = "2.0"
 
 _UNITS = {"output_dim": "units"}
 _KERNEL = {
@@ -282,7 +334,6 @@ _RECURRENT = {
     **_UNITS,
     **_KERNEL,
     "inner_init": "recurrent_initializer",
-    "forget_bias_init": _forget_bias,
     "inner_activation": "recurrent_activation",
     "U_regularizer": "recurrent_regularizer",
     "dropout_W": "dropout",
@@ -290,7 +341,8 @@ _RECURRENT = {
     "consume_less": Dropped(),
 }
 _SEQUENCES = {**_RECURRENT, "input_dim": _sequence_shape}
-_CONV_LSTM = {**{k: v for k, v in _RECURRENT.items() if k not in _UNITS}, **_CONV2D}
+_FORGET = {"forget_bias_init": _forget_bias}
+_CONV_LSTM = {**{k: v for k, v in _RECURRENT.items() if k not in _UNITS}, **_CONV2D, **_FORGET}
 _POOL1D = {**_WINDOW, "pool_length": "pool_size", "stride": "strides"}
 _POOL = {**_WINDOW, **_FORMAT}
 _RATE = {"p": "rate"}
@@ -323,7 +375,7 @@ TABLE = {
     "LocallyConnected2D": {**_LOCAL, "nb_row": _PLANE, "nb_col": _PLANE},
     "ConvLSTM2D": _CONV_LSTM,
     "GRU": _SEQUENCES,
-    "LSTM": _SEQUENCES,
+    "LSTM": {**_SEQUENCES, **_FORGET},
     "SimpleRNN": {**_SEQUENCES, "inner_activation": Dropped()},
     "MaxPooling1D": _POOL1D,
     "AveragePooling1D": _POOL1D,

@@ -9,6 +9,7 @@ from pyseq.callbacks import Callback
 from pyseq.compat import generators
 from pyseq.compat.notices import tell
 from pyseq.layers.base import Layer
+from pyseq.layers.batch_normalization import BatchNormalization
 from pyseq.optimizers import Optimizer
 from pyseq.schedules import InverseTimeDecay
 from pyseq.training.model import Model
@@ -39,12 +40,25 @@ def set_old_attribute(obj, name, value):
     return True
 
 
+def _means(what, since="2.0"):
+    """Decorator: what the attribute is today, and the version of Keras from which on it is old."""
+
+    def decorate(get):
+        get.means, get.since = what, since
+        return get
+
+    return decorate
+
+
 class Method:
     """An attribute whose value is `function` with the object as its first argument."""
+
+    since = "3.0"
 
     def __init__(self, function, new):
         self.function = function
         self.new = new
+        self.means = f"`.{new}`" if "(" in new else f"`.{new}()`"
 
     def __call__(self, obj):
         tell(f".{self.function.__name__}()", self.new)
@@ -54,12 +68,16 @@ class Method:
 class Renamed:
     """An attribute with another name today."""
 
+    since = "2.0"
+
     def __init__(self, old, new):
         self.old = old
         self.new = new
+        self.means = f"`.{new}`"
 
     def __call__(self, obj):
-        value = object.__getattribute__(obj, self.new)
+        # The weights of a recurrent layer are those of its cell.
+        value = getattr(obj if hasattr(obj, self.new) else getattr(obj, "cell", obj), self.new)
         tell(f".{self.old}", f".{self.new}")
         return value
 
@@ -68,6 +86,7 @@ class Renamed:
 
 
 def _shape(what):
+    @_means(f"the shape of `.{what}`", "3.0")
     def get(layer):
         tensor = object.__getattribute__(layer, what)
         return [t.shape for t in tensor] if isinstance(tensor, list) else tensor.shape
@@ -76,6 +95,7 @@ def _shape(what):
 
 
 def _at(what, of_shape=False):
+    @_means(f"the shape of `.{what}`" if of_shape else f"`.{what}`", "3.0")
     def get(layer):
         def at(node_index=0):
             """The tensor (or its shape) of the call number `node_index`, which is 0 here."""
@@ -105,6 +125,7 @@ def predict_proba(self, x, batch_size=None, verbose=0, steps=None):
     return self.predict(x, batch_size=batch_size, verbose=verbose, steps=steps)
 
 
+@_means("while `fit` runs: [x, y, sample weights] that it validates on", "3.0")
 def _validation_data(model):
     """While `fit` runs: [x, y, sample weights] that it validates on, else None."""
     data = model._progress.validation
@@ -114,9 +135,32 @@ def _validation_data(model):
     return [data[0], data[1], weights]
 
 
+@_means(_validation_data.means, "3.0")
+def _callback_validation_data(callback):
+    return _validation_data(callback.model)
+
+
+@_means("the model itself")
+def _model(model):
+    return model
+
+
+@_means("whether something acts in training only")
+def _uses_learning_phase(layer):
+    if isinstance(layer, BatchNormalization):
+        return True
+    names = ("rate", "stddev", "dropout", "recurrent_dropout")
+    if any(getattr(layer, name, None) for name in names):
+        return True
+    children = [child for _, child in layer.saved_children()]
+    parts = [p for c in children for p in (c if isinstance(c, (list, tuple)) else [c])]
+    return any(_uses_learning_phase(part) for part in parts if isinstance(part, Layer))
+
+
 # --- logs
 
 LOG_NAMES = {"acc": "accuracy", "accuracy": "acc"}
+LOG_NAMES_SINCE = "2.3"
 
 
 @hooks.answers("old_log_name")
@@ -156,6 +200,7 @@ def _decays(optimizer):
     return isinstance(rate, InverseTimeDecay) and rate.decay_steps == 1 and not rate.staircase
 
 
+@_means("`.learning_rate`; that before decay", "2.3")
 def _get_rate(optimizer):
     tell(".lr", ".learning_rate")
     return base_rate(optimizer)
@@ -177,6 +222,7 @@ def _set_rate(optimizer, value):
     optimizer.learning_rate = value
 
 
+@_means("the rate of decay that the optimizer was made with", "3.0")
 def _decay(optimizer):
     return optimizer._learning_rate.decay_rate if _decays(optimizer) else 0.0
 
@@ -187,10 +233,11 @@ TABLE = (
         {
             "evaluate_generator": Method(generators.evaluate_generator, "evaluate"),
             "fit_generator": Method(generators.fit_generator, "fit"),
-            "model": lambda model: model,
+            "model": _model,
             "predict_classes": Method(predict_classes, "predict(x).argmax(axis=-1)"),
             "predict_generator": Method(generators.predict_generator, "predict"),
             "predict_proba": Method(predict_proba, "predict"),
+            "uses_learning_phase": _uses_learning_phase,
             "validation_data": _validation_data,
         },
     ),
@@ -210,8 +257,9 @@ TABLE = (
             "output_dim": Renamed("output_dim", "units"),
             "output_shape": _shape("output"),
             "p": Renamed("p", "rate"),
+            "uses_learning_phase": _uses_learning_phase,
         },
     ),
     (Optimizer, {"decay": _decay, "lr": _get_rate}),
-    (Callback, {"validation_data": lambda callback: _validation_data(callback.model)}),
+    (Callback, {"validation_data": _callback_validation_data}),
 )

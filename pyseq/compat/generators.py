@@ -6,21 +6,21 @@ import itertools
 
 from pyseq.compat.notices import tell
 
-# Arguments of Keras 1: `{function: {old argument: new one}}`, those that count rows rather than
-# batches, and those without effect.
-_ROWS = {"val_samples": "steps"}
-RENAMED = {
+# Arguments of Keras 1, and those of today; None has no effect. What counted rows counts batches.
+_WORKERS = {"max_q_size": None, "nb_worker": None, "pickle_safe": None}
+ARGUMENTS = {
     "fit_generator": {
         "nb_epoch": "epochs",
-        "samples_per_epoch": "steps_per_epoch",
         "nb_val_samples": "validation_steps",
+        "samples_per_epoch": "steps_per_epoch",
         "val_samples": "validation_steps",
+        **_WORKERS,
     },
-    "evaluate_generator": _ROWS,
-    "predict_generator": _ROWS,
+    "evaluate_generator": {"val_samples": "steps", **_WORKERS},
+    "predict_generator": {"val_samples": "steps", **_WORKERS},
 }
+
 COUNT_ROWS = ("samples_per_epoch", "nb_val_samples", "val_samples")
-WITHOUT_EFFECT = ("max_q_size", "nb_worker", "pickle_safe")
 
 
 def fit_generator(
@@ -50,11 +50,9 @@ def fit_generator(
         old: `samples_per_epoch`, `nb_epoch`, `nb_val_samples`, as Keras 1 named them; rows are
             counted there, and become batches of the size of the first.
     """
-    epochs = _take("fit_generator", old, "nb_epoch", epochs)
-    rows = _take("fit_generator", old, "samples_per_epoch")
-    validation_rows = _take("fit_generator", old, "nb_val_samples")
-    validation_rows = _take("fit_generator", old, "val_samples", validation_rows)
-    _no_more(self, "fit_generator", old)
+    old = _taken(self, "fit_generator", old)
+    epochs = old.get("epochs", epochs)
+    rows, validation_rows = old.get("steps_per_epoch"), old.get("validation_steps")
     if rows is not None:
         generator, steps_per_epoch = _steps(generator, rows)
     if validation_rows is not None and validation_data is not None:
@@ -86,8 +84,7 @@ def evaluate_generator(
     **old,
 ):
     """Loss and metrics over a generator or dataset; `evaluate` of today does the same."""
-    rows = _take("evaluate_generator", old, "val_samples")
-    _no_more(self, "evaluate_generator", old)
+    rows = _taken(self, "evaluate_generator", old).get("steps")
     if rows is not None:
         generator, steps = _steps(generator, rows)
     return self.evaluate(generator, steps=steps, callbacks=callbacks, verbose=verbose)
@@ -105,30 +102,26 @@ def predict_generator(
     **old,
 ):
     """Outputs for a generator or dataset; `predict` of today does the same."""
-    rows = _take("predict_generator", old, "val_samples")
-    _no_more(self, "predict_generator", old)
+    rows = _taken(self, "predict_generator", old).get("steps")
     if rows is not None:
         generator, steps = _steps(generator, rows)
     return self.predict(generator, steps=steps, callbacks=callbacks, verbose=verbose)
 
 
-def _take(function, old, name, value=None):
-    if name not in old:
-        return value
-    tell(f"{name}=", f"{RENAMED[function][name]}=")
-    return old.pop(name)
-
-
-def _no_more(model, where, old):
-    for name in WITHOUT_EFFECT:
-        if name in old:
-            tell(f"{name}=", "nothing: it has no effect")
-            del old[name]
+def _taken(model, where, old):
+    """The old arguments by the names of today."""
+    table, taken = ARGUMENTS[where], {}
+    for name in [name for name in old if name in table]:
+        new, value = table[name], old.pop(name)
+        tell(f"{name}=", f"{new}=" if new else "nothing: it has no effect")
+        if new:
+            taken[new] = value
     if old:
         raise TypeError(
             f"{model.name}.{where}: expected arguments of Keras 1 or 2, got unknown {sorted(old)}; "
             "check the spelling"
         )
+    return taken
 
 
 def _steps(data, rows):

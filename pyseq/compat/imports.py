@@ -113,6 +113,8 @@ class _Old:
 
         module.__getattr__ = __getattr__
         module.__dir__ = lambda: sorted({*vars(module), *__getattr__("__all__")})
+        if name in CALLED:
+            module.__class__ = _Called
         _notices().tell(module.__name__, _today(name))
 
 
@@ -124,6 +126,8 @@ def find(name, attribute, quiet=False):
     """
     if attribute.startswith("__"):
         return None
+    if f"{name}.{attribute}" in MODULES:
+        return importlib.import_module(f"{_PACKAGE}.{name}.{attribute}")
     for home in MODULES[name].split():
         new = NAMES.get(home, {}).get(attribute)
         if new is not None:

@@ -6,6 +6,7 @@ function, and `add_total_count` takes what the core has added up.
 
 from __future__ import annotations
 
+from pyseq import hooks
 from pyseq.losses import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -201,7 +202,7 @@ def deserialize(config, custom_objects=None):
 def _by_name(name, custom_objects=None):
     known = registration.get_registered_object(name, custom_objects)
     if known is None:
-        known = _NAMES.get(name) or _CLASSES.get(name)
+        known = _NAMES.get(name) or _CLASSES.get(name) or hooks.ask("old_name", "metrics", name)
     if known is None:
         raise ValueError(
             f"metrics.get: expected the name of a metric, got {name!r}; known names are "

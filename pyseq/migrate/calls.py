@@ -10,6 +10,7 @@ from pyseq.compat import layers as old_layers
 from pyseq.compat.attributes import TABLE as ATTRIBUTES
 from pyseq.compat.attributes import Method
 from pyseq.compat.files import H5
+from pyseq.compat.names import NAMES
 from pyseq.migrate import values
 from pyseq.migrate.arguments import Change, items_of
 from pyseq.migrate.models import Models
@@ -111,6 +112,7 @@ class Calls:
         except (TypeError, ValueError) as error:
             self.script.problem(call, str(error))
             return
+        new_kwargs = {k: _name_of_today(k, v) for k, v in new_kwargs.items()}
         quiet = [k for k in before if _has_no_successor(table.get(k))]
         leftover = [k for k in before if k not in new_kwargs and k not in quiet]
         change = Change(items, parameters)
@@ -254,7 +256,7 @@ class Calls:
         old = inspect.signature(function).parameters
         args, given = _split(items)
         given = {**dict(zip([p for p in old if p != "self"], args)), **given}
-        renamed = generators.RENAMED.get(name, {})
+        renamed = generators.ARGUMENTS.get(name, {})
         today = _parameters(getattr(Model, new))
         made = {}
         for argument, value in given.items():
@@ -264,12 +266,14 @@ class Calls:
                     return None
                 if value is _ENDS:
                     continue
+            if argument in renamed and renamed[argument] is None:
+                continue  # without effect
             argument = renamed.get(argument, argument)
             if argument == "generator":
                 argument = today[0]
             if argument in today:
                 made[argument] = value
-            elif argument not in generators.WITHOUT_EFFECT and argument not in old:
+            elif argument not in old:
                 self.script.problem(call, f"{name}: unknown argument {argument}=; leave it out")
                 return None
         # The old methods were silent by default.
@@ -345,6 +349,17 @@ def _split(items):
 
 def _is_class(obj, base):
     return isinstance(obj, type) and issubclass(obj, base)
+
+
+_FAMILIES = {"constraint": "constraints", "initializer": "initializers"}
+
+
+def _name_of_today(argument, value):
+    """What a string names, where it is an old name of a constraint or initializer."""
+    family = _FAMILIES.get(argument.rpartition("_")[2])
+    if family is None or not isinstance(value, str):
+        return value
+    return NAMES.get(family, {}).get(value, value)
 
 
 def _has_no_successor(rule):

@@ -20,7 +20,7 @@ import difflib
 
 import numpy as np
 
-from pyseq import dtypes
+from pyseq import dtypes, hooks
 from pyseq.registry import lambdas, lookup, registration, retired
 from pyseq.registry.construct import construct as construct
 
@@ -394,6 +394,7 @@ def get_object(identifier, family, kind, custom_objects=None):
     elif isinstance(identifier, str):
         obj = registration.get_registered_object(identifier, custom_objects)
         obj = registration.lookup_builtin(family, identifier) if obj is None else obj
+        obj = hooks.ask("old_name", family, identifier) if obj is None else obj
         if obj is None:
             names = sorted(registration.builtin_objects(family))
             close = difflib.get_close_matches(identifier, names, 4, 0.5) or names[:8]

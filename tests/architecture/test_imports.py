@@ -30,14 +30,14 @@ LEVELS = [
     "utils.elements utils.files utils.graphs utils.images utils.joining utils.pipeline utils.seed "
     "utils.session utils.sources utils.splitting utils.steps",
     # Faces, which nothing inside imports.
-    "__init__ __main__ backend compat config legacy_backend migrate mixed_precision models "
-    "preprocessing tree utils wrappers",
+    "__init__ __main__ backend compat config migrate mixed_precision models preprocessing tree utils "
+    "wrappers",
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms.split()}
 
 # Imports inside functions: each makes something heavy load late.
 LATE = {
-    ("backend", ".legacy_backend"): "losses, layers and ops, for scripts of Keras 2 only",
+    ("backend", ".compat.backend"): "losses, layers and ops, for scripts of Keras 2 only",
     ("callbacks.loggers", "urllib.error"): "the network",
     ("callbacks.loggers", "urllib.parse"): "the network",
     ("callbacks.loggers", "urllib.request"): "the network",

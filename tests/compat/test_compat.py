@@ -11,7 +11,6 @@ import pytest
 import pyseq
 from pyseq import hooks, layers, optimizers
 from pyseq.compat import arguments, imports, notices
-from pyseq.compat.names import MODULES, NAMES
 from pyseq.compat.notices import CompatNotice
 
 
@@ -26,47 +25,6 @@ def quiet():
     pyseq.config.disable_compat_notices()
     yield
     pyseq.config.enable_compat_notices()
-
-
-# A name that each family of modules has.
-KNOWN = {
-    "constraints": "MaxNorm",
-    "initializers": "Zeros",
-    "layers": "Dense",
-    "losses": "mean_squared_error",
-    "metrics": "Mean",
-    "models": "Sequential",
-    "optimizers": "SGD",
-    "optimizers.schedules": "ExponentialDecay",
-    "regularizers": "L2",
-    "saving": "load_model",
-    "utils": "to_categorical",
-}
-
-
-@pytest.mark.parametrize("name", sorted(MODULES))
-def test_module(name, quiet):
-    module = importlib.import_module(f"pyseq.{name}")
-    for home in MODULES[name].split():
-        if home == "wrappers":
-            pytest.importorskip("sklearn")
-            assert module.SKLearnClassifier
-            continue
-        today = importlib.import_module(f"pyseq.{home}")
-        assert getattr(module, KNOWN[home]) is getattr(today, KNOWN[home])
-    with pytest.raises(AttributeError, match="no attribute 'NoSuchName'"):
-        _ = module.NoSuchName
-
-
-@pytest.mark.parametrize(
-    "family, name", [(family, name) for family in NAMES for name in NAMES[family]]
-)
-def test_name(family, name, quiet):
-    value = getattr(importlib.import_module(f"pyseq.{family}"), name)
-    bare = NAMES[family][name].rpartition(".")[2]
-    assert value.__name__ in (bare, inspect.unwrap(value).__name__)
-    if family in ("constraints", "regularizers", "initializers"):
-        assert value().get_config() is not None
 
 
 def test_imports_of_scripts(quiet):

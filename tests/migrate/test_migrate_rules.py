@@ -64,7 +64,7 @@ def test_imports(old, new):
         ("Dense(64, 'relu')", "Dense(64, 'relu')"),
         ("Dense(n, init=('uniform'))", "Dense(n, kernel_initializer=('uniform'))"),
         ("Dense((n), bias=(True))", "Dense((n), use_bias=(True))"),
-        ("Dense(4, W_constraint='maxnorm')", 'Dense(4, kernel_constraint="max_norm")'),
+        ("Dense(4, W_constraint='maxnorm')", 'Dense(4, kernel_constraint="MaxNorm")'),
         ("Dense(4, weights=None)", "Dense(4)"),
         ("Dense(**a, init=b)", "Dense(**a, kernel_initializer=b)"),
         ("k = 3, 5\nConvolution2D(f, k[0], k[1])", "k = 3, 5\nConv2D(f, (k[0], k[1]))"),

@@ -100,7 +100,7 @@ std::int64_t odd_number(std::int64_t was) {
                                      std::int64_t{1} << 32, std::int64_t{1} << 40, std::int64_t{1} << 48,
                                      std::int64_t{1} << 62, kMost, -kMost - 1, -2, -3, -8, -65};
   switch (below(4)) {
-    case 0: return was + (one_in(2) ? 1 : -1) * static_cast<std::int64_t>(1 + below(4));
+    case 0: return static_cast<std::int64_t>(static_cast<std::uint64_t>(was) + below(9) - 4);
     case 1: return static_cast<std::int64_t>(below(12));
     default: return values[below(std::size(values))];
   }

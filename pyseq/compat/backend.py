@@ -5,22 +5,28 @@ They are `pyseq.ops` under older names and argument orders.
 
 from __future__ import annotations
 
+import contextlib
+import functools
+
 import numpy as np
 
-from pyseq import activations, config, losses, ops, random, settings, symbolic
+from pyseq import activations, config, losses, naming, ops, random, settings, symbolic
 from pyseq.layers.keras_tensor import is_keras_tensor
 from pyseq.layers.merging import batch_dot as batch_dot
 from pyseq.layers.merging import l2_normalize as l2_normalize
 from pyseq.training.model import Model
 from pyseq.variable import Variable
 
+# The version of Keras from which on a function is old; all others went with 3.0.
+SINCE = {"image_dim_ordering": "2.0", "set_image_dim_ordering": "2.0"}
+
 # The same name and arguments in pyseq.ops.
 _SAME = frozenset(
-    "abs all any arange argmax argmin cast clip concatenate cos cumprod cumsum elu equal exp eye "
-    "greater greater_equal hard_sigmoid less less_equal log logsumexp max maximum mean min minimum "
-    "ndim not_equal one_hot ones ones_like prod relu reshape round shape sigmoid sign sin softmax "
-    "softplus softsign sqrt square squeeze stack std stop_gradient sum tanh tile transpose var "
-    "zeros zeros_like".split()
+    "abs all any arange argmax argmin cast clip concatenate cos cumprod cumsum elu equal exp "
+    "eye greater greater_equal hard_sigmoid is_tensor less less_equal log logsumexp max maximum "
+    "mean min minimum ndim not_equal one_hot ones ones_like prod relu reshape round shape "
+    "sigmoid sign sin softmax softplus softsign sqrt square squeeze stack std stop_gradient sum "
+    "tanh tile transpose var zeros zeros_like".split()
 )
 
 
@@ -168,6 +174,15 @@ def random_uniform_variable(shape, low, high, dtype=None, name=None, seed=None):
     return variable(random.uniform(shape, low, high, seed=seed), dtype, name)
 
 
+def random_bernoulli(shape, p=0.0, dtype=None, seed=None):
+    """1 with probability `p`, else 0, anew in each step within a layer."""
+    drawn = random.uniform(shape, 0.0, 1.0, dtype, seed)
+    return ops.where(drawn < p, ops.ones_like(drawn), ops.zeros_like(drawn))
+
+
+random_binomial = random_bernoulli
+
+
 def dropout(x, level, noise_shape=None, seed=None):
     """`x` with elements dropped with probability `level`, the others scaled up."""
     return random.dropout(x, level, noise_shape, seed)
@@ -258,10 +273,62 @@ def conv2d(x, kernel, strides=(1, 1), padding="valid", data_format=None, dilatio
     return ops.conv(x, kernel, strides, padding, data_format, dilation_rate)
 
 
+def conv3d(
+    x, kernel, strides=(1, 1, 1), padding="valid", data_format=None, dilation_rate=(1, 1, 1)
+):
+    """Convolution over three axes."""
+    return ops.conv(x, kernel, strides, padding, data_format, dilation_rate)
+
+
+def conv2d_transpose(
+    x,
+    kernel,
+    output_shape,
+    strides=(1, 1),
+    padding="valid",
+    data_format=None,
+    dilation_rate=(1, 1),
+):
+    """Transposed convolution over two axes; `output_shape` follows from the other arguments."""
+    y = ops.conv_transpose(x, kernel, strides, padding, None, data_format, dilation_rate)
+    if tuple(output_shape)[1:] != tuple(ops.shape(y)[1:]):
+        raise ValueError(
+            f"conv2d_transpose: expected output_shape {('any', *ops.shape(y)[1:])}, got "
+            f"{tuple(output_shape)}; change strides or padding"
+        )
+    return y
+
+
+def depthwise_conv2d(
+    x, depthwise_kernel, strides=(1, 1), padding="valid", data_format=None, dilation_rate=(1, 1)
+):
+    """Convolution of each channel by itself."""
+    return ops.depthwise_conv(x, depthwise_kernel, strides, padding, data_format, dilation_rate)
+
+
+def separable_conv2d(
+    x,
+    depthwise_kernel,
+    pointwise_kernel,
+    strides=(1, 1),
+    padding="valid",
+    data_format=None,
+    dilation_rate=(1, 1),
+):
+    """Convolution of each channel by itself, then over channels."""
+    kernels = depthwise_kernel, pointwise_kernel
+    return ops.separable_conv(x, *kernels, strides, padding, data_format, dilation_rate)
+
+
 def pool2d(x, pool_size, strides=(1, 1), padding="valid", data_format=None, pool_mode="max"):
     """Largest values or means of windows."""
     pool = {"max": ops.max_pool, "avg": ops.average_pool}[pool_mode]
     return pool(x, pool_size, strides, padding, data_format)
+
+
+def pool3d(x, pool_size, strides=(1, 1, 1), padding="valid", data_format=None, pool_mode="max"):
+    """Largest values or means of windows in volumes."""
+    return pool2d(x, pool_size, strides, padding, data_format, pool_mode)
 
 
 def resize_images(x, height_factor, width_factor, data_format, interpolation="nearest"):
@@ -285,9 +352,79 @@ def spatial_2d_padding(x, padding=((1, 1), (1, 1)), data_format=None):
     return ops.pad(x, [(0, 0), *around, (0, 0)])
 
 
+def spatial_3d_padding(x, padding=((1, 1), (1, 1), (1, 1)), data_format=None):
+    """Zeros around volumes."""
+    around = [tuple(p) for p in padding]
+    if settings.standardize_data_format(data_format) == "channels_first":
+        return ops.pad(x, [(0, 0), (0, 0), *around])
+    return ops.pad(x, [(0, 0), *around, (0, 0)])
+
+
+def resize_volumes(x, depth_factor, height_factor, width_factor, data_format):
+    """Volumes some times as deep, high and wide."""
+    first = 2 if settings.standardize_data_format(data_format) == "channels_first" else 1
+    for axis, factor in enumerate((depth_factor, height_factor, width_factor), first):
+        x = ops.repeat(x, factor, axis=axis)
+    return x
+
+
+def batch_normalization(x, mean, var, beta, gamma, axis=-1, epsilon=1e-3):
+    """gamma (x - mean) / sqrt(var + epsilon) + beta."""
+    shape = [1] * ops.ndim(x)
+    shape[axis] = -1
+
+    def along(v):
+        return ops.reshape(v, shape) if ops.ndim(v) == 1 else v
+
+    y = (x - along(mean)) / ops.sqrt(along(var) + epsilon)
+    y = y if gamma is None else y * along(gamma)
+    return y if beta is None else y + along(beta)
+
+
 def slice(x, start, size):
     """The part of a size that begins at `start`."""
     return ops.slice(x, start, size)
+
+
+def size(x, name=None):
+    """Number of elements."""
+    return ops.size(x)
+
+
+def is_sparse(tensor):
+    """False: there are no sparse tensors."""
+    return False
+
+
+def to_dense(tensor):
+    """The tensor itself, which is dense."""
+    return tensor
+
+
+def get_variable_shape(x):
+    """The shape as a tuple."""
+    return int_shape(x)
+
+
+def name_scope(name):
+    """A context whose name stands before those of variables made in it."""
+    return naming.name_scope(name)
+
+
+def learning_phase_scope(value):
+    """A context in which nothing changes: calls say themselves what they are for."""
+    return contextlib.nullcontext(value)
+
+
+def foldl(fn, elems, initializer=None, name=None):
+    """`fn` of what came so far and the next element of the first axis, one after another."""
+    rows = list(elems) if initializer is None else [initializer, *elems]
+    return functools.reduce(fn, rows)
+
+
+def foldr(fn, elems, initializer=None, name=None):
+    """`foldl` from the last element to the first."""
+    return foldl(fn, list(elems)[::-1], initializer)
 
 
 def identity(x, name=None):
