@@ -38,6 +38,8 @@ class Plan:
         stateful: states go from batch to batch; only inference is compared, as Keras on PyTorch
             cannot train such a model.
         adapt: the first layer learns from `x` before anything else.
+        toggles: Changes of `trainable` after the training, which then goes on.
+        reweighted: weights are taken out and put back, changed.
     """
 
     seed: int
@@ -63,6 +65,8 @@ class Plan:
     file: str = ""
     stateful: bool = False
     adapt: bool = False
+    toggles: list = dataclasses.field(default_factory=list)
+    reweighted: bool = False
 
     def __str__(self):
         lines = [f"seed {self.seed}: python -m tests.differential {self.seed}"]
@@ -82,6 +86,8 @@ class Plan:
         if self.changes:
             lines += [f"  then {self.changes}" + (", compile" if self.recompiled else "")]
         lines += [f"  later {self.later_changes}"] if self.later_changes else []
+        lines += [f"  after training {self.toggles}, compile"] if self.toggles else []
+        lines += ["  other weights"] if self.reweighted else []
         lines += [f"  then through a file *{self.file}"] if self.file else []
         return "\n".join(lines)
 
@@ -220,6 +226,8 @@ def _layer(d, stack, draws, value_range):
         return layers[0]
     if d.chance(0.12):
         return users.state(d, stack.shape)
+    if d.chance(0.2):
+        return users.composite(d, stack.shape)
     if draws and d.chance(0.15):
         return users.untraced(d, stack.shape)
     if draws and d.chance(0.4):
@@ -431,5 +439,8 @@ def _live(d, plan):
             plan.later_changes += [
                 c for c in changes.layers(d, plan.stack) if c.path[-1] != "trainable"
             ]
+    plan.reweighted = d.chance(0.3)
+    if plan.loss is not None and d.chance(0.2):
+        plan.toggles = changes.toggles(d, plan)
     if d.chance(0.35):
         plan.file = d.of(".keras", ".keras", ".weights.h5", ".h5", "/")
