@@ -146,7 +146,7 @@ class Model(
     def __call__(self, inputs, *args, **kwargs):
         """Run the model on an array `(n, ...)`; returns a NumPy array (or a list of them)."""
         if not args and not kwargs:
-            y = predicting.quick_answer(self, inputs)
+            y = predicting.quick_call(self, inputs)
             if y is not None:
                 return results.handed(y)
         if not isinstance(inputs, KerasTensor) and symbolic.trace.get() is None:

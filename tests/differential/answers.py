@@ -134,7 +134,8 @@ class Run(dict):
         """The losses of layers that a call on arrays leaves."""
         K = importlib.import_module(self.library)
         # Keras's image layers train unless told otherwise, and what follows them does then, too.
-        self.model(self.plan.x[:self.plan.batch], training=False)
+        told = {"training": False} if self.plan.images else {}
+        self.model(self.plan.x[:self.plan.batch], **told)
         for owner in (self.model, *self.model.layers):
             values = [float(K.ops.convert_to_numpy(v)) for v in owner.losses]
             name = "the model" if owner is self.model else f"layer {self.model.layers.index(owner)}"

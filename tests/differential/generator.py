@@ -38,6 +38,7 @@ class Plan:
         stateful: states go from batch to batch; only inference is compared, as Keras on PyTorch
             cannot train such a model.
         adapt: the first layer learns from `x` before anything else.
+        images: the input is images, which augmentation layers may change.
         toggles: Changes of `trainable` after the training, which then goes on.
         reweighted: weights are taken out and put back, changed.
     """
@@ -65,6 +66,7 @@ class Plan:
     file: str = ""
     stateful: bool = False
     adapt: bool = False
+    images: bool = False
     toggles: list = dataclasses.field(default_factory=list)
     reweighted: bool = False
 
@@ -420,7 +422,7 @@ def generate(seed, keras):
         loss_weights=d.of(None, None, None, 0.7), metrics=chosen, weighted_metrics=weighted,
         optimizer=optimizer, batch=batch, steps=d.integer(3, 5),
         draws=draws, dtype=start.dtype, stateful=stateful,
-        adapt=bool(start.first) and preprocessing.needs_adapt(start.first[0]),
+        images=start.value_range is not None, adapt=bool(start.first) and preprocessing.needs_adapt(start.first[0]),
     )
     _live(d, plan)
     return plan
