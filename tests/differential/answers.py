@@ -133,8 +133,7 @@ class Run(dict):
     def _losses(self, what, tolerance):
         """The losses of layers that a call on arrays leaves."""
         K = importlib.import_module(self.library)
-        # Keras's image layers train unless told otherwise, and what follows them does then, too.
-        told = {"training": False} if self.plan.images else {}
+        told = {"training": False} if self.plan.trains_inside else {}
         self.model(self.plan.x[:self.plan.batch], **told)
         for owner in (self.model, *self.model.layers):
             values = [float(K.ops.convert_to_numpy(v)) for v in owner.losses]

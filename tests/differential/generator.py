@@ -38,7 +38,7 @@ class Plan:
         stateful: states go from batch to batch; only inference is compared, as Keras on PyTorch
             cannot train such a model.
         adapt: the first layer learns from `x` before anything else.
-        images: the input is images, which augmentation layers may change.
+        trains_inside: some layer trains where nothing is said; Keras trains what follows it, too.
         toggles: Changes of `trainable` after the training, which then goes on.
         reweighted: weights are taken out and put back, changed.
     """
@@ -66,7 +66,7 @@ class Plan:
     file: str = ""
     stateful: bool = False
     adapt: bool = False
-    images: bool = False
+    trains_inside: bool = False
     toggles: list = dataclasses.field(default_factory=list)
     reweighted: bool = False
 
@@ -218,6 +218,8 @@ _STARTS = [_vector, _vector, _image, _image, _pixels, _pixels, _pixels, _sequenc
 _SHRINKS = ("Pooling", "Cropping", "Flatten", "Dense", "LSTM", "GRU", "RNN", "Bidirectional")
 # Where these get integers, Keras rounds what they give to integers.
 _ROUNDING = ("RMSNormalization", "LayerNormalization", "GroupNormalization", "bilinear")
+# These train in a call that does not say whether to.
+_TRAIN_INSIDE = ("CenterCrop", "Resizing", "Batched", "Dropped", "Noisy")
 # What takes no `trainable`; Keras's ConvLSTM does not hand it on to its cell.
 _FIXED = ("SpatialDropout", "Discretization", "Pipeline", "ConvLSTM")
 
@@ -422,7 +424,10 @@ def generate(seed, keras):
         loss_weights=d.of(None, None, None, 0.7), metrics=chosen, weighted_metrics=weighted,
         optimizer=optimizer, batch=batch, steps=d.integer(3, 5),
         draws=draws, dtype=start.dtype, stateful=stateful,
-        images=start.value_range is not None, adapt=bool(start.first) and preprocessing.needs_adapt(start.first[0]),
+        trains_inside=start.value_range is not None or any(
+            name in str(stack.specs) for name in _TRAIN_INSIDE
+        ),
+        adapt=bool(start.first) and preprocessing.needs_adapt(start.first[0]),
     )
     _live(d, plan)
     return plan
