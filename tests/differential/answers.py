@@ -75,6 +75,8 @@ class Run(dict):
         self.before_step = before_step
         longest = max((int(np.prod(v.shape[:-1])) for v in model.weights), default=1)
         self.tolerance = 1e-5 if longest < _LONG_SUM else 5e-5
+        if plan.half:
+            self.tolerance = 5e-2
 
     def _add(self, what, value, tolerance):
         value = np.asarray(value)

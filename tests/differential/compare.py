@@ -172,7 +172,7 @@ def _differences(plan, ours, theirs):
         a, b = ours[what].value, their.value
         if a.shape != b.shape:
             raise Disagreement(f"{what}: expected shape {b.shape}, got {a.shape}\n{plan}")
-        if ours[what].dtype != their.dtype:
+        if ours[what].dtype != their.dtype and not plan.half:
             raise Disagreement(
                 f"{what}: expected dtype {their.dtype}, got {ours[what].dtype}\n{plan}"
             )

@@ -39,6 +39,8 @@ class Plan:
             cannot train such a model.
         adapt: the first layer learns from `x` before anything else.
         trains_inside: some layer trains where nothing is said; Keras trains what follows it, too.
+        half: some layers have a policy of 16 bits. pyseq computes in 32 bits there, so that only
+            inference is compared, loosely.
         toggles: Changes of `trainable` after the training, which then goes on.
         reweighted: weights are taken out and put back, changed.
     """
@@ -67,6 +69,7 @@ class Plan:
     stateful: bool = False
     adapt: bool = False
     trains_inside: bool = False
+    half: bool = False
     toggles: list = dataclasses.field(default_factory=list)
     reweighted: bool = False
 
@@ -220,6 +223,9 @@ _SHRINKS = ("Pooling", "Cropping", "Flatten", "Dense", "LSTM", "GRU", "RNN", "Bi
 _ROUNDING = ("RMSNormalization", "LayerNormalization", "GroupNormalization", "bilinear")
 # These train in a call that does not say whether to.
 _TRAIN_INSIDE = ("CenterCrop", "Resizing", "Batched", "Dropped", "Noisy")
+# What is given a policy of 16 bits.
+_HALVED = ("Dense", "EinsumDense", "Conv1D", "Conv2D", "BatchNormalization", "LayerNormalization",
+           "Activation", "GRU", "LSTM", "MaxPooling1D", "Embedding")
 # What takes no `trainable`; Keras's ConvLSTM does not hand it on to its cell.
 _FIXED = ("SpatialDropout", "Discretization", "Pipeline", "ConvLSTM")
 
@@ -228,6 +234,8 @@ def _layer(d, stack, draws, value_range):
     if draws and value_range and len(stack.shape) == 3 and d.chance(0.3):
         layers = preprocessing.augmentation(d, stack.shape, True, list(value_range))
         return layers[0]
+    if _is_summed(stack) and d.chance(0.6):
+        return L(d.of("Softmax", "LayerNormalization"), axis=-1)
     if d.chance(0.12):
         return users.state(d, stack.shape)
     if d.chance(0.2):
@@ -237,6 +245,11 @@ def _layer(d, stack, draws, value_range):
     if draws and d.chance(0.4):
         return regularization(d, stack.shape)
     return d.of(*candidates(len(stack.shape)))(d, stack.shape)
+
+
+def _is_summed(stack):
+    """Whether the value has the rank of its mask, if there is one."""
+    return bool(stack.specs) and stack.specs[-1].class_name == "Summed"
 
 
 def _wrong_with_mask(spec):
@@ -262,7 +275,7 @@ def _body(d, stack, draws, start):
     for _ in range(d.integer(1, 5)):
         for _ in range(10):
             spec = _layer(d, stack, draws, start.value_range)
-            if start.mask and _wrong_with_mask(spec):
+            if start.mask and _wrong_with_mask(spec) and not _is_summed(stack):
                 continue
             if (start.whole or "'int'" in str(start.first)) and any(
                 name in str(spec) for name in _ROUNDING
@@ -429,8 +442,21 @@ def generate(seed, keras):
         ),
         adapt=bool(start.first) and preprocessing.needs_adapt(start.first[0]),
     )
-    _live(d, plan)
+    if not (start.whole or draws or stateful or plan.adapt) and d.chance(0.06):
+        plan.half = _halve(d, plan.stack)
+    if plan.half:
+        plan.loss = None
+    else:
+        _live(d, plan)
     return plan
+
+
+def _halve(d, specs):
+    """Give some layers a policy of 16 bits; returns whether there are any."""
+    chosen = [spec for spec in specs if spec.class_name in _HALVED and d.chance(0.7)]
+    for spec in chosen:
+        spec.arguments["dtype"] = d.of("mixed_bfloat16", "mixed_float16")
+    return bool(chosen)
 
 
 def _live(d, plan):

@@ -372,12 +372,13 @@ def composite(d, shape):
     ]
     if len(shape) == 1 and shape[0] <= 20:
         options += [User("Dropped", rate=d.number(0.2, 0.7)), User("Noisy", stddev=d.of(0.5, 2.0))]
+    if len(shape) > 1:
+        options += [User("Summed", factor=d.of(1.0, 0.5))]
     if len(shape) == 2:
         options += [
             User("Attended", heads=d.integer(1, 2), causal=d.chance(0.3)),
             User("Queried", additive=d.chance(0.5)), User("Weighed", **units),
             User("Silenced", mask_value=d.of(0.0, 0.5)), User("Read", **units),
-            User("Summed", factor=d.of(1.0, 0.5)),
         ]
         if shape[0] > 1:
             options += [User("Tail")] * 2
