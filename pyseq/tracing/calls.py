@@ -234,7 +234,7 @@ def add_loss(x, layer):
 
 @hooks.answers("update_metric")
 def update_metric(update, arguments):
-    """Call `update(arguments)` with the arrays of each run in place of the tensors that it holds."""
+    """Call `update(arguments)` with the arrays of each run in place of its tensors."""
     trace = symbolic.trace.get()
     values = leaves(arguments)
     places = [i for i, value in enumerate(values) if symbolic.is_traced(value)]

@@ -116,6 +116,8 @@ def toggles(d, plan):
 def optimizer(d, spec):
     """One change of an optimizer."""
     names = [n for n in _OPTIMIZERS if n in spec.arguments and n != "learning_rate"]
+    if spec.class_name == "ScheduleFreeAdamW" and "beta_1" in names:
+        names.remove("beta_1")  # Keras on PyTorch takes the new momentum for the old one.
     if isinstance(spec.arguments.get("learning_rate"), float):
         names.append("learning_rate")
     if not names or spec.class_name in ("LossScaleOptimizer", "Lamb", "Lion", "Muon"):

@@ -238,7 +238,7 @@ def _layer(d, stack, draws, value_range):
         return L(d.of("Softmax", "LayerNormalization"), axis=-1)
     if d.chance(0.12):
         return users.state(d, stack.shape)
-    if d.chance(0.2):
+    if d.chance(0.15):
         return users.composite(d, stack.shape)
     if draws and d.chance(0.15):
         return users.untraced(d, stack.shape)

@@ -53,7 +53,7 @@ def test_random_models_agree(first, keras):
 def test_every_layer_loss_metric_and_optimizer_is_drawn(keras):
     drawn = {"layers": set(), "losses": set(), "metrics": set(), "optimizers": set()}
     live, text, asked = set(), [], set()
-    for seed in range(1500):
+    for seed in range(1700):
         plan = generate(seed, keras)
         text.append(str(plan.stack))
         asked |= {name for name in ("toggles", "reweighted", "trains_inside", "half", "stateful")
