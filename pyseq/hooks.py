@@ -31,6 +31,7 @@ _ANSWERED_BY = {
     "resize": "pyseq.tracing",
     "trace_steps": "pyseq.tracing",
     "unary": "pyseq.tracing",
+    "update_metric": "pyseq.tracing",
     "uniform": "pyseq.tracing",
     "window_op": "pyseq.tracing",
     # A layer called with arrays: its program, kept from call to call.

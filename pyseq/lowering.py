@@ -89,6 +89,7 @@ class Graph:
         self._reals = {}
         # Losses besides the outputs, `(layer, function, value)`, where a call keeps them.
         self.notes = None
+        self.adds_losses = False
         whole = input_dtype is not None and not input_dtype.startswith("float")
         self.input = Value(0, tuple(input_shape), dtype=input_dtype if whole else None)
         if input_dtype in WIDE:
@@ -271,12 +272,14 @@ class Graph:
 
     def note_activity(self, layer, y):
         """Note the penalty of a layer's output, where a call keeps losses."""
+        self.adds_losses = self.adds_losses or layer.activity_regularizer is not None
         for value in _as_list(y) if self.notes is not None else ():
             regularizer = layer.activity_regularizer
             self.note(layer, functools.partial(activity_loss, regularizer), value)
 
     def note(self, layer, function, value):
         """Note that `function` of the array of a value is a loss of `layer`."""
+        self.adds_losses = True
         if self.notes is not None:
             self.notes.append((layer, function, value))
 
@@ -370,6 +373,8 @@ class Runner:
         self.dtypes = [v.dtype for v in answers]
         # Whether calls differ: variables are assigned, or layers train within inference.
         self.is_stateful = bool(graph.assigned) or graph.trains_inside
+        # Code on arrays is not known to add none.
+        self.may_add_losses = graph.adds_losses or bool(graph.callbacks)
         # Whether `session.answer` is the whole answer, for rows of any number.
         self.is_plain = self.dtypes == [None] and not self.many and not self.is_stateful
         self.training = training

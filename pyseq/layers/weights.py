@@ -12,7 +12,8 @@ from pyseq.variable import Variable
 
 # What layers and models keep for themselves; their contents appear elsewhere or are no state.
 _PRIVATE = frozenset(
-    "_layers _parent _compile_config _programs _predictors _runners _losses _quick".split()
+    "_layers _parent _compile_config _programs _predictors _runners _losses _quick "
+    "_found_metrics".split()
 )
 
 

@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
-from pyseq import dtype_policies, dtypes, initializers, naming, results
+from pyseq import (
+    dtype_policies,
+    dtypes,
+    hooks,
+    initializers,
+    naming,
+    results,
+    structures,
+    symbolic,
+)
 from pyseq.arithmetic import Arithmetic
 from pyseq.registry.registration import builtin, to_snake_case
 from pyseq.registry.serialization import construct
 from pyseq.variable import Variable
+
+
+def _in_traces(update_state):
+    """`update_state` that takes tensors too: what they stand for is added in each run."""
+
+    @functools.wraps(update_state)
+    def update(self, *args, **kwargs):
+        if symbolic.trace.get() is None or not any(
+            symbolic.is_traced(v) for v in structures.leaves((args, kwargs))
+        ):
+            return update_state(self, *args, **kwargs)
+
+        def run(arguments):
+            args, kwargs = arguments
+            update_state(self, *args, **kwargs)
+
+        return hooks.ask("update_metric", run, (args, kwargs))
+
+    return update
 
 
 class MetricVariable(Arithmetic):
@@ -108,6 +138,11 @@ class Metric:
     """
 
     _direction = None
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "update_state" in vars(cls):
+            cls.update_state = _in_traces(cls.update_state)
 
     def __init__(self, dtype=None, name=None):
         self.name = name or naming.auto_name(to_snake_case(type(self).__name__))

@@ -11,7 +11,7 @@ from pyseq.layers.core import fused_activation
 from pyseq.layers.keras_tensor import KerasTensor
 from pyseq.layers.shapes import same_sizes
 from pyseq.signatures import parameters_of, taken_by
-from pyseq.structures import leaves, map_structure
+from pyseq.structures import leaves, map_structure, packed
 from pyseq.tracing import functions
 from pyseq.tracing.tensor import Tensor, Trace, as_value
 
@@ -230,6 +230,25 @@ def add_loss(x, layer):
     trace.graph.note(layer, np.sum if x.batched else _of_one_row, x.value)
     if trace.graph.losses:
         _add_loss(x, layer.name)
+
+
+@hooks.answers("update_metric")
+def update_metric(update, arguments):
+    """Call `update(arguments)` with the arrays of each run in place of its tensors."""
+    trace = symbolic.trace.get()
+    values = leaves(arguments)
+    places = [i for i, value in enumerate(values) if symbolic.is_traced(value)]
+    tensors = [trace.tensor(values[i]) for i in places]
+    still = [functions.unary(trace, x, "stop_gradient", x.dtype) for x in tensors]
+
+    def run(*arrays):
+        filled = list(values)
+        for i, x, array in zip(places, tensors, arrays, strict=True):
+            filled[i] = array if x.batched else array[0]
+        update(packed(arguments, filled))
+        return np.zeros((len(arrays[0]), 1), arrays[0].dtype)
+
+    trace.graph.host(run, [x.value for x in still], (1,), trace.name)
 
 
 def _of_one_row(y):

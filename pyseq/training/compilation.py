@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 
-from pyseq import hooks, metrics, optimizers
+from pyseq import hooks, metrics, optimizers, revision
 from pyseq.registry import serialization
 from pyseq.registry.left_out import leaving_out, serialize_part
 from pyseq.training.compile_metrics import CompiledLoss, CompiledMetrics, metric_value
@@ -141,15 +141,21 @@ class Compilation:
 
     @property
     def metrics(self):
-        """The loss tracker's name stands in `metrics_names`; these are the metric objects."""
-        if self._compiled_metrics is None:
-            return []
-        return [metric for _, metric, _ in self._compiled_metrics.entries]
+        """The metrics that were compiled, then those of layers; the loss is not among them."""
+        compiled = self._compiled_metrics
+        return [*(compiled.metrics if compiled is not None else ()), *self._layer_metrics()]
+
+    def _layer_metrics(self):
+        """The metrics that are attributes of the model and its layers."""
+        now = revision.current()
+        if self._found_metrics is None or self._found_metrics[0] != now:
+            self._found_metrics = (now, super().metrics)
+        return self._found_metrics[1]
 
     @property
     def metrics_names(self):
         names = ["loss"]
-        if self._compiled_metrics is not None and self.metrics:
+        if self._compiled_metrics is not None and self._compiled_metrics.metrics:
             names.append("compile_metrics")
         return names
 
@@ -159,9 +165,9 @@ class Compilation:
 
     def get_metrics_result(self):
         """`{name: value}` of all metrics."""
-        if self._compiled_metrics is None:
-            return {}
-        return {n: metric_value(n, m) for n, m, _ in self._compiled_metrics.entries}
+        entries = () if self._compiled_metrics is None else self._compiled_metrics.entries
+        named = [*((n, m) for n, m, _ in entries), *((m.name, m) for m in self._layer_metrics())]
+        return {name: metric_value(name, metric) for name, metric in named}
 
     def _require_loss(self, where):
         if self.losses or any(layer.activity_regularizer for layer in self._flatten()):

@@ -68,6 +68,8 @@ class Totals:
             for name, _, _ in self.model._compiled_metrics.entries:
                 if name in means:
                     logs[name] = means[name]
+        for metric in self.model._layer_metrics():
+            logs[metric.name] = means[metric.name] = metric_value(metric.name, metric)
         for value in means.values():
             if isinstance(value, dict):
                 return flat_results(logs)

@@ -62,6 +62,7 @@ class Model(
         self._noted_objects = self._step_parts = None
         # The last answer of `predict` in short: (version, row shape, dtype, runner).
         self._quick = None
+        self._found_metrics = None
         self._random_step = 0
         self._progress = Progress()
         self.optimizer = None
@@ -90,7 +91,7 @@ class Model(
         super()._note_change(name)
 
     def __getstate__(self):
-        empty = {"_programs": {}, "_predictors": {}, "_quick": None}
+        empty = {"_programs": {}, "_predictors": {}, "_quick": None, "_found_metrics": None}
         return {**super().__getstate__(), **empty, "_noted_objects": None, "_step_parts": None}
 
     def mark_built(self):
@@ -146,7 +147,7 @@ class Model(
     def __call__(self, inputs, *args, **kwargs):
         """Run the model on an array `(n, ...)`; returns a NumPy array (or a list of them)."""
         if not args and not kwargs:
-            y = predicting.quick_answer(self, inputs)
+            y = predicting.quick_call(self, inputs)
             if y is not None:
                 return results.handed(y)
         if not isinstance(inputs, KerasTensor) and symbolic.trace.get() is None:

@@ -55,6 +55,14 @@ def quick_answer(model, x, most_rows=0, first_row=0):
     return quick[1](x, most_rows, first_row)
 
 
+def quick_call(model, x):
+    """`quick_answer` to a call of the model, where the call leaves no losses."""
+    quick = model._quick
+    if quick is None or quick[2].may_add_losses:
+        return None
+    return quick_answer(model, x)
+
+
 def rows(model, x, first_row=0):
     """Outputs for rows of the right rank, all at once; the first is number `first_row` of all."""
     if isinstance(x, LateRows):

@@ -42,7 +42,7 @@ def adapt(plan, model):
         model.layers[0].adapt(plan.x)
 
 
-def _plain(path):
+def plain(path):
     """A path without the numbers of automatic names, which depend on the library."""
     return re.sub(r"_\d+", "", path)
 
@@ -75,6 +75,8 @@ class Run(dict):
         self.before_step = before_step
         longest = max((int(np.prod(v.shape[:-1])) for v in model.weights), default=1)
         self.tolerance = 1e-5 if longest < _LONG_SUM else 5e-5
+        if plan.half:
+            self.tolerance = 5e-2
 
     def _add(self, what, value, tolerance):
         value = np.asarray(value)
@@ -110,7 +112,7 @@ class Run(dict):
                                    sample_weight=plan.weights, return_dict=True)
         self._add_logs(what, logs, tolerance)
 
-    def _step(self, step):
+    def _step(self, step, what="step"):
         plan = self.plan
         begin = (step % 2) * plan.batch
         rows = slice(begin, begin + plan.batch)
@@ -123,12 +125,38 @@ class Run(dict):
         logs = self.model.train_on_batch(plan.x[rows], plan.y[rows], **more)
         if not math.isfinite(float(logs["loss"])):
             raise Unusable("the loss is not finite")
-        self._add_logs(f"step {step}", logs, 1e-3)
+        self._add_logs(f"{what} {step}", logs, 1e-3)
 
     def _weights(self, when):
         for number, value in enumerate(self.model.get_weights()):
             path = "/".join(self.model.weights[number].path.split("/")[-2:])
-            self._add(f"weight {number} ({_plain(path)}) {when}", value, 1e-3)
+            self._add(f"weight {number} ({plain(path)}) {when}", value, 1e-3)
+
+    def _losses(self, what, tolerance):
+        """The losses of layers that a call on arrays leaves."""
+        K = importlib.import_module(self.library)
+        told = {"training": False} if self.plan.trains_inside else {}
+        self.model(self.plan.x[:self.plan.batch], **told)
+        for owner in (self.model, *self.model.layers):
+            values = [float(K.ops.convert_to_numpy(v)) for v in owner.losses]
+            name = "the model" if owner is self.model else f"layer {self.model.layers.index(owner)}"
+            self._add(f"losses of {name} {what}", values, tolerance)
+
+    def _exchange_weights(self):
+        """Weights out and in, of every layer and then of the model."""
+        for layer in self.model.layers:
+            layer.set_weights([(w * 0.5).astype(w.dtype) for w in layer.get_weights()])
+        self.model.set_weights([(w * 1.5).astype(w.dtype) for w in self.model.get_weights()])
+        self._predict("predict with other weights", 1e-3)
+
+    def _refit(self):
+        """Other layers are frozen than before, and the training goes on."""
+        for change in self.plan.toggles:
+            change.apply(self.model, self.library)
+        self._compile()
+        for step in range(2):
+            self._step(step, "step with other layers frozen")
+        self._weights("after training with other layers frozen")
 
     def _change(self, changes, when, tolerance):
         if changes:
@@ -148,6 +176,7 @@ class Run(dict):
             self._predict_with_states()
         else:
             self._predict("predict", self.tolerance)
+            self._losses("after a call", self.tolerance)
         if plan.loss is None:
             self._predict("predict in batches", self.tolerance, in_batches=True)
             self._change(plan.changes, "of layers", self.tolerance)
@@ -167,6 +196,10 @@ class Run(dict):
             self._step(step)
         self._weights("after training")
         self._predict("predict after training", 1e-3)
+        if plan.toggles:
+            self._refit()
+        if plan.reweighted:
+            self._exchange_weights()
         return self
 
     def _predict_with_states(self):

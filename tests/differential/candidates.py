@@ -113,7 +113,7 @@ def quiet_regularization(d, shape):
     ]
     rank = len(shape) - 1
     if 1 <= rank <= 3:
-        options.append(L(f"SpatialDropout{rank}D", rate=0.0))
+        options += [L(f"SpatialDropout{rank}D", rate=0.0)] * rank
     return d.of(*options)
 
 

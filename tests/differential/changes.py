@@ -102,9 +102,22 @@ def layers(d, stack):
     return changed
 
 
+def toggles(d, plan):
+    """Other values of `trainable` than the layers of the plan have by then."""
+    changed = {c.path[1]: c.value for c in plan.changes if c.path[-1] == "trainable"}
+    toggled = []
+    for number, spec in enumerate(plan.stack):
+        if "ConvLSTM" not in repr(spec) and d.chance(0.5):
+            now = changed.get(number, spec.arguments.get("trainable", True))
+            toggled.append(Change(("layers", number, "trainable"), not now))
+    return toggled
+
+
 def optimizer(d, spec):
     """One change of an optimizer."""
     names = [n for n in _OPTIMIZERS if n in spec.arguments and n != "learning_rate"]
+    if spec.class_name == "ScheduleFreeAdamW" and "beta_1" in names:
+        names.remove("beta_1")  # Keras on PyTorch takes the new momentum for the old one.
     if isinstance(spec.arguments.get("learning_rate"), float):
         names.append("learning_rate")
     if not names or spec.class_name in ("LossScaleOptimizer", "Lamb", "Lion", "Muon"):

@@ -38,6 +38,11 @@ class Plan:
         stateful: states go from batch to batch; only inference is compared, as Keras on PyTorch
             cannot train such a model.
         adapt: the first layer learns from `x` before anything else.
+        trains_inside: some layer trains where nothing is said; Keras trains what follows it, too.
+        half: some layers have a policy of 16 bits. pyseq computes in 32 bits there, so that only
+            inference is compared, loosely.
+        toggles: Changes of `trainable` after the training, which then goes on.
+        reweighted: weights are taken out and put back, changed.
     """
 
     seed: int
@@ -63,6 +68,10 @@ class Plan:
     file: str = ""
     stateful: bool = False
     adapt: bool = False
+    trains_inside: bool = False
+    half: bool = False
+    toggles: list = dataclasses.field(default_factory=list)
+    reweighted: bool = False
 
     def __str__(self):
         lines = [f"seed {self.seed}: python -m tests.differential {self.seed}"]
@@ -82,6 +91,8 @@ class Plan:
         if self.changes:
             lines += [f"  then {self.changes}" + (", compile" if self.recompiled else "")]
         lines += [f"  later {self.later_changes}"] if self.later_changes else []
+        lines += [f"  after training {self.toggles}, compile"] if self.toggles else []
+        lines += ["  other weights"] if self.reweighted else []
         lines += [f"  then through a file *{self.file}"] if self.file else []
         return "\n".join(lines)
 
@@ -210,6 +221,11 @@ _STARTS = [_vector, _vector, _image, _image, _pixels, _pixels, _pixels, _sequenc
 _SHRINKS = ("Pooling", "Cropping", "Flatten", "Dense", "LSTM", "GRU", "RNN", "Bidirectional")
 # Where these get integers, Keras rounds what they give to integers.
 _ROUNDING = ("RMSNormalization", "LayerNormalization", "GroupNormalization", "bilinear")
+# These train in a call that does not say whether to.
+_TRAIN_INSIDE = ("CenterCrop", "Resizing", "Batched", "Dropped", "Noisy")
+# What is given a policy of 16 bits.
+_HALVED = ("Dense", "EinsumDense", "Conv1D", "Conv2D", "BatchNormalization", "LayerNormalization",
+           "Activation", "GRU", "LSTM", "MaxPooling1D", "Embedding")
 # What takes no `trainable`; Keras's ConvLSTM does not hand it on to its cell.
 _FIXED = ("SpatialDropout", "Discretization", "Pipeline", "ConvLSTM")
 
@@ -218,13 +234,22 @@ def _layer(d, stack, draws, value_range):
     if draws and value_range and len(stack.shape) == 3 and d.chance(0.3):
         layers = preprocessing.augmentation(d, stack.shape, True, list(value_range))
         return layers[0]
+    if _is_summed(stack) and d.chance(0.6):
+        return L(d.of("Softmax", "LayerNormalization"), axis=-1)
     if d.chance(0.12):
         return users.state(d, stack.shape)
+    if d.chance(0.15):
+        return users.composite(d, stack.shape)
     if draws and d.chance(0.15):
         return users.untraced(d, stack.shape)
     if draws and d.chance(0.4):
         return regularization(d, stack.shape)
     return d.of(*candidates(len(stack.shape)))(d, stack.shape)
+
+
+def _is_summed(stack):
+    """Whether the value has the rank of its mask, if there is one."""
+    return bool(stack.specs) and stack.specs[-1].class_name == "Summed"
 
 
 def _wrong_with_mask(spec):
@@ -250,7 +275,7 @@ def _body(d, stack, draws, start):
     for _ in range(d.integer(1, 5)):
         for _ in range(10):
             spec = _layer(d, stack, draws, start.value_range)
-            if start.mask and _wrong_with_mask(spec):
+            if start.mask and _wrong_with_mask(spec) and not _is_summed(stack):
                 continue
             if (start.whole or "'int'" in str(start.first)) and any(
                 name in str(spec) for name in _ROUNDING
@@ -412,10 +437,26 @@ def generate(seed, keras):
         loss_weights=d.of(None, None, None, 0.7), metrics=chosen, weighted_metrics=weighted,
         optimizer=optimizer, batch=batch, steps=d.integer(3, 5),
         draws=draws, dtype=start.dtype, stateful=stateful,
+        trains_inside=start.value_range is not None or any(
+            name in str(stack.specs) for name in _TRAIN_INSIDE
+        ),
         adapt=bool(start.first) and preprocessing.needs_adapt(start.first[0]),
     )
-    _live(d, plan)
+    if not (start.whole or draws or stateful or plan.adapt) and d.chance(0.06):
+        plan.half = _halve(d, plan.stack)
+    if plan.half:
+        plan.loss = None
+    else:
+        _live(d, plan)
     return plan
+
+
+def _halve(d, specs):
+    """Give some layers a policy of 16 bits; returns whether there are any."""
+    chosen = [spec for spec in specs if spec.class_name in _HALVED and d.chance(0.7)]
+    for spec in chosen:
+        spec.arguments["dtype"] = d.of("mixed_bfloat16", "mixed_float16")
+    return bool(chosen)
 
 
 def _live(d, plan):
@@ -431,5 +472,8 @@ def _live(d, plan):
             plan.later_changes += [
                 c for c in changes.layers(d, plan.stack) if c.path[-1] != "trainable"
             ]
+    plan.reweighted = d.chance(0.3)
+    if plan.loss is not None and d.chance(0.2):
+        plan.toggles = changes.toggles(d, plan)
     if d.chance(0.35):
         plan.file = d.of(".keras", ".keras", ".weights.h5", ".h5", "/")

@@ -52,10 +52,12 @@ def test_random_models_agree(first, keras):
 
 def test_every_layer_loss_metric_and_optimizer_is_drawn(keras):
     drawn = {"layers": set(), "losses": set(), "metrics": set(), "optimizers": set()}
-    live, text = set(), []
-    for seed in range(1500):
+    live, text, asked = set(), [], set()
+    for seed in range(1700):
         plan = generate(seed, keras)
         text.append(str(plan.stack))
+        asked |= {name for name in ("toggles", "reweighted", "trains_inside", "half", "stateful")
+                  if getattr(plan, name)}
         live |= {plan.file, plan.dtype, *(c.path[-1] for c in plan.changes + plan.later_changes)}
         for spec in plan.stack:
             drawn["layers"] |= class_names(spec)
@@ -80,6 +82,9 @@ def test_every_layer_loss_metric_and_optimizer_is_drawn(keras):
     assert sorted(set(users.objects("pyseq")) - own) == []
     assert {".keras", ".weights.h5", ".h5", "/", "int32", "int64", "activation", "rate", "epsilon",
             "trainable", "l2", "learning_rate", "clipnorm"} <= live
+    assert asked == {"toggles", "reweighted", "trains_inside", "half", "stateful"}
+    # A mask of the value's own rank.
+    assert re.search(r"mask_zero=True.*users.Summed[^,]*\), layers.Softmax", "\n".join(text))
 
 
 def _refused(cls):

@@ -8,12 +8,15 @@ import importlib
 import numpy as np
 from layer_cases import L, Spec
 
+from . import composed
+from .bases import base
+
 
 @functools.cache
 def objects(library):
     """{name: class or function} of everything here, for `custom_objects` as well."""
     K = importlib.import_module(library)
-    made = [*_states(K), *_plain(K), *_functions(K)]
+    made = [*_states(K), *_plain(K), *composed.layers(K), *_functions(K)]
     return {thing.__name__: thing for thing in made}
 
 
@@ -37,27 +40,6 @@ class Function(User):
         return f"users.{self.class_name}"
 
 
-def _base(K, **defaults):
-    """A base class whose arguments are attributes with the given defaults."""
-
-    class Base(K.layers.Layer):
-        def __init__(self, **kwargs):
-            own = {name: kwargs.pop(name, value) for name, value in defaults.items()}
-            super().__init__(**kwargs)
-            self.names = list(own)
-            for name, value in own.items():
-                setattr(self, name, value)
-
-        def get_config(self):
-            return {**super().get_config(), **{name: getattr(self, name) for name in self.names}}
-
-        def state(self, name, shape, initializer="zeros", dtype=None):
-            return self.add_weight(shape=shape, initializer=initializer, dtype=dtype,
-                                   trainable=False, name=name)
-
-    return Base
-
-
 def _outer(x):
     """All axes but the last."""
     return tuple(range(len(x.shape) - 1))
@@ -67,7 +49,7 @@ def _states(K):
     """Layers whose `call` assigns variables."""
     ops = K.ops
 
-    class Centered(_base(K, momentum=0.8)):
+    class Centered(base(K, momentum=0.8)):
         def build(self, input_shape):
             self.mean = self.state("mean", (input_shape[-1],))
 
@@ -77,7 +59,7 @@ def _states(K):
                 self.mean.assign(self.mean * self.momentum + new * (1 - self.momentum))
             return x - self.mean
 
-    class Whitened(_base(K, momentum=0.7, epsilon=0.1)):
+    class Whitened(base(K, momentum=0.7, epsilon=0.1)):
         def build(self, input_shape):
             width = input_shape[-1]
             self.scale = self.add_weight(shape=(width,), initializer="ones", name="scale")
@@ -93,7 +75,7 @@ def _states(K):
                 self.variance.assign(self.variance * m + variance * (1 - m))
             return self.scale * (x - mean) / ops.sqrt(variance + self.epsilon)
 
-    class Counted(_base(K, slow=3.0)):
+    class Counted(base(K, slow=3.0)):
         def build(self, input_shape):
             self.count = self.state("count", (), dtype="int32")
 
@@ -102,7 +84,7 @@ def _states(K):
                 self.count.assign_add(1)
             return x * (self.slow / (self.slow + ops.cast(self.count, x.dtype)))
 
-    class Warming(_base(K, rate=0.3)):
+    class Warming(base(K, rate=0.3)):
         def build(self, input_shape):
             self.steps = self.state("steps", ())
 
@@ -112,7 +94,7 @@ def _states(K):
                 self.steps.assign(self.steps + 1)
             return y
 
-    class Ranged(_base(K, margin=1.0)):
+    class Ranged(base(K, margin=1.0)):
         def build(self, input_shape):
             self.low = self.state("low", (input_shape[-1],))
             self.high = self.state("high", (input_shape[-1],))
@@ -123,7 +105,7 @@ def _states(K):
                 self.high.assign(ops.maximum(self.high, ops.max(x, axis=_outer(x))))
             return (x - self.low) / (self.high - self.low + self.margin)
 
-    class Codebook(_base(K, codes=3, momentum=0.6)):
+    class Codebook(base(K, codes=3, momentum=0.6)):
         def build(self, input_shape):
             width = input_shape[-1]
             self.table = self.add_weight(
@@ -147,7 +129,7 @@ def _states(K):
                 self.table.assign(new)
             return x + ops.stop_gradient(found - x)
 
-    class Mixed(_base(K, units=3)):
+    class Mixed(base(K, units=3)):
         """A layer within, and two counters of different kinds."""
 
         def build(self, input_shape):
@@ -163,7 +145,7 @@ def _states(K):
                 self.total.assign_add(ops.sum(ops.stop_gradient(y), axis=_outer(y)) * 0.01)
             return y + self.total / (1 + ops.cast(self.seen, y.dtype))
 
-    class Seen(_base(K, rate=0.1)):
+    class Seen(base(K, rate=0.1)):
         """Counts in inference too."""
 
         def build(self, input_shape):
@@ -173,7 +155,7 @@ def _states(K):
             self.calls.assign_add(1.0)
             return x + self.rate * self.calls
 
-    class Fading(_base(K, rate=0.5)):
+    class Fading(base(K, rate=0.5)):
         def build(self, input_shape):
             self.factor = self.state("factor", (1,), "ones")
 
@@ -190,11 +172,11 @@ def _plain(K):
     """Layers without states: with masks, with `training`, with code that cannot be traced."""
     ops = K.ops
 
-    class Louder(_base(K, factor=1.5)):
+    class Louder(base(K, factor=1.5)):
         def call(self, x, training=None):
             return x * self.factor if training else x
 
-    class Masked(_base(K, fill=0.2)):
+    class Masked(base(K, fill=0.2)):
         def __init__(self, **kwargs):
             super().__init__(**kwargs)
             self.supports_masking = True
@@ -204,7 +186,7 @@ def _plain(K):
                 return x
             return ops.where(ops.expand_dims(mask, -1), x, self.fill)
 
-    class MaskedMean(_base(K, epsilon=0.5)):
+    class MaskedMean(base(K, epsilon=0.5)):
         def call(self, x, training=None, mask=None):
             if mask is None:
                 return ops.mean(x, axis=1)
@@ -215,7 +197,7 @@ def _plain(K):
         def compute_mask(self, inputs, mask=None):
             return None
 
-    class Keeping(_base(K, threshold=0.0)):
+    class Keeping(base(K, threshold=0.0)):
         """Makes a mask of its own."""
 
         def call(self, x):
@@ -225,7 +207,7 @@ def _plain(K):
             own = ops.any(inputs > self.threshold, axis=-1)
             return own if mask is None else ops.logical_and(own, mask)
 
-    class Gated(_base(K, units=2)):
+    class Gated(base(K, units=2)):
         def build(self, input_shape):
             self.w = self.add_weight(shape=(input_shape[-1], self.units), name="w")
             self.gate = self.add_weight(shape=(self.units,), initializer="ones", name="gate",
@@ -235,7 +217,7 @@ def _plain(K):
             y = ops.matmul(x, self.w)
             return y * ops.sigmoid(y * self.gate)
 
-    class Untraced(_base(K, power=2.0)):
+    class Untraced(base(K, power=2.0)):
         """NumPy alone."""
 
         def call(self, x):
@@ -245,7 +227,7 @@ def _plain(K):
         def compute_output_shape(self, input_shape):
             return input_shape
 
-    class UntracedSum(_base(K, factor=0.5)):
+    class UntracedSum(base(K, factor=0.5)):
         """Python's loops and numbers, a mask, and another shape."""
 
         def call(self, x, mask=None):
@@ -376,6 +358,30 @@ def plain(d, shape):
             L("Lambda", function=Function("zeroed"), **more),
             L("Lambda", function=Function("both"), **more),
         ]
+    return d.of(*options)
+
+
+def composite(d, shape):
+    """A layer made of other layers."""
+    units = {"units": d.integer(1, 4)}
+    options = [
+        User("Batched", momentum=d.number(0.5, 0.9)), User("Settled", rate=d.number(0.2, 0.6)),
+        User("Outer", scale=d.number(0.5, 2), **units), User("Named", **units),
+        User("Listed", count=d.integer(1, 3), **units), User("Measured", factor=d.of(1.0, 2.0)),
+        User("Penalized", rate=d.number(0.01, 0.1), **units),
+    ]
+    if len(shape) == 1 and shape[0] <= 20:
+        options += [User("Dropped", rate=d.number(0.2, 0.7)), User("Noisy", stddev=d.of(0.5, 2.0))]
+    if len(shape) > 1:
+        options += [User("Summed", factor=d.of(1.0, 0.5))]
+    if len(shape) == 2:
+        options += [
+            User("Attended", heads=d.integer(1, 2), causal=d.chance(0.3)),
+            User("Queried", additive=d.chance(0.5)), User("Weighed", **units),
+            User("Silenced", mask_value=d.of(0.0, 0.5)), User("Read", **units),
+        ]
+        if shape[0] > 1:
+            options += [User("Tail")] * 2
     return d.of(*options)
 
 

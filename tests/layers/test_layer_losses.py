@@ -123,3 +123,16 @@ def test_what_is_no_tensor_is_refused():
     layer = pyseq.layers.Dense(1, name="d")
     with pytest.raises(ValueError, match="d.add_loss: expected a tensor.*got 2.0 of type float"):
         layer.add_loss(2.0)
+
+
+def test_a_call_after_predict_leaves_losses_too():
+    model = pyseq.Sequential([pyseq.Input((3,)), activity(pyseq)[0], adds(pyseq)[0]])
+    model(X)
+    expected = [float(v) for v in model.losses]
+    assert len(expected) == 3
+    for _ in range(2):
+        model.predict(X, verbose=0)
+        model(2 * X)
+        assert [float(v) for v in model.losses] != expected
+        model(X)
+        assert [float(v) for v in model.losses] == expected
