@@ -351,15 +351,11 @@ def _is_class(obj, base):
     return isinstance(obj, type) and issubclass(obj, base)
 
 
-_FAMILIES = {"constraint": "constraints", "initializer": "initializers"}
-
-
 def _name_of_today(argument, value):
-    """What a string names, where it is an old name of a constraint or initializer."""
-    family = _FAMILIES.get(argument.rpartition("_")[2])
-    if family is None or not isinstance(value, str):
+    """What a string names, where it is an old name of a constraint."""
+    if not argument.endswith("_constraint") or not isinstance(value, str):
         return value
-    return NAMES.get(family, {}).get(value, value)
+    return NAMES["constraints"].get(value, value)
 
 
 def _has_no_successor(rule):
