@@ -151,10 +151,11 @@ void Executor::forward(Pool* pool, std::int64_t n, const void* const* inputs, bo
     if (buffer_[s] >= 0 && external_[buffer_[s]] >= 0)
       slot_pointer_[s] = const_cast<void*>(inputs[external_[buffer_[s]]]);
   for (Node& node : nodes_) {
-    if (node.state.alias) continue;
-    if (pool && pool->interrupted()) return;
+    // An alias too: what it does after a call reads its input.
     for (std::size_t i = 0; i < node.external.size(); ++i)
       if (node.external[i] >= 0) node.x[i] = const_cast<void*>(inputs[node.external[i]]);
+    if (node.state.alias) continue;
+    if (pool && pool->interrupted()) return;
     node.run.n = n * node.fold;
     node.run.training = training || node.trains;
     node.run.step = step;

@@ -65,7 +65,10 @@ void bind_model(py::module_& m) {
   }, py::arg("program"), py::arg("variables"), py::arg("path"), py::arg("self_test"),
      py::arg("text") = py::none(), py::arg("texts") = std::vector<std::string>());
   py::class_<Model>(m, "Model")
-      .def_static("load", [](const std::string& path) { return Model::load(path); })
+      .def_static("load", [](const std::string& path, std::int64_t ops, std::int64_t bytes, double work) {
+        return Model::load(path, {ops, bytes, work});
+      }, py::arg("path"), py::kw_only(), py::arg("ops") = LoadLimits{}.ops, py::arg("bytes") = LoadLimits{}.bytes,
+         py::arg("work") = LoadLimits{}.work)
       .def_property_readonly("input_shape", &Model::input_shape)
       .def_property_readonly("output_shape", &Model::output_shape)
       .def_property_readonly("takes_text", &Model::takes_text)

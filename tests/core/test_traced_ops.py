@@ -718,3 +718,22 @@ def test_a_program_that_reads_targets_needs_them():
     x = np.ones((4, 3), np.float32)
     with pytest.raises(ValueError, match="expected targets, which the program reads"):
         train(trainer, x, None, None)
+
+
+def test_assign_the_input_itself():
+    """Nothing stands between the program's input and the assignment."""
+    op = {"kind": "assign", "name": "a", "inputs": [0], "outputs": [1], "params": [0], "fold": 1}
+    program = {
+        "dtype": "float32",
+        "training": False,
+        "slots": [[3], [3]],
+        "inputs": [0],
+        "outputs": [1],
+        "ops": [{**op, "attrs": {}}],
+        "variables": [{"name": "v", "shape": [3], "trainable": False}],
+    }
+    v = _core.Variable([3], "float32")
+    session = _core.Session(_core.Program(program), [v])
+    for value in ([1, 2, 3], [4, 5, 6]):
+        session.run([np.float32([value])])
+        np.testing.assert_array_equal(v.array(), value)

@@ -86,6 +86,13 @@ def _programs():
     yield _op("assign", {}, 1, (3,), [(3,)], [(3,)])
     power = {"power_iterations": 1, "training": 1}
     yield _op("spectral_norm", power, 1, (4,), [(4,)], [(3, 4), (1, 4)])
+    yield _op("sparsemax", {"axis": -1}, 1, (4,), [(4,)])
+    spec, shape, params = _op("cast", {"int64": 1}, 1, (4,), [(4,)])
+    spec["slots"].append([4, 2])  # an int64 is two float32
+    spec["dtypes"] = ["float32", "int64", "float32"]
+    spec["outputs"] = [2]
+    spec["ops"].append({**spec["ops"][0], "kind": "bits", "inputs": [1], "outputs": [2], "attrs": {}})
+    yield spec, shape, params
     yield _op("nonzero", {}, 1, (4,), [(4,)])
     yield _op("rows", {}, 1, (4,), [()])
     yield _op("variable", {}, 1, (4,), [(2, 3)], [(2, 3)])
