@@ -96,6 +96,10 @@ def test_facts_of_keras(name, keras):
         keras.utils.set_random_seed(0)
         try:
             expected = facts(run(name, SCRIPTS[name]))
+        except ImportError as error:
+            if "requires TensorFlow" not in str(error):
+                raise
+            pytest.skip("a layer that Keras builds on TensorFlow")
         finally:
             keras.utils.clear_session()
             keras.config.set_image_data_format("channels_last")
