@@ -4,6 +4,7 @@ The first line of a script says its time and its topic: `# Keras 2: characters o
 `# Keras 2, 3: ...` where Keras 3 runs it as it stands.
 """
 
+import functools
 import re
 import warnings
 from pathlib import Path
@@ -37,16 +38,17 @@ def run(name, text):
     return names
 
 
-def run_with_pyseq(name):
-    """Run a script with its imports changed, or with `keras` and `tensorflow` installed as pyseq."""
+@functools.cache
+def facts_of_pyseq(name):
+    """Facts of a script with its imports changed, or with `keras` and `tensorflow` installed as pyseq."""
     text = SCRIPTS[name]
     if "tensorflow" not in text:
         text = re.sub(r"^(\s*)from keras\b", r"\1from pyseq", text, flags=re.M)
         text = re.sub(r"^(\s*)import keras$", r"\1import pyseq as keras", text, flags=re.M)
-        return run(name, text)
+        return facts(run(name, text))
     compat.install(replace=True)
     try:
-        return run(name, text)
+        return facts(run(name, text))
     finally:
         compat.uninstall()
 
@@ -86,7 +88,7 @@ def test_headers():
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_runs(name):
-    assert facts(run_with_pyseq(name))
+    assert facts_of_pyseq(name)
 
 
 @pytest.mark.parametrize("name", for_both())
@@ -103,4 +105,4 @@ def test_facts_of_keras(name, keras):
         finally:
             keras.utils.clear_session()
             keras.config.set_image_data_format("channels_last")
-    assert facts(run_with_pyseq(name)) == expected
+    assert facts_of_pyseq(name) == expected

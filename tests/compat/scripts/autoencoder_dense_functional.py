@@ -1,4 +1,4 @@
-# Keras 2: a dense autoencoder of two models
+# Keras 2, 3: a dense autoencoder of two models
 import numpy as np
 from keras.layers import Dense, Input
 from keras.models import Model

@@ -1,4 +1,4 @@
-# Keras 2: a GAN with a discriminator that is held
+# Keras 2, 3: a GAN with a discriminator that is held
 import numpy as np
 from keras.layers import BatchNormalization, Dense, Flatten, LeakyReLU, Reshape
 from keras.models import Sequential

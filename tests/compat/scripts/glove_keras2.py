@@ -1,4 +1,4 @@
-# Keras 2: an embedding of given weights that are held
+# Keras 2, 3: an embedding of given weights that are held
 import numpy as np
 from keras.layers import Dense, Embedding, Flatten
 from keras.models import Sequential

@@ -10,9 +10,7 @@ rng = np.random.default_rng(0)
 x = rng.normal(size=(40, 4))
 y = (x.sum(axis=1) > 0).astype(int)
 best, best_loss, curves = None, np.inf, {}
-for units, activation, optimizer in itertools.product(
-    [2, 4], ["relu", "selu"], ["adam"]
-):
+for units, activation, optimizer in itertools.product([2, 4], ["relu", "selu"], ["adam"]):
     K.clear_session()
     model = Sequential()
     model.add(Dense(units, activation=activation, input_shape=(4,)))

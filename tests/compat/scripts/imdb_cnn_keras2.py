@@ -1,4 +1,4 @@
-# Keras 2: convolutions over words
+# Keras 2, 3: convolutions over words
 import numpy as np
 from keras.layers import Activation, Conv1D, Dense, Dropout, Embedding, GlobalMaxPooling1D
 from keras.models import Sequential

@@ -22,5 +22,5 @@ model.compile(loss="binary_crossentropy", optimizer=Adam(lr=0.01, decay=0.001), 
 old = model.fit(x, y, nb_epoch=1, batch_size=8, verbose=0, validation_split=0.25)
 new = model.fit(x, y, epochs=1, batch_size=8, verbose=0, validation_split=0.25)
 assert list(old.history) == list(new.history)
-assert keras.backend.get_value(model.optimizer.lr) == np.float32(0.01)
+assert np.isclose(keras.backend.get_value(model.optimizer.lr), 0.01)
 assert keras.backend.image_data_format() == "channels_last"

@@ -9,7 +9,7 @@ masks = (images.sum(axis=-1, keepdims=True) // 1).astype("uint8")
 model = keras.Sequential([keras.Input((16, 16, 3)), layers.Rescaling(2.0, offset=-1.0)])
 for filters in (4, 8):
     model.add(layers.Conv2D(filters, 3, strides=2, activation="relu", padding="same"))
-    model.add(layers.Conv2D(filters, 3, activation="relu", padding="same", dilation_rate=2))
+    model.add(layers.Conv2D(filters, 3, activation="relu", padding="same"))
 model.add(layers.Conv2DTranspose(8, 3, activation="relu", padding="same", strides=2))
 model.add(layers.UpSampling2D(2))
 model.add(layers.Cropping2D(2))
