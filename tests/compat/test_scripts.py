@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import pyseq
 from pyseq import compat
 
 FOLDER = Path(__file__).parent / "scripts"
@@ -41,6 +42,7 @@ def run(name, text):
 @functools.cache
 def facts_of_pyseq(name):
     """Facts of a script with its imports changed, or with `keras` and `tensorflow` installed as pyseq."""
+    pyseq.utils.clear_session()  # names count from one, as in a process of its own
     text = SCRIPTS[name]
     if "tensorflow" not in text:
         text = re.sub(r"^(\s*)from keras\b", r"\1from pyseq", text, flags=re.M)
@@ -95,6 +97,7 @@ def test_runs(name):
 def test_facts_of_keras(name, keras):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        keras.utils.clear_session()
         keras.utils.set_random_seed(0)
         try:
             expected = facts(run(name, SCRIPTS[name]))
@@ -103,6 +106,5 @@ def test_facts_of_keras(name, keras):
                 raise
             pytest.skip("a layer that Keras builds on TensorFlow")
         finally:
-            keras.utils.clear_session()
             keras.config.set_image_data_format("channels_last")
     assert facts_of_pyseq(name) == expected

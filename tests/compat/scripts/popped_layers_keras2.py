@@ -15,7 +15,9 @@ assert model.metrics_names == ["loss", "accuracy"] or model.metrics_names[0] == 
 history = model.fit(x, np.eye(2)[np.arange(12) % 2], verbose=0)
 extractor = Sequential(model.layers[:-1])
 features = extractor.predict(x, verbose=0)
-np.testing.assert_allclose(features, (x @ model.get_weights()[0] + model.get_weights()[1]) ** 3, rtol=1e-4, atol=1e-6)
+np.testing.assert_allclose(
+    features, (x @ model.get_weights()[0] + model.get_weights()[1]) ** 3, rtol=1e-4, atol=1e-6
+)
 again = Sequential()
 for layer in model.layers[:-1]:
     again.add(layer)
