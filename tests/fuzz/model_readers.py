@@ -15,6 +15,7 @@ import io
 import json
 import os
 import random
+import re
 import resource
 import select
 import signal
@@ -133,7 +134,7 @@ def _legacy(rng, index, folder):
         with h5py.File(buffer, "r+") as file:
             for name in rng.choice([("model_config",), ("model_config", "training_config")]):
                 config = forgery.tree(rng, json.loads(file.attrs[name]), class_names())
-                value = forgery.text(rng, config)
+                value = forgery.text(rng, config).replace(b"\0", b"?")
                 file.attrs[name] = value if len(value) < 60_000 and value else "{"
         data = buffer.getvalue()
     else:
@@ -346,7 +347,7 @@ def search(seconds, seed):
 
 def _note(kinds, seed, number, problem):
     # What differs between findings of one kind are the layer and the values.
-    kind = problem.split(": ", 1)[-1][:55]
+    kind = re.sub(r"(took|hangs|ends|open of).*", r"\1", problem.split(": ", 1)[-1])[:55]
     kinds[kind] = kinds.get(kind, 0) + 1
     if kinds[kind] == 1:
         print(f"--case {seed} {number}  {problem}", flush=True)
