@@ -231,7 +231,8 @@ def load_weights(model, filepath, skip_mismatch=False, *, allow_non_finite=False
             legacy_h5.load_weights(model, path, skip_mismatch, bool(by_name), finite)
         else:
             raise ValueError(
-                f"load_weights: expected a .weights.h5, .weights.json, .keras or .h5 file, got {path!r}"
+                "load_weights: expected a .weights.h5, .weights.json, .keras or .h5 file, got "
+                f"{path!r}"
             )
 
 

@@ -62,6 +62,15 @@ def _places(tree):
     return found
 
 
+def _last_layer(tree):
+    """The config of the last layer of a description of a model, or None."""
+    try:
+        node = tree["config"]["layers"][-1]["config"]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return node if isinstance(node, dict) else None
+
+
 def value(rng, old, class_names):
     """A value to stand in the place of `old`."""
     kind = rng.random()
@@ -95,7 +104,8 @@ def tree(rng, original, class_names, count=None):
     """Return a copy of a JSON tree with some changes."""
     result = copy.deepcopy(original)
     for _ in range(count or rng.choice([1, 1, 1, 2, 3, 6])):
-        places = _places(result)
+        layer = _last_layer(result) if rng.random() < 0.5 else None
+        places = _places(result if layer is None else layer)
         if not places:
             return result
         node, key = rng.choice(places)

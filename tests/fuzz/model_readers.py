@@ -81,10 +81,20 @@ def seed_file(index, ending):
             return file.read()
 
 
+def members_of(file):
+    with zipfile.ZipFile(file) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
 @functools.cache
 def seed_members(index):
-    with zipfile.ZipFile(io.BytesIO(seed_file(index, ".keras"))) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+    return members_of(io.BytesIO(seed_file(index, ".keras")))
+
+
+def write_archive(file, members):
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
 
 
 # --- doors: each returns the name of its file and a function that reads it
@@ -105,9 +115,7 @@ def _keras(rng, index, folder):
         members["model.weights.h5"] = forgery.hdf5(rng, members["model.weights.h5"])
     if action < 0.9:
         buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as archive:
-            for name, data in members.items():
-                archive.writestr(name, data)
+        write_archive(buffer, members)
         data = buffer.getvalue()
     else:
         data = forgery.archive(rng, members)
@@ -357,11 +365,15 @@ def main(arguments):
     if arguments[0] == "--case":
         with tempfile.TemporaryDirectory() as folder:
             limits.CONFIG_BYTES = 16 << 20
-            global _faults, ALLOWED
-            ALLOWED = ()
-            original = _described
-            globals()["_described"] = lambda e: (traceback.print_exception(e), original(e))[1]
-            print(run_case(int(arguments[1]), int(arguments[2]), folder))
+            described = _described
+
+            def with_traceback(error):
+                traceback.print_exception(error)
+                return described(error)
+
+            globals().update(ALLOWED=(), _described=with_traceback)
+            seed = arguments[1]
+            print(run_case(seed, int(arguments[2]), folder))
         return 0
     seed = int(arguments[1]) if len(arguments) > 1 else 0
     return 1 if search(float(arguments[0]), seed) else 0
