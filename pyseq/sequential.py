@@ -8,7 +8,7 @@ from pyseq.layers.core import InputLayer
 from pyseq.layers.keras_tensor import KerasTensor
 from pyseq.naming import auto_name
 from pyseq.registry import limits, serialization
-from pyseq.registry.reading import reading
+from pyseq.registry.reading import reading, reading_layer
 from pyseq.registry.registration import builtin
 from pyseq.saving import safe_json
 from pyseq.training import text
@@ -188,7 +188,8 @@ class Sequential(Model):
                     f"{self._layers[i - 1].name}; a layer with return_state=True or "
                     "merge_mode=None can only be last"
                 )
-            tensor = tensor.through(layer)
+            with reading_layer(layer.name):
+                tensor = tensor.through(layer)
         many = isinstance(tensor, list)
         self._output_batch_shape = [t.shape for t in tensor] if many else tensor.shape
         self._tensors = (self._layers[0].output, tensor)

@@ -82,6 +82,11 @@ def is_loading():
     return budget is not None and budget.has_values
 
 
+def is_bounded():
+    """Return whether objects are being created for a file or a config."""
+    return _budget.get() is not None
+
+
 def take(shape, dtype, name):
     """Count a weight that a layer is about to create while a file or config is read.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import sys
 
+from pyseq.registry import limits
+
 _LIBRARIES = frozenset(("pyseq", "numpy", "h5py")) | sys.stdlib_module_names
 
 
@@ -20,6 +22,11 @@ def passes_user_code(error):
             return True
         step = step.tb_next
     return False
+
+
+def reading_layer(name):
+    """`reading` with the name of a layer that is built, where a file or config describes it."""
+    return reading(name, prefix=False) if limits.is_bounded() else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

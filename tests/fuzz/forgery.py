@@ -232,7 +232,7 @@ def hdf5(rng, data, names=("name", "layer_names", "weight_names")):
     buffer = io.BytesIO(data)
     with h5py.File(buffer, "r+") as file:
         for _ in range(rng.choice([1, 1, 2, 4])):
-            with contextlib.suppress(ValueError, TypeError, KeyError, OSError, RuntimeError):
+            with contextlib.suppress(ValueError, TypeError, KeyError, OSError, RuntimeError, MemoryError):
                 _member(rng, file, names)  # some changes cannot be made
     return buffer.getvalue()
 

@@ -104,12 +104,13 @@ def test_bugs_of_custom_layers_stay_visible(tmp_path):
 
 
 def test_unexpected_errors_of_builtin_layers():
-    config = {"equation": 1.5, "output_shape": 3, "name": "e"}
-    text = r"EinsumDense.* expected a sound description, got one that fails with AttributeError"
-    with pytest.raises(ValueError, match=text):
-        L.EinsumDense.from_config(config)
-    with pytest.raises(ValueError, match=text):
-        deserialize_keras_object({"class_name": "EinsumDense", "config": config})
+    shape = {"class_name": "InputLayer", "config": {"batch_shape": [None, 3]}}
+    layer = {"class_name": "EinsumDense", "config": {"name": "e", "equation": 1.5, "output_shape": 3}}
+    config = {"class_name": "Sequential", "config": {"name": "m", "layers": [shape, layer]}}
+    with pytest.raises(ValueError, match="^e: expected a sound .* AttributeError"):
+        deserialize_keras_object(config)
+    with pytest.raises(ValueError, match="^model_from_json: e: expected a sound"):
+        pyseq.models.model_from_json(json.dumps(config))
 
 
 def test_kinds_of_errors_stay():
