@@ -88,7 +88,7 @@ def is_bounded():
 
 
 def take(shape, dtype, name):
-    """Count a weight that a layer is about to create while a file or config is read.
+    """Count a weight or table that a layer is about to create while a file or config is read.
 
     Raises:
         ValueError: that is more than the file can hold, or the config may ask for.

@@ -66,6 +66,14 @@ def test_sizes_in_configs_without_a_file(monkeypatch):
     assert np.any(pyseq.models.model_from_json(small.to_json()).get_weights()[0])
 
 
+def test_windows_of_configs_are_bounded(monkeypatch):
+    monkeypatch.setattr(limits, "CONFIG_BYTES", 1 << 20)
+    config = {"class_name": "MelSpectrogram", "config": {"fft_length": 2**18}}
+    with pytest.raises(ValueError, match=r"expected weights of at most 1 MiB.*/window"):
+        deserialize_keras_object(config)
+    L.MelSpectrogram(fft_length=2**18)
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[1]", '{"a": "\x01"}', "[" * 100_000, b"\xff", '{"a": 1, "a": 2}']
 )
