@@ -18,6 +18,8 @@ MAX_LAYERS = 10_000
 # Weights may have been stored compressed or in half precision, and small models cost nothing.
 _EXPANSION = 16
 _ALLOWANCE = 64 << 20
+# Of an array that a layer is tried with: its work takes several times as much.
+_TRIAL = 64 << 20
 
 
 
@@ -85,6 +87,19 @@ def is_loading():
 def is_bounded():
     """Return whether objects are being created for a file or a config."""
     return _budget.get() is not None
+
+
+def check_trial(shape, dtype, where):
+    """Refuse, while a file or config is read, to try a layer with much data.
+
+    Raises:
+        ValueError: an array of `shape` is too large.
+    """
+    if is_bounded() and math.prod(int(d) for d in shape) * np.dtype(dtype).itemsize > _TRIAL:
+        raise ValueError(
+            f"{where}: expected an input of at most {_TRIAL >> 20} MiB where only a call tells the "
+            f"shape of the output, got shape {tuple(shape)}; the config is damaged or hostile"
+        )
 
 
 def take(shape, dtype, name):

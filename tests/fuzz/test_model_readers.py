@@ -66,6 +66,21 @@ def test_sizes_in_configs_without_a_file(monkeypatch):
     assert np.any(pyseq.models.model_from_json(small.to_json()).get_weights()[0])
 
 
+def test_trials_of_shapes_are_bounded():
+    shape = {"class_name": "InputLayer", "config": {"batch_shape": [None, 2**28, 5, 3]}}
+    layers = [shape, {"class_name": "RandomSaturation", "config": {"factor": 0.4}}]
+    config = {"class_name": "Sequential", "config": {"name": "m", "layers": layers}}
+    assert deserialize_keras_object(config).output_shape == (None, 2**28, 5, 3)
+    shape["config"]["batch_shape"] = [None, 5, 5, 2**31]
+    layers[1] = {"class_name": "Equalization", "config": {"name": "e"}}
+    with pytest.raises(ValueError, match="e: expected an input of at most 64 MiB"):
+        deserialize_keras_object(config)
+    layers[1] = {"class_name": "ContrastLimitedAdaptiveHistogramEqualization",
+                 "config": {"tile_grid_size": [2**20, 2**20]}}  # fmt: skip
+    with pytest.raises(ValueError, match="/tiles"):
+        deserialize_keras_object(config)
+
+
 def test_windows_of_configs_are_bounded(monkeypatch):
     monkeypatch.setattr(limits, "CONFIG_BYTES", 1 << 20)
     config = {"class_name": "MelSpectrogram", "config": {"fft_length": 2**18}}
