@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-
 from pyseq import hooks, revision
 from pyseq.layers.base import Layer
 from pyseq.layers.core import InputLayer
 from pyseq.layers.keras_tensor import KerasTensor
 from pyseq.naming import auto_name
-from pyseq.registry import serialization
+from pyseq.registry import limits, serialization
+from pyseq.registry.reading import reading, reading_layer
 from pyseq.registry.registration import builtin
+from pyseq.saving import safe_json
 from pyseq.training import text
 from pyseq.training.model import Model
 
@@ -188,7 +188,8 @@ class Sequential(Model):
                     f"{self._layers[i - 1].name}; a layer with return_state=True or "
                     "merge_mode=None can only be last"
                 )
-            tensor = tensor.through(layer)
+            with reading_layer(layer.name):
+                tensor = tensor.through(layer)
         many = isinstance(tensor, list)
         self._output_batch_shape = [t.shape for t in tensor] if many else tensor.shape
         self._tensors = (self._layers[0].output, tensor)
@@ -340,17 +341,19 @@ class Sequential(Model):
                 f"{cls.__name__}.from_config: expected a dict with the keys 'name' and 'layers', "
                 f"got {serialization.short(config)}; pass what get_config returned"
             )
-        model = cls(name=config["name"], trainable=config.get("trainable", True))
-        for item in config["layers"]:
-            layer = serialization.deserialize_keras_object(
-                item, custom_objects=custom_objects, family=("layers", "")
-            )
-            model.add(layer, rebuild=False)
-        shape = config.get("build_input_shape")
-        if model._stack and isinstance(model._layers[0], InputLayer):
-            model.build()
-        elif model._stack and shape:
-            model.build(tuple(shape))
+        where = f"{cls.__name__}.from_config"
+        with reading(where, prefix=False), limits.describing(where):
+            model = cls(name=config["name"], trainable=config.get("trainable", True))
+            for item in config["layers"]:
+                layer = serialization.deserialize_keras_object(
+                    item, custom_objects=custom_objects, family=("layers", "")
+                )
+                model.add(layer, rebuild=False)
+            shape = config.get("build_input_shape")
+            if model._stack and isinstance(model._layers[0], InputLayer):
+                model.build()
+            elif model._stack and shape:
+                model.build(tuple(shape))
         return model
 
 class FeatureExtractor(Sequential):
@@ -444,7 +447,16 @@ def straight_model(inputs, outputs, name=None, trainable=True):
 
 
 def model_from_json(json_string, custom_objects=None):
-    """Create a model with new weights from what `to_json` returned."""
-    return serialization.deserialize_keras_object(
-        json.loads(json_string), custom_objects=custom_objects
-    )
+    """Create a model with new weights from what `to_json` returned.
+
+    Raises:
+        ValueError: no JSON, a class or argument that pyseq has not, or weights of more than half
+            of the memory.
+        TypeError: no text, or its configuration has values of the wrong kind.
+    """
+    where = "model_from_json"
+    if not isinstance(json_string, (str, bytes)):
+        raise TypeError(f"{where}: expected a JSON text, got {type(json_string).__name__}")
+    with reading(where):
+        config = safe_json.loads(json_string, where)
+        return serialization.deserialize_keras_object(config, custom_objects=custom_objects)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyseq import dtype_policies, regularizers, revision
 from pyseq.registry import arguments
+from pyseq.registry.reading import reading
 
 
 class Configured:
@@ -42,7 +43,8 @@ class Configured:
         """Create a layer from what `get_config` returned."""
         if cls._config_is_captured():
             config = arguments.restored(config)
-        return cls(**config)
+        with reading(f"{cls.__name__}.from_config", prefix=False):
+            return cls(**config)
 
     def __getstate__(self):
         # Compiled programs are made again when they are needed.

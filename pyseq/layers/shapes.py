@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import symbolic
+from pyseq.registry import limits
 
 
 class InputSpec:
@@ -115,7 +116,9 @@ def _trial_shape(where, function, input_shape, dtype):
     shapes = []
     # Two trial sizes tell the dimensions that follow the input from those that are fixed.
     for size in (2, 3):
-        trial = np.zeros([size if i in unknown else d for i, d in enumerate(input_shape)], dtype)
+        dimensions = [size if i in unknown else d for i, d in enumerate(input_shape)]
+        limits.check_trial(dimensions, dtype, where)
+        trial = np.zeros(dimensions, dtype)
         with np.errstate(all="ignore"):
             y = function(trial)
         if isinstance(y, (list, tuple, dict)):

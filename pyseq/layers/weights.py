@@ -57,9 +57,9 @@ class Weighted:
         if initializer is None:
             initializer = "glorot_uniform" if str(dtype).startswith("float") else "zeros"
         initializer = initializers.get(initializer)
+        limits.take(shape, dtype, f"{self.name}/{name}")
         if limits.is_loading():
             # The file's weights follow; a hostile config must not get memory or time for its own.
-            limits.take(shape, dtype, f"{self.name}/{name}")
             value = np.zeros(shape, dtype)
         else:
             with symbolic.no_trace():

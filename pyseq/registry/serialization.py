@@ -21,8 +21,9 @@ import difflib
 import numpy as np
 
 from pyseq import dtypes, hooks
-from pyseq.registry import lambdas, lookup, registration, retired
+from pyseq.registry import lambdas, limits, lookup, registration, retired
 from pyseq.registry.construct import construct as construct
+from pyseq.registry.reading import reading
 
 MAX_NESTING = 100
 MAX_NODES = 10_000_000
@@ -200,11 +201,18 @@ def deserialize_keras_object(config, custom_objects=None, safe_mode=True, *, fam
     depth = _depth.get()
     if depth == 0:
         check_config_size(config)
-    elif depth > MAX_NESTING:
+        with reading("deserialize_keras_object", prefix=False):
+            with limits.describing("deserialize_keras_object"):
+                return _deserialize_within(config, custom_objects, family, depth)
+    if depth > MAX_NESTING:
         raise ValueError(
             f"deserialize_keras_object: expected at most {MAX_NESTING} nested objects, got more; "
             f"the config is damaged or hostile"
         )
+    return _deserialize_within(config, custom_objects, family, depth)
+
+
+def _deserialize_within(config, custom_objects, family, depth):
     token = _depth.set(depth + 1)
     try:
         if isinstance(config, str):
@@ -349,7 +357,7 @@ def _deserialize_instance(config, custom_objects, family):
             f"deserialize_keras_object: expected {class_name} to have from_config(), got "
             f"{cls!r}; add the class method"
         )
-    with registration.CustomObjectScope(custom_objects):
+    with registration.CustomObjectScope(custom_objects), reading(_shown(class_name, inner), False):
         try:
             inner = lambdas.with_functions(class_name, inner, custom_objects)
             instance = cls.from_config(retired.modern_arguments(cls, inner))
@@ -366,6 +374,11 @@ def _deserialize_instance(config, custom_objects, family):
     if loaded is not None and shared_id is not None:
         loaded[shared_id] = instance
     return instance
+
+
+def _shown(class_name, config):
+    name = config.get("name")
+    return f"{class_name} `{name}`" if isinstance(name, str) else class_name
 
 
 def short(value, limit=300):

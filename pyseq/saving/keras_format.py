@@ -12,6 +12,7 @@ import zipfile
 
 from pyseq._version import __version__
 from pyseq.registry import limits, registration, serialization
+from pyseq.registry.reading import reading
 from pyseq.saving import h5_weights, safe_json, tree
 from pyseq.saving.archive import ASSETS, CONFIG, METADATA, WEIGHTS, ModelArchive
 from pyseq.saving.atomic import write_atomically, write_directory_atomically
@@ -136,7 +137,7 @@ def load(source, where, custom_objects=None, compile=True, finite=True):
     """Return the model in a `.keras` file, directory or binary file object."""
     is_directory = isinstance(source, str) and os.path.isdir(source)
     kind = ModelDirectory if is_directory else ModelArchive
-    with kind(source, where) as archive:
+    with reading(where), kind(source, where) as archive:
         text = archive.read(CONFIG)
         config = safe_json.loads(text, f"{where}/{CONFIG}")
         if METADATA in archive.members:

@@ -14,6 +14,7 @@ import numpy as np
 
 from pyseq import losses, optimizers
 from pyseq.registry import limits, serialization
+from pyseq.registry.reading import reading
 from pyseq.saving import h5_weights, keras_format, legacy_config, legacy_weights, safe_json
 from pyseq.saving.atomic import write_atomically
 from pyseq.saving.h5_reader import import_h5py, open_h5
@@ -122,7 +123,7 @@ def _write_names(group, attribute, names):
 
 def load(path, custom_objects=None, compile=True, finite=True):
     """Return the model in an older `.h5` file."""
-    with open_h5(path, path) as reader:
+    with reading(path), open_h5(path, path) as reader:
         text = reader.attribute("model_config")
         if not isinstance(text, str):
             raise ValueError(

@@ -7,6 +7,7 @@ import os
 import sys
 
 from pyseq import hooks
+from pyseq.registry.reading import reading
 from pyseq.saving import h5_weights, keras_format, legacy_h5, sharded
 from pyseq.saving.archive import WEIGHTS, ModelArchive
 from pyseq.saving.atomic import write_atomically
@@ -217,20 +218,22 @@ def load_weights(model, filepath, skip_mismatch=False, *, allow_non_finite=False
             f"load_weights: expected objects_to_skip only with .weights.h5 files, got {path!r}"
         )
     skip = objects_to_skip or ()
-    if kind == "keras":
-        with ModelArchive(path, path) as archive:
-            source = io.BytesIO(archive.read(WEIGHTS))
-        _load_h5(model, source, f"{path}/{WEIGHTS}", skip_mismatch, finite)
-    elif path.endswith(".weights.h5"):
-        _load_h5(model, path, path, skip_mismatch, finite, skip)
-    elif path.endswith(".weights.json"):
-        sharded.load(model, path, skip_mismatch, finite, skip)
-    elif is_legacy:
-        legacy_h5.load_weights(model, path, skip_mismatch, bool(by_name), finite)
-    else:
-        raise ValueError(
-            f"load_weights: expected a .weights.h5, .weights.json, .keras or .h5 file, got {path!r}"
-        )
+    with reading(path):
+        if kind == "keras":
+            with ModelArchive(path, path) as archive:
+                source = io.BytesIO(archive.read(WEIGHTS))
+            _load_h5(model, source, f"{path}/{WEIGHTS}", skip_mismatch, finite)
+        elif path.endswith(".weights.h5"):
+            _load_h5(model, path, path, skip_mismatch, finite, skip)
+        elif path.endswith(".weights.json"):
+            sharded.load(model, path, skip_mismatch, finite, skip)
+        elif is_legacy:
+            legacy_h5.load_weights(model, path, skip_mismatch, bool(by_name), finite)
+        else:
+            raise ValueError(
+                "load_weights: expected a .weights.h5, .weights.json, .keras or .h5 file, got "
+                f"{path!r}"
+            )
 
 
 def _load_h5(model, source, where, skip_mismatch, finite, skip=()):

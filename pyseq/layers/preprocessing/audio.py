@@ -12,6 +12,7 @@ from pyseq.layers.core import KerasTensor, positive_int
 from pyseq.layers.preprocessing.base import _NumPyLayer
 from pyseq.layers.reshaping import lower_permute
 from pyseq.layers.spatial_base import SpatialMixin
+from pyseq.registry import limits
 from pyseq.registry.registration import builtin
 from pyseq.registry.serialization import deserialize_keras_object
 from pyseq.spatial import padding_of, window_output, window_pads
@@ -302,6 +303,7 @@ class MelSpectrogram(_NumPyLayer):
         self.mag_exp = mag_exp
         self.min_power = min_power
         self.ref_power = ref_power
+        limits.take((self.fft_length,), "float64", f"{self.name}/window")
         self._window_values()
 
     def _window_values(self):

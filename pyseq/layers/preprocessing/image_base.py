@@ -14,6 +14,10 @@ FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 _KEYS = ("images", "labels", "bounding_boxes", "segmentation_masks")
 
 
+# Height and width of the images that a layer is tried with.
+_TRIAL_SIZE = 64
+
+
 class _ImageLayer(_NumPyLayer):
     """A layer on images `(height, width, channels)` or batches of them, or on dicts.
 
@@ -261,6 +265,20 @@ class _ImageLayer(_NumPyLayer):
         return data
 
     # --- between what the layer is called with and batches with the channels last
+
+    def compute_output_shape(self, input_shape):
+        """That of the input, tried with small images; a subclass may give another one."""
+        if isinstance(input_shape, dict) or len(input_shape) not in (3, 4):
+            return super().compute_output_shape(input_shape)
+        shape = tuple(input_shape)
+        channel = -3 if self.data_format == "channels_first" else -1
+        small = list(shape)
+        for axis in {-3, -2, -1} - {channel}:
+            if small[axis] is not None:
+                small[axis] = min(small[axis], _TRIAL_SIZE)
+        if tuple(super().compute_output_shape(tuple(small))) == tuple(small):
+            return shape
+        return super().compute_output_shape(shape)
 
     def _check_rank(self, shape):
         if len(shape) not in (3, 4):

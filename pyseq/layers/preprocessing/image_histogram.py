@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from pyseq.layers.core import positive_int
 from pyseq.layers.preprocessing.image_base import _ImageLayer, change_range
+from pyseq.registry import limits
 from pyseq.registry.registration import builtin
 
 
@@ -110,6 +112,12 @@ class ContrastLimitedAdaptiveHistogramEqualization(_ImageLayer):
         self.value_range = value_range
         self.clip_limit = clip_limit
         self.tile_grid_size = tile_grid_size
+        if not isinstance(tile_grid_size, (list, tuple)) or len(tile_grid_size) != 2:
+            raise ValueError(
+                f"{self.name}: expected `tile_grid_size` to be two integers, got {tile_grid_size!r}"
+            )
+        tiles = [positive_int(self.name, "tile_grid_size", n) for n in tile_grid_size]
+        limits.take((*tiles, 256), "float64", f"{self.name}/tiles")
 
     def _maps(self, tiles):
         """Where each of 256 values goes, for `tiles` `(..., pixels)` of integers."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from pyseq import activations, constraints, initializers, random, regularizers, symbolic
 from pyseq.layers.base import Layer
+from pyseq.registry import limits
 
 NOT_ELEMENTWISE = ("softmax", "log_softmax", "sparsemax", "glu")
 
@@ -137,7 +138,9 @@ class Cell(Layer):
 
     def get_initial_state(self, batch_size=None):
         """Zero states for `batch_size` rows."""
-        return [np.zeros((batch_size, self.units), self.compute_dtype)] * self.state_count
+        shape = (batch_size, self.units)
+        limits.take(shape, self.compute_dtype, f"{self.name}/states")
+        return [np.zeros(shape, self.compute_dtype)] * self.state_count
 
     def compute_output_shape(self, input_shape, states_shape=None):
         return (input_shape[0], self.units)

@@ -8,6 +8,7 @@ from pyseq import random, settings
 from pyseq.layers.rnn.base import CellLayer
 from pyseq.layers.rnn.cell import Cell, core_activation, forget_bias
 from pyseq.layers.shapes import InputSpec
+from pyseq.registry import limits
 from pyseq.registry.registration import builtin
 
 
@@ -144,7 +145,9 @@ class ConvLSTMCell(Cell):
     def get_initial_state(self, batch_size=None):
         """Zero states of a built cell, channels last."""
         sizes = self._geometry(self.spatial_dims)[0]
-        return [np.zeros((batch_size, *sizes, self.filters), self.compute_dtype)] * 2
+        shape = (batch_size, *sizes, self.filters)
+        limits.take(shape, self.compute_dtype, f"{self.name}/states")
+        return [np.zeros(shape, self.compute_dtype)] * 2
 
     def call(self, inputs, states, training=False):
         raise ValueError(
