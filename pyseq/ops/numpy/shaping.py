@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import dtypes, symbolic
+from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import convert_to_tensor, dtype_of, operation, rounded, to_array
 
 _same = operation()
@@ -280,6 +281,7 @@ def ndim(x):
     return np.ndim(symbolic.traced(x) if symbolic.is_traced(x) else convert_to_tensor(x))
 
 
+@infers_shapes
 def view(x, dtype=None):
     """Return the bytes of `x` read as another dtype; the last axis changes with its size."""
     x = convert_to_tensor(x)
