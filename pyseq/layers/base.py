@@ -58,6 +58,13 @@ class Layer(Weighted, AddsLosses, Called, Configured):
     # Whether the rows of a batch act on each other: None, "training" or "always".
     row_coupling = None
 
+    def __new__(cls, *args, **kwargs):
+        # Layers and weights may become attributes before `Layer.__init__` runs.
+        layer = super().__new__(cls, *args, **kwargs)
+        for known in ("_layers", "_trainable_variables", "_non_trainable_variables"):
+            object.__setattr__(layer, known, [])
+        return layer
+
     def __init__(
         self,
         *,
@@ -68,9 +75,6 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         name=None,
         **kwargs,
     ):
-        object.__setattr__(self, "_layers", [])
-        self._trainable_variables = []
-        self._non_trainable_variables = []
         if name is None:
             name = naming.auto_name(to_snake_case(type(self).__name__))
         elif not isinstance(name, str) or "/" in name:
@@ -220,6 +224,15 @@ class Layer(Weighted, AddsLosses, Called, Configured):
 
         return trial_output_shape(self.name, call, input_shape, self.compute_dtype)
 
+    def _host_shape(self, input_shape, mask_shape):
+        """The output shape of code that runs on arrays alone: that of a trial, or as declared."""
+        try:
+            return self._trial_shape(input_shape, mask_shape)
+        except Exception:  # code that minds the values
+            if type(self).compute_output_shape is Layer.compute_output_shape:
+                raise
+            return tuple(self.compute_output_shape(input_shape))
+
     def compute_output_spec(self, *args, **kwargs):
         """The symbolic outputs, in their structure, of a call with KerasTensors; builds nothing.
 
@@ -301,7 +314,7 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         except Exception as problem:
             self.check_host(g, problem)
             mask_shape = None if x.mask is None else lambda _: x.mask.shape
-            shape = self._trial_shape((g.batch_size, *x.shape), mask_shape)[1:]
+            shape = self._host_shape((g.batch_size, *x.shape), mask_shape)[1:]
             y = self.lower_on_host(g, self.call, x, shape)
             return self.pass_mask(y, x)
 

@@ -40,10 +40,11 @@ class KerasTensor(Placeholder):
                 layer.build(self.shape)
             shape = layer.compute_output_shape(self.shape)
         path = (*self.path, layer)
+        dtype = layer.integer_dtype() or layer.compute_dtype
         if shape and isinstance(shape[0], (tuple, list)):
-            outputs = [KerasTensor(s, layer.compute_dtype, layer.name, path) for s in shape]
+            outputs = [KerasTensor(s, dtype, layer.name, path) for s in shape]
         else:
-            outputs = KerasTensor(shape, layer.compute_dtype, layer.name, path)
+            outputs = KerasTensor(shape, dtype, layer.name, path)
         layer.keep_tensors(self, outputs)
         return outputs
 
