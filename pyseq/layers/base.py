@@ -220,7 +220,8 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         def call(x):
             mask = None if mask_shape is None else np.ones((len(x), *mask_shape(x)), bool)
             with symbolic.trial():
-                return self.call(x, **taken_by(self.call, training=False, mask=mask))
+                more = taken_by(self.call, training=False, mask=mask)
+                return self.call(x, **more, **self._context_arguments())
 
         return trial_output_shape(self.name, call, input_shape, self.compute_dtype)
 
@@ -315,7 +316,8 @@ class Layer(Weighted, AddsLosses, Called, Configured):
             self.check_host(g, problem)
             mask_shape = None if x.mask is None else lambda _: x.mask.shape
             shape = self._host_shape((g.batch_size, *x.shape), mask_shape)[1:]
-            y = self.lower_on_host(g, self.call, x, shape)
+            call = functools.partial(self.call, **self._context_arguments())
+            y = self.lower_on_host(g, call, x, shape)
             return self.pass_mask(y, x)
 
     def lower_on_host(self, g, function, x, shape, dtype=None):
