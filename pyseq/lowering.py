@@ -10,6 +10,7 @@ import numpy as np
 
 from pyseq import _core, fusion, hooks, settings, symbolic
 from pyseq.integers import TAKES_INT64, WIDE, exactly, keeps_dtype
+from pyseq.layers import call_context
 from pyseq.layers.arguments import activity_loss
 from pyseq.variable import Variable
 
@@ -412,7 +413,7 @@ def run_call(layer, inputs, training):
 
 def _runner(layer, key, make):
     """What `make()` returns, kept under `key` among the last eight programs of the layer."""
-    key = (*key, layer._state_key())
+    key = (*key, layer._state_key(), call_context.current())
     runner = layer._runners.get(key)
     if runner is None:
         runner = make()

@@ -18,6 +18,16 @@ from pyseq import dtypes
 trace = contextvars.ContextVar("pyseq_trace", default=None)
 
 
+class Placeholder:
+    """What stands for an array of which the shape and dtype are known: a `KerasTensor`.
+
+    Attributes:
+        shape: None for the sizes that are not known.
+        dtype: name of the dtype.
+        path: the layers that lead to it.
+    """
+
+
 def traced(x):
     """The tensor of the running trace that `x` (a tensor or a weight) is, else `x` itself."""
     active = trace.get()

@@ -219,7 +219,7 @@ def _of_shapes(shapes, layer):
     if shapes is None or isinstance(shapes, KerasTensor):
         return shapes
     if is_shape(shapes):
-        return KerasTensor(shapes, layer.compute_dtype, layer.name)
+        return KerasTensor(shapes, layer.integer_dtype() or layer.compute_dtype, layer.name)
     if isinstance(shapes, dict):
         return {k: _of_shapes(v, layer) for k, v in shapes.items()}
     return type(shapes)(_of_shapes(v, layer) for v in shapes)

@@ -58,6 +58,13 @@ class Layer(Weighted, AddsLosses, Called, Configured):
     # Whether the rows of a batch act on each other: None, "training" or "always".
     row_coupling = None
 
+    def __new__(cls, *args, **kwargs):
+        # Layers and weights may become attributes before `Layer.__init__` runs.
+        layer = super().__new__(cls, *args, **kwargs)
+        for known in ("_layers", "_trainable_variables", "_non_trainable_variables"):
+            object.__setattr__(layer, known, [])
+        return layer
+
     def __init__(
         self,
         *,
@@ -68,9 +75,6 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         name=None,
         **kwargs,
     ):
-        object.__setattr__(self, "_layers", [])
-        self._trainable_variables = []
-        self._non_trainable_variables = []
         if name is None:
             name = naming.auto_name(to_snake_case(type(self).__name__))
         elif not isinstance(name, str) or "/" in name:
@@ -216,9 +220,19 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         def call(x):
             mask = None if mask_shape is None else np.ones((len(x), *mask_shape(x)), bool)
             with symbolic.trial():
-                return self.call(x, **taken_by(self.call, training=False, mask=mask))
+                more = taken_by(self.call, training=False, mask=mask)
+                return self.call(x, **more, **self._context_arguments())
 
         return trial_output_shape(self.name, call, input_shape, self.compute_dtype)
+
+    def _host_shape(self, input_shape, mask_shape):
+        """The output shape of code that runs on arrays alone: that of a trial, or as declared."""
+        try:
+            return self._trial_shape(input_shape, mask_shape)
+        except Exception:  # code that minds the values
+            if type(self).compute_output_shape is Layer.compute_output_shape:
+                raise
+            return tuple(self.compute_output_shape(input_shape))
 
     def compute_output_spec(self, *args, **kwargs):
         """The symbolic outputs, in their structure, of a call with KerasTensors; builds nothing.
@@ -301,8 +315,9 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         except Exception as problem:
             self.check_host(g, problem)
             mask_shape = None if x.mask is None else lambda _: x.mask.shape
-            shape = self._trial_shape((g.batch_size, *x.shape), mask_shape)[1:]
-            y = self.lower_on_host(g, self.call, x, shape)
+            shape = self._host_shape((g.batch_size, *x.shape), mask_shape)[1:]
+            call = functools.partial(self.call, **self._context_arguments())
+            y = self.lower_on_host(g, call, x, shape)
             return self.pass_mask(y, x)
 
     def lower_on_host(self, g, function, x, shape, dtype=None):

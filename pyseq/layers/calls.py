@@ -8,10 +8,11 @@ import numpy as np
 
 from pyseq import hooks, naming, results, revision, settings, symbolic
 from pyseq.layers import arguments
+from pyseq.layers.call_context import TakesContext
 from pyseq.layers.keras_tensor import KerasTensor
 
 
-class Called:
+class Called(TakesContext):
     """The part of `Layer` that answers calls, and tells when what was compiled for it is old."""
 
     def __call__(self, *args, **kwargs):
@@ -20,6 +21,14 @@ class Called:
         A layer whose `call` takes more than one tensor and `training` and `mask` takes all that:
         further tensors, lists and dicts of them, numbers; settings are passed by their names.
         """
+        if not self._was_called:
+            object.__setattr__(self, "_was_called", True)
+        if self._call_context_args is not Called._call_context_args:
+            with self._in_context(kwargs) as kwargs:
+                return self._answer(*args, **kwargs)
+        return self._answer(*args, **kwargs)
+
+    def _answer(self, *args, **kwargs):
         if self._runs_call() and not arguments.takes_alone(args, kwargs):
             return results.handed(arguments.call(self, args, kwargs))
         return results.handed(self._call_on_one(*args, **kwargs))

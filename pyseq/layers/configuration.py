@@ -43,6 +43,10 @@ class Configured:
         """Create a layer from what `get_config` returned."""
         if cls._config_is_captured():
             config = arguments.restored(config)
+        if isinstance(config.get("dtype"), dict):
+            policy = dtype_policies.get(config["dtype"])
+            plain = type(policy) is dtype_policies.DTypePolicy
+            config = {**config, "dtype": policy.name if plain else policy}
         with reading(f"{cls.__name__}.from_config", prefix=False):
             return cls(**config)
 

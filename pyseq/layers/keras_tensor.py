@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pyseq import ops
+from pyseq.symbolic import Placeholder
 
-class KerasTensor:
+
+class KerasTensor(Placeholder):
     """What `Input` returns: a shape, a dtype and a name that a Sequential starts from.
+
+    One that is made of a shape alone tells the shapes and dtypes of what functions of
+    `pyseq.ops` and operators return for arrays like it.
 
     Attributes:
         shape: with the batch dimension, None where it is not known.
@@ -34,10 +40,11 @@ class KerasTensor:
                 layer.build(self.shape)
             shape = layer.compute_output_shape(self.shape)
         path = (*self.path, layer)
+        dtype = layer.integer_dtype() or layer.compute_dtype
         if shape and isinstance(shape[0], (tuple, list)):
-            outputs = [KerasTensor(s, layer.compute_dtype, layer.name, path) for s in shape]
+            outputs = [KerasTensor(s, dtype, layer.name, path) for s in shape]
         else:
-            outputs = KerasTensor(shape, layer.compute_dtype, layer.name, path)
+            outputs = KerasTensor(shape, dtype, layer.name, path)
         layer.keep_tensors(self, outputs)
         return outputs
 
@@ -47,19 +54,46 @@ class KerasTensor:
             "layers take it: put the function into layers.Lambda"
         )
 
-    def _arithmetic(self, *_):
-        raise TypeError(
-            f"{self.name}: expected a layer to take a symbolic tensor, got an operator on one of "
-            f"shape {self.shape}; write it in layers.Lambda or, where lines of layers meet, in the "
-            "`call` of a layer or Model of your own"
-        )
-
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _arithmetic
-    __truediv__ = __rtruediv__ = __matmul__ = __rmatmul__ = __pow__ = __rpow__ = _arithmetic
-    __neg__ = __abs__ = __getitem__ = _arithmetic
-
     def __repr__(self):
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+
+def _operator(name, swapped=False):
+    def method(self, *operands):
+        if self.path:
+            raise TypeError(
+                f"{self.name}: expected a layer to take a symbolic tensor, got an operator on one "
+                f"of shape {self.shape}; write it in layers.Lambda or, where lines of layers meet, "
+                "in the `call` of a layer or Model of your own"
+            )
+        given = (self, *operands)
+        return getattr(ops, name)(*(reversed(given) if swapped else given))
+
+    return method
+
+
+for _name, _function in {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "true_divide",
+    "floordiv": "floor_divide",
+    "mod": "mod",
+    "matmul": "matmul",
+    "pow": "power",
+}.items():
+    setattr(KerasTensor, f"__{_name}__", _operator(_function))
+    setattr(KerasTensor, f"__r{_name}__", _operator(_function, swapped=True))
+for _name, _function in {
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+    "neg": "negative",
+    "abs": "absolute",
+    "getitem": "get_item",
+}.items():
+    setattr(KerasTensor, f"__{_name}__", _operator(_function))
 
 
 def is_keras_tensor(x):

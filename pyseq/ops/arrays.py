@@ -12,6 +12,7 @@ import builtins
 import numpy as np
 
 from pyseq import dtypes, hooks, symbolic
+from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import convert_to_tensor, rounded
 
 
@@ -40,6 +41,7 @@ def dtype(x):
     return dtypes.standardize_dtype(x.dtype)
 
 
+@infers_shapes
 def cast(x, dtype):
     """Return `x` in another dtype."""
     name = dtypes.standardize_dtype(dtype)
@@ -60,6 +62,7 @@ def _range(name):
     return -largest, largest
 
 
+@infers_shapes
 def saturate_cast(x, dtype):
     """Return `x` in another dtype, its numbers brought into the range of that dtype first.
 
@@ -81,6 +84,7 @@ def saturate_cast(x, dtype):
     return cast(np.clip(x, *limits) if own != "bool" else x, dtype)
 
 
+@infers_shapes
 def stop_gradient(variable):
     """Return `variable`; while training nothing before it gets a gradient through it."""
     if symbolic.is_traced(variable):
@@ -111,6 +115,7 @@ def _spans(where, inputs, starts, sizes):
     return tuple(spans)
 
 
+@infers_shapes
 def slice(inputs, start_indices, shape):
     """Return the part of `inputs` of `shape` that begins at `start_indices`.
 
@@ -127,6 +132,7 @@ def slice(inputs, start_indices, shape):
     return inputs[_spans("slice", inputs, start_indices, shape)]
 
 
+@infers_shapes
 def slice_update(inputs, start_indices, updates):
     """Return a copy of `inputs` with `updates` written from `start_indices` on.
 
@@ -197,6 +203,7 @@ def scatter(indices, values, shape):
 _REDUCTIONS = {"add": np.add, "max": np.maximum, "min": np.minimum, "mul": np.multiply}
 
 
+@infers_shapes
 def scatter_update(inputs, indices, updates, reduction=None):
     """Return a copy of `inputs` with `updates` written at `indices`.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from pyseq import symbolic
 from pyseq.ops.patches import is_first, pad, rows, spread, taps
+from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import counted, operation, own
 from pyseq.spatial import tuple_of
 
@@ -107,6 +108,7 @@ class _Grid:
         return pad(part, 2, begin, end)
 
 
+@infers_shapes
 def depth_to_space(x, block_size, data_format="channels_last"):
     """Blocks of `block_size` squared pixels from the channels of one pixel.
 
@@ -136,6 +138,7 @@ def depth_to_space(x, block_size, data_format="channels_last"):
     return np.reshape(y, (rows(x), h * b, w * b, c))
 
 
+@infers_shapes
 def space_to_depth(x, block_size, data_format="channels_last"):
     """The channels of one pixel from blocks of pixels; undoes `depth_to_space`.
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from pyseq import dtypes, symbolic
 from pyseq.ops.math import windows
+from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import convert_to_tensor, dtype_of, fractional, rounded
 
 
@@ -77,6 +78,7 @@ def _fourier(where, transform, x, axes):
     return _parts(value, name)
 
 
+@infers_shapes
 def fft(x):
     """Return the Fourier transform along the last axis, as real and imaginary parts.
 
@@ -86,11 +88,13 @@ def fft(x):
     return _fourier("fft", np.fft.fft, x, (-1,))
 
 
+@infers_shapes
 def fft2(x):
     """Return the Fourier transform along the last two axes, as `fft` does."""
     return _fourier("fft2", np.fft.fft, x, (-1, -2))
 
 
+@infers_shapes
 def ifft2(x):
     """Return the inverse of `fft2`."""
     return _fourier("ifft2", np.fft.ifft, x, (-1, -2))
@@ -101,6 +105,7 @@ def _check_length(where, length):
         raise ValueError(f"{where}: expected a length of at least 1, got {length!r}")
 
 
+@infers_shapes
 def rfft(x, fft_length=None):
     """Return the transform of real x (..., n) as two parts (..., fft_length // 2 + 1).
 
@@ -120,6 +125,7 @@ def rfft(x, fft_length=None):
     return _parts(value, name)
 
 
+@infers_shapes
 def irfft(x, fft_length=None):
     """Return the inverse of `rfft`: real numbers (..., fft_length).
 
@@ -172,6 +178,7 @@ def _window(where, window, length, fft_length):
     return np.pad(window, (before, fft_length - length - before))
 
 
+@infers_shapes
 def stft(x, sequence_length, sequence_stride, fft_length, window="hann", center=True):
     """Return the transforms of windows of the last axis: two parts (..., windows, bins).
 
@@ -199,6 +206,7 @@ def stft(x, sequence_length, sequence_stride, fft_length, window="hann", center=
     return rfft(np.take(x, places, axis=-1) * factors)
 
 
+@infers_shapes
 def istft(x, sequence_length, sequence_stride, fft_length, length=None, window="hann", center=True):
     """Return the samples (..., n) whose `stft` with the same arguments is `x`.
 

@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from pyseq import dtypes, special, symbolic
+from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import convert_to_tensor, fractional, operation
 
 _real = operation(fractional)
@@ -145,6 +146,7 @@ def _check_k(where, k, shape):
         )
 
 
+@infers_shapes
 def top_k(x, k, sorted=True):
     """Return the k largest values of the last axis and their int32 indices, largest first.
 
@@ -284,6 +286,7 @@ def logdet(x):
     return np.where(sign < 0, np.nan, size).astype(x.dtype)
 
 
+@infers_shapes
 def view_as_complex(x):
     """Return real pairs (..., 2) as complex64 numbers (...).
 
@@ -299,6 +302,7 @@ def view_as_complex(x):
     return np.asarray(x[..., 0] + 1j * np.asarray(x[..., 1])).astype("complex64")
 
 
+@infers_shapes
 def view_as_real(x):
     """Return complex numbers (...) as pairs (..., 2), real and imaginary."""
     x = convert_to_tensor(x)

@@ -13,8 +13,10 @@ import inspect
 import numpy as np
 
 from pyseq import dtypes, settings, symbolic
+from pyseq.ops.placeholders import infers_shapes
 
 
+@infers_shapes
 def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
     """Return `x` as an array; Python numbers become `floatx()` or int32, as in Keras.
 
@@ -126,6 +128,7 @@ def operation(rule=dtypes.result_type, result=None, tensors=1):
     def decorate(function):
         names = list(inspect.signature(function).parameters)[:tensors]
 
+        @infers_shapes
         @functools.wraps(function)
         def call(*args, **options):
             given = [*args[:tensors], *(options.pop(n) for n in names[len(args) :] if n in options)]

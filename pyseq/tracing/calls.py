@@ -47,7 +47,8 @@ def lower_call(layer, graph, x, own_mask):
 
     def call(tensor):
         mask = None if x.mask is None else tensor.trace.input(x.mask, "bool")
-        y = layer.call(tensor, **taken_by(layer.call, training=graph.training, mask=mask))
+        more = taken_by(layer.call, training=graph.training, mask=mask)
+        y = layer.call(tensor, **more, **layer._context_arguments())
         if own_mask:
             masks.append(layer.compute_mask(tensor, mask))
         return y

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import hooks, results, revision, symbolic
+from pyseq.layers import call_context
 from pyseq.layers.base import Layer
 from pyseq.layers.core import InputLayer
 from pyseq.layers.keras_tensor import KerasTensor
@@ -146,7 +147,7 @@ class Model(
 
     def __call__(self, inputs, *args, **kwargs):
         """Run the model on an array `(n, ...)`; returns a NumPy array (or a list of them)."""
-        if not args and not kwargs:
+        if not args and not kwargs and call_context.current() is None:
             y = predicting.quick_call(self, inputs)
             if y is not None:
                 return results.handed(y)

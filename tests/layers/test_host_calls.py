@@ -186,3 +186,17 @@ def test_a_layer_that_hands_its_input_on_hands_its_mask_on(keras):
     for ours, theirs in zip(models(pyseq), models(keras), strict=True):
         want = theirs.predict(x, verbose=0)
         np.testing.assert_allclose(ours.predict(x, verbose=0), want, atol=1e-6)
+
+
+def test_code_that_minds_the_values_has_the_shape_that_it_declares():
+    class Careful(layers.Layer):
+        def compute_output_shape(self, input_shape):
+            return (input_shape[0],)
+
+        def call(self, x, mask=None):
+            np.testing.assert_array_equal(mask, IDS != 0)  # no trial gets through this
+            return np.array(x).sum(axis=(1, 2))
+
+    model = pyseq.Sequential([layers.Embedding(4, 2, mask_zero=True), Careful()])
+    expected = np.asarray(model.layers[0](IDS)).sum(axis=(1, 2))
+    np.testing.assert_allclose(model(IDS), expected, rtol=1e-6)

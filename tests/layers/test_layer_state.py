@@ -202,3 +202,35 @@ def test_stateless_calls_return_losses():
 def test_names_are_no_shapes():
     with pytest.raises(ValueError, match="expected a shape, got 'w'; pass the name as a keyword"):
         pyseq.layers.Layer().add_weight("w")
+
+
+def test_weights_and_layers_may_become_attributes_before_the_constructor_of_layers_runs():
+    class Early(pyseq.layers.Layer):
+        def __init__(self):
+            self.w = pyseq.Variable(np.ones(2))
+            self.inner = pyseq.layers.Dense(2)
+            super().__init__()
+
+        def call(self, x):
+            return self.inner(x) + self.w
+
+    layer = Early()
+    layer(X)
+    assert [v.shape for v in layer.trainable_weights] == [(2,), (3, 2), (2,)]
+
+
+def test_constructors_get_policies_of_configs_by_name(keras):
+    def seen(m, policy):
+        found = []
+
+        class Dense(m.layers.Dense):
+            def __init__(self, *args, **kwargs):
+                found.append(kwargs["dtype"])
+                super().__init__(*args, **kwargs)
+
+        Dense.from_config(m.layers.Dense(2, dtype=policy).get_config())
+        return found[0]
+
+    assert seen(pyseq, "bfloat16") == seen(keras, "bfloat16") == "bfloat16"
+    policies = pyseq.dtype_policies.DTypePolicyMap("float64")
+    assert seen(pyseq, policies) == policies

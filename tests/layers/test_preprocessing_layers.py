@@ -166,6 +166,25 @@ def test_hashing_in_a_model():
 # --- lookups and text
 
 
+@pytest.mark.parametrize("mode", ["int", "one_hot"])
+def test_dtypes_of_symbolic_outputs(oracle, keras, mode):
+    mine, theirs = (m.Discretization([0.0, 1.0], output_mode=mode) for m in (layers, oracle))
+    y = theirs(keras.Input((4,)))
+    assert mine(pyseq.Input((4,))).dtype == y.dtype
+    assert mine.compute_output_spec(pyseq.KerasTensor((None, 4))).dtype == y.dtype
+    assert mine.output_dtype == theirs.output_dtype
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_symbolic_bins_are_integers(dtype):
+    assert layers.Hashing(3, dtype=dtype)(pyseq.Input((4,), dtype="string")).dtype == dtype
+
+
+def test_normalization_adapts_to_arrays_alone():
+    with pytest.raises(TypeError, match="without a `.shape`"):
+        layers.Normalization().adapt(iter([42]))
+
+
 def test_integer_lookup():
     vocabulary = [12, 36, 1138, 42]
     x = np.array([[12, 1138, 42], [37, 1000, 36]])

@@ -178,6 +178,11 @@ class Normalization(Layer):
         mean = variance = count = 0.0
         empty = True
         for batch in batches_of(data, steps):
+            if not batch.ndim:
+                raise TypeError(
+                    f"{self.name}.adapt: expected batches that are arrays, got {batch!r} without "
+                    "a `.shape`; yield arrays (n, ...)"
+                )
             batch = batch.astype(np.float64)
             if not self.built:
                 self.build(batch.shape)
@@ -350,6 +355,11 @@ class Discretization(_NumPyLayer):
     def integer_dtype(self):
         return "int32" if self.output_mode == "int" else None
 
+    @property
+    def output_dtype(self):
+        """The dtype of the output."""
+        return self.integer_dtype() or self.compute_dtype
+
     def apply(self, x, training):
         if self.bin_boundaries is None:
             raise ValueError(
@@ -357,8 +367,7 @@ class Discretization(_NumPyLayer):
             )
         x = x if x.dtype.kind == "f" else x.astype("float32")
         bins = np.digitize(x, np.asarray(self.bin_boundaries, x.dtype))
-        dtype = "int32" if self.output_mode == "int" else self.compute_dtype
-        return encode(bins, self.output_mode, self._depth(), dtype)
+        return encode(bins, self.output_mode, self._depth(), self.output_dtype)
 
     def load_own_variables(self, store):
         if len(store.keys()) == 1:

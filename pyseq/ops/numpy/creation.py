@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import dtypes, hooks, settings, symbolic
+from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import convert_to_tensor, dtype_of, fractional, rounded
 
 array = convert_to_tensor
@@ -127,6 +128,7 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     return _spaced(np.geomspace, start, stop, num, endpoint, dtype, axis)
 
 
+@infers_shapes
 def meshgrid(*x, indexing="xy"):
     """Return the coordinates of a grid over vectors."""
     return np.meshgrid(*map(convert_to_tensor, x), indexing=indexing)

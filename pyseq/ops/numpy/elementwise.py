@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import symbolic
+from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import counted, fractional, operation, wide_fractional
 
 _real = operation(fractional)
@@ -447,6 +448,7 @@ def lcm(x1, x2):
     return np.lcm(x1, x2)
 
 
+@infers_shapes
 def ldexp(x1, x2):
     """Return x1 * 2^x2 for integers x2.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import dtypes, symbolic
+from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import dtype_of, fractional, operation, rounded, to_array
 
 _pair = operation(tensors=2)
@@ -82,6 +83,7 @@ def _three(x):
     return parts if len(parts) == 3 else [*parts, np.zeros_like(parts[0])]
 
 
+@infers_shapes
 def einsum(subscripts, *operands, **kwargs):
     """Return sums of products by Einstein's convention, such as "bij,bjk->bik"."""
     kwargs.pop("dtype", None)

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from pyseq import dtypes, settings, symbolic
+from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import (
     convert_to_tensor,
     counted,
@@ -273,7 +274,7 @@ def _running(function, doc):
 
     running.__name__ = running.__qualname__ = function.__name__
     running.__doc__ = doc
-    return running
+    return infers_shapes(running)
 
 
 cumsum = _running(np.cumsum, "Return the sums of all elements up to each, along `axis`.")

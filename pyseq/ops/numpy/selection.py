@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import dtypes, symbolic
+from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import convert_to_tensor, dtype_of, operation, to_array
 
 _same = operation()
 _places = operation(result="int32")
 
 
+@infers_shapes
 def where(condition, x1=None, x2=None):
     """Return elements of `x1` where the condition holds, else of `x2`; places without both.
 
@@ -28,6 +30,7 @@ def where(condition, x1=None, x2=None):
     return np.where(condition, to_array(x1, name), to_array(x2, name))
 
 
+@infers_shapes
 def nonzero(x):
     """Return the places of what is not 0, an int32 array for each axis."""
     if symbolic.is_traced(x):
@@ -35,6 +38,7 @@ def nonzero(x):
     return tuple(a.astype("int32") for a in np.nonzero(np.atleast_1d(convert_to_tensor(x))))
 
 
+@infers_shapes
 def select(condlist, choicelist, default=0):
     """Return for each element that of the first choice whose condition holds, else `default`."""
     value = default

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pyseq import dtypes, symbolic
+from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import convert_to_tensor, dtype_of, operation, rounded, to_array
 
 _same = operation()
@@ -189,11 +190,13 @@ def triu(x, k=0):
     return np.triu(x, k)
 
 
+@infers_shapes
 def concatenate(xs, axis=0):
     """Return arrays joined along an axis."""
     return np.concatenate(joined(xs), axis=axis)
 
 
+@infers_shapes
 def append(x1, x2, axis=None):
     """Return x1 with x2 behind it, both as vectors without an axis."""
     if axis is None:
@@ -201,22 +204,26 @@ def append(x1, x2, axis=None):
     return concatenate([x1, x2], axis)
 
 
+@infers_shapes
 def stack(x, axis=0):
     """Return arrays of one shape along a new axis."""
     return np.stack(joined(x), axis=axis)
 
 
+@infers_shapes
 def vstack(xs):
     """Return arrays joined along axis 0; vectors are rows."""
     xs = [x[None] if x.ndim == 1 else x for x in joined(xs)]
     return np.concatenate([x.reshape(1, 1) if x.ndim == 0 else x for x in xs], axis=0)
 
 
+@infers_shapes
 def hstack(xs):
     """Return arrays joined along axis 1, vectors along axis 0."""
     return np.hstack(joined(xs))
 
 
+@infers_shapes
 def dstack(xs):
     """Return arrays joined along axis 2."""
     return np.dstack(joined(xs))
@@ -252,6 +259,7 @@ def dsplit(x, indices_or_sections):
     return np.split(x, indices_or_sections, 2)
 
 
+@infers_shapes
 def unstack(x, num=None, axis=0):
     """Return the parts of `x` along `axis` as a list.
 
@@ -280,13 +288,15 @@ def ndim(x):
     return np.ndim(symbolic.traced(x) if symbolic.is_traced(x) else convert_to_tensor(x))
 
 
+@infers_shapes
 def view(x, dtype=None):
     """Return the bytes of `x` read as another dtype; the last axis changes with its size."""
     x = convert_to_tensor(x)
     name = dtypes.numpy_dtype(dtypes.standardize_dtype(dtype or x.dtype))
-    return np.ascontiguousarray(x).view(name)
+    return np.asarray(x, order="C").view(name)
 
 
+@infers_shapes
 def unravel_index(indices, shape):
     """Return the positions in `shape` of indices into it as a vector, one array for each axis."""
     indices = convert_to_tensor(indices)
