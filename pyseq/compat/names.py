@@ -198,6 +198,10 @@ NAMES_SINCE = {
             "mse": "mean_squared_error",
             "msle": "mean_squared_logarithmic_error",
         },
+        "models": {
+            "Input": "layers.Input",
+            "InputLayer": "layers.InputLayer",
+        },
         "optimizers": {
             "TFOptimizer": "compat.optimizers.TFOptimizer",
         },
