@@ -83,8 +83,8 @@ class CompiledMetrics:
     """The metrics of a compiled model: `build`, then `update_state` per batch, then `result`.
 
     Args:
-        metrics: list of identifiers, or a dict or list of such lists, or one identifier; sample weights do not
-            touch them.
+        metrics: an identifier, a list of them, or a dict or list of such lists; sample weights
+            do not touch them.
         weighted_metrics: the same, with sample weights.
 
     Attributes:

@@ -69,7 +69,7 @@ def to_rows(x, where):
 
 
 def _has_numbers(x):
-    """Whether `x` is lists in lists down to numbers: with no array in it, it is no list of inputs."""
+    """Whether `x` is lists down to numbers; an array in them would be an input."""
     if not isinstance(x, (list, tuple)) or not x:
         return False
     return all(isinstance(item, _NUMBERS) for item in x) or all(map(_has_numbers, x))

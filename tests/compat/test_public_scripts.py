@@ -90,3 +90,21 @@ def test_compile_reads_one_metric_without_a_list(one):
     assert "auc" in line(metrics=pyseq.metrics.AUC(name="auc")).evaluate(
         x, y, verbose=0, return_dict=True
     )
+
+
+def test_history_answers_to_lr():
+    schedule = pyseq.callbacks.LearningRateScheduler(lambda epoch: 0.5 / (epoch + 1))
+    logs = line().fit(np.ones((4, 1)), np.ones(4), epochs=2, callbacks=[schedule], verbose=0).history
+    assert logs["lr"] == pytest.approx([0.5, 0.25])
+
+
+@pytest.mark.parametrize("shape", [{"input_shape": (5, 2)}, {"input_dim": 2, "input_length": 5}])
+def test_batch_size_beside_the_shape_of_a_layer(shape):
+    model = pyseq.Sequential([layers.LSTM(3, **shape, batch_size=4, stateful=True)])
+    assert model.input_shape == (4, 5, 2)
+    assert model.predict(np.ones((8, 5, 2)), batch_size=4, verbose=0).shape == (8, 3)
+
+
+def test_batch_size_without_a_shape():
+    with pytest.raises(ValueError, match="batch_size"):
+        layers.Dense(3, batch_size=4)
