@@ -161,7 +161,7 @@ def _uses_learning_phase(layer):
 
 LOG_NAMES = {"acc": "accuracy", "accuracy": "acc"}
 LOG_NAMES_SINCE = "2.3"
-_IN_LOGS = {**LOG_NAMES, "lr": "learning_rate"}
+RATE_IN_LOGS = {"lr": "learning_rate"}
 
 
 @hooks.answers("old_log_name")
@@ -172,7 +172,7 @@ def old_log_name(name, known):
     'val_loss'
     """
     bare = name.removeprefix("val_")
-    today = _IN_LOGS.get(bare)
+    today = {**LOG_NAMES, **RATE_IN_LOGS}.get(bare)
     if bare in known or today not in known:
         return name
     new = name.removesuffix(bare) + today
