@@ -6,7 +6,7 @@ import numpy as np
 
 from pyseq import hooks
 from pyseq.callbacks import Callback
-from pyseq.compat import generators
+from pyseq.compat import generators, yaml_texts
 from pyseq.compat.notices import tell
 from pyseq.layers.base import Layer
 from pyseq.layers.batch_normalization import BatchNormalization
@@ -238,6 +238,7 @@ TABLE = (
             "predict_classes": Method(predict_classes, "predict(x).argmax(axis=-1)"),
             "predict_generator": Method(generators.predict_generator, "predict"),
             "predict_proba": Method(predict_proba, "predict"),
+            "to_yaml": Method(yaml_texts.to_yaml, "to_json"),
             "uses_learning_phase": _uses_learning_phase,
             "validation_data": _validation_data,
         },

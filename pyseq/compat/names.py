@@ -231,6 +231,7 @@ NAMES_SINCE = {
         "models": {
             "Input": "layers.Input",
             "InputLayer": "layers.InputLayer",
+            "model_from_yaml": "compat.yaml_texts.model_from_yaml",
         },
         "optimizers": {
             "TFOptimizer": "compat.optimizers.TFOptimizer",

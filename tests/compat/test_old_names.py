@@ -135,6 +135,9 @@ def test_name(row):
             rows = np.arange(5)
             assert value(rows, 1, 3).tolist() == [1, 2]
             assert [x.tolist() for x in value([rows, rows * 2], [4, 0])] == [[4, 0], [8, 0]]
+        case "models" if name == "model_from_yaml":
+            model = model_of()
+            assert value(model.to_yaml()).get_config() == model.get_config()
         case "models":
             assert value is getattr(layers, name)
         case "utils" if name == "plot":
@@ -482,6 +485,7 @@ ATTRIBUTES = {
     "Model.predict_classes": lambda: set(model_of().predict_classes(X)) <= {0, 1},
     "Model.predict_generator": lambda: model_of().predict_generator(batches(), 2).shape == (10, 2),
     "Model.predict_proba": lambda: model_of().predict_proba(X).shape == (10, 2),
+    "Model.to_yaml": lambda: "Sequential" in model_of().to_yaml(),
     "Model.uses_learning_phase": lambda: not model_of().uses_learning_phase
     and Sequential([layers.BatchNormalization()]).uses_learning_phase,
     "Model.validation_data": lambda: during_fit(lambda model, callback: model.validation_data),

@@ -1,6 +1,7 @@
 """What scripts of Keras 2 lean on beside names: lists as data, names of logs, places of imports."""
 
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -108,3 +109,33 @@ def test_batch_size_beside_the_shape_of_a_layer(shape):
 def test_batch_size_without_a_shape():
     with pytest.raises(ValueError, match="batch_size"):
         layers.Dense(3, batch_size=4)
+
+
+YAML = """
+backend: tensorflow
+class_name: Sequential
+config:
+- class_name: Dense
+  config:
+    activation: relu
+    batch_input_shape: !!python/tuple [null, 3]
+    name: dense_1
+    units: 2
+keras_version: 2.0.8
+"""
+
+
+def test_yaml_of_keras_2():
+    pytest.importorskip("yaml")
+    model = pyseq.models.model_from_yaml(YAML)
+    assert model.input_shape == (None, 3)
+    assert model.layers[0].get_config()["activation"] == "relu"
+    for text in ("!!python/object/apply:os.getcwd []", "- 1", "a: ["):
+        with pytest.raises(ValueError, match="model_from_yaml: expected YAML of a model"):
+            pyseq.models.model_from_yaml(text)
+
+
+def test_yaml_without_its_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(ImportError, match="pip install pyyaml"):
+        pyseq.models.model_from_yaml(YAML)
