@@ -54,7 +54,7 @@ def old_attributes():
 
 
 def logs():
-    for name, new in attributes.LOG_NAMES.items():
+    for name, new in {**attributes.LOG_NAMES, **attributes.LONG_IN_LOGS}.items():
         today = f"`{new}`, where the logs have that"
         for prefix in ("", "val_"):
             yield Row("logs", prefix + name, attributes.LOG_NAMES_SINCE, today.replace("`", f"`{prefix}", 1))

@@ -162,6 +162,13 @@ def _uses_learning_phase(layer):
 LOG_NAMES = {"acc": "accuracy", "accuracy": "acc"}
 LOG_NAMES_SINCE = "2.3"
 RATE_IN_LOGS = {"lr": "learning_rate"}
+# Logs had the names of functions where metrics were given by short names.
+LONG_IN_LOGS = {
+    "mean_absolute_error": "mae",
+    "mean_absolute_percentage_error": "mape",
+    "mean_squared_error": "mse",
+    "mean_squared_logarithmic_error": "msle",
+}
 
 
 @hooks.answers("old_log_name")
@@ -172,7 +179,7 @@ def old_log_name(name, known):
     'val_loss'
     """
     bare = name.removeprefix("val_")
-    today = {**LOG_NAMES, **RATE_IN_LOGS}.get(bare)
+    today = {**LOG_NAMES, **RATE_IN_LOGS, **LONG_IN_LOGS}.get(bare)
     if bare in known or today not in known:
         return name
     new = name.removesuffix(bare) + today
