@@ -54,10 +54,12 @@ def old_attributes():
 
 
 def logs():
-    for name, new in attributes.LOG_NAMES.items():
+    for name, new in {**attributes.LOG_NAMES, **attributes.LONG_IN_LOGS}.items():
         today = f"`{new}`, where the logs have that"
         for prefix in ("", "val_"):
             yield Row("logs", prefix + name, attributes.LOG_NAMES_SINCE, today.replace("`", f"`{prefix}", 1))
+    for name, today in attributes.RATE_IN_LOGS.items():
+        yield Row("logs", name, "3.0", f"`{today}`, where the logs have that")
 
 
 def functions():

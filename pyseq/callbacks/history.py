@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from pyseq import hooks
 from pyseq.callbacks.base import Callback
+
+
+class Logs(dict):
+    """A dict of logs that answers to their old names too; pickles as a plain dict."""
+
+    def __missing__(self, name):
+        today = hooks.ask("old_log_name", name, self) if isinstance(name, str) else name
+        if today not in self:
+            raise KeyError(name)
+        return self[today]
+
+    def __reduce__(self):
+        return dict, (dict(self),)
 
 
 class History(Callback):
@@ -22,7 +36,7 @@ class History(Callback):
 
     def __init__(self):
         super().__init__()
-        self.history = {}
+        self.history = Logs()
 
     def on_train_begin(self, logs=None):
         self.epoch = []

@@ -32,3 +32,11 @@ def convert_kernel(kernel):
             "that of a convolution"
         )
     return np.flip(kernel, tuple(range(kernel.ndim - 2))).copy()
+
+
+def slice_X(X, start=None, stop=None):
+    """Rows of an array, or of each one in a list: from `start` to `stop`, or those in `start`."""
+    tell("slice_X()", "x[start:stop]")
+    if isinstance(X, list):
+        return [slice_X(x, start, stop) for x in X]
+    return X[np.asarray(start)] if np.ndim(start) else X[start:stop]

@@ -6,7 +6,7 @@ import numpy as np
 
 from pyseq import hooks
 from pyseq.callbacks import Callback
-from pyseq.compat import generators
+from pyseq.compat import generators, yaml_texts
 from pyseq.compat.notices import tell
 from pyseq.layers.base import Layer
 from pyseq.layers.batch_normalization import BatchNormalization
@@ -161,6 +161,14 @@ def _uses_learning_phase(layer):
 
 LOG_NAMES = {"acc": "accuracy", "accuracy": "acc"}
 LOG_NAMES_SINCE = "2.3"
+RATE_IN_LOGS = {"lr": "learning_rate"}
+# Logs had the names of functions where metrics were given by short names.
+LONG_IN_LOGS = {
+    "mean_absolute_error": "mae",
+    "mean_absolute_percentage_error": "mape",
+    "mean_squared_error": "mse",
+    "mean_squared_logarithmic_error": "msle",
+}
 
 
 @hooks.answers("old_log_name")
@@ -171,7 +179,7 @@ def old_log_name(name, known):
     'val_loss'
     """
     bare = name.removeprefix("val_")
-    today = LOG_NAMES.get(bare)
+    today = {**LOG_NAMES, **RATE_IN_LOGS, **LONG_IN_LOGS}.get(bare)
     if bare in known or today not in known:
         return name
     new = name.removesuffix(bare) + today
@@ -237,6 +245,7 @@ TABLE = (
             "predict_classes": Method(predict_classes, "predict(x).argmax(axis=-1)"),
             "predict_generator": Method(generators.predict_generator, "predict"),
             "predict_proba": Method(predict_proba, "predict"),
+            "to_yaml": Method(yaml_texts.to_yaml, "to_json"),
             "uses_learning_phase": _uses_learning_phase,
             "validation_data": _validation_data,
         },

@@ -120,6 +120,9 @@ class Layer(Weighted, AddsLosses, Called, Configured):
                 shape = tuple(value)
         if kwargs.get("input_length") is not None and "input_dim" in given:
             shape = (None, int(kwargs["input_length"]), int(kwargs["input_dim"]))
+        if shape is not None and kwargs.get("batch_size") is not None:
+            shape = (int(kwargs["batch_size"]), *shape[1:])
+            del kwargs["batch_size"]
         for key in (*_LEGACY_SHAPE_ARGUMENTS, "input_length"):
             kwargs.pop(key, None)
         return shape

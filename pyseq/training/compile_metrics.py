@@ -66,6 +66,11 @@ def resolve_metric(identifier, y_shape, pred_shape):
     return metric
 
 
+def _listed(identifier):
+    single = isinstance(identifier, (str, metrics.Metric)) or callable(identifier)
+    return [identifier] if single else identifier
+
+
 def _flatten(structure):
     if isinstance(structure, dict):
         return [leaf for key in sorted(structure) for leaf in _flatten(structure[key])]
@@ -78,8 +83,8 @@ class CompiledMetrics:
     """The metrics of a compiled model: `build`, then `update_state` per batch, then `result`.
 
     Args:
-        metrics: list of identifiers, or a dict or list of such lists; sample weights do not
-            touch them.
+        metrics: an identifier, a list of them, or a dict or list of such lists; sample weights
+            do not touch them.
         weighted_metrics: the same, with sample weights.
 
     Attributes:
@@ -93,6 +98,7 @@ class CompiledMetrics:
     """
 
     def __init__(self, metrics=None, weighted_metrics=None):
+        metrics, weighted_metrics = map(_listed, (metrics, weighted_metrics))
         for argument, value in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
             if value and not isinstance(value, (list, tuple, dict)):
                 raise ValueError(

@@ -24,6 +24,7 @@ _DTYPES = frozenset(
         "bool",
     )
 )
+_NUMBERS = (int, float, np.number, np.bool_)
 
 
 def is_array(x):
@@ -67,9 +68,28 @@ def to_rows(x, where):
     return SparseRows(x, where) if is_sparse(x) else to_array(x, where)
 
 
+def _has_numbers(x):
+    """Whether `x` is lists down to numbers; an array in them would be an input."""
+    if not isinstance(x, (list, tuple)) or not x:
+        return False
+    return all(isinstance(item, _NUMBERS) for item in x) or all(map(_has_numbers, x))
+
+
+def _numbers(x, where):
+    try:
+        return np.array(x)
+    except ValueError:
+        raise ValueError(
+            f"{where}: expected lists of one length, got lists of several; pad them with "
+            "utils.pad_sequences"
+        ) from None
+
+
 def unwrap(x, where, names=("input",)):
-    """Take the one array out of `[x]`, `(x,)` or `{"name": x}`."""
+    """Take the one array out of `[x]`, `(x,)` or `{"name": x}`; lists of numbers become one."""
     while isinstance(x, (list, tuple, dict)):
+        if _has_numbers(x):
+            return _numbers(x, where)
         if isinstance(x, dict):
             if len(x) != 1:
                 raise ValueError(

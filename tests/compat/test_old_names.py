@@ -131,6 +131,15 @@ def test_name(row):
             y = model.predict(np.ones((2, *shape)), verbose=0)
             assert y.shape[1:] == model.output_shape[1:]
             assert np.isfinite(model.train_on_batch(np.ones((2, *shape)), y + 1))
+        case "models" if name == "slice_X":
+            rows = np.arange(5)
+            assert value(rows, 1, 3).tolist() == [1, 2]
+            assert [x.tolist() for x in value([rows, rows * 2], [4, 0])] == [[4, 0], [8, 0]]
+        case "models" if name == "model_from_yaml":
+            model = model_of()
+            assert value(model.to_yaml()).get_config() == model.get_config()
+        case "models":
+            assert value is getattr(layers, name)
         case "utils" if name == "plot":
             assert value is utils.plot_model
         case "utils":
@@ -476,6 +485,7 @@ ATTRIBUTES = {
     "Model.predict_classes": lambda: set(model_of().predict_classes(X)) <= {0, 1},
     "Model.predict_generator": lambda: model_of().predict_generator(batches(), 2).shape == (10, 2),
     "Model.predict_proba": lambda: model_of().predict_proba(X).shape == (10, 2),
+    "Model.to_yaml": lambda: "Sequential" in model_of().to_yaml(),
     "Model.uses_learning_phase": lambda: not model_of().uses_learning_phase
     and Sequential([layers.BatchNormalization()]).uses_learning_phase,
     "Model.validation_data": lambda: during_fit(lambda model, callback: model.validation_data),
@@ -491,12 +501,15 @@ def test_attribute(row):
 
 @rows_of("Names in logs")
 def test_name_in_logs(row):
-    metric = row.today.partition("`, ")[0].strip("`").removeprefix("val_")
-    stop = callbacks.EarlyStopping(row.old, min_delta=2.0, mode="max")
-    history = model_of(metrics=[metric]).fit(
-        X, T, validation_data=(X, T), epochs=4, callbacks=[stop], verbose=0
+    today = row.today.partition("`, ")[0].strip("`").removeprefix("val_")
+    metrics = [] if today == "learning_rate" else [today]
+    rate = callbacks.LearningRateScheduler(lambda epoch: 0.01)
+    stop = callbacks.EarlyStopping(row.old if metrics else "loss", min_delta=1e12, mode="max")
+    history = model_of(metrics=metrics).fit(
+        X, T, validation_data=(X, T), epochs=4, callbacks=[rate, stop], verbose=0
     )
     assert len(history.epoch) == 2
+    assert history.history[row.old] == history.history[row.today.partition("`, ")[0].strip("`")]
 
 
 def test_no_row_lacks_an_example_and_no_example_a_row():

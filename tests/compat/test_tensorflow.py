@@ -447,3 +447,14 @@ def test_what_is_not_there_says_what_to_use(expression, message):
 def test_errors(expression, error, message):
     with pytest.raises(error, match=message):
         value_of(expression)
+
+
+def test_functions_of_numpy_return_arrays_of_numpy():
+    x = tf.constant([3, 1, 3])
+    for value in (np.unique(x), np.concatenate([x, x]), np.sort(x, kind="stable"), np.vstack([x])):
+        assert type(value) is np.ndarray
+    assert np.mean(x) == pytest.approx(7 / 3)
+    assert {*np.unique(x)} == {1, 3}
+    out = np.zeros(2, "int64")
+    np.concatenate([x[:1], x[1:2]], out=out)
+    assert out.tolist() == [3, 1]

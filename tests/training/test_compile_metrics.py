@@ -181,8 +181,8 @@ def test_target_kind():
 @pytest.mark.parametrize(
     ("action", "text"),
     [
-        (lambda: CompiledMetrics("mae"), r"compile\(metrics\): expected a list"),
-        (lambda: CompiledMetrics(None, "mae"), r"compile\(weighted_metrics\)"),
+        (lambda: CompiledMetrics(3), r"compile\(metrics\): expected a list"),
+        (lambda: CompiledMetrics(None, 3), r"compile\(weighted_metrics\)"),
         (lambda: CompiledMetrics([None]).build((1,), (1,)), "expected a metric, got None"),
         (lambda: CompiledMetrics(["nope"]).build((1,), (1,)), "metrics.get"),
         (lambda: CompiledMetrics(["mae"]).result(), r"expected build\(\) first"),

@@ -190,6 +190,10 @@ class Tensor(np.ndarray):
             kwargs["out"] = tuple(np.asarray(x) if isinstance(x, Tensor) else x for x in out)
         return as_tensor(getattr(ufunc, method)(*inputs, **kwargs))
 
+    def __array_function__(self, function, types, args, kwargs):
+        # As of tensors of TensorFlow, functions of NumPy return arrays of NumPy.
+        return function(*_plain(args), **_plain(kwargs))
+
     def __repr__(self):
         return f"<tf.Tensor: {self._what()}, numpy={self.numpy()!r}>"
 
@@ -199,6 +203,14 @@ class Tensor(np.ndarray):
     def _what(self):
         sizes = ", ".join(map(str, self.shape)) + ("," if self.ndim == 1 else "")
         return f"shape=({sizes}), dtype={as_dtype(self.dtype).name}"
+
+
+def _plain(value):
+    if isinstance(value, Tensor):
+        return np.asarray(value)
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return type(value)(map(_plain, value)) if type(value) in (tuple, list) else value
 
 
 def _encoded(text):
