@@ -16,7 +16,7 @@ Executor::Executor(const Program& program, const std::vector<VariablePtr>& varia
     : program_(program),
       table_(program.table()),
       options_(options),
-      workers_(options.leader ? 1 : num_threads()),
+      workers_(options.leader || options.one_thread ? 1 : num_threads()),
       real_(table_.real_size),
       device_(table_.device),
       variables_(variables) {
@@ -100,20 +100,26 @@ void Executor::pack(Pool* pool) {
     settled_.clear();
     settled_precision_ = precision;
   }
-  std::uint64_t version = 0;
-  for (const Node& node : nodes_) {
-    if (node.packed.empty()) continue;
-    for (const int v : node.spec->params) version += variables_[v]->version();
-    for (const int i : node.state.written_params) version -= variables_[node.spec->params[i]]->version();
-  }
+  const std::uint64_t version = version_of_packed();
   if (version == packed_version_) return;
   packed_version_ = version;
   settled_.clear();
   for (Node& node : nodes_) {
     if (node.packed.empty()) continue;
     node.run.pool = pool;
+    node.run.n = options_.packs_all ? 1 : 0;
     node.def->pack(node.run);
   }
+}
+
+std::uint64_t Executor::version_of_packed() const noexcept {
+  std::uint64_t version = 0;
+  for (const Variable* v : packed_variables_) version += v->version();
+  return version;
+}
+
+bool Executor::can_lead() const {
+  return std::none_of(nodes_.begin(), nodes_.end(), [](const Node& node) { return node.packs_anew; });
 }
 
 bool Executor::settled(std::int64_t n) const {
@@ -156,16 +162,32 @@ void Executor::forward(Pool* pool, std::int64_t n, const void* const* inputs, bo
       if (node.external[i] >= 0) node.x[i] = const_cast<void*>(inputs[node.external[i]]);
     if (node.state.alias) continue;
     if (pool && pool->interrupted()) return;
+    if (node.packs_anew) {
+      node.run.pool = pool;
+      node.run.n = options_.packs_all ? 1 : 0;
+      node.def->pack(node.run);
+    }
     node.run.n = n * node.fold;
     node.run.training = training || node.trains;
     node.run.step = step;
     node.loss = 0;
-    if (node.packs_anew) {
-      node.run.pool = pool;
-      node.def->pack(node.run);
-    }
     call(node, pool, false);
   }
+}
+
+bool Executor::run_flat(std::int64_t n, const void* const* inputs) noexcept {
+  for (const Place& place : places_) *place.pointer = const_cast<void*>(inputs[place.input]);
+  for (const Step& step : steps_) {
+    step.run->n = n * step.fold;
+    step.call(*step.run);
+  }
+  bool good = true;
+  for (Node* node : faulty_) {
+    good = good && !node->fault;
+    node->fault = false;
+  }
+  for (Variable* v : written_variables_) v->changed();
+  return good;
 }
 
 void Executor::backward(Pool* pool, std::int64_t n, std::uint64_t step) {

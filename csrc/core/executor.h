@@ -20,6 +20,11 @@ struct ExecutorOptions {
   std::vector<bool> trainable;   // variables that want a gradient
   // Whose plans and packed weights to use, instead of own ones; then it computes on one thread.
   const class Executor* leader = nullptr;
+  // Packs all that any call may want, so that none packs later.
+  bool packs_all = false;
+  bool one_thread = false;
+  // Where the arena lies, `arena_bytes` at a multiple of 64; null for memory of its own.
+  void* memory = nullptr;
   // Only what is planned and how much memory that takes: nothing is allocated, nothing can run.
   bool plan_only = false;
 };
@@ -41,8 +46,9 @@ class Executor {
 
   std::int64_t max_rows() const { return options_.max_rows; }
   int workers() const { return workers_; }
-  // Memory that it takes, or would take.
+  // Memory that it takes, or would take; that of the arena alone.
   std::size_t bytes() const { return bytes_; }
+  std::size_t arena_bytes() const { return arena_bytes_; }
   // Work of a forward (and backward) over n rows, to choose a number of threads.
   double work(std::int64_t n) const {
     return (work_per_row_ + (n > 1 ? work_by_rows_ : 0)) * static_cast<double>(n) + work_per_call_;
@@ -64,6 +70,14 @@ class Executor {
   void forward(Pool* pool, std::int64_t n, const void* const* inputs, bool training,
                std::uint64_t step);
   void backward(Pool* pool, std::int64_t n, std::uint64_t step);
+  // Forward, finish and end of an inference on this thread, without errors: false where a value has no
+  // answer. Takes nothing from the system.
+  bool run_flat(std::int64_t n, const void* const* inputs) noexcept;
+  // Of the variables that are packed: when they were packed, and now.
+  std::uint64_t packed_version() const { return packed_version_; }
+  std::uint64_t version_of_packed() const noexcept;
+  // No op writes what another packs: packed weights can be shared with others.
+  bool can_lead() const;
   // When all else of a call over n rows is done: the variables that ops assign.
   void finish(Pool* pool, std::int64_t n);
   // What ops write to variables, kept before a call that may be interrupted and put back after one.
@@ -121,6 +135,7 @@ class Executor {
   void bind();
   void bind_variables();
   void find_placeable();
+  void list_steps();
 
   void call(Node& node, Pool* pool, bool backward);
   void add(Pool* pool, const void* src, void* dst, Index n);
@@ -151,7 +166,7 @@ class Executor {
   std::vector<int> gradient_buffer_;
   std::vector<void*> inputs_;
   std::unique_ptr<Arena> arena_, gradients_, packed_;
-  std::size_t bytes_ = 0;  // of these three
+  std::size_t bytes_ = 0, arena_bytes_ = 0;  // of these three; of the arena
   std::uint64_t packed_version_ = 0;  // of all variables that packing ops read
   double* device_losses_ = nullptr;
   std::vector<void*> slot_pointer_, slot_gradient_, variable_gradient_;
@@ -161,6 +176,21 @@ class Executor {
     void* own = nullptr;
   };
   std::vector<Placeable> placeable_;
+  // What an inference does, in order, and the pointers to the program's inputs in it.
+  struct Step {
+    void (*call)(const Run&) noexcept;
+    Run* run;
+    Index fold;
+  };
+  struct Place {
+    void** pointer;
+    int input;
+  };
+  std::vector<Step> steps_;
+  std::vector<Place> places_;
+  std::vector<Node*> faulty_;           // steps that may meet a value without an answer
+  std::vector<Variable*> written_variables_;
+  std::vector<const Variable*> packed_variables_;
   double work_per_row_ = 0, work_by_rows_ = 0;  // by_rows: of ops that one row keeps on one thread
   double work_per_call_ = 0;
   std::vector<double> moved_;  // bytes of one row that each op reads and writes

@@ -47,6 +47,27 @@ void Executor::bind() {
   }
   bind_variables();
   find_placeable();
+  list_steps();
+}
+
+void Executor::list_steps() {
+  if (device_ || options_.backward) return;
+  for (std::size_t s = 0; s < buffer_.size(); ++s)
+    if (buffer_[s] >= 0 && external_[buffer_[s]] >= 0) places_.push_back({&slot_pointer_[s], external_[buffer_[s]]});
+  for (Node& node : nodes_) {
+    if (node.host) continue;
+    for (std::size_t i = 0; i < node.external.size(); ++i)
+      if (node.external[i] >= 0) places_.push_back({&node.x[i], node.external[i]});
+    node.run.training = node.trains;
+    if (node.packs_anew) steps_.push_back({node.def->pack, &node.run, 1});
+    if (!node.state.alias) steps_.push_back({node.def->forward, &node.run, node.fold});
+    if (node.def->explain) faulty_.push_back(&node);
+  }
+  for (Node& node : nodes_) {
+    if (node.runs_after()) steps_.push_back({node.def->after, &node.run, node.fold});
+    for (const int i : node.state.written_params)
+      written_variables_.push_back(variables_[node.spec->params[i]].get());
+  }
 }
 
 // Values of one buffer follow each other in place, so all of them move together. Outputs that are an

@@ -174,8 +174,9 @@ void Executor::allocate_arena(const Layout& layout) {
     }
   }
   bytes_ += total;
+  arena_bytes_ = total;
   if (options_.plan_only) return;
-  arena_ = std::make_unique<Arena>(total, device_);
+  arena_ = options_.memory ? std::make_unique<Arena>(options_.memory, total) : std::make_unique<Arena>(total, device_);
   std::byte* const base = arena_->data();
   if (device_) device_losses_ = reinterpret_cast<double*>(base + losses_at);
   for (const std::size_t at : input_at) inputs_.push_back(base + at);

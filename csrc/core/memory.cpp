@@ -30,6 +30,7 @@ Arena::Arena(std::size_t bytes, const DeviceTable* device)
 }
 
 Arena::~Arena() {
+  if (!owned_) return;
   if (device_) device_->release(data_);
   else std::free(data_);
 }

@@ -15,6 +15,8 @@ void* allocate(std::size_t bytes);
 class Arena {
  public:
   explicit Arena(std::size_t bytes, const DeviceTable* device = nullptr);
+  // Somebody else's memory, which stays theirs.
+  Arena(void* data, std::size_t bytes) : data_(static_cast<std::byte*>(data)), bytes_(bytes), owned_(false) {}
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -24,7 +26,8 @@ class Arena {
  private:
   std::byte* data_;
   std::size_t bytes_;
-  const DeviceTable* device_;
+  const DeviceTable* device_ = nullptr;
+  bool owned_ = true;
 };
 
 // A piece of memory wanted from time `first` to time `last`, both included.

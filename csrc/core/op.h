@@ -204,7 +204,8 @@ struct Fault {
 // forward:  noexcept: no allocation, no exception, no I/O.
 // backward: writes dx and dparam with `=` (the core adds up when a value or a variable is used more
 //           than once); skips each that is null.
-// pack:     fills the buffers that `plan` booked with Plan::pack, from the variables alone.
+// pack:     fills the buffers that `plan` booked with Plan::pack, from the variables alone. Where Run::n is
+//           0, what few calls want may be left to the first that does; else nothing is packed later.
 // after:    writes variables once all else of a call is done, so that forward and backward of every op
 //           see what they held before.
 // explain:  finds the first value that forward set Run::fault for.

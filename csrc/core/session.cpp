@@ -6,6 +6,7 @@
 
 #include "core/executor.h"
 #include "core/pace.h"
+#include "core/prepared.h"
 #include "pyseq/model.h"
 
 namespace pyseq {
@@ -210,6 +211,29 @@ void Session::run(std::int64_t n, const void* const* inputs, void* const* output
     idle_.push_back(std::move(crew));
   }
   if (error) std::rethrow_exception(error);
+}
+
+Prepared Session::prepare(std::int64_t max_rows, void* memory) {
+  if (max_rows < 1) throw Error("Session::prepare: expected 1 row or more, got " + std::to_string(max_rows));
+  if (reinterpret_cast<std::uintptr_t>(memory) % 64)
+    throw Error("Session::prepare: expected memory at a multiple of 64 bytes");
+  std::shared_ptr<const Prepared::Shared> shared;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!prepared_ || prepared_->precision != matmul_precision() ||
+        prepared_->leader->version_of_packed() != prepared_->version)
+      prepared_ = std::make_shared<const Prepared::Shared>(program_, variables_);
+    shared = prepared_;
+  }
+  return Prepared(std::make_unique<Prepared::State>(std::move(shared), variables_, max_rows, memory));
+}
+
+std::size_t Session::memory_bytes(std::int64_t max_rows) const {
+  if (max_rows < 1) throw Error("Session::memory_bytes: expected 1 row or more, got " + std::to_string(max_rows));
+  ExecutorOptions options;
+  options.max_rows = max_rows;
+  options.plan_only = options.one_thread = true;
+  return std::max<std::size_t>(Executor(*program_, variables_, options).arena_bytes(), 64);
 }
 
 std::size_t Session::bytes() const {

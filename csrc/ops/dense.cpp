@@ -75,13 +75,16 @@ void multiply(const Run& r, const Config& c, const Gemm& g) {
 
 void pack(const Run& r) noexcept {
   const Config& c = r.config<Config>();
-  *static_cast<real*>(r.packed(c.blocks)) = 0;
-  if (!c.norm.present) return;
-  real *scale = r.packed(c.scaled), *shift = scale + c.units, *to = shift + c.units;
-  fold_norm(r, c.norm, c.bias ? static_cast<const real*>(r.param(1)) : nullptr, scale, shift);
-  const real* w = r.param(0);
-  for (Index i = 0; i < c.inputs; ++i)
-    for (Index j = 0; j < c.units; ++j) to[i * c.units + j] = w[i * c.units + j] * scale[j];
+  real *flag = r.packed(c.blocks), *blocks = flag + kFlag;
+  *flag = r.n > 0;
+  if (c.norm.present) {
+    real *scale = r.packed(c.scaled), *shift = scale + c.units, *to = shift + c.units;
+    fold_norm(r, c.norm, c.bias ? static_cast<const real*>(r.param(1)) : nullptr, scale, shift);
+    const real* w = r.param(0);
+    for (Index i = 0; i < c.inputs; ++i)
+      for (Index j = 0; j < c.units; ++j) to[i * c.units + j] = w[i * c.units + j] * scale[j];
+  }
+  if (*flag != 0) gemm_pack_blocks(r.pool, weights_of(r, c), c.units, 1, c.units, c.inputs, blocks);
 }
 
 void forward(const Run& r) noexcept {

@@ -41,6 +41,8 @@ class Model {
   const Program& program() const { return *program_; }
   const ProgramPtr& program_ptr() const { return program_; }
   const std::vector<VariablePtr>& variables() const { return variables_; }
+  // What `predict` computes with.
+  Session& session() const { return *session_; }
   // Per-sample shapes of the program.
   const Dims& input_shape() const;
   const Dims& output_shape() const;

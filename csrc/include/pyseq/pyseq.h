@@ -2,6 +2,7 @@
 #include "pyseq/config.h"
 #include "pyseq/error.h"
 #include "pyseq/model.h"
+#include "pyseq/prepared.h"
 #include "pyseq/program.h"
 #include "pyseq/session.h"
 #include "pyseq/text.h"

@@ -3,6 +3,7 @@
 #include <mutex>
 #include <vector>
 
+#include "pyseq/prepared.h"
 #include "pyseq/program.h"
 
 namespace pyseq {
@@ -28,6 +29,11 @@ class Session {
   void run(std::int64_t n, const void* const* inputs, void* const* outputs, bool training = false,
            std::uint64_t step = 0, std::int64_t first_row = 0);
 
+  // For calls of up to max_rows rows in real time. With `memory`, `memory_bytes(max_rows)` bytes at a multiple
+  // of 64 that outlive it, values lie there. Throws Error where there is a Python function, or a GPU.
+  Prepared prepare(std::int64_t max_rows, void* memory = nullptr);
+  std::size_t memory_bytes(std::int64_t max_rows) const;
+
   const Program& program() const { return *program_; }
   // Bytes of all arenas.
   std::size_t bytes() const;
@@ -51,6 +57,7 @@ class Session {
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Crew>> idle_;
   std::unique_ptr<Pace> pace_;
+  std::shared_ptr<const Prepared::Shared> prepared_;  // what those that were prepared share
 };
 
 }  // namespace pyseq
