@@ -302,13 +302,16 @@ class Graph:
             "training": self.training,
         }
 
-    def program(self, output):
-        """The program that ends in `output`; for inference with ops put together, where
-        `PYSEQ_FUSION=0` does not forbid it."""
-        fuse = ""
-        if settings.fusion and not self.training:
-            fuse = "portable" if self.portable or settings.device != "cpu" else "host"
-        return _core.Program(self.spec(output), self.callbacks, fuse)
+    def program(self, output, fuse=False):
+        """The program that ends in `output`.
+
+        With `fuse`, ops are put together, unless `PYSEQ_FUSION=0` forbids it: what is between them is
+        no longer there to be read.
+        """
+        which = "portable" if self.portable or settings.device != "cpu" else "host"
+        return _core.Program(
+            self.spec(output), self.callbacks, which if fuse and settings.fusion else ""
+        )
 
 
 def _as_list(values):
@@ -385,7 +388,7 @@ class Runner:
         self.training = training
         # Holds the variables, whose storage the sessions point into.
         self.graph = graph
-        self.program = graph.program(answers if self.notes else output)
+        self.program = graph.program(answers if self.notes else output, fuse=True)
         self.session = _core.Session(self.program, [v._storage for v in graph.variables])
 
     def __call__(self, inputs, step=0, first_row=0):

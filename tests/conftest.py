@@ -33,7 +33,7 @@ def _same_start(tmp_path, monkeypatch):
     folder; it gets the one that is tested.
     """
     import pyseq
-    from pyseq import _core, results
+    from pyseq import _core, results, settings
 
     results.hand_out(None)  # pyseq.compat.tensorflow, once imported, has it otherwise
     monkeypatch.chdir(tmp_path)
@@ -42,6 +42,7 @@ def _same_start(tmp_path, monkeypatch):
     yield
     _core.set_num_threads(0)
     pyseq.config.set_floatx("float32")
+    settings.change("dtype_policy", None)
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,8 @@ Model::Model(ProgramPtr program, std::vector<VariablePtr> variables, std::shared
       variables_);
 }
 
+Stream Model::stream(std::int64_t rows, std::int64_t steps) const { return Stream(*this, rows, steps); }
+
 const Dims& Model::input_shape() const { return program_->spec().slots[program_->spec().inputs[0]]; }
 const Dims& Model::output_shape() const { return program_->spec().slots[program_->spec().outputs[0]]; }
 

@@ -1,4 +1,6 @@
 // What a trainer plans and books beside its executor: losses, metrics, optimizers, rows of a batch.
+#include <algorithm>
+
 #include "core/trainer_state.h"
 
 namespace pyseq {
@@ -9,7 +11,17 @@ void Trainer::State::measure(Measure& m, const std::string& kind, const Attribut
   m.attributes = attributes;
   m.def = find_loss(*table, kind.c_str());
   if (!m.def) throw Error("compile: expected a loss or metric of this library, got `" + kind + "`");
-  const Dims& pred = program.spec().slots.at(m.slot);
+  const std::vector<int>& inputs = program.spec().inputs;
+  const auto holds = [&](int slot) {
+    return std::find(inputs.begin(), inputs.end(), slot) != inputs.end() ||
+           std::any_of(program.spec().ops.begin(), program.spec().ops.end(), [&](const OpSpec& op) {
+             return std::find(op.outputs.begin(), op.outputs.end(), slot) != op.outputs.end();
+           });
+  };
+  if (!holds(m.slot) || (m.mask >= 0 && !holds(m.mask)))
+    throw Error("compile: expected the loss or metric " + kind + " to read a slot that some op writes, got slot " +
+                std::to_string(m.slot));
+  const Dims& pred = program.spec().slots.at(static_cast<std::size_t>(m.slot));
   m.state.kind = m.def->kind;
   m.state.where = "loss or metric " + kind;
   m.state.attributes = &m.attributes;

@@ -57,6 +57,7 @@ void panel_times_block(const Block& k, Index first, Index rows, Index from, Inde
   p.accumulate = g.accumulate || k.at > 0;
   p.bias = k.last && g.bias ? g.bias + k.column + from : nullptr;
   p.relu = k.last && plain_relu(g.act);
+  p.plain = g.like >= kPlainRows;
   multiply_panel(static_cast<int>(rows), row_major, k.padded, p, columns);
   if (k.last) finish_rows(g, p.c, rows, columns);
 }
@@ -134,8 +135,8 @@ void blocked(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker
 // Long sums for a small C: fixed parts of k, added in order.
 bool split_wanted(const Gemm& g) {
   // Few rows, unless B comes from memory: each part reads it without gaps.
-  if (g.m <= kStreamRows && g.n >= kPanel && g.n * g.k <= kStreamBlocksMost) return false;
-  return g.k >= kSplitDepth && g.m * g.n <= kSplitArea && g.b_col == 1;
+  if (gemm_like(g) <= kStreamRows && g.n >= kPanel && g.n * g.k <= kStreamBlocksMost) return false;
+  return g.k >= kSplitDepth && gemm_like(g) * g.n <= kSplitArea && g.b_col == 1;
 }
 
 void split(Pool* pool, const Gemm& g, real* shared) {

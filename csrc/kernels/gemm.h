@@ -18,7 +18,10 @@ struct Gemm {
   const real* bias = nullptr;  // (N) or null
   Activation act;
   const real* blocks = nullptr;  // B as gemm_pack_blocks wrote it, or null
+  Index like = 0;                // rows of the product whose bits are wanted; 0: m
 };
+
+PYSEQ_INLINE Index gemm_like(const Gemm& g) { return g.like > 0 ? g.like : g.m; }
 
 // Scratch in reals that gemm needs: a shared part and a part for each worker. Upper bound for any
 // m' <= m, n' <= n, k' <= k.

@@ -40,7 +40,9 @@ struct RowPanel {
   bool accumulate;
   const real* bias;
   bool relu;
+  bool plain = false;  // in the order of panels of kPlainRows rows or more
 };
+constexpr int kPlainRows = 5;
 // a[i * a_step + k] if row_major, else a[i + k * a_step]. `padded`: B may be read up to a multiple
 // of kLanes columns.
 void multiply_panel(int rows, bool row_major, bool padded, const RowPanel& p, Index n);

@@ -11,12 +11,13 @@ constexpr int wide_vectors(int rows) {
 }
 // Independent sums along k where there are too few accumulators to hide the latency of an FMA.
 constexpr int sums(int accumulators) { return accumulators <= 2 ? 4 : accumulators <= 4 ? 2 : 1; }
+static_assert(sums(kPlainRows) == 1);
 
 // Direct: B is read in place, rows far apart, else from zero-padded panels. Edge: the last vector
 // has `last` columns and memory may end there.
-template <int R, int NV, bool RowMajor, bool Direct, bool Edge>
+template <int R, int NV, bool RowMajor, bool Direct, bool Edge, bool Plain>
 PYSEQ_INLINE void micro(const RowPanel& p, Index column, int last) {
-  constexpr int S = sums(R * NV);
+  constexpr int S = Plain ? 1 : sums(R * NV);  // plain: as in panels of many rows
   V acc[S][R][NV];
 #pragma GCC unroll 4
   for (int s = 0; s < S; ++s)
@@ -106,23 +107,31 @@ PYSEQ_INLINE void micro(const RowPanel& p, Index column, int last) {
     }
 }
 
-template <int R, bool RowMajor, bool Padded>
+template <int R, bool RowMajor, bool Padded, bool Plain>
 void panel_of(const RowPanel& p, Index n) {
   constexpr int W = wide_vectors(R);
   Index j = 0;
   if constexpr (W > 2)
     for (; j + W * kLanes <= n; j += W * kLanes)
-      micro<R, W, RowMajor, !Padded, false>(p, j, kLanes);
-  for (; j + kPanel <= n; j += kPanel) micro<R, 2, RowMajor, !Padded, false>(p, j, kLanes);
-  if (j + kLanes < n) micro<R, 2, RowMajor, !Padded, true>(p, j, static_cast<int>(n - j - kLanes));
-  else if (j < n) micro<R, 1, RowMajor, !Padded, true>(p, j, static_cast<int>(n - j));
+      micro<R, W, RowMajor, !Padded, false, Plain>(p, j, kLanes);
+  for (; j + kPanel <= n; j += kPanel) micro<R, 2, RowMajor, !Padded, false, Plain>(p, j, kLanes);
+  if (j + kLanes < n)
+    micro<R, 2, RowMajor, !Padded, true, Plain>(p, j, static_cast<int>(n - j - kLanes));
+  else if (j < n) micro<R, 1, RowMajor, !Padded, true, Plain>(p, j, static_cast<int>(n - j));
+}
+
+template <int R, bool Plain>
+PYSEQ_INLINE void layout_of(bool row_major, bool padded, const RowPanel& p, Index n) {
+  if (row_major) padded ? panel_of<R, true, true, Plain>(p, n) : panel_of<R, true, false, Plain>(p, n);
+  else padded ? panel_of<R, false, true, Plain>(p, n) : panel_of<R, false, false, Plain>(p, n);
 }
 
 template <int R>
 PYSEQ_INLINE void rows_of(bool row_major, bool padded, const RowPanel& p, Index n) {
   if constexpr (R <= kRows) {
-    if (row_major) padded ? panel_of<R, true, true>(p, n) : panel_of<R, true, false>(p, n);
-    else padded ? panel_of<R, false, true>(p, n) : panel_of<R, false, false>(p, n);
+    if constexpr (R < kPlainRows)
+      if (p.plain) return layout_of<R, true>(row_major, padded, p, n);
+    layout_of<R, false>(row_major, padded, p, n);
   }
 }
 

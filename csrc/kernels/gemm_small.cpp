@@ -134,11 +134,12 @@ void finish_dots(const Gemm& g, real* c, const real* bias, Index rows, Index col
 }  // namespace
 
 bool dot_wanted(const Gemm& g) {
+  const Index m = gemm_like(g);
   if (g.a_col != 1) return false;
   if (g.n == 1) return true;
   // The sums of lanes against the packing of B.
-  if (g.b_row == 1 && g.m <= kDotRows && (g.m <= 4 || g.k >= 8 * g.m)) return true;
-  if (g.n > kDotColumns || g.m < 8) return false;
+  if (g.b_row == 1 && m <= kDotRows && (m <= 4 || g.k >= 8 * m)) return true;
+  if (g.n > kDotColumns || m < 8) return false;
   // Vector steps along k, and the sums of lanes at their end, against those along n.
   return g.n * (g.k + 3 * kLanes) < g.k * kLanes * 3 / 4;
 }

@@ -59,6 +59,7 @@ void rnn_project_packed(const Run& r, const Rnn& c, Index first, Index rows, con
                    m.c = z + piece * kPiece * c.w;
                    m.ldc = c.w;
                    m.bias = bias;
+                   m.like = c.like;
                    gemm_packed(m, rnn_packed_weights(r, c) + c.input_offset);
                  }
                });
@@ -82,6 +83,7 @@ void rnn_project(const Run& r, const Rnn& c, Index first, Index rows, const real
       m.a = dropped + first * c.t * c.i;
     }
     m.a_row = c.i;
+    m.like = c.like;
     m.b = kernel + g * columns;
     m.b_row = c.w;
     m.c = z + g * columns;

@@ -9,6 +9,7 @@ constexpr Index kManyRows = Index{1} << 40;  // the batch is not known when plan
 
 struct Config {
   Index rows, inputs, units;  // rows of one sample
+  Index like;                 // rows of the product whose bits are wanted, or 0
   bool bias, keep_z;
   Activation act;
   int shared, worker, dz, partial;  // scratch
@@ -30,6 +31,7 @@ void plan(Plan& p) {
   Shape y = p.input(0, 1);
   c.inputs = y[-1];
   c.units = p.integer("units", at_least(1));
+  c.like = p.integer("like_rows", 0, at_least(0));
   c.bias = p.flag("use_bias", true);
   c.act = activation_from(p);
   c.rows = y.size(0, y.rank - 1);
@@ -92,6 +94,7 @@ void forward(const Run& r) noexcept {
   const Index rows = r.n * c.rows;
   Gemm g;
   g.m = rows, g.n = c.units, g.k = c.inputs;
+  g.like = c.like;
   g.a = r.x(), g.a_row = c.inputs;
   g.b = weights_of(r, c), g.b_row = c.units;
   g.ldc = c.units;

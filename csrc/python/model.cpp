@@ -64,7 +64,33 @@ void bind_model(py::module_& m) {
     Model(program, variables, to_text(text)).save(path, x.shape(0), x.data(), texts);
   }, py::arg("program"), py::arg("variables"), py::arg("path"), py::arg("self_test"),
      py::arg("text") = py::none(), py::arg("texts") = std::vector<std::string>());
+  py::class_<Stream>(m, "Stream")
+      .def_property_readonly("output_steps", &Stream::output_steps)
+      .def("reset", &Stream::reset)
+      .def("run", [](Stream& stream, const py::array& x) {
+        check_rows(x, stream.input_shape(), DType::float32, "Stream.run");
+        if (x.shape(0) != stream.rows())
+          throw py::value_error("Stream.run: expected " + std::to_string(stream.rows()) + " rows, got " +
+                                std::to_string(x.shape(0)));
+        py::array y = rows_of(stream.rows(), stream.output_shape(), DType::float32);
+        const Status status = stream.run(x.data(), y.mutable_data());
+        if (status != Status::ok) throw py::value_error(std::string("Stream.run: ") + to_text(status));
+        return y;
+      })
+      .def("save", [](const Stream& stream) {
+        std::string bytes(stream.state_bytes(), '\0');
+        stream.save(bytes.data());
+        return py::bytes(bytes);
+      })
+      .def("restore", [](Stream& stream, const py::bytes& given) {
+        const auto bytes = static_cast<std::string>(given);
+        if (bytes.size() != stream.state_bytes())
+          throw py::value_error("Stream.restore: expected " + std::to_string(stream.state_bytes()) + " bytes, got " +
+                                std::to_string(bytes.size()));
+        stream.restore(bytes.data());
+      });
   py::class_<Model>(m, "Model")
+      .def("stream", &Model::stream, py::arg("rows") = 1, py::arg("steps") = 1)
       .def_static("load", [](const std::string& path, std::int64_t ops, std::int64_t bytes, double work) {
         return Model::load(path, {ops, bytes, work});
       }, py::arg("path"), py::kw_only(), py::arg("ops") = LoadLimits{}.ops, py::arg("bytes") = LoadLimits{}.bytes,

@@ -12,9 +12,9 @@ from pyseq.registry.registration import builtin
 
 # Activations that mix elements have ops of their own.
 _ACTIVATION_OPS = {
-    "softmax": ("softmax", {}),
-    "log_softmax": ("softmax", {"log": True}),
-    "sparsemax": ("sparsemax", {}),
+    "softmax": ("softmax", "axes", {}),
+    "log_softmax": ("softmax", "axes", {"log": True}),
+    "sparsemax": ("sparsemax", "axis", {}),
 }
 
 
@@ -245,11 +245,12 @@ def lower_activation(g, x, activation, name):
         return _traced_activation(g, x, activation, name)
     if core[0] == "glu":
         return lower_glu(g, x, name)
-    kind, extra = _ACTIVATION_OPS[core[0]]
+    kind, along, extra = _ACTIVATION_OPS[core[0]]
     if not x.shape:
         raise ValueError(f"{name}: expected an input of 2 or more dimensions for {core[0]}")
-    axes = [len(x.shape) - 1]
-    return g.op(kind, x, x.shape, name=name, axes=axes, **extra).with_mask(x.mask)
+    last = len(x.shape) - 1
+    attrs = {along: [last] if along == "axes" else last, **extra}
+    return g.op(kind, x, x.shape, name=name, **attrs).with_mask(x.mask)
 
 
 def lower_glu(g, x, name):

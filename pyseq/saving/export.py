@@ -58,7 +58,7 @@ def export_model(model, filepath, format="pyseq", input_signature=None, **kwargs
         rows = np.random.default_rng(0).integers(0, 2, (batch or _ROWS, *shape))
     x = np.ascontiguousarray(rows, "int64" if 0 in graph.int64 else graph.dtype)
     storages = [v._storage for v in graph.variables]
-    program, path = graph.program(output), os.fspath(filepath)
+    program, path = graph.program(output, fuse=True), os.fspath(filepath)
     _remove_stale(path)
     try:
         _core.export_model(program, storages, path, x, text, texts)

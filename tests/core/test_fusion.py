@@ -98,7 +98,7 @@ def test_what_is_fused():
     def kinds(name):
         model, x = _model(name)
         graph, output = lowering.lower(model, x.shape[1:], training=False)
-        return [line.split()[1] for line in graph.program(output).dump().splitlines()[2:]]
+        return [line.split()[1] for line in graph.program(output, fuse=True).dump().splitlines()[2:]]
 
     assert kinds("conv") == ["conv"]
     assert kinds("transpose") == ["conv_transpose"]

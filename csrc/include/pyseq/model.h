@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "pyseq/session.h"
+#include "pyseq/stream.h"
 #include "pyseq/text.h"
 
 namespace pyseq {
@@ -43,6 +44,8 @@ class Model {
   const std::vector<VariablePtr>& variables() const { return variables_; }
   // What `predict` computes with.
   Session& session() const { return *session_; }
+  // For sequences that come step by step; see stream.h.
+  Stream stream(std::int64_t rows = 1, std::int64_t steps = 1) const;
   // Per-sample shapes of the program.
   const Dims& input_shape() const;
   const Dims& output_shape() const;

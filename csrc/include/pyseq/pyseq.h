@@ -5,6 +5,7 @@
 #include "pyseq/prepared.h"
 #include "pyseq/program.h"
 #include "pyseq/session.h"
+#include "pyseq/stream.h"
 #include "pyseq/text.h"
 #include "pyseq/trainer.h"
 #include "pyseq/variable.h"
