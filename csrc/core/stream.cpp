@@ -178,6 +178,7 @@ class Rewriter {
 
   void recurrent(OpSpec& op, int x) {
     op.attributes["like_rows"] = whole_rows(x);
+    op.attributes["continues"] = std::int64_t{1};
     if (whole(op, "go_backwards", 0)) refuse(op, "a layer that runs forwards");
     const std::int64_t units = whole(op, "units", 0);
     if (!whole(op, "stateful", 0)) {

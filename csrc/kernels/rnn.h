@@ -23,6 +23,7 @@ struct Rnn {
   int states;        // 1: h; 2: h and c
   Index state_rows;  // of the state variables
   Index like;        // rows of the input's projection whose bits are wanted, or 0
+  bool continues;    // a sequence that began in earlier calls
   int parts;         // the recurrent kernel is multiplied in parts of its columns:
   Index part_begin[kRnnMaxParts + 1];  // part p is columns [part_begin[p], part_begin[p + 1])
   bool reset_after;

@@ -7,13 +7,15 @@ namespace {
 
 constexpr Index kForwardCache = 1 << 20;  // reals of z that a forward-only plan works on at a time
 
-// y of one step; a masked step repeats the output before it, or is zero.
+// y of one step; a masked step repeats the output before it, or is zero. What goes on from earlier calls
+// has that output in its state.
 void write_outputs(const Run& r, const Rnn& c, const RnnStep& s, Index position, bool last) {
   if (!c.sequences && !last && !c.masked) return;
   const Index ld = c.sequences ? c.t * c.u : c.u;
   real* y = static_cast<real*>(r.y()) + s.first * ld + (c.sequences ? position * c.u : 0);
   for (Index n = 0; n < s.rows; ++n, y += ld) {
-    if (!s.skips(n)) copy(s.h_next + n * s.ld_next, y, c.u);
+    const bool before = position == 0 && c.continues && !c.zero_masked;
+    if (!s.skips(n) || before) copy(s.h_next + n * s.ld_next, y, c.u);
     else if (c.zero_masked || position == 0) zero(y, c.u);
     else if (c.sequences) copy(y - c.u, y, c.u);
   }

@@ -59,7 +59,7 @@ void rnn_project_packed(const Run& r, const Rnn& c, Index first, Index rows, con
                    m.c = z + piece * kPiece * c.w;
                    m.ldc = c.w;
                    m.bias = bias;
-                   m.like = c.like;
+                   m.like = c.like > 0 ? c.like : all;  // the last piece too
                    gemm_packed(m, rnn_packed_weights(r, c) + c.input_offset);
                  }
                });

@@ -128,6 +128,7 @@ void rnn_plan(Plan& p, const RnnCell& cell) {
   c.states = cell.states;
   c.w = c.gates * c.u;
   c.like = p.integer("like_rows", 0, at_least(0));
+  c.continues = p.flag("continues");
   c.use_bias = p.flag("use_bias", true);
   c.sequences = p.flag("return_sequences");
   c.backwards = p.flag("go_backwards");

@@ -110,6 +110,7 @@ def _programs():
     yield _op("permute", {"dims": [1, 0]}, 1, (3, 2), [(2, 3)])
     yield _op("repeat_vector", {"n": 3}, 1, (2,), [(3, 2)])
     yield _op("crop", {"begin": [1], "end": [1]}, 1, (5,), [(3,)])
+    yield _op("delay", {}, 1, (3, 2), [(5, 2)], [(3, 2, 2)])
     yield _op("gather", {"axis": 0}, 1, (5,), [(3,)], [(3,)])
     state = {"units": 2, "stateful": 1, "return_state": 1}
     yield _op("lstm", state, 1, (3, 2), [(2,)] * 3, [(2, 8), (2, 8), (8,), (3, 2), (3, 2)])

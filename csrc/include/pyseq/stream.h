@@ -12,7 +12,8 @@ class Model;
 
 // A model of sequences, fed as they come: `steps` time steps of `rows` sequences in, what the model says
 // of them out; states are kept from call to call. All steps together give the bits of the whole sequence
-// at once. A call takes nothing from the system (see Prepared).
+// at once (a recurrent layer inside TimeDistributed: up to rounding). A call takes nothing from the system
+// (see Prepared).
 //
 //     pyseq::Stream stream = model.stream();
 //     while (next(x)) stream.run(x, y);

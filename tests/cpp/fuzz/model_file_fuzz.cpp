@@ -219,6 +219,23 @@ void predict(const pyseq::Model& model) {
   }
 }
 
+// Step by step, where the model is one of sequences.
+void stream(const pyseq::Model& model) {
+  pyseq::Stream s = model.stream(1 + static_cast<std::int64_t>(below(2)), 1 + static_cast<std::int64_t>(below(2)));
+  const pyseq::ProgramSpec& spec = model.program().spec();
+  const auto bytes = [&](const pyseq::Dims& row, int slot) {
+    return static_cast<std::size_t>(pyseq::elements(row) * s.rows()) *
+           pyseq::size_of(pyseq::slot_dtype(spec, slot));
+  };
+  const std::vector<char> x(bytes(s.input_shape(), spec.inputs[0]));
+  std::vector<char> y(bytes(s.output_shape(), spec.outputs[0])), state(s.state_bytes());
+  for (int i = 0; i < 3; ++i) s.run(x.data(), y.data());
+  s.save(state.data());
+  s.reset();
+  s.restore(state.data());
+  s.run(x.data(), y.data());
+}
+
 void train(const pyseq::Model& model) {
   pyseq::ProgramSpec spec = model.program().spec();
   spec.training = true;
@@ -259,6 +276,10 @@ void try_file(const std::string& file, Counts& counts) {
     const pyseq::Model model = pyseq::Model::from_memory(memory.get(), file.size(), kLimits);
     ++counts.loaded;
     predict(model);
+    try {
+      stream(model);
+    } catch (const pyseq::Error&) {
+    }
     if (one_in(2)) {
       train(model);
       ++counts.trained;
