@@ -73,8 +73,11 @@ class Arguments:
         if isinstance(x, (KerasTensor, Variable)) or not is_tensor(x) or symbolic.is_traced(x):
             return x
         x = np.asarray(x)
-        floats = x.dtype.kind == "f" and layer.compute_dtype in dtypes.FLOAT_DTYPES
-        return x.astype(layer.compute_dtype, copy=False) if floats and layer.autocast else x
+        floats = x.dtype.kind == "f" or x.dtype.name == "bfloat16"
+        if not (floats and layer.autocast and layer.compute_dtype in dtypes.FLOAT_DTYPES):
+            return x
+        with np.errstate(over="ignore"):
+            return x.astype(dtypes.numpy_dtype(layer.compute_dtype), copy=False)
 
     def _is_data(self, name, value):
         values = leaves(value)

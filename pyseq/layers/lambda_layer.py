@@ -55,10 +55,10 @@ class Lambda(Layer):
         if None not in input_shape[1:]:
             try:
                 shape = tuple(input_shape)
-                return hooks.ask("output_shape", function, shape, self.compute_dtype, self.name)
+                return hooks.ask("output_shape", function, shape, self.arithmetic_dtype, self.name)
             except Exception:  # code that only works on arrays
                 pass
-        return trial_output_shape(self.name, function, input_shape, self.compute_dtype)
+        return trial_output_shape(self.name, function, input_shape, self.arithmetic_dtype)
 
     def _reads_mask(self):
         return "mask" in parameters_of(self.function)

@@ -11,7 +11,7 @@ from pyseq import hooks
 from pyseq.integers import keeps_dtype
 from pyseq.tracing import shaping
 from pyseq.tracing.products import dot, einsum, matmul, outer, tensordot
-from pyseq.tracing.tensor import NUMPY, Tensor
+from pyseq.tracing.tensor import NUMPY, Tensor, is_float
 
 _UNARY = {
     "negative": "negative",
@@ -67,7 +67,7 @@ def unary(trace, x, function, dtype=None):
 def _common_dtype(trace, a, b):
     """What two tensors give; a number does not widen the integers that it meets."""
     if a.is_float != b.is_float:
-        return trace.dtype
+        return (a if a.is_float else b).dtype
     for x, other in ((a, b), (b, a)):
         if other.number is not None and x.number is None and x.dtype.kind != "b":
             return x.dtype
@@ -79,7 +79,7 @@ def binary(trace, a, b, function, dtype=None):
     a, b = trace.tensor(a), trace.tensor(b)
     if dtype is None:
         dtype = _common_dtype(trace, a, b)
-        if function == "divide" and dtype.kind != "f":
+        if function == "divide" and not is_float(dtype):
             dtype = trace.dtype
     for x, other, swap in ((a, b, False), (b, a, True)):
         if other.number is not None and x.number is None:
@@ -236,7 +236,7 @@ def where(trace, condition, a=None, b=None):
     floats = [t for t in (a, b) if t.number is None] or [a, b]
     dtype = np.result_type(*(t.dtype for t in floats))
     if a.is_float or b.is_float:
-        dtype = dtype if dtype.kind == "f" else trace.dtype
+        dtype = dtype if is_float(dtype) else trace.dtype
     given = [t for t in (c, a, b) if t is c or t.number is None]
     given, inner, batched, lead = shaping.align(trace, given, "where")
     attrs = {k: float(t.number) for k, t in (("a", a), ("b", b)) if t.number is not None}
@@ -455,7 +455,7 @@ def _round(trace, x, decimals=0, out=None):
 
 
 def _nan_to_num(trace, x, copy=True, nan=0.0, posinf=None, neginf=None):
-    most = float(np.finfo(trace.dtype).max)
+    most = float(np.finfo(trace.stored).max)
     x = np.where(np.isnan(x), nan, x)
     return np.clip(x, -most if neginf is None else neginf, most if posinf is None else posinf)
 

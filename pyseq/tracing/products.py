@@ -50,7 +50,7 @@ def _dense(trace, a, b):
     units = b.inner[1]
     inner = (*a.inner[:-1], units)
     attrs = {"weights": [b.param], "units": units, "use_bias": False}
-    return trace.op("dense", a.value, inner, a.batched, trace.dtype, lead=a.lead, **attrs)
+    return trace.op("dense", a.value, inner, a.batched, np.result_type(a.dtype, b.dtype), lead=a.lead, **attrs)
 
 
 def dot(trace, a, b, out=None):

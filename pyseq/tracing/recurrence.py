@@ -24,7 +24,7 @@ def trace_steps(layer, g, x):
     trace = Trace(g, x, layer.name)
     cell = layer.cell
     more = taken_by(cell.call, training=g.training)
-    structure = zero_states(cell, 1, layer.compute_dtype)
+    structure = zero_states(cell, 1, layer.arithmetic_dtype)
 
     def initial(row):
         zeros = making.filled(trace, (None, *np.shape(row)[1:]), 0.0, trace.dtype)

@@ -358,7 +358,7 @@ class Discretization(_NumPyLayer):
     @property
     def output_dtype(self):
         """The dtype of the output."""
-        return self.integer_dtype() or self.compute_dtype
+        return self.integer_dtype() or self.arithmetic_dtype
 
     def apply(self, x, training):
         if self.bin_boundaries is None:
@@ -455,7 +455,7 @@ class CategoryEncoding(_NumPyLayer):
                 f"{self.name}: expected ids in 0 to {self.num_tokens - 1}, got {x.min()} to "
                 f"{x.max()}; set `num_tokens`"
             )
-        return encode(x, self.output_mode, self.num_tokens, self.compute_dtype, weights)
+        return encode(x, self.output_mode, self.num_tokens, self.arithmetic_dtype, weights)
 
     def apply(self, x, training):
         return self._encode(x)
