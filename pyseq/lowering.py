@@ -160,7 +160,8 @@ class Graph:
             if x.slot not in self.int64:
                 x = self.op("cast", x, x.shape, int64=True)
             return dataclasses.replace(x, dtype=dtype)
-        return dataclasses.replace(self.real(x), dtype=None if dtype in dtypes.FLOAT_DTYPES else dtype)
+        dtype = None if dtype in dtypes.FLOAT_DTYPES else dtype
+        return dataclasses.replace(self.real(x), dtype=dtype)
 
     def op(self, kind, inputs, shape, *, weights=(), name=None, **attrs):
         """Append one op with one output of `shape` (per sample) and return its value."""

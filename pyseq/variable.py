@@ -16,7 +16,8 @@ class Variable(Arithmetic):
         shape: shape of a variable that an initializer fills.
         dtype: "float32" (default for floats), "float64", "float16", "bfloat16", or any NumPy dtype
             for variables that only Python reads (counters, seeds). Of 16-bit floats programs keep
-            float32 numbers, as training makes them; what is assigned or read is rounded.
+            float32 numbers: what is assigned or read is rounded, and the weights that `fit` trains
+            are at the end of each epoch.
         trainable: whether an optimizer updates it.
         autocast, aggregation, synchronization: kept for Keras; they change nothing on one machine
             that computes in the dtype of the variables.
@@ -178,6 +179,9 @@ class Variable(Arithmetic):
     def assign_sub(self, value):
         return self.assign((self if symbolic.is_traced(self) else self.value) - value)
 
+    def settle(self):
+        """Give programs the numbers that readers get, where these are rounded."""
+
     def __len__(self):
         return len(self._view)
 
@@ -222,6 +226,9 @@ class HalfVariable(Variable):
             value = super().value.astype(self._dtype)
         value.flags.writeable = False
         return value
+
+    def settle(self):
+        super().assign(self.value)
 
     def assign(self, value):
         if symbolic.is_traced(self):

@@ -181,6 +181,11 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         """The dtype that inputs of floats are cast to."""
         return self.compute_dtype
 
+    @property
+    def handed_dtype(self):
+        """The dtype that outputs of floats are handed out in."""
+        return self.compute_dtype
+
     def half_in_call(self, x):
         """The 16-bit dtype that `call` sees a value of floats in, or None."""
         return x.in_dtype(self.compute_dtype).half if self.autocast else x.half
@@ -350,8 +355,8 @@ class Layer(Weighted, AddsLosses, Called, Configured):
             return g.host(lambda a: function(cast(a), **more), x, shape, self.name, dtype)
         more = taken_by(function, training=training)
         return g.host(
-            lambda a, mask: function(cast(a), mask=mask != 0, **more), [x, x.mask], shape, self.name,
-            dtype,
+            lambda a, mask: function(cast(a), mask=mask != 0, **more), [x, x.mask], shape,
+            self.name, dtype,
         )
 
     def check_host(self, g, problem):
@@ -425,10 +430,10 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         return out.with_mask(y.mask)
 
     def handed_out(self, y):
-        """A value, or a list of them, that is handed out in the compute dtype of the layer."""
+        """A value, or a list of them, handed out in the dtype of the layer's outputs."""
         if isinstance(y, (list, tuple)):
             return type(y)(self.handed_out(part) for part in y)
-        return y.in_dtype(self.compute_dtype)
+        return y.in_dtype(self.handed_dtype)
 
     def pass_mask(self, y, x):
         """Give `y` the mask of `x` if this layer passes masks."""

@@ -136,7 +136,8 @@ class Steps:
 
     def update_step(self, gradient, variable, learning_rate):
         """Update one variable from its gradient, after clipping and weight decay."""
-        self._core_update(np.asarray(gradient, variable.stored_dtype), variable, float(learning_rate))
+        gradient = np.asarray(gradient, variable.stored_dtype)
+        self._core_update(gradient, variable, float(learning_rate))
 
     def assign(self, variable, value):
         """Overwrite a variable."""

@@ -19,7 +19,8 @@ from pyseq.tracing.tensor import Tensor, Trace, as_value
 def run(graph, function, values, name, dtype=None):
     """Trace `function(*tensors)` of values of `graph`; returns a `Tensor`.
 
-    Floats stand for ones of `dtype`, of that of the program by default. What the function appended is taken back if it fails.
+    Floats stand for ones of `dtype`, of that of the program by default. What the function appended
+    is taken back if it fails.
     """
     trace = Trace(graph, values[0], name, dtype)
     before = graph.mark()
@@ -138,16 +139,19 @@ def call_arguments(layer, given):
         graph.note_activity(layer, value)
         return trace.input(layer._regularize_activity(graph, value)) if graph.losses else output
 
-    was = graph.training
+    was, outer_dtype = graph.training, trace.dtype
     given.training = was if given.training is None else given.training
     given.resolve_training()
     given.fill_masks(mask_of)
     graph.training = given.training
+    half = _half(layer.compute_dtype)
+    if layer.autocast:
+        trace.dtype = np.dtype(dtypes.numpy_dtype(half)) if half else trace.stored
     try:
         y = layer.call(*given.args, **given.kwargs)
         return y if layer.activity_regularizer is None else map_structure(penalized, y)
     finally:
-        graph.training = was
+        graph.training, trace.dtype = was, outer_dtype
 
 
 @hooks.answers("activation")

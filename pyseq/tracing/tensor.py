@@ -91,6 +91,13 @@ def is_float(dtype):
     return dtype.kind == "f" or dtype.name == "bfloat16"
 
 
+def common_dtype(*kinds):
+    """The NumPy dtype of a result; NumPy does not know it for all 16-bit floats."""
+    if any(kind.name in dtypes.HALF_DTYPES for kind in kinds):
+        return np.dtype(dtypes.numpy_dtype(dtypes.result_type(*(kind.name for kind in kinds))))
+    return np.result_type(*kinds)
+
+
 def _number(constant):
     return constant.item() if constant.size == 1 and constant.ndim == 0 else None
 

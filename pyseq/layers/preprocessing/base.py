@@ -31,9 +31,12 @@ class _NumPyLayer(Layer):
         x = self._as_array(inputs)
         if not self.built:
             self.build(x.shape)
-        y = self.apply(x, self._training_of(training))
-        half = self.compute_dtype in dtypes.HALF_DTYPES and y.dtype.kind == "f"
-        return results.handed(dtypes.rounded(y, self.compute_dtype) if half else y)
+        return results.handed(self._rounded(self.apply(x, self._training_of(training))))
+
+    def _rounded(self, y):
+        """Floats in the dtype that they are handed out in."""
+        half = self.handed_dtype in dtypes.HALF_DTYPES and y.dtype.kind == "f"
+        return dtypes.rounded(y, self.handed_dtype) if half else y
 
     def _training_of(self, training):
         if training is None:

@@ -444,7 +444,12 @@ class CategoryEncoding(_NumPyLayer):
                 f"{self.name}: expected `count_weights` with output_mode='count' only, got "
                 f"output_mode={self.output_mode!r}"
             )
-        return results.handed(self._encode(self._as_array(inputs), np.asarray(count_weights)))
+        y = self._encode(self._as_array(inputs), np.asarray(count_weights))
+        return results.handed(self._rounded(y))
+
+    @property
+    def handed_dtype(self):
+        return self.variable_dtype
 
     def compute_output_shape(self, input_shape):
         return encoded_shape(input_shape, self.output_mode, self.num_tokens)
