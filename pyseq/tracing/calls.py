@@ -40,9 +40,9 @@ def _half(dtype):
 
 
 @hooks.answers("lower_function")
-def lower_function(graph, function, x, name):
-    """Lower a function of one tensor; returns a value of the graph."""
-    y = as_value(run(graph, function, [x], name))
+def lower_function(graph, function, x, name, dtype=None):
+    """Lower a function of one tensor, of floats of `dtype`; returns a value of the graph."""
+    y = as_value(run(graph, function, [x], name, dtype))
     return y.with_mask(None)
 
 

@@ -21,7 +21,7 @@ from pyseq.tracing.tensor import Trace, as_value
 @hooks.answers("trace_steps")
 def trace_steps(layer, g, x):
     """Append the ops of all steps; returns [output, *states]."""
-    trace = Trace(g, x, layer.name)
+    trace = Trace(g, x, layer.name, layer.half_in_call(x))
     cell = layer.cell
     more = taken_by(cell.call, training=g.training)
     structure = zero_states(cell, 1, layer.arithmetic_dtype)

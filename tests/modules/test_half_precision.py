@@ -339,6 +339,55 @@ def test_code_of_own_models_as_in_keras(keras, policy):
     assert of(pyseq) == of(keras)
 
 
+@pytest.mark.parametrize("name", ["double", "wide", "softmax", "gelu", "integers", "mixture"])
+def test_functions_in_layers_as_in_keras(keras, policy, name):
+    def of(library):
+        ops = library.ops
+        functions = {
+            "double": lambda x: x * 2,
+            "wide": lambda x: ops.softmax(ops.cast(x, "float32")),
+            "softmax": lambda x: ops.softmax(x),
+            "gelu": lambda x: ops.gelu(x),
+            "integers": lambda x: ops.cast(x, "int32") + x,
+            "mixture": lambda x: ops.concatenate([x, ops.cast(x, "float32")], axis=-1),
+        }
+        function = functions[name]
+
+        class Own(library.layers.Layer):
+            def call(self, x):
+                return function(x)
+
+        outputs = []
+        for last in (Own(dtype=policy), library.layers.Lambda(function, dtype=policy)):
+            model = library.Sequential([library.Input((3,)), last])
+            outputs.append(model.predict(rows(), verbose=0))
+        return outputs
+
+    for ours, theirs in zip(of(pyseq), of(keras), strict=True):
+        assert ours.dtype == theirs.dtype
+        tolerance = 8 * DIGITS[half_of(policy)]
+        wide = ours.astype("float32"), theirs.astype("float32")
+        np.testing.assert_allclose(*wide, rtol=tolerance, atol=tolerance)
+
+
+def test_own_cells_as_in_keras(keras, policy):
+    def of(library):
+        seen = []
+
+        class Cell(library.layers.Layer):
+            state_size = output_size = 3
+
+            def call(self, x, states):
+                seen.append((dtype_name(x), dtype_name(states[0])))
+                y = x + states[0]
+                return y, [y]
+
+        y = library.layers.RNN(Cell(dtype=policy), dtype=policy)(rows(6).reshape(1, 6, 3))
+        return seen[-1], dtype_name(y)
+
+    assert of(pyseq) == of(keras)
+
+
 def test_code_that_runs_on_arrays(policy):
     seen = []
 
