@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from pyseq import _core, dtypes, fusion, hooks, settings, symbolic
+from pyseq import _core, dtypes, hooks, settings, symbolic
 from pyseq.integers import TAKES_INT64, WIDE, exactly, keeps_dtype
 from pyseq.layers import call_context
 from pyseq.layers.arguments import activity_loss
@@ -315,7 +315,12 @@ class Graph:
         }
 
     def program(self, output):
-        return _core.Program(self.spec(output), self.callbacks)
+        """The program that ends in `output`; for inference with ops put together, where
+        `PYSEQ_FUSION=0` does not forbid it."""
+        fuse = ""
+        if settings.fusion and not self.training:
+            fuse = "portable" if self.portable or settings.device != "cpu" else "host"
+        return _core.Program(self.spec(output), self.callbacks, fuse)
 
 
 def _as_list(values):
@@ -383,7 +388,6 @@ class Runner:
         )
         self.notes = graph.notes or ()
         answers = [*_as_list(output), *(value for _, _, value in self.notes)]
-        fusion.fuse(graph, answers)
         self.many = isinstance(output, (list, tuple))
         self.mask = None if self.many else output.mask
         self.dtype = np.dtype("int64" if 0 in graph.int64 else graph.dtype)

@@ -118,6 +118,13 @@ std::uint64_t Executor::version_of_packed() const noexcept {
   return version;
 }
 
+std::vector<int> Executor::written() const {
+  std::vector<int> all;
+  for (const Node& node : nodes_)
+    for (const int i : node.state.written_params) all.push_back(node.spec->params[i]);
+  return all;
+}
+
 bool Executor::can_lead() const {
   return std::none_of(nodes_.begin(), nodes_.end(), [](const Node& node) { return node.packs_anew; });
 }

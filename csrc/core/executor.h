@@ -76,6 +76,8 @@ class Executor {
   // Of the variables that are packed: when they were packed, and now.
   std::uint64_t packed_version() const { return packed_version_; }
   std::uint64_t version_of_packed() const noexcept;
+  // Variables that ops write.
+  std::vector<int> written() const;
   // No op writes what another packs: packed weights can be shared with others.
   bool can_lead() const;
   // When all else of a call over n rows is done: the variables that ops assign.

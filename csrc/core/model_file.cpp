@@ -207,6 +207,20 @@ bool agree(const T* a, const T* b, std::size_t n) {
   return true;
 }
 
+// Rows through a program, which leaves no states behind.
+void run_apart(const ProgramPtr& program, std::vector<VariablePtr> variables, std::int64_t rows, const void* x,
+               void* y) {
+  ExecutorOptions options;
+  options.plan_only = true;
+  for (const int v : Executor(*program, variables, options).written()) {
+    const Variable& own = *variables[static_cast<std::size_t>(v)];
+    auto copy = std::make_shared<Variable>(own.shape(), own.dtype());
+    std::memcpy(copy->data(), own.data(), own.bytes());
+    variables[static_cast<std::size_t>(v)] = std::move(copy);
+  }
+  Session(program, std::move(variables)).run(rows, &x, &y);
+}
+
 // The texts of a self-test encode to its input rows, which are as many bytes as `in`.
 void check_texts(const TextEncoder& text, std::int64_t rows, const std::vector<std::string>& texts, DType dtype,
                  const void* input, std::size_t in) {
@@ -293,10 +307,7 @@ Model checked(char* data, std::size_t bytes, const std::shared_ptr<void>& owner,
     check_texts(*text, rows, texts, slot_dtype(program->spec(), program->spec().inputs[0]), x, in);
   }
   std::vector<char> got(out);
-  const void* xs[] = {x};
-  void* ys[] = {got.data()};
-  Session session(program, model.variables());
-  session.run(rows, xs, ys);
+  run_apart(model.session().program_ptr(), model.variables(), rows, x, got.data());
   const DType kind = slot_dtype(program->spec(), program->spec().outputs[0]);
   const bool same = kind == DType::int64 ? !std::memcmp(got.data(), y, out)
                     : kind == DType::float32
@@ -393,9 +404,7 @@ void Model::save(const std::string& path, std::int64_t rows, const void* input,
   for (std::size_t i = 0; i < variables_.size(); ++i)
     if (variables_[i]->bytes()) std::memcpy(blob.data() + offsets[i], variables_[i]->data(), variables_[i]->bytes());
   std::memcpy(blob.data() + input_at, input, in);
-  const void* xs[] = {blob.data() + input_at};
-  void* ys[] = {blob.data() + output_at};
-  Session(program_, variables_).run(rows, xs, ys);
+  run_apart(program_, variables_, rows, blob.data() + input_at, blob.data() + output_at);
 
   Prefix prefix{};
   std::memcpy(prefix.magic, kMagic, sizeof kMagic);

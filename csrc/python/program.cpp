@@ -59,8 +59,11 @@ HostFunction to_host(py::function function, Dims in, Dims out, DType in_dtype, D
   };
 }
 
-std::shared_ptr<Program> make_program(const py::dict& d, const py::list& callbacks) {
+// `fuse`: which ops are put together: none (""), those that every device knows ("portable"), or all that
+// the host knows ("host").
+std::shared_ptr<Program> make_program(const py::dict& d, const py::list& callbacks, const std::string& fuse) {
   ProgramSpec spec = to_program(d);
+  if (!fuse.empty()) spec = fused(spec, fuse == "host");
   std::vector<HostFunction> host(callbacks.size());
   for (const OpSpec& op : spec.ops) {
     if (op.kind != "host") continue;
@@ -80,7 +83,7 @@ std::shared_ptr<Program> make_program(const py::dict& d, const py::list& callbac
 
 void bind_program(py::module_& m) {
   py::class_<Program, std::shared_ptr<Program>>(m, "Program")
-      .def(py::init(&make_program), py::arg("spec"), py::arg("callbacks") = py::list())
+      .def(py::init(&make_program), py::arg("spec"), py::arg("callbacks") = py::list(), py::arg("fuse") = "")
       .def("dump", &Program::dump, py::arg("rows") = 1, py::arg("microseconds") = std::vector<double>())
       .def_property_readonly("isa", &Program::isa);
 }

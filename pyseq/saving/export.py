@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 
-from pyseq import _core, fusion, lowering
+from pyseq import _core, lowering
 
 _ROWS = 3  # of the self-test
 
@@ -49,13 +49,13 @@ def export_model(model, filepath, format="pyseq", input_signature=None, **kwargs
                 "the model samples of one dimension or more"
             )
         shape = rows.shape[1:]
-    graph, output = lowering.lower(model, shape, training=False, portable=True)
+    batch = model.input_shape[0] if model._is_stateful() else None
+    graph, output = lowering.lower(model, shape, training=False, batch_size=batch, portable=True)
     if isinstance(output, (list, tuple)):
         raise ValueError(f"{model.name}.export: expected one output, got {len(output)}")
-    fusion.fuse(graph, output, portable=True)
     if text is None:
         # Small non-negative integers suit embeddings and images alike.
-        rows = np.random.default_rng(0).integers(0, 2, (_ROWS, *shape))
+        rows = np.random.default_rng(0).integers(0, 2, (batch or _ROWS, *shape))
     x = np.ascontiguousarray(rows, "int64" if 0 in graph.int64 else graph.dtype)
     storages = [v._storage for v in graph.variables]
     program, path = graph.program(output), os.fspath(filepath)

@@ -24,7 +24,7 @@ LEVELS = [
     "activations constraints initializers losses metrics ops optimizers regularizers schedules",
     "layers",
     # Layers to programs; models to files.
-    "fusion integers lowering saving tracing",
+    "integers lowering saving tracing",
     "callbacks cloning datasets sequential summary training utils.arrays utils.audio utils.config "
     "utils.datasets utils.directories "
     "utils.elements utils.files utils.graphs utils.images utils.joining utils.pipeline utils.seed "

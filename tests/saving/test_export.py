@@ -124,3 +124,40 @@ def test_random_attributes_never_crash(tmp_path):
             _core.Model.load(str(path))
         except ValueError:
             pass
+
+
+@pytest.mark.parametrize("front", ["conv", "transpose", "separable", "dense"])
+def test_normalization_is_folded_as_in_python(tmp_path, front):
+    shape, layer = {
+        "conv": ((12, 12, 5), layers.Conv2D(7, 3)),
+        "transpose": ((6, 6, 5), layers.Conv2DTranspose(9, 3)),
+        "separable": ((19, 17, 5), layers.SeparableConv2D(9, 3)),
+        "dense": ((11,), layers.Dense(9, use_bias=False)),
+    }[front]
+    model = pyseq.Sequential(
+        [pyseq.Input(shape), layer, layers.BatchNormalization(epsilon=0.01), layers.ReLU()]
+    )
+    rng = np.random.default_rng(0)
+    for v in model.weights:
+        v.assign(rng.uniform(0.5, 1.5, v.shape))
+    model.export(tmp_path / "m.pyseq")
+    loaded = _core.Model.load(str(tmp_path / "m.pyseq"))
+    x = rng.normal(size=(5, *shape)).astype("float32")
+    np.testing.assert_array_equal(loaded.predict(x), model.predict(x, verbose=0))
+
+
+@pytest.mark.parametrize("cell", [layers.LSTM, layers.GRU, layers.SimpleRNN])
+def test_stateful_layers(tmp_path, cell):
+    model = pyseq.Sequential(
+        [pyseq.Input(batch_shape=(2, 4, 3)), cell(5, stateful=True), layers.Dense(1)]
+    )
+    x = np.random.default_rng(0).normal(size=(2, 4, 3)).astype("float32")
+    model.predict(x, batch_size=2, verbose=0)
+    states = [s.numpy() for s in model.layers[0].states]
+    model.export(tmp_path / "m.pyseq")
+    for state, before in zip(model.layers[0].states, states):
+        np.testing.assert_array_equal(state.numpy(), before)
+    loaded = _core.Model.load(str(tmp_path / "m.pyseq"))
+    for _ in range(3):
+        want = model.predict(x, batch_size=2, verbose=0)
+        np.testing.assert_array_equal(loaded.predict(x), want)

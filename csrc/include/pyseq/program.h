@@ -70,6 +70,11 @@ class Program {
   const KernelTable* table_;
 };
 
+// Ops of an inference program put together: activations, with `norms` also normalizations by moving
+// statistics (for the host: GPU ops do not fold them) and pointwise convolutions after depthwise ones.
+// Slots keep their numbers. A program for training stays what it is.
+ProgramSpec fused(const ProgramSpec& spec, bool norms);
+
 // What a slot holds, and bytes of one row of it.
 DType slot_dtype(const ProgramSpec& spec, int slot);
 std::size_t slot_row_bytes(const ProgramSpec& spec, int slot);

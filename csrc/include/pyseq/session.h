@@ -35,6 +35,7 @@ class Session {
   std::size_t memory_bytes(std::int64_t max_rows) const;
 
   const Program& program() const { return *program_; }
+  const ProgramPtr& program_ptr() const { return program_; }
   // Bytes of all arenas.
   std::size_t bytes() const;
 
