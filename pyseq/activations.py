@@ -51,7 +51,7 @@ def _builtin(*aliases):
 
 def _floats(x):
     x = symbolic.as_array(x)
-    if x.dtype.kind == "f":
+    if x.dtype.kind == "f" or (symbolic.is_traced(x) and x.is_float):
         return x
     return x.astype(dtypes.compute_dtype(None))
 

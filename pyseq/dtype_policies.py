@@ -1,8 +1,8 @@
 """Which dtype a layer's weights and arithmetic have, with the names of `keras.dtype_policies`.
 
-pyseq computes in float32 or float64. The names of 16-bit policies (`float16`, `bfloat16`,
-`mixed_float16`, `mixed_bfloat16`) are accepted and kept, so that configs pass through
-unchanged, and compute in float32.
+pyseq computes in float32 or float64. Under a 16-bit policy (`float16`, `bfloat16`,
+`mixed_float16`, `mixed_bfloat16`) outputs are rounded to 16 bits where they are handed out, and so
+are the weights where their dtype has 16 bits; the arithmetic between is that of float32.
 """
 
 from __future__ import annotations
@@ -39,11 +39,12 @@ class DTypePolicy:
 
     Attributes:
         name: the name as given.
-        compute_dtype: dtype of the arithmetic and of the outputs.
+        compute_dtype: dtype of the outputs.
         variable_dtype: dtype of the weights.
 
-    >>> DTypePolicy("mixed_bfloat16").compute_dtype
-    'float32'
+    >>> policy = DTypePolicy("mixed_bfloat16")
+    >>> policy.compute_dtype, policy.variable_dtype
+    ('bfloat16', 'float32')
     """
 
     def __init__(self, name=None):
@@ -61,10 +62,10 @@ class DTypePolicy:
             )
         self.name = name
         if name in _MIXED:
-            self.compute_dtype = self.variable_dtype = "float32"
+            self.compute_dtype, self.variable_dtype = name.removeprefix("mixed_"), "float32"
             return
         try:
-            dtype = dtypes.compute_dtype(name)
+            dtype = dtypes.standardize_dtype(name)
         except ValueError as error:
             raise ValueError(
                 f"DTypePolicy: expected the name of a dtype or one of {_MIXED}, got {name!r}; "
@@ -226,13 +227,12 @@ def default():
 
 
 def result_dtype(identifier):
-    """Return the dtype of what a loss or a metric returns: a 16-bit one is that, unlike in layers.
+    """Return the dtype of what a loss or a metric returns; the default policy does not count.
 
     >>> result_dtype("mixed_bfloat16"), result_dtype(None)
     ('bfloat16', 'float32')
     """
-    name = get(settings.floatx if identifier is None else identifier).name
-    return dtypes.standardize_dtype(name.removeprefix("mixed_"))
+    return get(settings.floatx if identifier is None else identifier).compute_dtype
 
 
 def serialize(dtype_policy):

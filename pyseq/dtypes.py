@@ -7,6 +7,7 @@ import numpy as np
 from pyseq import settings
 
 INT_DTYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64")
+HALF_DTYPES = ("bfloat16", "float16")
 FLOAT_DTYPES = ("bfloat16", "float16", "float32", "float64")
 DTYPES = frozenset((*INT_DTYPES, *FLOAT_DTYPES, "bool", "string", "complex64", "complex128"))
 _PYTHON_DTYPES = {bool: "bool", int: "int32", float: None, str: "string", "int": "int32"}
@@ -48,7 +49,7 @@ def compute_dtype(dtype):
     ('float32', 'float64')
     """
     name = standardize_dtype(dtype)
-    return "float32" if name in ("bfloat16", "float16") else name
+    return "float32" if name in HALF_DTYPES else name
 
 
 def numpy_dtype(dtype):
@@ -70,6 +71,15 @@ def numpy_dtype(dtype):
             "it with pip install ml_dtypes"
         ) from error
     return np.dtype(ml_dtypes.bfloat16)
+
+
+def itemsize(dtype):
+    """Return the bytes of a number.
+
+    >>> itemsize("bfloat16"), itemsize("float64")
+    (2, 8)
+    """
+    return 2 if isinstance(dtype, str) and dtype in HALF_DTYPES else np.dtype(dtype).itemsize
 
 
 def rounded(x, dtype):

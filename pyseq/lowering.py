@@ -8,11 +8,14 @@ import math
 
 import numpy as np
 
-from pyseq import _core, hooks, settings, symbolic
+from pyseq import _core, dtypes, hooks, settings, symbolic
 from pyseq.integers import TAKES_INT64, WIDE, exactly, keeps_dtype
 from pyseq.layers import call_context
 from pyseq.layers.arguments import activity_loss
 from pyseq.variable import Variable
+
+# Dtypes of arrays that layers are lowered for one by one.
+_TOLD_APART = frozenset((*WIDE, *dtypes.HALF_DTYPES))
 
 # Ops that act in training only, unless they are told to by `training`.
 _ACT_IN_TRAINING = frozenset(
@@ -33,6 +36,7 @@ class Value:
         mask: `(T,)`-shaped 0/1 value that rides along, or None.
         fold: where above 1, the first `fold` of the stored shape is counted as part of the batch.
         dtype: name of what the numbers stand for, where that is no float: "int64", "bool", ...
+        half: name of the 16-bit float dtype that floats are handed out in, or None.
     """
 
     slot: int
@@ -40,9 +44,15 @@ class Value:
     mask: Value | None = None
     fold: int = 1
     dtype: str | None = None
+    half: str | None = None
 
     def with_mask(self, mask):
         return dataclasses.replace(self, mask=mask)
+
+    def in_dtype(self, dtype):
+        """The value, handed out in a float dtype where it is floats."""
+        half = dtype if dtype in dtypes.HALF_DTYPES and self.dtype is None else None
+        return self if half == self.half else dataclasses.replace(self, half=half)
 
 
 class Graph:
@@ -91,8 +101,9 @@ class Graph:
         # Losses besides the outputs, `(layer, function, value)`, where a call keeps them.
         self.notes = None
         self.adds_losses = False
-        whole = input_dtype is not None and not input_dtype.startswith("float")
+        whole = input_dtype is not None and input_dtype not in dtypes.FLOAT_DTYPES
         self.input = Value(0, tuple(input_shape), dtype=input_dtype if whole else None)
+        self.input = self.input.in_dtype(input_dtype)
         if input_dtype in WIDE:
             self.int64.add(0)
         self.inputs = [self.input]
@@ -149,7 +160,8 @@ class Graph:
             if x.slot not in self.int64:
                 x = self.op("cast", x, x.shape, int64=True)
             return dataclasses.replace(x, dtype=dtype)
-        return dataclasses.replace(self.real(x), dtype=None if dtype.startswith("float") else dtype)
+        dtype = None if dtype in dtypes.FLOAT_DTYPES else dtype
+        return dataclasses.replace(self.real(x), dtype=dtype)
 
     def op(self, kind, inputs, shape, *, weights=(), name=None, **attrs):
         """Append one op with one output of `shape` (per sample) and return its value."""
@@ -352,6 +364,12 @@ def lower(
     return graph, layer.lower_rows(graph, x)
 
 
+def _reader(value):
+    """What a function makes of the floats of a program to be what `value` stands for, or None."""
+    dtype = value.dtype or value.half
+    return None if dtype is None else functools.partial(dtypes.rounded, dtype=dtype)
+
+
 class Runner:
     """A lowered layer that answers calls: one program, its variables, one session.
 
@@ -377,14 +395,14 @@ class Runner:
         self.mask = None if self.many else output.mask
         self.dtype = np.dtype("int64" if 0 in graph.int64 else graph.dtype)
         self.mask_dtype = np.dtype(graph.dtype)
-        # What outputs stand for, where that is no float of the program.
-        self.dtypes = [v.dtype for v in answers]
+        # What makes of outputs what they stand for, where that is no float of the program.
+        self.reads = [_reader(v) for v in _as_list(output)] + [None] * len(self.notes)
         # Whether calls differ: variables are assigned, or layers train within inference.
         self.is_stateful = bool(graph.assigned) or graph.trains_inside
         # Code on arrays is not known to add none.
         self.may_add_losses = graph.adds_losses or bool(graph.callbacks)
         # Whether `session.answer` is the whole answer, for rows of any number.
-        self.is_plain = self.dtypes == [None] and not self.many and not self.is_stateful
+        self.is_plain = self.reads == [None] and not self.many and not self.is_stateful
         self.training = training
         # Holds the variables, whose storage the sessions point into.
         self.graph = graph
@@ -394,8 +412,8 @@ class Runner:
     def __call__(self, inputs, step=0, first_row=0):
         outputs = self.session.run(inputs, self.training, step, first_row)
         outputs = [
-            y if dtype is None else y.astype(dtype, copy=False)
-            for y, dtype in zip(outputs, self.dtypes, strict=True)
+            y if read is None else read(y)
+            for y, read in zip(outputs, self.reads, strict=True)
         ]
         if self.notes:
             count = len(outputs) - len(self.notes)
@@ -432,7 +450,7 @@ def _runner(layer, key, make):
 def run_layer(layer, inputs, training, mask=None):
     """Run a layer or model on an array; lowers it at the first call for each input shape."""
     x = np.asarray(inputs)
-    if x.dtype.kind not in "fiub":
+    if x.dtype.kind not in "fiub" and x.dtype.name != "bfloat16":
         raise TypeError(
             f"{layer.name}: expected a numeric array, got dtype {x.dtype}; convert it first"
         )
@@ -447,7 +465,7 @@ def run_layer(layer, inputs, training, mask=None):
             f"{layer.name}: expected a mask of {len(x)} rows, as many as the input has, got shape "
             f"{np.shape(mask)}"
         )
-    dtype = x.dtype.name if x.dtype.name in WIDE else None
+    dtype = x.dtype.name if x.dtype.name in _TOLD_APART else None
     keeps = symbolic.keeps_losses()
     key = (x.shape[1:], training, mask_shape, dtype, keeps)
     arguments = (layer, x.shape[1:], training, x.shape[0], mask_shape, dtype, keeps)

@@ -7,13 +7,15 @@ import re
 
 import numpy as np
 
+from pyseq.dtypes import itemsize
+
 
 def _count(variables):
     return sum(int(np.prod(v.shape)) for v in variables)
 
 
 def _bytes(variables):
-    return sum(int(np.prod(v.shape)) * np.dtype(v.dtype).itemsize for v in variables)
+    return sum(int(np.prod(v.shape)) * itemsize(v.dtype) for v in variables)
 
 
 def _size(n):

@@ -14,8 +14,10 @@ class Variable(Arithmetic):
     Args:
         initializer: initial value, array-like; or, with `shape`, an initializer or its name.
         shape: shape of a variable that an initializer fills.
-        dtype: "float32" (default for floats), "float64", or any NumPy dtype for variables that only
-            Python reads (counters, seeds).
+        dtype: "float32" (default for floats), "float64", "float16", "bfloat16", or any NumPy dtype
+            for variables that only Python reads (counters, seeds). Of 16-bit floats programs keep
+            float32 numbers: what is assigned or read is rounded, and the weights that `fit` trains
+            are at the end of each epoch.
         trainable: whether an optimizer updates it.
         autocast, aggregation, synchronization: kept for Keras; they change nothing on one machine
             that computes in the dtype of the variables.
@@ -25,6 +27,11 @@ class Variable(Arithmetic):
     >>> v.assign([[3.0, 4.0]]).numpy()
     array([[3., 4.]], dtype=float32)
     """
+
+    def __new__(cls, initializer=None, shape=None, dtype=None, *args, **kwargs):
+        # A class of their own: reading any other variable does not ask whether to round.
+        half = cls is Variable and dtype is not None and _name(dtype) in dtypes.HALF_DTYPES
+        return super().__new__(HalfVariable if half else cls)
 
     def __init__(
         self,
@@ -123,6 +130,11 @@ class Variable(Arithmetic):
         return self._array.dtype.name
 
     @property
+    def stored_dtype(self):
+        """The dtype of the numbers that programs use: float32 for 16-bit floats."""
+        return self.dtype
+
+    @property
     def value(self):
         """The tensor itself, a read-only NumPy view: it shows later changes; `assign` writes."""
         if self._storage is not None:
@@ -167,6 +179,9 @@ class Variable(Arithmetic):
     def assign_sub(self, value):
         return self.assign((self if symbolic.is_traced(self) else self.value) - value)
 
+    def settle(self):
+        """Give programs the numbers that readers get, where these are rounded."""
+
     def __len__(self):
         return len(self._view)
 
@@ -175,3 +190,54 @@ class Variable(Arithmetic):
 
     def __repr__(self):
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+
+class HalfVariable(Variable):
+    """A variable of 16-bit floats: programs keep float32 numbers, readers get them rounded."""
+
+    def _store(self, value, dtype):
+        self._dtype = dtype
+        with np.errstate(over="ignore"):
+            value = np.asarray(value).astype(dtype)
+        super()._store(value, np.dtype("float32"))
+
+    def __getstate__(self):
+        # Copies train on like this one: the numbers are not rounded.
+        state, _ = super().__getstate__()
+        return state, super().value.copy()
+
+    def __setstate__(self, state):
+        attributes, value = state
+        vars(self).update(attributes)
+        super()._store(value, np.dtype("float32"))
+
+    @property
+    def dtype(self):
+        return self._dtype.name
+
+    @property
+    def stored_dtype(self):
+        return "float32"
+
+    @property
+    def value(self):
+        """The tensor as it is now, rounded; `assign` writes."""
+        with np.errstate(over="ignore"):
+            value = super().value.astype(self._dtype)
+        value.flags.writeable = False
+        return value
+
+    def settle(self):
+        super().assign(self.value)
+
+    def assign(self, value):
+        if symbolic.is_traced(self):
+            return super().assign(value)
+        value = np.asarray(value.numpy() if isinstance(value, Variable) else value)
+        dtypes.check_numbers(value, self.path)
+        with np.errstate(over="ignore"):
+            return super().assign(value.astype(self._dtype))
+
+
+def _name(dtype):
+    return dtype if isinstance(dtype, str) else np.dtype(dtype).name

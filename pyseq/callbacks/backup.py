@@ -137,6 +137,9 @@ class BackupAndRestore(Callback):
                         copy = functools.partial(shutil.copyfileobj, source)
                         write_atomically(f"{path}.bkp", copy)
         metadata = {"epoch": self._epoch, "batch": batch}
+        optimizer = self.model.optimizer
+        for variable in (*self.model.weights, *(optimizer.variables if optimizer else ())):
+            variable.settle()  # the file holds what readers get
         training = self.model._training_state(within_epoch)
         state = json.dumps({**metadata, "within_epoch": within_epoch, "training": training})
 

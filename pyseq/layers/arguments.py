@@ -70,11 +70,17 @@ class Arguments:
     def _cast(self, x):
         """Arrays of floats in the dtype of the layer; integers, text and settings as they are."""
         layer = self.layer
-        if isinstance(x, (KerasTensor, Variable)) or not is_tensor(x) or symbolic.is_traced(x):
+        if isinstance(x, (KerasTensor, Variable)) or not is_tensor(x):
             return x
+        if symbolic.is_traced(x):
+            casts = layer.autocast and layer.compute_dtype in dtypes.FLOAT_DTYPES and x.is_float
+            return x.astype(layer.compute_dtype) if casts else x
         x = np.asarray(x)
-        floats = x.dtype.kind == "f" and layer.compute_dtype in dtypes.FLOAT_DTYPES
-        return x.astype(layer.compute_dtype, copy=False) if floats and layer.autocast else x
+        floats = x.dtype.kind == "f" or x.dtype.name == "bfloat16"
+        if not (floats and layer.autocast and layer.compute_dtype in dtypes.FLOAT_DTYPES):
+            return x
+        with np.errstate(over="ignore"):
+            return x.astype(dtypes.numpy_dtype(layer.compute_dtype), copy=False)
 
     def _is_data(self, name, value):
         values = leaves(value)

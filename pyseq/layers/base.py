@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from pyseq import dtype_policies, hooks, naming, regularizers, revision, symbolic
+from pyseq import dtype_policies, dtypes, hooks, naming, regularizers, revision, symbolic
 from pyseq.layers import arguments
 from pyseq.layers.added_losses import AddsLosses
 from pyseq.layers.calls import Called
@@ -177,6 +177,25 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         return self.dtype_policy.compute_dtype
 
     @property
+    def input_dtype(self):
+        """The dtype that inputs of floats are cast to."""
+        return self.compute_dtype
+
+    @property
+    def handed_dtype(self):
+        """The dtype that outputs of floats are handed out in."""
+        return self.compute_dtype
+
+    def half_in_call(self, x):
+        """The 16-bit dtype that `call` sees a value of floats in, or None."""
+        return x.in_dtype(self.compute_dtype).half if self.autocast else x.half
+
+    @property
+    def arithmetic_dtype(self):
+        """What `compute_dtype` is computed in: float32 for 16-bit floats."""
+        return dtypes.compute_dtype(self.compute_dtype)
+
+    @property
     def supports_masking(self):
         return self.mask_policy != "drop"
 
@@ -226,7 +245,7 @@ class Layer(Weighted, AddsLosses, Called, Configured):
                 more = taken_by(self.call, training=False, mask=mask)
                 return self.call(x, **more, **self._context_arguments())
 
-        return trial_output_shape(self.name, call, input_shape, self.compute_dtype)
+        return trial_output_shape(self.name, call, input_shape, self.arithmetic_dtype)
 
     def _host_shape(self, input_shape, mask_shape):
         """The output shape of code that runs on arrays alone: that of a trial, or as declared."""
@@ -274,7 +293,7 @@ class Layer(Weighted, AddsLosses, Called, Configured):
 
     def program_dtype(self):
         """The float dtype of a program of this layer and those in it: one for all of them."""
-        floats = {v.dtype: v.path for v in self.weights if v.dtype in ("float32", "float64")}
+        floats = {v.stored_dtype: v.path for v in self.weights if v.is_float}
         if len(floats) > 1:
             raise ValueError(
                 f"{self.name}: expected one float dtype for all layers of a model, got float64 "
@@ -320,22 +339,24 @@ class Layer(Weighted, AddsLosses, Called, Configured):
             mask_shape = None if x.mask is None else lambda _: x.mask.shape
             shape = self._host_shape((g.batch_size, *x.shape), mask_shape)[1:]
             call = functools.partial(self.call, **self._context_arguments())
-            y = self.lower_on_host(g, call, x, shape)
-            return self.pass_mask(y, x)
+            y = self.lower_on_host(g, call, x, shape, half=self.half_in_call(x))
+            return self.pass_mask(self.handed_out(y), x)
 
-    def lower_on_host(self, g, function, x, shape, dtype=None):
+    def lower_on_host(self, g, function, x, shape, dtype=None, half=None):
         """Append a call of `function(array)`, with `training` and `mask` where it takes them.
 
-        The result has `shape` for each row, and the integer `dtype` where that is given.
+        The result has `shape` for each row, and the integer `dtype` where that is given. With
+        `half` the array is one of these 16-bit floats.
         """
         training = g.training
+        cast = functools.partial(dtypes.rounded, dtype=half) if half else np.asarray
         if x.mask is None or "mask" not in parameters_of(function):
             more = taken_by(function, training=training, mask=None)
-            return g.host(lambda a: function(a, **more), x, shape, self.name, dtype)
+            return g.host(lambda a: function(cast(a), **more), x, shape, self.name, dtype)
         more = taken_by(function, training=training)
         return g.host(
-            lambda a, mask: function(a, mask=mask != 0, **more), [x, x.mask], shape, self.name,
-            dtype,
+            lambda a, mask: function(cast(a), mask=mask != 0, **more), [x, x.mask], shape,
+            self.name, dtype,
         )
 
     def check_host(self, g, problem):
@@ -383,7 +404,10 @@ class Layer(Weighted, AddsLosses, Called, Configured):
                 "does not use masks",
                 stacklevel=2,
             )
-        y = Layer.lower(self, g, x) if self._runs_call() else self.lower(g, x)
+        if self._runs_call():
+            y = Layer.lower(self, g, x)
+        else:
+            y = self.handed_out(self.lower(g, x))
         if activity and self.activity_regularizer is not None:
             g.note_activity(self, y)
             if g.losses:
@@ -404,6 +428,12 @@ class Layer(Weighted, AddsLosses, Called, Configured):
             }
         out = g.op("activity_regularizer", y, y.shape, name=self.name, **description)
         return out.with_mask(y.mask)
+
+    def handed_out(self, y):
+        """A value, or a list of them, handed out in the dtype of the layer's outputs."""
+        if isinstance(y, (list, tuple)):
+            return type(y)(self.handed_out(part) for part in y)
+        return y.in_dtype(self.handed_dtype)
 
     def pass_mask(self, y, x):
         """Give `y` the mask of `x` if this layer passes masks."""

@@ -156,7 +156,7 @@ class ReversibleEmbedding(Embedding):
         """Scores of all ids for vectors `(n, ..., output_dim)`, as a NumPy array."""
         if not self.built:
             self.build()
-        x = np.asarray(x, self.reverse_dtype or self.compute_dtype)
+        x = np.asarray(x, self.reverse_dtype or self.arithmetic_dtype)
         table = self.embeddings.value.T if self.tie_weights else self.reverse_embeddings.value
         scores = x @ table.astype(x.dtype)
         cap = self.logit_soft_cap

@@ -55,10 +55,10 @@ class Lambda(Layer):
         if None not in input_shape[1:]:
             try:
                 shape = tuple(input_shape)
-                return hooks.ask("output_shape", function, shape, self.compute_dtype, self.name)
+                return hooks.ask("output_shape", function, shape, self.arithmetic_dtype, self.name)
             except Exception:  # code that only works on arrays
                 pass
-        return trial_output_shape(self.name, function, input_shape, self.compute_dtype)
+        return trial_output_shape(self.name, function, input_shape, self.arithmetic_dtype)
 
     def _reads_mask(self):
         return "mask" in parameters_of(self.function)
@@ -83,15 +83,20 @@ class Lambda(Layer):
             return self._run(a, training, mask)
 
         try:
-            y = hooks.ask("lower_function", g, traced, x, self.name)
+            y = hooks.ask("lower_function", g, traced, x, self.name, self.half_in_call(x))
         except Exception as problem:
             self.check_host(g, problem)
             if x.dtype is None:
                 shape, dtype = self.compute_output_shape((None, *x.shape))[1:], None
             else:
                 shape, dtype = self._of_integers(x, training)
-            y = self.lower_on_host(g, on_host, x, shape, dtype)
+            y = self.lower_on_host(g, on_host, x, shape, dtype, self.half_in_call(x))
+            y = super().handed_out(y)
         return y.with_mask(self._lower_mask(g, x, y))
+
+    def handed_out(self, y):
+        """The function decides on the dtype."""
+        return y
 
     def _of_integers(self, x, training):
         """(shape of one row, dtype or None for floats) of what the function gives for integers."""

@@ -53,17 +53,18 @@ class Weighted:
                     f"{self.name}: expected a float dtype for a layer with weights, got "
                     f"{self.dtype!r}; set dtype='float32'"
                 )
-            dtype = self.dtype if self.dtype == "float64" else "float32"
+            dtype = self.variable_dtype
+        stored = dtypes.compute_dtype(dtype)
         if initializer is None:
-            initializer = "glorot_uniform" if str(dtype).startswith("float") else "zeros"
+            initializer = "glorot_uniform" if stored.startswith("float") else "zeros"
         initializer = initializers.get(initializer)
-        limits.take(shape, dtype, f"{self.name}/{name}")
+        limits.take(shape, stored, f"{self.name}/{name}")
         if limits.is_loading():
             # The file's weights follow; a hostile config must not get memory or time for its own.
-            value = np.zeros(shape, dtype)
+            value = np.zeros(shape, stored)
         else:
             with symbolic.no_trace():
-                value = np.asarray(initializer(shape, dtype=dtype))
+                value = np.asarray(initializer(shape, dtype=stored))
         if value.shape != shape:
             raise ValueError(
                 f"{self.name}: expected the initializer of `{name}` to return shape {shape}, got "

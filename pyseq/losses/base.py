@@ -40,7 +40,7 @@ def as_floats(x, dtype=None):
             x = np.asarray(x)
             dtype = x.dtype
         if dtype is None or dtype.kind != "f":
-            dtype = dtype_policies.get(settings.floatx).compute_dtype
+            dtype = dtypes.compute_dtype(settings.floatx)
     return as_array(x, dtype)
 
 

@@ -65,7 +65,7 @@ class Steps:
                 stacklevel=3,
             )
         pairs = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
-        arrays = [np.asarray(g, dtype=v.dtype) for g, v in pairs]
+        arrays = [np.asarray(g, dtype=v.stored_dtype) for g, v in pairs]
         for array, (_, variable) in zip(arrays, pairs, strict=True):
             if array.shape != variable.shape:
                 raise ValueError(
@@ -85,7 +85,7 @@ class Steps:
             else:
                 self._update([g / g.dtype.type(steps) for g in grads], variables)
                 for accumulator in self._accumulators:
-                    accumulator.assign(np.zeros(accumulator.shape, accumulator.dtype))
+                    accumulator.assign(np.zeros(accumulator.shape, accumulator.stored_dtype))
         else:
             self._update(grads, variables)
         if self.use_ema:
@@ -136,7 +136,8 @@ class Steps:
 
     def update_step(self, gradient, variable, learning_rate):
         """Update one variable from its gradient, after clipping and weight decay."""
-        self._core_update(np.asarray(gradient, variable.dtype), variable, float(learning_rate))
+        gradient = np.asarray(gradient, variable.stored_dtype)
+        self._core_update(gradient, variable, float(learning_rate))
 
     def assign(self, variable, value):
         """Overwrite a variable."""

@@ -25,7 +25,8 @@ class VariableWriter:
         value = np.asarray(value)
         if value.dtype.kind == "b":
             value = value.astype(np.uint8)
-        if value.dtype.kind not in "fiu":
+        half = value.dtype.name == "bfloat16"
+        if value.dtype.kind not in "fiu" and not half:
             raise TypeError(
                 f"save_own_variables: expected numbers for {key!r}, got dtype {value.dtype}; other "
                 "data belongs into get_config()"
@@ -33,6 +34,8 @@ class VariableWriter:
         if "/" in str(key):
             raise ValueError(f"save_own_variables: expected a key without '/', got {key!r}")
         self._group[str(key)] = value
+        if half:  # HDF5 has no such type: the reader is told
+            self._group[str(key)].attrs["dtype"] = "bfloat16"
 
     def __contains__(self, key):
         return key in self._group
@@ -184,7 +187,7 @@ def check_range(objects, finite, where):
         return
     for path, obj in objects:
         for variable in tree.own_variables(obj):
-            if variable.value.dtype.kind == "f" and not np.isfinite(variable.value).all():
+            if variable.is_float and not np.isfinite(variable.value).all():
                 raise ValueError(
                     f"{where}/{path}: expected finite weights of {variable.dtype}, got NaN or "
                     f"infinity in {variable.path}; pass allow_non_finite=True to load them"

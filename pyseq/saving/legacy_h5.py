@@ -99,7 +99,9 @@ def _write_group(group, variables):
         names.append(name)
     _write_names(group, "weight_names", names)
     for name, variable in zip(names, variables, strict=True):
-        group.create_dataset(name, data=variable.numpy())
+        dataset = group.create_dataset(name, data=variable.numpy())
+        if variable.dtype == "bfloat16":  # HDF5 has no such type: the reader is told
+            dataset.attrs["dtype"] = "bfloat16"
 
 
 def _write_names(group, attribute, names):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import hooks, lowering, symbolic
+from pyseq import dtypes, hooks, lowering, symbolic
 from pyseq.layers import arguments
 from pyseq.layers.attention import mask_of
 from pyseq.layers.core import fused_activation
@@ -16,12 +16,13 @@ from pyseq.tracing import functions
 from pyseq.tracing.tensor import Tensor, Trace, as_value
 
 
-def run(graph, function, values, name):
+def run(graph, function, values, name, dtype=None):
     """Trace `function(*tensors)` of values of `graph`; returns a `Tensor`.
 
-    What the function appended is taken back if it fails.
+    Floats stand for ones of `dtype`, of that of the program by default. What the function appended
+    is taken back if it fails.
     """
-    trace = Trace(graph, values[0], name)
+    trace = Trace(graph, values[0], name, dtype)
     before = graph.mark()
     try:
         with trace:
@@ -34,10 +35,14 @@ def run(graph, function, values, name):
         raise
 
 
+def _half(dtype):
+    return dtype if dtype in dtypes.HALF_DTYPES else None
+
+
 @hooks.answers("lower_function")
-def lower_function(graph, function, x, name):
-    """Lower a function of one tensor; returns a value of the graph."""
-    y = as_value(run(graph, function, [x], name))
+def lower_function(graph, function, x, name, dtype=None):
+    """Lower a function of one tensor, of floats of `dtype`; returns a value of the graph."""
+    y = as_value(run(graph, function, [x], name, dtype))
     return y.with_mask(None)
 
 
@@ -54,7 +59,7 @@ def lower_call(layer, graph, x, own_mask):
         return y
 
     masks = []
-    y = as_value(run(graph, call, [x], layer.name))
+    y = as_value(run(graph, call, [x], layer.name, layer.half_in_call(x)))
     if masks:
         return y.with_mask(None if masks[0] is None else as_value(masks[0]))
     if y.slot == x.slot:
@@ -78,7 +83,7 @@ _TRIAL_LENGTHS = (224, 352)
 def layer_output_shape(layer, input_shape):
     """Shape of what `layer.call` of a user's class gives, with a mask where it takes one."""
     def output_of(shape):
-        graph = lowering.Graph(shape, dtype=layer.compute_dtype)
+        graph = lowering.Graph(shape, dtype=layer.arithmetic_dtype)
         x = graph.input
         if "mask" in parameters_of(layer.call) and shape:
             x = x.with_mask(graph.add_input((shape[0],)))
@@ -102,14 +107,14 @@ def call_shapes(layer, given):
 
     def shapes(length):
         sizes = [[length if d is None else d for d in x.shape[1:]] for x in tensors]
-        graph = lowering.Graph(sizes[0], dtype=layer.compute_dtype)
+        graph = lowering.Graph(sizes[0], dtype=layer.arithmetic_dtype)
         values = [graph.input, *map(graph.add_input, sizes[1:])]
         by_id = dict(zip(map(id, tensors), values, strict=True))
 
         def traced(x):
             return trace.input(by_id[id(x)], x.dtype) if _is_symbolic(x) else x
 
-        trace = Trace(graph, graph.input, layer.name)
+        trace = Trace(graph, graph.input, layer.name, _half(layer.compute_dtype))
         with trace:
             args, kwargs = (map_structure(traced, a) for a in (given.args, given.kwargs))
             more = taken_by(layer.call, training=False)
@@ -134,16 +139,19 @@ def call_arguments(layer, given):
         graph.note_activity(layer, value)
         return trace.input(layer._regularize_activity(graph, value)) if graph.losses else output
 
-    was = graph.training
+    was, outer_dtype = graph.training, trace.dtype
     given.training = was if given.training is None else given.training
     given.resolve_training()
     given.fill_masks(mask_of)
     graph.training = given.training
+    half = _half(layer.compute_dtype)
+    if layer.autocast:
+        trace.dtype = np.dtype(dtypes.numpy_dtype(half)) if half else trace.stored
     try:
         y = layer.call(*given.args, **given.kwargs)
         return y if layer.activity_regularizer is None else map_structure(penalized, y)
     finally:
-        graph.training = was
+        graph.training, trace.dtype = was, outer_dtype
 
 
 @hooks.answers("activation")
@@ -177,10 +185,11 @@ def call_layer(layer, x, training=None, mask=None):
     finally:
         graph.training = was
     if not x.batched:
-        return Tensor(trace, graph.unfold(y, x.shape[0]), False, trace.dtype)
+        dtype = y.half or trace.stored
+        return Tensor(trace, graph.unfold(y, x.shape[0]), False, dtype)
     if isinstance(y, (list, tuple)):
-        return [trace.input(part) for part in y]
-    return trace.input(y)
+        return [trace.output(part) for part in y]
+    return trace.output(y)
 
 
 def loss_value(graph, loss, target_shape, output, name):
@@ -214,7 +223,7 @@ def assign(variable, value):
         x = np.broadcast_to(x, variable.shape)
     # A variable holds numbers: reading it gives no gradient to what they came from.
     x = functions.unary(trace, x, "stop_gradient", x.dtype)
-    trace.graph.assign(variable.stored_as(trace.dtype.name), x.value, trace.name)
+    trace.graph.assign(variable.stored_as(trace.stored.name), x.value, trace.name)
 
 
 def _add_loss(x, name):

@@ -7,11 +7,11 @@ import math
 
 import numpy as np
 
-from pyseq import hooks
+from pyseq import dtypes, hooks
 from pyseq.integers import keeps_dtype
 from pyseq.tracing import shaping
 from pyseq.tracing.products import dot, einsum, matmul, outer, tensordot
-from pyseq.tracing.tensor import NUMPY, Tensor
+from pyseq.tracing.tensor import NUMPY, Tensor, common_dtype, is_float
 
 _UNARY = {
     "negative": "negative",
@@ -67,11 +67,11 @@ def unary(trace, x, function, dtype=None):
 def _common_dtype(trace, a, b):
     """What two tensors give; a number does not widen the integers that it meets."""
     if a.is_float != b.is_float:
-        return trace.dtype
+        return (a if a.is_float else b).dtype
     for x, other in ((a, b), (b, a)):
         if other.number is not None and x.number is None and x.dtype.kind != "b":
             return x.dtype
-    return np.result_type(a.dtype, b.dtype)
+    return common_dtype(a.dtype, b.dtype)
 
 
 def binary(trace, a, b, function, dtype=None):
@@ -79,7 +79,7 @@ def binary(trace, a, b, function, dtype=None):
     a, b = trace.tensor(a), trace.tensor(b)
     if dtype is None:
         dtype = _common_dtype(trace, a, b)
-        if function == "divide" and dtype.kind != "f":
+        if function == "divide" and not is_float(dtype):
             dtype = trace.dtype
     for x, other, swap in ((a, b, False), (b, a, True)):
         if other.number is not None and x.number is None:
@@ -234,9 +234,9 @@ def where(trace, condition, a=None, b=None):
         raise trace.error("expected where(condition, a, b), got the condition alone")
     c, a, b = trace.tensor(condition), trace.tensor(a), trace.tensor(b)
     floats = [t for t in (a, b) if t.number is None] or [a, b]
-    dtype = np.result_type(*(t.dtype for t in floats))
+    dtype = common_dtype(*(t.dtype for t in floats))
     if a.is_float or b.is_float:
-        dtype = dtype if dtype.kind == "f" else trace.dtype
+        dtype = dtype if is_float(dtype) else trace.dtype
     given = [t for t in (c, a, b) if t is c or t.number is None]
     given, inner, batched, lead = shaping.align(trace, given, "where")
     attrs = {k: float(t.number) for k, t in (("a", a), ("b", b)) if t.number is not None}
@@ -255,7 +255,7 @@ def clip(trace, x, a_min=None, a_max=None, out=None, min=None, max=None, **more)
 def constant_like(trace, x, value, dtype=None):
     """A tensor of the shape of `x`, batch included, that holds one number; also for NaN in `x`."""
     x = trace.tensor(x)
-    dtype = np.dtype(dtype or x.dtype)
+    dtype = np.dtype(dtypes.numpy_dtype(dtype or x.dtype))
     zeros = binary(trace, x, 0.0, "logical_and", dtype)
     return zeros if value == 0 else zeros + dtype.type(value)
 
@@ -455,7 +455,7 @@ def _round(trace, x, decimals=0, out=None):
 
 
 def _nan_to_num(trace, x, copy=True, nan=0.0, posinf=None, neginf=None):
-    most = float(np.finfo(trace.dtype).max)
+    most = float(np.finfo(trace.stored).max)
     x = np.where(np.isnan(x), nan, x)
     return np.clip(x, -most if neginf is None else neginf, most if posinf is None else posinf)
 

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from pyseq.tracing.tensor import common_dtype
+
 
 def matmul(trace, a, b):
     """`np.matmul`; a weight (I, O) on the right is a dense layer's kernel."""
@@ -34,7 +36,7 @@ def matmul(trace, a, b):
     if a.batched != b.batched and max(a.ndim, b.ndim) == (b if a.batched else a).ndim:
         raise trace.error(f"expected one batch, got shapes {a.shape} and {b.shape}")
     inner = (*np.broadcast_shapes(lefts, rights), a.inner[-2], b.inner[-1])
-    dtype = np.result_type(a.dtype, b.dtype)
+    dtype = common_dtype(a.dtype, b.dtype)
     return trace.op("matmul", [a.value, b.value], inner, batched, dtype, lead=max(a.lead, b.lead))
 
 
@@ -50,7 +52,9 @@ def _dense(trace, a, b):
     units = b.inner[1]
     inner = (*a.inner[:-1], units)
     attrs = {"weights": [b.param], "units": units, "use_bias": False}
-    return trace.op("dense", a.value, inner, a.batched, trace.dtype, lead=a.lead, **attrs)
+    dtype = common_dtype(a.dtype, b.dtype) if a.is_float and b.is_float else trace.dtype
+    dtype = min(dtype, trace.stored, key=lambda d: d.itemsize)
+    return trace.op("dense", a.value, inner, a.batched, dtype, lead=a.lead, **attrs)
 
 
 def dot(trace, a, b, out=None):

@@ -21,10 +21,10 @@ from pyseq.tracing.tensor import Trace, as_value
 @hooks.answers("trace_steps")
 def trace_steps(layer, g, x):
     """Append the ops of all steps; returns [output, *states]."""
-    trace = Trace(g, x, layer.name)
+    trace = Trace(g, x, layer.name, layer.half_in_call(x))
     cell = layer.cell
     more = taken_by(cell.call, training=g.training)
-    structure = zero_states(cell, 1, layer.compute_dtype)
+    structure = zero_states(cell, 1, layer.arithmetic_dtype)
 
     def initial(row):
         zeros = making.filled(trace, (None, *np.shape(row)[1:]), 0.0, trace.dtype)

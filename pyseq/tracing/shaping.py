@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from pyseq.tracing.tensor import NUMPY, Tensor
+from pyseq.tracing.tensor import NUMPY, Tensor, common_dtype
 
 
 def axes_of(x, axis):
@@ -244,7 +244,7 @@ def concatenate(trace, tensors, axis):
         return parts[0]
     inner = list(parts[0].inner)
     inner[at] = sum(t.inner[at] for t in parts)
-    dtype = np.result_type(*(t.dtype for t in parts))
+    dtype = common_dtype(*(t.dtype for t in parts))
     values = [t.value for t in parts]
     first = parts[0]
     return trace.op("concat", values, inner, first.batched, dtype, lead=first.lead, axis=at)

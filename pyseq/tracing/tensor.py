@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from pyseq import symbolic
+from pyseq import dtypes, symbolic
 from pyseq.variable import Variable
 
 # What answers NumPy's protocols; the modules that append the ops fill it.
@@ -32,11 +32,16 @@ class Trace:
         graph: the `lowering.Graph` that gets the ops.
         anchor: a value of it, whose rows unbatched tensors are repeated for.
         name: name of the layer or loss, for messages.
+        dtype: what floats stand for in the code that is traced, where it is not `stored`.
+
+    Attributes:
+        stored: dtype of the floats of the program.
     """
 
-    def __init__(self, graph, anchor, name):
+    def __init__(self, graph, anchor, name, dtype=None):
         self.graph, self.anchor, self.name = graph, anchor, name
-        self.dtype = np.dtype(graph.dtype)
+        self.stored = np.dtype(graph.dtype)
+        self.dtype = np.dtype(dtypes.numpy_dtype(dtype)) if dtype else self.stored
 
     def __enter__(self):
         self._token = symbolic.trace.set(self)
@@ -55,19 +60,23 @@ class Trace:
             return x
         if isinstance(x, Variable):
             kind = self.dtype if x.is_float else x.dtype
-            stored = x.stored_as(self.dtype.name)
+            stored = x.stored_as(self.stored.name)
             value = self.graph.assigned.get(id(stored))
             return Tensor(self, value, False, kind, param=None if value else stored)
         constant = np.asarray(x)
-        if constant.dtype.kind not in "fiub":
+        if constant.dtype.kind not in "fiub" and constant.dtype.name != "bfloat16":
             raise self.error(f"expected numbers, got {constant.dtype}")
         kind = constant.dtype if dtype is None else np.dtype(dtype)
-        param = Variable(constant, dtype=self.dtype.name, trainable=False, name="constant")
+        param = Variable(constant, dtype=self.stored.name, trainable=False, name="constant")
         return Tensor(self, None, False, kind, param=param, number=_number(constant))
 
     def input(self, value, dtype=None):
         """A value of the graph with a batch of rows, as a tensor."""
         return Tensor(self, value, True, dtype or value.dtype or self.dtype)
+
+    def output(self, value):
+        """What a layer gives, as a tensor of the dtype that it is handed out in."""
+        return self.input(value, value.dtype or value.half or self.stored)
 
     def op(self, kind, inputs, shape, batched, dtype, lead=0, **attrs):
         value = self.graph.op(kind, inputs, shape, name=self.name, **attrs)
@@ -75,6 +84,18 @@ class Trace:
 
     def error(self, problem, advice="write it with other functions of pyseq.ops"):
         return TraceError(f"{self.name}: {problem}, while tracing; {advice}")
+
+
+def is_float(dtype):
+    """Whether a NumPy dtype is one of floats; that of bfloat16 is of a kind of its own."""
+    return dtype.kind == "f" or dtype.name == "bfloat16"
+
+
+def common_dtype(*kinds):
+    """The NumPy dtype of a result; NumPy does not know it for all 16-bit floats."""
+    if any(kind.name in dtypes.HALF_DTYPES for kind in kinds):
+        return np.dtype(dtypes.numpy_dtype(dtypes.result_type(*(kind.name for kind in kinds))))
+    return np.result_type(*kinds)
 
 
 def _number(constant):
@@ -93,7 +114,7 @@ class Tensor:
 
     def __init__(self, trace, value, batched, dtype, lead=0, param=None, number=None):
         self.trace, self._value, self.batched, self.lead = trace, value, batched, lead
-        self.dtype = np.dtype(dtype)
+        self.dtype = np.dtype(dtypes.numpy_dtype(dtype))
         self.param, self.number = param, number
 
     # --- what it is
@@ -128,7 +149,7 @@ class Tensor:
 
     @property
     def is_float(self):
-        return self.dtype.kind == "f"
+        return is_float(self.dtype)
 
     def __len__(self):
         if not self.ndim:
@@ -171,12 +192,12 @@ class Tensor:
 
     def astype(self, dtype, copy=True):
         """The same numbers, rounded towards 0 for integers, as 0 and 1 for bool."""
-        dtype = np.dtype(dtype)
+        dtype = np.dtype(dtypes.numpy_dtype(dtype))
         if dtype == self.dtype:
             return self
         if dtype.kind == "b":
             return np.not_equal(self, 0)
-        if dtype.kind == "f":
+        if is_float(dtype):
             value = self.trace.graph.cast(self.value, dtype.name)
         else:
             value = (np.trunc(self) if self.is_float else self).value
@@ -255,4 +276,4 @@ def as_value(tensor):
     if not tensor.batched or tensor.lead:
         raise tensor.trace.error(f"expected a tensor (n, ...), got shape {tensor.shape}")
     dtype = None if tensor.is_float else tensor.dtype.name
-    return dataclasses.replace(tensor.value, dtype=dtype)
+    return dataclasses.replace(tensor.value, dtype=dtype).in_dtype(tensor.dtype.name)

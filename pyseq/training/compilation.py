@@ -36,10 +36,16 @@ class Compilation:
             metrics, weighted_metrics: names, functions or instances; "accuracy" becomes the
                 accuracy that fits the output and the targets.
             steps_per_execution: batches between two calls of callbacks that watch batches.
-            run_eagerly, jit_compile, auto_scale_loss: accepted as in Keras; every model is
-                compiled here.
+            run_eagerly, jit_compile: accepted as in Keras; every model is compiled here.
+            auto_scale_loss: whether a `LossScaleOptimizer` is put around the optimizer of a model
+                under the policy "mixed_float16".
         """
         self.optimizer = optimizers.get(optimizer)
+        if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and self.optimizer:
+            if not isinstance(self.optimizer, optimizers.LossScaleOptimizer):
+                self.optimizer = optimizers.LossScaleOptimizer(
+                    self.optimizer, name="loss_scale_optimizer"
+                )
         self._compile_config = {
             "optimizer": optimizer,
             "loss": loss,

@@ -50,6 +50,8 @@ def to_array(x, where):
                 "sequences with utils.pad_sequences and encode categories first"
             ) from None
     if array.dtype.kind not in "fiub":
+        if array.dtype.name == "bfloat16":
+            return to_array(array.astype("float32"), where)
         raise ValueError(
             f"{where}: expected numbers, got dtype {array.dtype}; encode text and categories first "
             "(layers.TextVectorization, layers.StringLookup, utils.to_categorical)"

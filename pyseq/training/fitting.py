@@ -92,9 +92,12 @@ class Fitting:
                 self.reset_metrics()
                 callback_list.on_epoch_begin(epoch)
                 totals = loop.Totals(self)
+                totals.in_epoch = True
                 source.run(
                     self, "train", totals, callback_list, per_batch, lambda: self.stop_training
                 )
+                if totals.program is not None:
+                    totals.program.settle()
                 logs = dict(totals.logs())
                 if validation is not None and _validates(epoch, validation_freq):
                     result = self._evaluate(validation, callback_list)

@@ -21,6 +21,8 @@ SECONDS_PER_CALL = 0.05
 class Totals:
     """Running means of one epoch: the loss and the metrics that the core accumulates."""
 
+    in_epoch = False  # of `fit`, with more steps to come
+
     def __init__(self, model):
         self.model = model
         self.values = None

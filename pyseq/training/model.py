@@ -114,6 +114,10 @@ class Model(
         """The layer whose output is the model's; None where `call` decides that."""
         return None
 
+    def handed_out(self, y):
+        """A model hands on what its last layer gives."""
+        return y
+
     def build(self, input_shape):
         """Build the layers that `call` uses for `input_shape`, the batch included."""
         self._input_batch_shape = tuple(input_shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from pyseq import _core, lowering, regularizers, settings, tracing
 from pyseq.registry.registration import builtin_name
 from pyseq.training import checks
+from pyseq.variable import HalfVariable
 
 
 class StepProgram:
@@ -82,6 +84,9 @@ class StepProgram:
         self.program = graph.program(output)
         self.totals = None  # whose sums the trainer holds
         self.trainer = _core.Trainer(self.program, [v._storage for v in graph.variables], spec)
+        self.halves = [v for v in graph.variables if isinstance(v, HalfVariable)]
+        if training and self.halves:
+            self.constrain = functools.partial(_constrain_halves, self)
 
     def _trace_penalties(self, model):
         known = {id(v) for v in self.graph.variables}
@@ -150,6 +155,11 @@ class StepProgram:
         for variable in self.host_constraints:
             variable.assign(np.asarray(variable.constraint(variable.value)))
 
+    def settle(self):
+        """Round the weights of 16-bit floats."""
+        for variable in self.halves:
+            variable.settle()
+
     def split_predictions(self, predictions):
         """(outputs, mask or None) from rows of what the program put out."""
         if self.mask_shape is None:
@@ -183,6 +193,13 @@ class StepProgram:
                     f"{weights.shape}"
                 )
         return weights.reshape(len(weights), -1) if weights.ndim > 1 else weights
+
+
+def _constrain_halves(program):
+    """`StepProgram.constrain` where weights have 16 bits; within an epoch they keep float32."""
+    StepProgram.constrain(program)
+    if not program.totals.in_epoch:
+        program.settle()
 
 
 def _with_mask_behind(graph, output):

@@ -353,7 +353,7 @@ class MelSpectrogram(_NumPyLayer):
             result[:] = (self._power(signal, window) @ bands).T
         if self.power_to_db:
             out = self._decibels(out)
-        dtype = "float64" if self.dtype == "float64" else "float32"
+        dtype = self.arithmetic_dtype
         return out.reshape(*x.shape[:-1], *out.shape[1:]).astype(dtype)
 
     def _power(self, signal, window):

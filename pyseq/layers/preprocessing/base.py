@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from pyseq import results, symbolic
+from pyseq import dtypes, results, symbolic
 from pyseq.layers.base import Layer
 from pyseq.layers.core import KerasTensor
 
@@ -31,7 +31,12 @@ class _NumPyLayer(Layer):
         x = self._as_array(inputs)
         if not self.built:
             self.build(x.shape)
-        return results.handed(self.apply(x, self._training_of(training)))
+        return results.handed(self._rounded(self.apply(x, self._training_of(training))))
+
+    def _rounded(self, y):
+        """Floats in the dtype that they are handed out in."""
+        half = self.handed_dtype in dtypes.HALF_DTYPES and y.dtype.kind == "f"
+        return dtypes.rounded(y, self.handed_dtype) if half else y
 
     def _training_of(self, training):
         if training is None:
@@ -43,6 +48,8 @@ class _NumPyLayer(Layer):
 
     def _as_array(self, inputs):
         x = np.asarray(inputs)
+        if x.dtype.name == "bfloat16":
+            return x.astype("float32")
         if x.dtype.kind not in "fiub":
             raise TypeError(
                 f"{self.name}: expected a numeric array, got dtype {x.dtype}; convert it first"

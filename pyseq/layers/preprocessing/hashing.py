@@ -225,7 +225,7 @@ class Hashing(_NumPyLayer):
                 f"{self.name}: expected dtype 'int32' or 'int64' for output_mode='int', got "
                 f"{name!r}"
             )
-        self._output_dtype = name if integers else self.compute_dtype
+        self._output_dtype = name if integers else self.arithmetic_dtype
         if num_bins is None or num_bins <= 0:
             raise ValueError(f"{self.name}: expected num_bins >= 1, got {num_bins!r}")
         _reject_sparse(self.name, sparse)

@@ -138,12 +138,12 @@ class _ImageLayer(_NumPyLayer):
     def transform_images(self, images, transformation=None, training=True):
         """The images `(n, height, width, channels)` under a transformation."""
         images = np.asarray(images)
-        batch = self._to_batch(images).astype(self.compute_dtype)
+        batch = self._to_batch(images).astype(self.arithmetic_dtype)
         if self._acts(transformation, training):
             out = self.transform(batch, self._over_pictures(transformation, 1, -1))
         else:
             out = self.at_inference(batch)
-        return self._from_batch(np.asarray(out, self.compute_dtype), images)
+        return self._from_batch(np.asarray(out, self.arithmetic_dtype), images)
 
     def transform_labels(self, labels, transformation=None, training=True):
         """The labels `(n, ...)` under a transformation."""
@@ -251,7 +251,7 @@ class _ImageLayer(_NumPyLayer):
         if "labels" in data:
             labels = np.asarray(data["labels"])
             floats = labels.dtype.kind == "f"
-            data["labels"] = labels.astype(self.compute_dtype) if floats else labels
+            data["labels"] = labels.astype(self.arithmetic_dtype) if floats else labels
         if "segmentation_masks" in data:
             masks = data["segmentation_masks"] = np.asarray(data["segmentation_masks"])
             if masks.ndim != data["images"].ndim:
@@ -327,7 +327,7 @@ class _ImageLayer(_NumPyLayer):
     def _converted(self, bounding_boxes, source, target, size):
         height, width = size
         return box_ops.convert_format(
-            bounding_boxes, source, target, height, width, dtype=self.compute_dtype
+            bounding_boxes, source, target, height, width, dtype=self.arithmetic_dtype
         )
 
     def lower(self, g, x):

@@ -44,7 +44,7 @@ class RandomFlip(_ImageLayer):
         return out
 
     def transform_masks(self, masks, choices):
-        return self.transform(masks.astype(self.compute_dtype), choices)
+        return self.transform(masks.astype(self.arithmetic_dtype), choices)
 
     def move_boxes(self, bounding_boxes, choices, size):
         out = self._converted(bounding_boxes, self.bounding_box_format, "rel_xyxy", size)

@@ -191,7 +191,7 @@ class AugMix(_Combined):
         return np.clip(out, self.value_range[0], self.value_range[1])
 
     def transform_masks(self, masks, choices):
-        return self._mixed(masks.astype(self.compute_dtype), choices, "transform_masks")
+        return self._mixed(masks.astype(self.arithmetic_dtype), choices, "transform_masks")
 
     def _mixed(self, images, choices, method):
         mixed = np.zeros_like(images)
@@ -227,7 +227,7 @@ def _mixed_labels(layer, labels, choices):
             f"{layer.name}: expected labels (n, classes) to mix, got shape {labels.shape} of "
             f"{labels.dtype}; one-hot encode them"
         )
-    labels = labels.astype(layer.compute_dtype)
+    labels = labels.astype(layer.arithmetic_dtype)
     weight = np.asarray(choices["mix_weight"], labels.dtype)
     weight = weight.reshape(-1, *(1,) * (labels.ndim - 1))
     return weight * labels + (1 - weight) * labels[np.asarray(choices["permutation_order"])]
@@ -266,7 +266,7 @@ class MixUp(_ImageLayer):
         return weight * images + (1 - weight) * images[np.asarray(choices["permutation_order"])]
 
     def transform_masks(self, masks, choices):
-        return self.transform(masks.astype(self.compute_dtype), choices)
+        return self.transform(masks.astype(self.arithmetic_dtype), choices)
 
     def mix_labels(self, labels, choices):
         return _mixed_labels(self, labels, choices)
@@ -327,7 +327,7 @@ class CutMix(_ImageLayer):
     def transform_masks(self, masks, choices):
         # Keras repeats the rectangles for each channel of the images.
         cut = {**choices, "batch_masks": np.asarray(choices["batch_masks"])[..., :1]}
-        return self.transform(masks.astype(self.compute_dtype), cut)
+        return self.transform(masks.astype(self.arithmetic_dtype), cut)
 
     def mix_labels(self, labels, choices):
         return _mixed_labels(self, labels, choices)

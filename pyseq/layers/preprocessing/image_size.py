@@ -220,7 +220,7 @@ class CenterCrop(_Sized):
         return images[:, top : top + self.height, left : left + self.width]
 
     def transform_masks(self, masks, choices):
-        return self.transform(masks.astype(self.compute_dtype), choices)
+        return self.transform(masks.astype(self.arithmetic_dtype), choices)
 
     def move_boxes(self, bounding_boxes, choices, size):
         top, left = self._start(*size)
@@ -279,7 +279,7 @@ class RandomCrop(_Sized):
         return part
 
     def transform_masks(self, masks, choices):
-        return self.transform(masks.astype(self.compute_dtype), choices)
+        return self.transform(masks.astype(self.arithmetic_dtype), choices)
 
     def move_boxes(self, bounding_boxes, choices, size):
         target = (self.height, self.width)

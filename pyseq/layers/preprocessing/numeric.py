@@ -358,7 +358,7 @@ class Discretization(_NumPyLayer):
     @property
     def output_dtype(self):
         """The dtype of the output."""
-        return self.integer_dtype() or self.compute_dtype
+        return self.integer_dtype() or self.arithmetic_dtype
 
     def apply(self, x, training):
         if self.bin_boundaries is None:
@@ -444,7 +444,12 @@ class CategoryEncoding(_NumPyLayer):
                 f"{self.name}: expected `count_weights` with output_mode='count' only, got "
                 f"output_mode={self.output_mode!r}"
             )
-        return results.handed(self._encode(self._as_array(inputs), np.asarray(count_weights)))
+        y = self._encode(self._as_array(inputs), np.asarray(count_weights))
+        return results.handed(self._rounded(y))
+
+    @property
+    def handed_dtype(self):
+        return self.variable_dtype
 
     def compute_output_shape(self, input_shape):
         return encoded_shape(input_shape, self.output_mode, self.num_tokens)
@@ -455,7 +460,7 @@ class CategoryEncoding(_NumPyLayer):
                 f"{self.name}: expected ids in 0 to {self.num_tokens - 1}, got {x.min()} to "
                 f"{x.max()}; set `num_tokens`"
             )
-        return encode(x, self.output_mode, self.num_tokens, self.compute_dtype, weights)
+        return encode(x, self.output_mode, self.num_tokens, self.arithmetic_dtype, weights)
 
     def apply(self, x, training):
         return self._encode(x)

@@ -98,7 +98,7 @@ class RNN(StatefulCalls, Layer):
 
     def get_initial_state(self, batch_size):
         """Zero states for `batch_size` rows, as a list."""
-        return zero_states(self.cell, batch_size, self.compute_dtype)
+        return zero_states(self.cell, batch_size, self.arithmetic_dtype)
 
     def reset_state(self):
         """Set the states of a stateful layer back to zero."""

@@ -139,8 +139,8 @@ class Cell(Layer):
     def get_initial_state(self, batch_size=None):
         """Zero states for `batch_size` rows."""
         shape = (batch_size, self.units)
-        limits.take(shape, self.compute_dtype, f"{self.name}/states")
-        return [np.zeros(shape, self.compute_dtype)] * self.state_count
+        limits.take(shape, self.arithmetic_dtype, f"{self.name}/states")
+        return [np.zeros(shape, self.arithmetic_dtype)] * self.state_count
 
     def compute_output_shape(self, input_shape, states_shape=None):
         return (input_shape[0], self.units)
@@ -149,7 +149,7 @@ class Cell(Layer):
 
     def __call__(self, inputs, states, training=False):
         if not symbolic.is_traced(inputs):
-            inputs = np.asarray(inputs, dtype=self.dtype)
+            inputs = np.asarray(inputs, dtype=self.arithmetic_dtype)
         if not self.built:
             self.build(inputs.shape)
         return self.call(inputs, states, training=training)

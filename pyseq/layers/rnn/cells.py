@@ -284,7 +284,7 @@ class StackedRNNCells(Layer):
 
     def get_initial_state(self, batch_size=None):
         """Zero states of each cell."""
-        return [zero_states(cell, batch_size, self.compute_dtype) for cell in self.cells]
+        return [zero_states(cell, batch_size, self.arithmetic_dtype) for cell in self.cells]
 
     def build(self, input_shape):
         for cell in self.cells:

@@ -146,8 +146,8 @@ class ConvLSTMCell(Cell):
         """Zero states of a built cell, channels last."""
         sizes = self._geometry(self.spatial_dims)[0]
         shape = (batch_size, *sizes, self.filters)
-        limits.take(shape, self.compute_dtype, f"{self.name}/states")
-        return [np.zeros(shape, self.compute_dtype)] * 2
+        limits.take(shape, self.arithmetic_dtype, f"{self.name}/states")
+        return [np.zeros(shape, self.arithmetic_dtype)] * 2
 
     def call(self, inputs, states, training=False):
         raise ValueError(

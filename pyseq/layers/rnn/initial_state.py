@@ -56,7 +56,7 @@ class StatefulCalls:
         return [self.state_value(a) for a in arrays]
 
     def state_dtype(self):
-        return "float64" if self.dtype == "float64" else "float32"
+        return self.arithmetic_dtype
 
     def state_value(self, array):
         """A state as users see it, in the layout of the state variables."""
