@@ -234,8 +234,11 @@ def add_loss(x, layer):
 
 
 @hooks.answers("update_metric")
-def update_metric(update, arguments):
-    """Call `update(arguments)` with the arrays of each run in place of its tensors."""
+def update_metric(update, arguments, result=None):
+    """Call `update(arguments)` with the arrays of each run in place of its tensors.
+
+    With `result` a tensor without the batch is returned: what `result()` gives after the update.
+    """
     trace = symbolic.trace.get()
     values = leaves(arguments)
     places = [i for i, value in enumerate(values) if symbolic.is_traced(value)]
@@ -247,9 +250,12 @@ def update_metric(update, arguments):
         for i, x, array in zip(places, tensors, arrays, strict=True):
             filled[i] = array if x.batched else array[0]
         update(packed(arguments, filled))
-        return np.zeros((len(arrays[0]), 1), arrays[0].dtype)
+        value = 0.0 if result is None else result()
+        return np.broadcast_to(np.asarray(value, trace.dtype), (len(arrays[0]), *(shape or (1,))))
 
-    trace.graph.host(run, [x.value for x in still], (1,), trace.name)
+    shape = () if result is None else np.shape(result())
+    value = trace.graph.host(run, [x.value for x in still], shape or (1,), trace.name)
+    return None if result is None else np.reshape(Tensor(trace, value, False, trace.dtype), shape)
 
 
 def _of_one_row(y):

@@ -39,8 +39,16 @@ class StepProgram:
         lowered = loss.lower() if loss is not None else None
         self.kind, self.attrs = (None, {}) if loss is None else lowered or ("value", {})
         self.target = ()
+        broadcast = None
         if y_shape is not None:
+            broadcast = checks.broadcast_shape(self.kind, y_shape, output.shape)
+        if broadcast is not None:
+            if not any(p.broadcasts for p in model._programs.values()):
+                checks.warn_broadcast(model, self.kind, y_shape, output.shape)
+            self.target, self.kind, self.attrs = broadcast, "value", {}
+        elif y_shape is not None:
             self.target = checks.target_shape(model, self.kind, y_shape, output.shape, where)
+        self.broadcasts = broadcast is not None
         mask = output.mask.slot if output.mask is not None else -1
         spec = {
             "target": list(self.target),
@@ -95,7 +103,7 @@ class StepProgram:
         for name, metric, weighted in compiled.entries:
             # A user's subclass may override any method: it runs in Python.
             lowered = metric.lower() if builtin_name(type(metric)) else None
-            if lowered is None:
+            if lowered is None or self.broadcasts:
                 self.python_metrics.append((name, metric, weighted))
                 continue
             kind, attrs = lowered
