@@ -194,6 +194,32 @@ def loss_value(graph, loss, target_shape, output, name):
     return y.value
 
 
+def own_loss(graph, compute_loss, target_shape, output, name):
+    """Lower `compute_loss` of a user's model to a value that holds the loss in each row.
+
+    Args:
+        target_shape: shape of the targets of a row, None without them.
+    """
+    values = [output, graph.input]
+    if target_shape is not None:
+        values.append(graph.add_input(target_shape))
+
+    def call(y_pred, x, y=None):
+        trace = y_pred.trace
+        more = taken_by(compute_loss, training=graph.training)
+        loss = compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=None, **more)
+        shape = None if loss is None else trace.tensor(loss).shape
+        if shape != ():
+            got = "None" if loss is None else f"a tensor of shape {shape}"
+            raise trace.error(
+                f"expected compute_loss to return one number, got {got}",
+                "return it, such as ops.mean(values)",
+            )
+        return np.broadcast_to(trace.tensor(loss), (None, 1))
+
+    return run(graph, call, values, f"{name}.compute_loss").value
+
+
 @hooks.answers("assign")
 def assign(variable, value):
     """Assign a variable in the program that is traced."""

@@ -100,7 +100,7 @@ def warn_broadcast(model, kind, y_shape, output_shape):
         f"{last}: {kind} compares each target of shape ({n_targets}) with all {output_shape[0]} "
         f"values of its row of the output ({n_outputs}); {mend}, or pass targets of shape "
         f"({n_outputs})",
-        stacklevel=7,
+        stacklevel=8,
     )
 
 

@@ -218,7 +218,7 @@ def test_an_own_training_step_is_refused():
 
     model = Odd([pyseq.Input((2,)), layers.Dense(1)])
     model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="train_step"):
+    with pytest.raises(ValueError, match="train_step.*compute_loss.*train_on_batch"):
         model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
 
 
