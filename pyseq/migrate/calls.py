@@ -128,6 +128,12 @@ class Calls:
                     call, f"{key}({name}=...): build the model, then call set_weights on the layer"
                 )
                 return False
+            if rule is arguments.word_dropout and value:
+                self.script.problem(
+                    call,
+                    f"{key}({name}=rate): add Dropout(rate, noise_shape=(None, None, 1)) behind it",
+                )
+                return False
             if rule is arguments.saved_every:
                 if not (values.is_known(value) and value == 1):
                     self.script.problem(

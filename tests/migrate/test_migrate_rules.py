@@ -112,6 +112,7 @@ def test_calls(old, new):
         ("m.fit_generator(g, color=1)", "unknown argument color="),
         ("Convolution2D(f, h, w)", "write Conv2D(filters, (a, b)) if"),
         ("Dense(4, weights=[w, b])", "set_weights"),
+        ("Embedding(9, 4, dropout=0.2)", "noise_shape=(None, None, 1)"),
         ("Conv2D(4, 3, dim_ordering=order)", "data_format="),
         ("BatchNormalization(mode=1)", "expected the old argument mode"),
         ("keras.callbacks.ModelCheckpoint(p, period=5)", "save_freq="),
