@@ -25,3 +25,18 @@ def taken_by(function, **values):
     """
     names = parameters_of(function)
     return {name: value for name, value in values.items() if name in names}
+
+
+def call_with(function, *args, **values):
+    """Call a function with those of the keyword arguments that it takes.
+
+    >>> call_with(lambda shape, name=None: [0.0] * shape[0], (2,), dtype="float32")
+    [0.0, 0.0]
+    """
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # built-in functions without a signature
+        return function(*args, **values)
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        values = {name: value for name, value in values.items() if name in parameters}
+    return function(*args, **values)

@@ -6,6 +6,7 @@ import numpy as np
 
 from pyseq import _core, dtypes, hooks, naming, symbolic
 from pyseq.arithmetic import Arithmetic
+from pyseq.signatures import call_with
 
 
 class Variable(Arithmetic):
@@ -48,7 +49,7 @@ class Variable(Arithmetic):
         name = name or naming.auto_name("variable")
         if shape is not None:
             initializer = hooks.ask("initializer", initializer)
-            initializer = initializer(tuple(shape), dtype=dtype or "float32")
+            initializer = call_with(initializer, tuple(shape), dtype=dtype or "float32")
         value = np.asarray(initializer)
         dtypes.check_numbers(value, path or name)
         if dtype is None:

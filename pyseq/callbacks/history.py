@@ -10,10 +10,16 @@ class Logs(dict):
     """A dict of logs that answers to their old names too; pickles as a plain dict."""
 
     def __missing__(self, name):
-        today = hooks.ask("old_log_name", name, self) if isinstance(name, str) else name
-        if today not in self:
+        today = self._today(name)
+        if not super().__contains__(today):
             raise KeyError(name)
         return self[today]
+
+    def __contains__(self, name):
+        return super().__contains__(name) or super().__contains__(self._today(name))
+
+    def _today(self, name):
+        return hooks.ask("old_log_name", name, self.keys()) if isinstance(name, str) else name
 
     def __reduce__(self):
         return dict, (dict(self),)

@@ -145,6 +145,19 @@ def own_weights(key, args, kwargs, name):
     tell(f"{name}=", "layer.set_weights(...) after it is built")
 
 
+@_means("words dropped while training: `Dropout(rate, noise_shape=(None, None, 1))` behind it")
+def word_dropout(key, args, kwargs, name):
+    rate = kwargs.pop(name)
+    if not rate:
+        return
+    if not isinstance(rate, (int, float)) or not 0 <= rate < 1:
+        raise ValueError(
+            f"{key}: expected {name} in [0, 1), the share of words to drop, got {rate!r}"
+        )
+    object.__setattr__(args[0], "word_dropout", float(rate))
+    tell(f"{name}= of {key}", "Dropout(rate, noise_shape=(None, None, 1)) behind it")
+
+
 def _build_with(layer, weights, *args, **kwargs):
     object.__delattr__(layer, "build")
     layer.build(*args, **kwargs)
@@ -363,7 +376,7 @@ TABLE = {
         "init": "embeddings_initializer",
         "W_regularizer": "embeddings_regularizer",
         "W_constraint": "embeddings_constraint",
-        "dropout": Dropped(),
+        "dropout": word_dropout,
     },
     "Conv1D": _CONV1D,
     "Conv2D": _CONV2D,

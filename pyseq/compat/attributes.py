@@ -149,7 +149,7 @@ def _model(model):
 def _uses_learning_phase(layer):
     if isinstance(layer, BatchNormalization):
         return True
-    names = ("rate", "stddev", "dropout", "recurrent_dropout")
+    names = ("rate", "stddev", "dropout", "recurrent_dropout", "word_dropout")
     if any(getattr(layer, name, None) for name in names):
         return True
     children = [child for _, child in layer.saved_children()]

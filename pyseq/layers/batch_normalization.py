@@ -11,12 +11,13 @@ from pyseq.layers.normalization import Affine, known_sizes
 from pyseq.layers.reshaping import AxesLast, lower_permute, positive_axes
 from pyseq.layers.shapes import InputSpec, broadcast_mask
 from pyseq.registry.registration import builtin
+from pyseq.signatures import call_with
 from pyseq.symbolic import as_array
 
 
 def _squared_root(initializer):
     def initialize(shape, dtype=None):
-        return np.sqrt(initializer(shape, dtype=dtype))
+        return np.sqrt(call_with(initializer, shape, dtype=dtype))
 
     return initialize
 

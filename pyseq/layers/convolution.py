@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyseq import activations, constraints, initializers, regularizers
 from pyseq.layers.base import Layer
 from pyseq.layers.core import (
+    NoLowRank,
     activation_output_shape,
     fused_activation,
     lower_activation,
@@ -130,7 +131,7 @@ class _ConvBase(SpatialMixin, Layer):
         return result
 
 
-class _Conv(_ConvBase):
+class _Conv(NoLowRank, _ConvBase):
     _rank = None
 
     def _setup(

@@ -224,6 +224,18 @@ def reject_options(where, **options):
             )
 
 
+class NoLowRank:
+    """A layer that Keras can adapt by matrices of low rank."""
+
+    def enable_lora(self, rank, *args, **kwargs):
+        """Raise a ValueError: weights are not adapted by low rank."""
+        raise ValueError(
+            f"{self.name}.enable_lora: expected no adapters, got rank={rank!r}; pyseq does not "
+            "adapt weights by low rank: set trainable = False on the layers to keep and train the "
+            "others"
+        )
+
+
 def fused_activation(activation):
     """The attributes for an op that applies `activation` itself, or None if none can."""
     core = activations.core(activation)
@@ -281,7 +293,7 @@ def _traced_activation(g, x, activation, name):
 
 
 @builtin("layers")
-class Dense(Layer):
+class Dense(NoLowRank, Layer):
     """activation(x kernel + bias) over the last axis.
 
     Args:

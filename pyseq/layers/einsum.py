@@ -7,6 +7,7 @@ import re
 from pyseq import activations, constraints, initializers, regularizers
 from pyseq.layers.base import Layer
 from pyseq.layers.core import (
+    NoLowRank,
     activation_output_shape,
     lower_activation,
     reject_options,
@@ -69,7 +70,7 @@ class _Equation:
 
 
 @builtin("layers")
-class EinsumDense(Layer):
+class EinsumDense(NoLowRank, Layer):
     """activation(einsum(equation, x, kernel) + bias).
 
     Args:

@@ -6,16 +6,16 @@ import warnings
 
 import numpy as np
 
-from pyseq import constraints, initializers, regularizers
+from pyseq import constraints, initializers, random, regularizers
 from pyseq.layers.base import Layer
-from pyseq.layers.core import positive_int, reject_options
+from pyseq.layers.core import NoLowRank, positive_int, reject_options
 from pyseq.layers.shapes import InputSpec
 from pyseq.registry import serialization
 from pyseq.registry.registration import builtin
 
 
 @builtin("layers")
-class Embedding(Layer):
+class Embedding(NoLowRank, Layer):
     """Rows of a table, picked by integer ids.
 
     Args:
@@ -30,6 +30,10 @@ class Embedding(Layer):
     >>> Embedding(10, 4)(np.array([[1, 2, 3]])).shape
     (1, 3, 4)
     """
+
+    # Share of ids whose rows become 0 while training, from the old argument `dropout`.
+    word_dropout = 0.0
+    _drawn = None
 
     def __init__(
         self,
@@ -84,13 +88,31 @@ class Embedding(Layer):
         y = g.op(
             "embedding", x, (*x.shape, self.output_dim), weights=[self.embeddings], name=self.name
         )
+        if g.training and self.word_dropout:
+            y = self._drop_words(g, y)
         if not self.mask_zero:
             return y
         return y.with_mask(g.op("nonzero", x, x.shape, name=self.name))
 
+    def _drop_words(self, g, y):
+        self._drawn = random.draw_seed(None, self._drawn)
+        return g.op(
+            "dropout",
+            y,
+            y.shape,
+            name=self.name,
+            rate=self.word_dropout,
+            seed=self._drawn,
+            alpha=False,
+            noise=[*y.shape[:-1], 1],
+            shared_batch=False,
+        )
+
     def get_config(self):
+        old = {"dropout": self.word_dropout} if self.word_dropout else {}
         return {
             **Layer.get_config(self),
+            **old,
             "input_dim": self.input_dim,
             "output_dim": self.output_dim,
             "embeddings_initializer": initializers.serialize(self.embeddings_initializer),

@@ -7,6 +7,7 @@ import numpy as np
 from pyseq import constraints, dtypes, hooks, initializers, naming, regularizers, revision, symbolic
 from pyseq.metrics.base import Metric
 from pyseq.registry import limits
+from pyseq.signatures import call_with
 from pyseq.structures import leaves
 from pyseq.variable import Variable
 
@@ -64,7 +65,7 @@ class Weighted:
             value = np.zeros(shape, stored)
         else:
             with symbolic.no_trace():
-                value = np.asarray(initializer(shape, dtype=stored))
+                value = np.asarray(call_with(initializer, shape, dtype=stored, name=name))
         if value.shape != shape:
             raise ValueError(
                 f"{self.name}: expected the initializer of `{name}` to return shape {shape}, got "

@@ -10,9 +10,7 @@ from pyseq.registry.registration import builtin
 
 def _signs(y_true):
     """Return labels -1 and 1 when all of them are 0 or 1, else the labels as they are."""
-    if np.all((y_true == 0) | (y_true == 1)):
-        return 2 * y_true - 1
-    return y_true
+    return np.where(np.all((y_true == 0) | (y_true == 1)), 2 * y_true - 1, y_true)
 
 
 @loss_function()

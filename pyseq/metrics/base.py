@@ -19,6 +19,7 @@ from pyseq import (
 from pyseq.arithmetic import Arithmetic
 from pyseq.registry.registration import builtin, to_snake_case
 from pyseq.registry.serialization import construct
+from pyseq.signatures import call_with
 from pyseq.variable import Variable
 
 
@@ -27,9 +28,7 @@ def _in_traces(update_state):
 
     @functools.wraps(update_state)
     def update(self, *args, **kwargs):
-        if symbolic.trace.get() is None or not any(
-            symbolic.is_traced(v) for v in structures.leaves((args, kwargs))
-        ):
+        if not _has_tensors(args, kwargs):
             return update_state(self, *args, **kwargs)
 
         def run(arguments):
@@ -39,6 +38,13 @@ def _in_traces(update_state):
         return hooks.ask("update_metric", run, (args, kwargs))
 
     return update
+
+
+def _has_tensors(args, kwargs):
+    """Whether a trace runs that makes a tensor of one of the arguments."""
+    return symbolic.trace.get() is not None and any(
+        symbolic.is_traced(v) for v in structures.leaves((args, kwargs))
+    )
 
 
 class MetricVariable(Arithmetic):
@@ -57,7 +63,8 @@ class MetricVariable(Arithmetic):
         self.path = path or name
         # 16 bits lose what is added to large sums: only who asks for them gets them.
         dtype = dtypes.compute_dtype(None) if dtype is None else dtypes.standardize_dtype(dtype)
-        value = 0 if initializer is None else initializers.get(initializer)(shape, dtype=dtype)
+        initializer = initializers.get(initializer)
+        value = 0 if initializer is None else call_with(initializer, shape, dtype=dtype)
         self.value = np.full(shape, value, dtypes.numpy_dtype(dtype))
 
     @property
@@ -231,10 +238,28 @@ class Metric:
             variable.assign(np.zeros(variable.shape, variable.value.dtype))
 
     def __call__(self, *args, **kwargs):
-        """Add a batch and return the value over the batches so far."""
+        """Add a batch and return the value over the batches so far.
+
+        Within the `call` of a layer it is a tensor, without gradient.
+        """
         self._check_super_called()
+        if _has_tensors(args, kwargs):
+            return self._call_traced(args, kwargs)
         self.update_state(*args, **kwargs)
         return results.handed(self.result())
+
+    def _call_traced(self, args, kwargs):
+        if isinstance(result := self.result(), dict):
+            raise TypeError(
+                f"{self.name}: expected a metric whose result() is a number or an array to be "
+                f"called within `call`, got a dict of {sorted(result)}; use update_state"
+            )
+
+        def update(arguments):
+            args, kwargs = arguments
+            self.update_state(*args, **kwargs)
+
+        return hooks.ask("update_metric", update, (args, kwargs), self.result)
 
     def _with_state(self, metric_variables, action):
         variables = self.variables

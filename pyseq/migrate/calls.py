@@ -11,7 +11,7 @@ from pyseq.compat.attributes import TABLE as ATTRIBUTES
 from pyseq.compat.attributes import Method
 from pyseq.compat.files import H5
 from pyseq.compat.names import NAMES
-from pyseq.migrate import values
+from pyseq.migrate import grids, values
 from pyseq.migrate.arguments import Change, items_of
 from pyseq.migrate.models import Models
 from pyseq.optimizers import Optimizer
@@ -25,7 +25,6 @@ _KEYS = {
     if "." in key and hasattr(Model, key.rpartition(".")[2])
 }
 _KEYS.pop("__init__", None)
-_SKLEARN = ("KerasClassifier", "KerasRegressor", "SKLearnClassifier", "SKLearnRegressor")
 _SAVING = {"save": 0, "save_weights": 0}
 
 
@@ -34,6 +33,7 @@ class Calls:
 
     def __init__(self, script, tree):
         self.script = script
+        self.tree = tree
         self.text = script.text
         self.edits = script.edits
         self.calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
@@ -44,6 +44,7 @@ class Calls:
         self.metrics = set()
         self.decays = False  # whether an optimizer has a decaying rate
         self._made_schedule = False
+        self._bases = dict(self._inits(tree))
 
     def rewrite(self):
         """Change every call that is in an old spelling."""
@@ -51,17 +52,47 @@ class Calls:
             found = self.script.meaning(call.func)
             if found is not None and callable(found.obj):
                 self._object(call, found)
+            elif id(call) in self._bases:
+                self._base(call, self._bases[id(call)])
             elif found is None and isinstance(call.func, ast.Attribute):
                 self._method(call, call.func.attr)
         if self._made_schedule:
             self._import_schedule()
+
+        grids.rename(self.script, self.tree)
+
+    def _inits(self, tree):
+        """Yield `(id of a call, what it makes)` of the calls of `__init__` of a class of Keras."""
+        # Inner classes come later: their calls are theirs.
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ClassDef):
+                continue
+            bases = [f for f in map(self.script.meaning, node.bases) if f is not None]
+            base = next((f for f in bases if isinstance(f.obj, type)), None)
+            for call in ast.walk(node):
+                function = getattr(call, "func", None)
+                if not isinstance(function, ast.Attribute) or function.attr != "__init__":
+                    continue
+                if _is_super(function.value):
+                    yield id(call), base
+                elif self.script.meaning(function.value) is not None:
+                    yield id(call), self.script.meaning(function.value)
+
+    def _base(self, call, found):
+        """`super().__init__(...)`, and `Base.__init__(self, ...)`."""
+        if found is None:
+            return
+        if _is_super(call.func.value):
+            self._object(call, found)
+        else:
+            self._starred(call, found.obj.__name__)
 
     # --- classes and functions
 
     def _object(self, call, found):
         name = found.obj.__name__
         key = next((k for k in (name, f"{name}.__init__") if k in arguments.TABLE), name)
-        if name in _SKLEARN:
+        if name in grids.WRAPPERS:
             key = "Fitting.fit"
         if name == "ModelCheckpoint":
             self._path(call)
@@ -105,6 +136,7 @@ class Calls:
         """Ask the tables for the arguments of today and write them."""
         table = arguments.TABLE.get(key, {})
         before = dict(kwargs)
+        words = kwargs.pop("dropout", None) if key == "Embedding" else None
         if not self._by_hand(call, key, table, args, kwargs, parameters):
             return
         try:
@@ -113,6 +145,11 @@ class Calls:
             self.script.problem(call, str(error))
             return
         new_kwargs = {k: _name_of_today(k, v) for k, v in new_kwargs.items()}
+        if words:
+            new_kwargs["dropout"] = words
+            self.script.problem(
+                call, "dropout=rate: add Dropout(rate, noise_shape=(None, None, 1)) behind it"
+            )
         quiet = [k for k in before if _has_no_successor(table.get(k))]
         leftover = [k for k in before if k not in new_kwargs and k not in quiet]
         change = Change(items, parameters)
@@ -347,6 +384,10 @@ def _split(items):
     return args, {item.name: item.value for item in items if item.name is not None}
 
 
+def _is_super(node):
+    return isinstance(node, ast.Call) and getattr(node.func, "id", None) == "super"
+
+
 def _is_class(obj, base):
     return isinstance(obj, type) and issubclass(obj, base)
 
@@ -359,7 +400,7 @@ def _name_of_today(argument, value):
 
 
 def _has_no_successor(rule):
-    special = (arguments.saved_every, arguments.accuracy_wanted)
+    special = (arguments.saved_every, arguments.accuracy_wanted, arguments.word_dropout)
     return isinstance(rule, arguments.Dropped) or rule in special
 
 

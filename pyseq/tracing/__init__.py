@@ -7,6 +7,6 @@ in C++ like a built-in layer.
 
 # These answer questions of `hooks`.
 from pyseq.tracing import images, making, recurrence, rows, spatial  # noqa: F401
-from pyseq.tracing.calls import loss_value, lower_penalty
+from pyseq.tracing.calls import loss_value, lower_penalty, own_loss
 
-__all__ = ["loss_value", "lower_penalty"]
+__all__ = ["loss_value", "lower_penalty", "own_loss"]

@@ -203,6 +203,32 @@ def loss_value(graph, loss, target_shape, output, name):
     return y.value
 
 
+def own_loss(graph, compute_loss, target_shape, output, name):
+    """Lower `compute_loss` of a user's model to a value that holds the loss in each row.
+
+    Args:
+        target_shape: shape of the targets of a row, None without them.
+    """
+    values = [output, graph.input]
+    if target_shape is not None:
+        values.append(graph.add_input(target_shape))
+
+    def call(y_pred, x, y=None):
+        trace = y_pred.trace
+        more = taken_by(compute_loss, training=graph.training)
+        loss = compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=None, **more)
+        shape = None if loss is None else trace.tensor(loss).shape
+        if shape != ():
+            got = "None" if loss is None else f"a tensor of shape {shape}"
+            raise trace.error(
+                f"expected compute_loss to return one number, got {got}",
+                "return it, such as ops.mean(values)",
+            )
+        return np.broadcast_to(trace.tensor(loss), (None, 1))
+
+    return run(graph, call, values, f"{name}.compute_loss").value
+
+
 @hooks.answers("assign")
 def assign(variable, value):
     """Assign a variable in the program that is traced."""
@@ -243,8 +269,11 @@ def add_loss(x, layer):
 
 
 @hooks.answers("update_metric")
-def update_metric(update, arguments):
-    """Call `update(arguments)` with the arrays of each run in place of its tensors."""
+def update_metric(update, arguments, result=None):
+    """Call `update(arguments)` with the arrays of each run in place of its tensors.
+
+    With `result` a tensor without the batch is returned: what `result()` gives after the update.
+    """
     trace = symbolic.trace.get()
     values = leaves(arguments)
     places = [i for i, value in enumerate(values) if symbolic.is_traced(value)]
@@ -256,9 +285,12 @@ def update_metric(update, arguments):
         for i, x, array in zip(places, tensors, arrays, strict=True):
             filled[i] = array if x.batched else array[0]
         update(packed(arguments, filled))
-        return np.zeros((len(arrays[0]), 1), arrays[0].dtype)
+        value = 0.0 if result is None else result()
+        return np.broadcast_to(np.asarray(value, trace.dtype), (len(arrays[0]), *(shape or (1,))))
 
-    trace.graph.host(run, [x.value for x in still], (1,), trace.name)
+    shape = () if result is None else np.shape(result())
+    value = trace.graph.host(run, [x.value for x in still], shape or (1,), trace.name)
+    return None if result is None else np.reshape(Tensor(trace, value, False, trace.dtype), shape)
 
 
 def _of_one_row(y):

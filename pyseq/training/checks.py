@@ -10,6 +10,20 @@ SPARSE = ("sparse_categorical_crossentropy",)
 CATEGORICAL = ("categorical_crossentropy", "categorical_focal_crossentropy", "categorical_hinge")
 # Losses whose targets are class ids or sequences of ids, not arrays of the output's shape.
 INTEGER_TARGETS = (*SPARSE, "categorical_generalized_cross_entropy", "circle", "ctc")
+# Losses that compare each number with another one, so that targets may be broadcast.
+BROADCAST = (
+    "cosine_similarity",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "poisson",
+    "squared_hinge",
+)
 
 
 def target_shape(model, kind, y_shape, output_shape, where="fit"):
@@ -53,6 +67,41 @@ def target_shape(model, kind, y_shape, output_shape, where="fit"):
                 f"utils.to_categorical(y, {output_shape[-1]})"
             )
     raise ValueError(_mismatch(where, kind, last, output_shape, y_shape, output_shape))
+
+
+def broadcast_shape(kind, y_shape, output_shape):
+    """Shape of targets with one number for a whole row of outputs `(T, 1)` or `(T,)`, or None.
+
+    >>> broadcast_shape("huber", (), (5, 1)), broadcast_shape("huber", (5,), (5, 1))
+    ((1,), None)
+    """
+    y_shape, output_shape = tuple(y_shape), tuple(output_shape)
+    if kind not in BROADCAST:
+        return None
+    steps = len(output_shape) == 2 and output_shape[0] > 1 and output_shape[1] == 1
+    if steps and y_shape in ((), (1,)):
+        return (1,)
+    if len(output_shape) == 1 and output_shape[0] > 1 and y_shape == (1,):
+        return (1,)
+    return None
+
+
+def warn_broadcast(model, kind, y_shape, output_shape):
+    """Warn about targets that each stand for all values of a row."""
+    last = (model.output_layer or model).name
+    n_outputs = ", ".join(map(str, ("n", *output_shape)))
+    n_targets = ", ".join(map(str, ("n", *y_shape))) + ("" if y_shape else ",")
+    mend = (
+        "set return_sequences=False in the last recurrent layer (or add layers.Flatten())"
+        if len(output_shape) == 2
+        else f"give layer {last} 1 unit"
+    )
+    warnings.warn(
+        f"{last}: {kind} compares each target of shape ({n_targets}) with all {output_shape[0]} "
+        f"values of its row of the output ({n_outputs}); {mend}, or pass targets of shape "
+        f"({n_outputs})",
+        stacklevel=8,
+    )
 
 
 def _batch(shape):

@@ -189,14 +189,15 @@ class Compilation:
                 f"{self.name}.{where}: expected a compiled model, got one without optimizer and "
                 "loss; call `compile` first"
             )
-        if self.loss is None:
+        if self.loss is None and not self._defines("compute_loss"):
             self._require_loss(where)
-        for name in ("train_step", "test_step", "compute_loss", "compute_metrics"):
+        for name in ("train_step", "test_step", "predict_step", "make_train_function"):
             if hasattr(type(self), name):
                 raise ValueError(
                     f"{self.name}.{where}: expected a model without a `{name}` of its own, got "
-                    f"{type(self).__name__}.{name}; the compiled step would not call it: use a "
-                    "built-in loss, metrics, callbacks or `train_on_batch`"
+                    f"{type(self).__name__}.{name}; the compiled step would not call it: define "
+                    "compute_loss(self, x, y, y_pred, sample_weight, training) for a loss of your "
+                    "own and compute_metrics for logs, or loop over `train_on_batch`"
                 )
 
 

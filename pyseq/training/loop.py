@@ -66,6 +66,8 @@ class Totals:
             means[name] = metric_value(name, metric)
         total, count = self.values[0]
         logs = {"loss": float(total / count) if count else 0.0}
+        if self.program.own_metrics is not None:
+            return flat_results({**logs, **means["compute_metrics"]})
         if self.model._compiled_metrics is not None:
             for name, _, _ in self.model._compiled_metrics.entries:
                 if name in means:
@@ -133,12 +135,21 @@ def run_batches(model, program, data, order, begin, end, batch_size, limit, tota
 
 
 def _update_python_metrics(program, data, order, begin, end, batch_size, done, predictions):
-    _, y, w = data
+    x, y, w = data
     for i in range(done):
         first = begin + i * batch_size
         last = min(first + batch_size, end)
         rows = slice(first, last) if order is None else order[first:last]
         pred, mask = program.split_predictions(predictions[first - begin : last - begin])
+        if program.own_metrics is not None:
+            own = program.own_metrics
+            own.update(
+                x[rows],
+                y[rows] if program.has_targets else None,
+                pred,
+                None if w is None else w[rows],
+            )
+            continue
         for _, metric, weighted in program.python_metrics:
             weight = w[rows] if weighted and w is not None else None
             update_metric(metric, y[rows], pred, weight, mask)
@@ -146,7 +157,7 @@ def _update_python_metrics(program, data, order, begin, end, batch_size, done, p
 
 def _prepare(program, x, y, w):
     x = program.prepare_inputs(x)
-    return x, program.prepare_targets(y), program.prepare_weights(w)
+    return x, program.prepare_targets(y, len(x)), program.prepare_weights(w)
 
 
 class ArrayEpochs:

@@ -15,6 +15,7 @@ from pyseq.training.compilation import Compilation
 from pyseq.training.data import fit_rank, to_rows, unwrap
 from pyseq.training.files import Files
 from pyseq.training.fitting import Fitting
+from pyseq.training.own_steps import OwnSteps
 from pyseq.training.prediction import Prediction
 from pyseq.training.programs import Programs
 from pyseq.training.resuming import Progress, Resuming
@@ -37,6 +38,7 @@ class Model(
     Prediction,
     SingleBatches,
     Files,
+    OwnSteps,
     Layer,
     metaclass=_ModelType,
 ):

@@ -55,7 +55,7 @@ def profile(model, x, y=None, batch_size=32, steps=20):
     y_shape = y.shape[1:] if y is not None else None
     program = model._step_program(mode, x.shape[1:], y_shape, batch_size)
     saved = [(v, v.numpy()) for v in (*model.weights, *model.optimizer.variables)]
-    arrays = (program.prepare_inputs(x), program.prepare_targets(y), None)
+    arrays = (program.prepare_inputs(x), program.prepare_targets(y, len(x)), None)
     totals = loop.Totals(model)
     rows = len(x)
 

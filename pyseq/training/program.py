@@ -10,6 +10,7 @@ import numpy as np
 from pyseq import _core, lowering, regularizers, settings, tracing
 from pyseq.registry.registration import builtin_name
 from pyseq.training import checks
+from pyseq.training.own_steps import OwnLoss, OwnMetrics
 from pyseq.variable import HalfVariable
 
 
@@ -34,15 +35,19 @@ class StepProgram:
         output = graph.real(output)  # losses and metrics compare floats
         self.graph, self.device = graph, settings.device
         self.output_shape = output.shape
+        self.has_targets = y_shape is not None
         loss = None
         if y_shape is not None:
             model._compiled_loss.build((None, *y_shape), (None, *output.shape))
             loss = model._compiled_loss.loss
         lowered = loss.lower() if loss is not None else None
         self.kind, self.attrs = (None, {}) if loss is None else lowered or ("value", {})
-        self.target = ()
+        self.has_own_loss = model._defines("compute_loss")
+        if self.has_own_loss:
+            self.kind, self.attrs = "value", {}
+        self.target, self.broadcasts = (), False
         if y_shape is not None:
-            self.target = checks.target_shape(model, self.kind, y_shape, output.shape, where)
+            self._choose_target(model, y_shape, where)
         mask = output.mask.slot if output.mask is not None else -1
         spec = {
             "target": list(self.target),
@@ -51,27 +56,18 @@ class StepProgram:
             "optimizers": [],
             "parameters": [],
         }
-        self._trace_penalties(model)
-        if loss is not None and y_shape is not None:
-            if self.kind == "value":
-                value, attrs = tracing.loss_value(graph, loss, self.target, output, loss.name), {}
-            else:
-                value, attrs = lowering.logits_of(graph, output, self.kind, self.attrs)
-            spec["loss"] = {
-                "kind": self.kind,
-                "attrs": {k: lowering.plain(v) for k, v in attrs.items() if v is not None},
-                "slot": value.slot,
-                "mask": mask,
-                "reduction": loss.reduction,
-                "weight": model._compiled_loss.weight,
-            }
+        self._add_loss(model, spec, loss, output, y_shape)
         self.core_metrics, self.python_metrics = [], []
         self.host_constraints = []  # variables whose constraint is a user's function
-        if y_shape is not None:
+        self.own_metrics = None
+        if model._defines("compute_metrics"):
+            self.own_metrics = OwnMetrics(model)
+            self.python_metrics.append((OwnMetrics.name, self.own_metrics, True))
+        elif y_shape is not None:
             self._split_metrics(model, spec, output, mask)
         if training:
             self._add_optimizer(model, spec)
-        else:
+        elif not self.has_own_loss:
             self._add_penalties(model, spec)
         self.dtype = np.dtype(graph.dtype)
         self.mask_shape = None
@@ -88,6 +84,46 @@ class StepProgram:
         if training and self.halves:
             self.constrain = functools.partial(_constrain_halves, self)
 
+    def _choose_target(self, model, y_shape, where):
+        """The shape that targets get, and whether each stands for all numbers of its row."""
+        shape = checks.broadcast_shape(self.kind, y_shape, self.output_shape)
+        self.broadcasts = shape is not None
+        if shape is None:
+            self.target = checks.target_shape(model, self.kind, y_shape, self.output_shape, where)
+            return
+        if not any(p.broadcasts for p in model._programs.values()):
+            checks.warn_broadcast(model, self.kind, y_shape, self.output_shape)
+        self.target, self.kind, self.attrs = shape, "value", {}
+
+    def _add_loss(self, model, spec, loss, output, y_shape):
+        graph = self.graph
+        if self.has_own_loss:
+            own = OwnLoss(model, graph, output, None if y_shape is None else self.target)
+            spec["loss"] = {
+                "kind": "value",
+                "attrs": {},
+                "slot": own.value.slot,
+                "mask": -1,
+                "reduction": "sum_over_batch_size",
+                "weight": 1.0,
+            }
+            return
+        self._trace_penalties(model)
+        if loss is None or y_shape is None:
+            return
+        if self.kind == "value":
+            value, attrs = tracing.loss_value(graph, loss, self.target, output, loss.name), {}
+        else:
+            value, attrs = lowering.logits_of(graph, output, self.kind, self.attrs)
+        spec["loss"] = {
+            "kind": self.kind,
+            "attrs": {k: lowering.plain(v) for k, v in attrs.items() if v is not None},
+            "slot": value.slot,
+            "mask": output.mask.slot if output.mask is not None else -1,
+            "reduction": loss.reduction,
+            "weight": model._compiled_loss.weight,
+        }
+
     def _trace_penalties(self, model):
         known = {id(v) for v in self.graph.variables}
         for variable in model.trainable_weights:
@@ -100,7 +136,7 @@ class StepProgram:
         for name, metric, weighted in compiled.entries:
             # A user's subclass may override any method: it runs in Python.
             lowered = metric.lower() if builtin_name(type(metric)) else None
-            if lowered is None:
+            if lowered is None or self.broadcasts:
                 self.python_metrics.append((name, metric, weighted))
                 continue
             kind, attrs = lowered
@@ -132,7 +168,7 @@ class StepProgram:
             for key in ("average", "accumulator"):
                 if entry.get(key) is not None:
                     entry[key] = entry[key]._storage
-            if penalty := _lower_regularizer(variable):
+            if not self.has_own_loss and (penalty := _lower_regularizer(variable)):
                 entry["penalty"] = penalty
             if regularizers.is_compiled(variable.constraint):
                 entry["constraint"] = _lower_constraint(variable)
@@ -177,14 +213,21 @@ class StepProgram:
             return x
         return np.ascontiguousarray(x, "int64")
 
-    def prepare_targets(self, y):
-        """Give targets the rank that the loss compares with the output."""
-        return None if y is None else y.reshape((len(y), *self.target))
+    def prepare_targets(self, y, rows):
+        """Give targets of so many rows the rank that the loss compares with the output."""
+        if y is None:  # the core computes no loss without targets
+            return np.zeros(rows, self.dtype) if self.has_own_loss else None
+        return y.reshape((len(y), *self.target))
 
     def prepare_weights(self, weights, where="fit"):
         """Sample weights as (n,) or (n, rows of the loss)."""
         if weights is None:
             return None
+        if self.has_own_loss:
+            raise ValueError(
+                f"{where}: expected no sample_weight or class_weight beside a `compute_loss` of "
+                "the model's own, got weights; make them part of x or y"
+            )
         rows = self.output_shape[:-1]
         if weights.ndim > 1 and weights.shape[1:] not in ((1,), tuple(rows)):
             if weights.shape[1:] != (*rows, 1):

@@ -59,7 +59,7 @@ class Programs:
     def _check_targets(self, program, y, mode):
         where = "fit" if mode == "train" else "evaluate"
         if y is None:
-            if self.loss is not None:
+            if self.loss is not None and not self._defines("compute_loss"):
                 raise ValueError(
                     f"{where}: expected targets for loss {self.loss!r}, got none; pass y (for "
                     "validation, a pair (x, y))"

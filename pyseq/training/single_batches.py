@@ -29,7 +29,7 @@ class SingleBatches:
         self._check_targets(program, y, mode)
         self.reset_metrics()
         totals = loop.Totals(self)
-        arrays = (program.prepare_inputs(x), program.prepare_targets(y), w)
+        arrays = (program.prepare_inputs(x), program.prepare_targets(y, len(x)), w)
         loop.run_batches(self, program, arrays, None, 0, len(x), len(x), 1, totals, float("inf"))
         return totals.results()
 

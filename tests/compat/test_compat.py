@@ -374,3 +374,37 @@ def test_refusals_of_real_layers():
 def test_hook_keeps_signatures():
     assert "units" in inspect.signature(layers.Dense).parameters
     assert hooks.takes_old_spellings(len, "no such key")([1, 2]) == 2
+
+
+def test_dropout_of_words(quiet):
+    layer = layers.Embedding(50, 6, dropout=0.5, embeddings_initializer="ones")
+    words = np.arange(50).reshape(2, 25)
+    model = pyseq.Sequential([pyseq.Input((25,)), layer])
+    np.testing.assert_array_equal(model.predict(words, verbose=0), 1)
+    first, second = (model(words, training=True) for _ in range(2))
+    for y in (first, second):
+        np.testing.assert_array_equal(y, y[..., :1].repeat(6, -1))
+        assert set(np.unique(y)) == {0, 2}
+    assert not np.array_equal(first, second) and not np.array_equal(first[0], first[1])
+    assert pyseq.models.clone_model(model).layers[0].word_dropout == 0.5
+    assert layer.uses_learning_phase
+
+
+def test_words_are_dropped_in_training(quiet):
+    layer = layers.Embedding(3, 2, dropout=0.9, embeddings_initializer="ones")
+    model = pyseq.Sequential([pyseq.Input((40,)), layer])
+    model.compile(optimizers.SGD(0.0), "mse")
+    words, y = np.ones((8, 40), int), np.zeros((8, 40, 2))
+    assert model.fit(words, y, verbose=0).history["loss"][0] > 4
+    assert model.evaluate(words, y, verbose=0) == pytest.approx(1)
+
+
+def test_a_share_of_words_above_1_is_refused(quiet):
+    with pytest.raises(ValueError, match=r"Embedding: expected dropout in \[0, 1\).*got 2"):
+        layers.Embedding(3, 2, dropout=2)
+    assert "dropout" not in layers.Embedding(3, 2, dropout=0.0).get_config()
+
+
+def test_dropout_of_words_tells_what_to_write(fresh):
+    with pytest.warns(CompatNotice, match="Dropout.rate, noise_shape"):
+        layers.Embedding(3, 2, dropout=0.5)

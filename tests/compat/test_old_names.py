@@ -236,7 +236,7 @@ VALUES = {
     "epsilon": ({"epsilon": None}, {}),
     # Without effect.
     "consume_less": ({"consume_less": "gpu"}, {}),
-    "dropout": ({"dropout": 0.5}, {}),
+    "dropout": ({"dropout": 0.0}, {}),
     "mode": ({"mode": 2}, {}),
     "output_shape": ({"output_shape": (None, 7, 7, 2)}, {}),
     "schedule_decay": ({"schedule_decay": 0.004}, {}),

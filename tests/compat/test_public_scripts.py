@@ -54,7 +54,8 @@ def test_history_answers_to_both_names_of_accuracy(recorded, old):
     logs = model.fit(x, y, validation_split=0.5, verbose=0).history
     assert logs[old] == logs[recorded]
     assert logs[f"val_{old}"] == logs[f"val_{recorded}"]
-    assert old not in logs
+    assert old in logs and f"val_{old}" in logs and "auc" not in logs and 3 not in logs
+    assert list(logs) == [recorded, "loss", f"val_{recorded}", "val_loss"] and len(logs) == 4
     with pytest.raises(KeyError, match="auc"):
         logs["auc"]
 

@@ -458,3 +458,30 @@ def test_functions_of_numpy_return_arrays_of_numpy():
     out = np.zeros(2, "int64")
     np.concatenate([x[:1], x[1:2]], out=out)
     assert out.tolist() == [3, 1]
+
+
+def test_parts_of_variables_are_assigned():
+    v = tf.Variable([[1.0, 2.0], [3.0, 4.0]])
+    before = v[0]
+    assert v[0, 0].assign(3.0) is v
+    v[1].assign([7, 8])
+    v[:, 1].assign_add([1.0, 1.0])
+    v[0].assign_sub(tf.ones(2))
+    assert v.numpy().tolist() == [[2, 2], [7, 9]]
+    v[v > 8].assign(0.0)
+    assert v.numpy().tolist() == [[2, 2], [7, 0]]
+    assert before.numpy().tolist() == [1, 2]
+    v.assign_add([[1, 1], [1, 1]]).assign_sub(tf.ones((2, 2)) * 2)
+    assert v.numpy().tolist() == [[1, 1], [6, -1]]
+    whole = tf.Variable([1, 2, 3])
+    whole[1].assign(9)
+    assert whole.numpy().tolist() == [1, 9, 3] and whole.dtype == "int32"
+
+
+def test_only_parts_of_variables_are_assigned():
+    v = tf.Variable([[1.0, 2.0]])
+    assert type(v[0] + 1) is tf.Tensor and not hasattr(v[0][0], "assign")
+    with pytest.raises(AttributeError, match="expected part of a variable"):
+        v[0].reshape(2, 1).assign(1.0)
+    with pytest.raises(ValueError, match="shape"):
+        v[0].assign([1.0, 2.0, 3.0])

@@ -66,6 +66,7 @@ def test_imports(old, new):
         ("Dense((n), bias=(True))", "Dense((n), use_bias=(True))"),
         ("Dense(4, W_constraint='maxnorm')", 'Dense(4, kernel_constraint="MaxNorm")'),
         ("Dense(4, weights=None)", "Dense(4)"),
+        ("Embedding(9, 4, dropout=0.)", "Embedding(9, 4)"),
         ("Dense(**a, init=b)", "Dense(**a, kernel_initializer=b)"),
         ("k = 3, 5\nConvolution2D(f, k[0], k[1])", "k = 3, 5\nConv2D(f, (k[0], k[1]))"),
         ("h, w = 3, 5\nConvolution2D(f, h, w)", "h, w = 3, 5\nConv2D(f, (h, w))"),
@@ -112,6 +113,7 @@ def test_calls(old, new):
         ("m.fit_generator(g, color=1)", "unknown argument color="),
         ("Convolution2D(f, h, w)", "write Conv2D(filters, (a, b)) if"),
         ("Dense(4, weights=[w, b])", "set_weights"),
+        ("Embedding(9, 4, dropout=0.2)", "noise_shape=(None, None, 1)"),
         ("Conv2D(4, 3, dim_ordering=order)", "data_format="),
         ("BatchNormalization(mode=1)", "expected the old argument mode"),
         ("keras.callbacks.ModelCheckpoint(p, period=5)", "save_freq="),
@@ -218,3 +220,70 @@ def test_names_of_files_with_metrics():
     head = "from keras.models import Sequential\nm.compile('a', 'b', metrics=['accuracy'])\n"
     text, _ = migrate(head + "p = 'w-{epoch}-{val_acc:.2f}'; q = 'accent'\n")
     assert text.splitlines()[2] == "p = 'w-{epoch}-{val_accuracy:.2f}'; q = 'accent'"
+
+
+GRIDS = """from keras.wrappers.scikit_learn import KerasClassifier
+m = KerasClassifier(build_fn=f)
+g = GridSearchCV(m, dict(nb_epoch=[1, 2], batch_size=[5]))
+g = {"nb_epoch": [1], 'net__nb_epoch': n}
+print(g.best_params_["nb_epoch"], "nb_epoch", other(nb_epoch=3))
+g = dict(nb_epoch=[1], epochs=[2])
+g = {"nb_" "epoch": [1]}
+"""
+
+
+def test_grids_of_wrappers():
+    text, problems = migrate(GRIDS)
+    assert text.splitlines()[2:] == [
+        "g = GridSearchCV(m, dict(epochs=[1, 2], batch_size=[5]))",
+        """g = {"epochs": [1], 'net__epochs': n}""",
+        'print(g.best_params_["epochs"], "nb_epoch", other(nb_epoch=3))',
+        *GRIDS.splitlines()[5:],
+    ]
+    assert [p.line for p in problems] == [6, 7]
+    assert "leave nb_epoch out" in problems[0].message
+    assert migrate(text) == (text, problems)
+
+
+@pytest.mark.parametrize("line", [
+    "import keras; g = dict(nb_epoch=[1])",
+    "from keras.wrappers.scikit_learn import KerasClassifier as K\ndef f(nb_epoch): pass\n"
+    "K(f); g = dict(nb_epoch=[1])",
+])
+def test_other_dicts_stay(line):
+    assert "dict(nb_epoch=[1])" in migrate(line)[0]
+
+
+BASES = """from keras.layers import Dense, Embedding, Convolution2D
+class A(Dense):
+    def __init__(self, n, **kwargs):
+        super(A, self).__init__(output_dim=n, init='uniform')
+        super().__init__(n, bias=False, **kwargs)
+        Dense.__init__(self, n, W_regularizer=None)
+        class B(Other):
+            def __init__(self):
+                super().__init__(init=3)
+class C(Mixin, Embedding):
+    def __init__(self):
+        super().__init__(3, 4, init='zero', dropout=0.5)
+class D(Convolution2D):
+    def __init__(self):
+        super().__init__(8, 3, 3, subsample=(2, 2))
+class E(Dense):
+    def __init__(self, **kwargs):
+        super().__init__(3, weights=w, **kwargs)
+"""
+
+
+def test_calls_of_the_init_of_a_base():
+    text, problems = migrate(BASES)
+    assert [line.strip() for line in text.splitlines() if "__init__(" in line and "def" not in line] == [
+        "super(A, self).__init__(units=n, kernel_initializer='uniform')",
+        "super().__init__(n, use_bias=False, **kwargs)",
+        "Dense.__init__(self, n, kernel_regularizer=None)",
+        "super().__init__(init=3)",
+        "super().__init__(3, 4, embeddings_initializer='zero', dropout=0.5)",
+        "super().__init__(8, (3, 3), strides=(2, 2))",
+        "super().__init__(3, weights=w, **kwargs)",
+    ]
+    assert [p.line for p in problems] == [12, 18]

@@ -64,7 +64,7 @@ from keras.layers import Dense
 
 x = sequence.pad_sequences([[1, 2, 3]] * 20, maxlen=8)
 m = Sequential()
-m.add(Embedding(50, 8, dropout=0.2))
+m.add(Embedding(50, 8, dropout=0.0))
 m.add(LSTM(8, dropout_W=0.2, dropout_U=0.2, inner_activation='hard_sigmoid', consume_less='cpu'))
 m.add(Dense(1, activation="sigmoid"))
 m.compile("adam", "binary_crossentropy", ["accuracy"])

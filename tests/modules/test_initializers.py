@@ -8,7 +8,8 @@ import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
-from pyseq import initializers, random, windows
+import pyseq
+from pyseq import initializers, layers, random, windows
 from pyseq.utils.seed import set_random_seed
 
 RANDOM = [
@@ -213,3 +214,36 @@ def test_get_takes_classes_instances_callables_and_configs():
 def test_errors(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+def test_functions_get_the_arguments_that_they_take():
+    seen = []
+
+    def with_name(shape, name):
+        seen.append(name)
+        return np.ones(shape)
+
+    def with_more(shape, **more):
+        seen.append(sorted(more))
+        return np.ones(shape)
+
+    model = pyseq.Sequential([
+        pyseq.Input((4, 2)),
+        layers.LSTM(3, bias_initializer=lambda shape: np.full(shape, 5.0)),
+        layers.BatchNormalization(gamma_initializer=lambda shape: np.full(shape, 2.0)),
+        layers.Dense(2, kernel_initializer=with_name, bias_initializer=with_more),
+    ])
+    lstm, norm, dense = (layer.get_weights() for layer in model.layers)
+    np.testing.assert_array_equal(lstm[2], [5] * 3 + [1] * 3 + [5] * 6)
+    np.testing.assert_array_equal(norm[0], [2] * 3)
+    np.testing.assert_array_equal(dense[0], np.ones((3, 2)))
+    assert seen == ["kernel", ["dtype", "name"]]
+    variable = pyseq.Variable(lambda shape: np.ones(shape), shape=(2,))
+    np.testing.assert_array_equal(variable.value, [1, 1])
+
+
+def test_functions_of_keras_1_initialize():
+    with pytest.warns(UserWarning, match="init="):
+        layer = layers.Dense(3, init=lambda shape, name=None: np.full(shape, 0.5))
+    layer.build((None, 2))
+    np.testing.assert_array_equal(layer.kernel.value, np.full((2, 3), 0.5))

@@ -1,5 +1,7 @@
 """Metrics that are attributes of layers and get their values in `call`."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -67,3 +69,61 @@ def test_metrics_of_layers_are_reset_and_listed():
     assert model.get_metrics_result()["largest"] == pytest.approx(first["largest"])
     model.reset_metrics()
     assert model.layers[0].more["largest"].result() == 0
+
+
+def _called(library):
+    class Centered(library.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.dense = library.layers.Dense(2, kernel_initializer="ones")
+            self.mean = library.metrics.Mean(name="mean")
+
+        def call(self, x):
+            y = self.dense(x)
+            return y - self.mean(y)
+
+    model = library.Sequential([library.Input((4,)), Centered()])
+    model.compile(library.optimizers.SGD(0.1), "mse")
+    return model
+
+
+def test_calls_of_metrics_in_layers_as_in_keras(keras):
+    answers = []
+    for library in (pyseq, keras):
+        model = _called(library)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            history = model.fit(X, Y, batch_size=2, epochs=2, shuffle=False, verbose=0).history
+            answers.append((history["loss"], history["mean"], model.predict(X, verbose=0)))
+    for ours, theirs in zip(*answers, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+
+
+def test_a_call_of_a_metric_gives_its_value_after_the_batch():
+    model = _called(pyseq)
+    model.evaluate(X, Y, verbose=0)
+    mean = model.layers[0].mean
+    mean.reset_state()
+    y = model.predict(X[:3], verbose=0)
+    np.testing.assert_allclose(y, X[:3].sum(1, keepdims=True).repeat(2, 1) - mean.result(), atol=1e-6)
+
+
+def test_a_call_of_a_metric_whose_result_is_a_dict_is_refused():
+    class Both(pyseq.metrics.Mean):
+        def result(self):
+            return {"both": super().result()}
+
+    class Measured(pyseq.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.both = Both(name="both_of_them")
+            self.dense = pyseq.layers.Dense(2)
+
+        def call(self, x):
+            self.both(x)
+            return self.dense(x)
+
+    model = pyseq.Sequential([pyseq.Input((4,)), Measured()])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="both_of_them.*'both'.*use update_state"):
+        model.fit(X, Y, verbose=0)

@@ -282,6 +282,36 @@ def _to_array(value):
     return array.astype(object) if array.dtype.kind in "US" else array
 
 
+class _Assignable(Tensor):
+    """Part of a variable: a tensor whose `assign` writes to the variable.
+
+    >>> v = Variable([1.0, 2.0])
+    >>> v[0].assign(3.0).numpy().tolist()
+    [3.0, 2.0]
+    """
+
+    _variable = _key = None  # of results of operators, which are parts of no variable
+
+    def assign(self, value):
+        """Overwrite the part; returns the variable."""
+        if self._variable is None:
+            raise AttributeError(
+                "assign: expected part of a variable, as v[0].assign(value), got what was computed "
+                "from one; call assign on the part itself"
+            )
+        whole = self._variable.numpy()
+        whole[self._key] = np.asarray(convert_to_tensor(value))
+        return self._variable.assign(whole)
+
+    def assign_add(self, value):
+        """Add to the part; returns the variable."""
+        return self.assign(np.asarray(self) + np.asarray(value))
+
+    def assign_sub(self, value):
+        """Subtract from the part; returns the variable."""
+        return self.assign(np.asarray(self) - np.asarray(value))
+
+
 class Variable(PlainVariable):
     """A variable with the arguments of `tf.Variable`, whose operators give tensors.
 
@@ -315,7 +345,12 @@ class Variable(PlainVariable):
         return as_tensor(self.numpy())
 
     def __getitem__(self, key):
-        return as_tensor(super().__getitem__(key))
+        part = super().__getitem__(key)
+        if symbolic.is_traced(part):
+            return part
+        part = np.array(part).view(_Assignable)
+        part._variable, part._key = self, key
+        return part
 
 
 def _wrapped(name):

@@ -7,6 +7,7 @@ import numpy as np
 from pyseq import activations, constraints, initializers, random, regularizers, symbolic
 from pyseq.layers.base import Layer
 from pyseq.registry import limits
+from pyseq.signatures import call_with
 
 NOT_ELEMENTWISE = ("softmax", "log_softmax", "sparsemax", "glu")
 
@@ -28,9 +29,9 @@ def forget_bias(initializer, units):
 
     def initialize(_, dtype=None):
         parts = [
-            initializer((units,), dtype=dtype),
+            call_with(initializer, (units,), dtype=dtype),
             np.ones((units,), dtype=dtype),
-            initializer((2 * units,), dtype=dtype),
+            call_with(initializer, (2 * units,), dtype=dtype),
         ]
         return np.concatenate([np.asarray(p) for p in parts])
 
