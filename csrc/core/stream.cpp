@@ -50,8 +50,8 @@ class Rewriter {
     for (const OpSpec& op : from.ops) rewrite(op);
   }
 
-  ProgramSpec program() const { return to_; }
-  std::vector<Dims> states() const { return states_; }
+  const ProgramSpec& program() const { return to_; }
+  const std::vector<Dims>& states() const { return states_; }
   bool timed(int slot) const { return whole_[static_cast<std::size_t>(slot)] != 0; }
 
  private:
@@ -235,26 +235,25 @@ class Rewriter {
 
 struct Stream::Plan {
   std::int64_t rows, steps;
-  Rewriter rewriter;
+  ProgramSpec spec;
+  bool timed;  // the output has time steps
   std::vector<VariablePtr> states;
 
-  Plan(const Model& model, std::int64_t r, std::int64_t s) : rows(r), steps(s), rewriter(checked(model, r, s)) {
-    for (const Dims& shape : rewriter.states())
-      states.push_back(std::make_shared<Variable>(shape, model.program().spec().dtype));
-  }
-
-  static Rewriter checked(const Model& model, std::int64_t rows, std::int64_t steps) {
+  Plan(const Model& model, std::int64_t r, std::int64_t s) : rows(r), steps(s) {
     if (rows < 1 || steps < 1)
       throw Error("Model::stream: expected 1 row and 1 step or more, got " + std::to_string(rows) + " and " +
                   std::to_string(steps));
-    return Rewriter(model.program().spec(), rows, steps);
+    const Rewriter rewriter(model.program().spec(), rows, steps);
+    spec = rewriter.program();
+    timed = rewriter.timed(spec.outputs.at(0));
+    for (const Dims& shape : rewriter.states()) states.push_back(std::make_shared<Variable>(shape, spec.dtype));
   }
 
   Prepared prepare(const Model& model) const {
     std::vector<VariablePtr> variables = model.variables();
     variables.insert(variables.end(), states.begin(), states.end());
     const auto program =
-        std::make_shared<const Program>(fused(rewriter.program(), true), std::vector<HostFunction>{}, model.program().isa());
+        std::make_shared<const Program>(fused(spec, true), std::vector<HostFunction>{}, model.program().isa());
     return Session(program, std::move(variables)).prepare(rows);
   }
 };
@@ -263,10 +262,11 @@ Stream::Stream(const Model& model, std::int64_t rows, std::int64_t steps) : Stre
 
 Stream::Stream(const Model& model, Plan plan)
     : rows_(plan.rows), steps_(plan.steps), states_(plan.states), prepared_(plan.prepare(model)) {
-  const ProgramSpec spec = plan.rewriter.program();
-  input_shape_ = spec.slots[static_cast<std::size_t>(spec.inputs[0])];
-  output_shape_ = spec.slots[static_cast<std::size_t>(spec.outputs[0])];
-  output_steps_ = plan.rewriter.timed(spec.outputs[0]) ? output_shape_[0] : 0;
+  input_shape_ = plan.spec.slots[static_cast<std::size_t>(plan.spec.inputs[0])];
+  output_shape_ = plan.spec.slots[static_cast<std::size_t>(plan.spec.outputs[0])];
+  output_steps_ = plan.timed ? output_shape_[0] : 0;
+  input_dtype_ = slot_dtype(plan.spec, plan.spec.inputs[0]);
+  output_dtype_ = slot_dtype(plan.spec, plan.spec.outputs[0]);
 }
 
 void Stream::reset() noexcept {

@@ -68,11 +68,11 @@ void bind_model(py::module_& m) {
       .def_property_readonly("output_steps", &Stream::output_steps)
       .def("reset", &Stream::reset)
       .def("run", [](Stream& stream, const py::array& x) {
-        check_rows(x, stream.input_shape(), DType::float32, "Stream.run");
+        check_rows(x, stream.input_shape(), stream.input_dtype(), "Stream.run");
         if (x.shape(0) != stream.rows())
           throw py::value_error("Stream.run: expected " + std::to_string(stream.rows()) + " rows, got " +
                                 std::to_string(x.shape(0)));
-        py::array y = rows_of(stream.rows(), stream.output_shape(), DType::float32);
+        py::array y = rows_of(stream.rows(), stream.output_shape(), stream.output_dtype());
         const Status status = stream.run(x.data(), y.mutable_data());
         if (status != Status::ok) throw py::value_error(std::string("Stream.run: ") + to_text(status));
         return y;

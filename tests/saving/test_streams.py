@@ -164,3 +164,23 @@ def test_wrong_counts(tmp_path, rng):
     model.export(tmp_path / "flat.pyseq")
     with pytest.raises(ValueError, match="step by step"):
         _core.Model.load(str(tmp_path / "flat.pyseq")).stream()
+
+
+def test_integers_in_and_out(tmp_path):
+    model = pyseq.Sequential(
+        [
+            pyseq.Input((6,), dtype="int64"),
+            layers.Embedding(9, 4),
+            layers.GRU(3, return_sequences=True),
+            layers.Lambda(lambda x: pyseq.ops.argmax(x, axis=-1)),
+        ]
+    )
+    model.export(tmp_path / "m.pyseq")
+    file = _core.Model.load(str(tmp_path / "m.pyseq"))
+    x = np.arange(12).reshape(2, 6) % 9
+    want = model.predict(x, verbose=0)
+    stream = file.stream(2, 2)
+    got = np.concatenate([stream.run(np.ascontiguousarray(x[:, t : t + 2])) for t in (0, 2, 4)], 1)
+    np.testing.assert_array_equal(got, want)
+    with pytest.raises(ValueError, match="int64"):
+        stream.run(np.zeros((2, 2), "float32"))

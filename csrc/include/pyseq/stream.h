@@ -34,9 +34,11 @@ class Stream {
   std::int64_t steps() const noexcept { return steps_; }
   // Of a call's y; 0 where it has no time steps.
   std::int64_t output_steps() const noexcept { return output_steps_; }
-  // Of a row of x and of y.
+  // Of a row of x and of y, and what their numbers are.
   const std::vector<std::int64_t>& input_shape() const noexcept { return input_shape_; }
   const std::vector<std::int64_t>& output_shape() const noexcept { return output_shape_; }
+  DType input_dtype() const noexcept { return input_dtype_; }
+  DType output_dtype() const noexcept { return output_dtype_; }
 
   // The next step is the first.
   void reset() noexcept;
@@ -50,6 +52,7 @@ class Stream {
   Stream(const Model& model, Plan plan);
   std::int64_t rows_, steps_, output_steps_;
   std::vector<std::int64_t> input_shape_, output_shape_;
+  DType input_dtype_, output_dtype_;
   std::vector<VariablePtr> states_;
   Prepared prepared_;
 };
