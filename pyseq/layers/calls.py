@@ -143,7 +143,7 @@ class Called(TakesContext):
     def _state_key(self):
         """A number that differs whenever the layer must be lowered anew."""
         cached = self.__dict__.get("_state")
-        if cached is not None and cached[0] == revision.current():
+        if cached is not None and cached[0] == revision.count:
             return cached[1]
         parts = ((id(part), part._trainable, part._fingerprint()) for part in self._flatten())
         state = (settings.device, settings.fusion, *parts)

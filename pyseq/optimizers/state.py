@@ -63,8 +63,11 @@ class State:
         Returns:
             float64 array `(count,)`; `(count, n)` for n optimizers in one.
         """
-        if not self.has_schedule:
-            return np.full(count, self._rate_at(iteration))
+        rate = self._learning_rate
+        if isinstance(rate, Variable):
+            rates = np.empty(count)  # `np.full` would take as long as a small step
+            rates.fill(rate.value)
+            return rates
         return np.array([self._rate_at(iteration + i) for i in range(count)], dtype="float64")
 
     @property
@@ -81,7 +84,7 @@ class State:
 
     def advance(self, steps):
         """Count steps that the compiled training loop made."""
-        self._iterations.assign_add(steps)
+        self._iterations.count(steps)
 
     @property
     def variables(self):
