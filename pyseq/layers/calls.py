@@ -49,6 +49,9 @@ class Called(TakesContext):
         training = symbolic.training() if training is None else bool(training)
         return hooks.ask("run_layer", self, inputs, training, mask)
 
+    def _answered_by(self, runner):
+        """A program for inference is about to answer a call on an array of common dtype."""
+
     def keep_tensors(self, inputs, outputs):
         """Note the symbolic input and output; as in Keras, those of the first call stay."""
         if self._tensors is None:
