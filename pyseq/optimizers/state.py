@@ -66,7 +66,7 @@ class State:
         rate = self._learning_rate
         if isinstance(rate, Variable):
             rates = np.empty(count)  # `np.full` would take as long as a small step
-            rates.fill(rate.value)
+            rates.fill(float(rate.value))
             return rates
         return np.array([self._rate_at(iteration + i) for i in range(count)], dtype="float64")
 
@@ -80,7 +80,7 @@ class State:
     @property
     def raw_iterations(self):
         """Number of steps made, an int; several of them make one update if gradients accumulate."""
-        return int(self._iterations)
+        return self._iterations.value.item()
 
     def advance(self, steps):
         """Count steps that the compiled training loop made."""

@@ -46,7 +46,8 @@ class Totals:
         self.program = program
         self.values = program.trainer.totals()
         if self.before is not None and len(self.before) == len(self.values):
-            self.values = np.add(self.values, self.before).tolist()
+            pairs = zip(self.values, self.before)
+            self.values = [(t + before, n + m) for (t, n), (before, m) in pairs]
 
     def logs(self):
         """`{name: value}` of loss and metrics, sorted by name as Keras's logs are."""

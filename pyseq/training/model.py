@@ -63,7 +63,7 @@ class Model(
         self._programs = {}
         self._predictors = {}
         self._noted_objects = self._step_parts = None
-        # The last answer of `predict` in short: (version, row shape, dtype, runner).
+        # The last answer of `predict` in short: (revision, function, runner).
         self._quick = None
         self._found_metrics = None
         self._random_step = 0
