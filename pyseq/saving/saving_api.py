@@ -17,7 +17,6 @@ _LEGACY = (".h5", ".hdf5")
 
 
 def _local(filepath, where):
-    path = filepath if isinstance(filepath, (str, os.PathLike)) else None
     path = os.fspath(filepath) if isinstance(filepath, (str, bytes, os.PathLike)) else None
     if not isinstance(path, str):
         raise ValueError(f"{where}: expected a path, got {filepath!r}")
@@ -25,7 +24,8 @@ def _local(filepath, where):
         raise ValueError(
             f"{where}: expected a local path, got {path!r}; download or upload the file yourself"
         )
-    return path
+    # A SavedModel was a folder: "model/" is the file that is written instead.
+    return path if os.path.isdir(path) else path.rstrip("/" + os.sep) or path
 
 
 def _kind(path):
@@ -82,6 +82,8 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
     if isinstance(filepath, io.IOBase):
         return keras_format.write_file(model, filepath)
     path = _local(filepath, "save_model")
+    if str(filepath).endswith("/") and os.path.dirname(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
     kind = "h5" if path.endswith(_LEGACY) else "keras"
     if not path.endswith((".keras", *_LEGACY)) and zipped is not False:
         kind = hooks.ask("old_format", path)

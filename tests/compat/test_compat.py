@@ -408,3 +408,12 @@ def test_a_share_of_words_above_1_is_refused(quiet):
 def test_dropout_of_words_tells_what_to_write(fresh):
     with pytest.warns(CompatNotice, match="Dropout.rate, noise_shape"):
         layers.Embedding(3, 2, dropout=0.5)
+
+
+@pytest.mark.filterwarnings("ignore::pyseq.compat.notices.CompatNotice")
+@pytest.mark.parametrize("path", ["model/", "runs/first/model/", "model"])
+def test_a_path_that_was_a_folder(path):
+    model = pyseq.Sequential([pyseq.Input((3,)), pyseq.layers.Dense(2)])
+    model.save(path)
+    again = pyseq.models.load_model(path)
+    np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
