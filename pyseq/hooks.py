@@ -122,6 +122,15 @@ def takes_old_names(function):
     return call
 
 
+def drop_old_names(key, kwargs):
+    """Note arguments of Keras 1 and 2 that mean nothing today; others are a TypeError.
+
+    For functions that have no time for a decorator.
+    """
+    for name in ask("modern_call", key, (), kwargs)[1]:
+        raise TypeError(f"{key}() got an unexpected keyword argument {name!r}")
+
+
 @functools.cache
 def load_family(family=None):
     """Import what defines the built-in objects of a family; of all without a name."""

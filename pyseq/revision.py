@@ -10,19 +10,19 @@ import itertools
 
 from pyseq import settings
 
-_count = 0
+count = 0  # what `current` returns, for code that every call runs
 _objects = 0
 
 
 def touch():
     """Note that something that programs are lowered from has changed."""
-    global _count
-    _count += 1
+    global count
+    count += 1
 
 
 def current():
     """Return the number of changes so far."""
-    return _count
+    return count
 
 
 def touch_object():

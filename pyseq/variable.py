@@ -177,6 +177,13 @@ class Variable(Arithmetic):
     def assign_add(self, value):
         return self.assign((self if symbolic.is_traced(self) else self.value) + value)
 
+    def count(self, steps):
+        """Add to a whole number, outside of traces: `assign_add` of what every step counts."""
+        if self._twin is None:
+            self._array[()] = self._array[()] + steps
+        else:
+            self.assign_add(steps)
+
     def assign_sub(self, value):
         return self.assign((self if symbolic.is_traced(self) else self.value) - value)
 

@@ -49,6 +49,9 @@ class Called(TakesContext):
         training = symbolic.training() if training is None else bool(training)
         return hooks.ask("run_layer", self, inputs, training, mask)
 
+    def _answered_by(self, runner):
+        """A program for inference is about to answer a call on an array of common dtype."""
+
     def keep_tensors(self, inputs, outputs):
         """Note the symbolic input and output; as in Keras, those of the first call stay."""
         if self._tensors is None:
@@ -143,7 +146,7 @@ class Called(TakesContext):
     def _state_key(self):
         """A number that differs whenever the layer must be lowered anew."""
         cached = self.__dict__.get("_state")
-        if cached is not None and cached[0] == revision.current():
+        if cached is not None and cached[0] == revision.count:
             return cached[1]
         parts = ((id(part), part._trainable, part._fingerprint()) for part in self._flatten())
         state = (settings.device, settings.fusion, *parts)

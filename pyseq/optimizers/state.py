@@ -63,8 +63,11 @@ class State:
         Returns:
             float64 array `(count,)`; `(count, n)` for n optimizers in one.
         """
-        if not self.has_schedule:
-            return np.full(count, self._rate_at(iteration))
+        rate = self._learning_rate
+        if isinstance(rate, Variable):
+            rates = np.empty(count)  # `np.full` would take as long as a small step
+            rates.fill(float(rate.value))
+            return rates
         return np.array([self._rate_at(iteration + i) for i in range(count)], dtype="float64")
 
     @property
@@ -77,11 +80,11 @@ class State:
     @property
     def raw_iterations(self):
         """Number of steps made, an int; several of them make one update if gradients accumulate."""
-        return int(self._iterations)
+        return self._iterations.value.item()
 
     def advance(self, steps):
         """Count steps that the compiled training loop made."""
-        self._iterations.assign_add(steps)
+        self._iterations.count(steps)
 
     @property
     def variables(self):

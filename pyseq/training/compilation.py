@@ -149,14 +149,15 @@ class Compilation:
     def metrics(self):
         """The metrics that were compiled, then those of layers; the loss is not among them."""
         compiled = self._compiled_metrics
-        return [*(compiled.metrics if compiled is not None else ()), *self._layer_metrics()]
+        entries = compiled.entries if compiled is not None else ()
+        return [metric for _, metric, _ in entries] + self._layer_metrics()
 
     def _layer_metrics(self):
         """The metrics that are attributes of the model and its layers."""
-        now = revision.current()
-        if self._found_metrics is None or self._found_metrics[0] != now:
-            self._found_metrics = (now, super().metrics)
-        return self._found_metrics[1]
+        found = self._found_metrics
+        if found is None or found[0] != revision.count:
+            found = self._found_metrics = (revision.count, super().metrics)
+        return found[1]
 
     @property
     def metrics_names(self):

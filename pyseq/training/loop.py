@@ -17,6 +17,8 @@ from pyseq.training.late_rows import LateRows
 # The core comes back about this often, for progress and Ctrl-C.
 SECONDS_PER_CALL = 0.05
 
+_NO_RATES = np.empty(0)
+
 
 class Totals:
     """Running means of one epoch: the loss and the metrics that the core accumulates."""
@@ -25,7 +27,7 @@ class Totals:
 
     def __init__(self, model):
         self.model = model
-        self.values = None
+        self.values = None  # pairs (total, count), those of the loss first
         self.before = None  # what other programs, or earlier runs of this one, added
         self.program = None
 
@@ -38,13 +40,14 @@ class Totals:
 
     def resume(self, values, program):
         """Go on from the sums of an interrupted epoch."""
-        self.values, self.program = np.array(values), program
+        self.values, self.program = values.tolist(), program
 
     def collect(self, program):
         self.program = program
-        self.values = np.array(program.trainer.totals())
+        self.values = program.trainer.totals()
         if self.before is not None and len(self.before) == len(self.values):
-            self.values += self.before
+            pairs = zip(self.values, self.before)
+            self.values = [(t + before, n + m) for (t, n), (before, m) in pairs]
 
     def logs(self):
         """`{name: value}` of loss and metrics, sorted by name as Keras's logs are."""
@@ -65,7 +68,7 @@ class Totals:
         for name, metric, _ in self.program.python_metrics:
             means[name] = metric_value(name, metric)
         total, count = self.values[0]
-        logs = {"loss": float(total / count) if count else 0.0}
+        logs = {"loss": total / count if count else 0.0}
         if self.program.own_metrics is not None:
             return flat_results({**logs, **means["compute_metrics"]})
         if self.model._compiled_metrics is not None:
@@ -101,7 +104,7 @@ def run_batches(model, program, data, order, begin, end, batch_size, limit, tota
             count = 1
         rates = optimizer.learning_rates(iteration, count)
     else:
-        iteration, rates = 0, np.empty(0)
+        iteration, rates = 0, _NO_RATES
     predictions = None
     if program.python_metrics:
         count = min(count, max(1, 4096 // batch_size))
@@ -125,7 +128,7 @@ def run_batches(model, program, data, order, begin, end, batch_size, limit, tota
         predictions,
     )
     if program.training:
-        model._random_step += done
+        vars(model)["_random_step"] += done  # no program is lowered from it
         optimizer.advance(done)
         program.constrain()
     if predictions is not None:

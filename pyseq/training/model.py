@@ -63,7 +63,7 @@ class Model(
         self._programs = {}
         self._predictors = {}
         self._noted_objects = self._step_parts = None
-        # The last answer of `predict` in short: (version, row shape, dtype, runner).
+        # The last answer of `predict` in short: (revision, function, runner).
         self._quick = None
         self._found_metrics = None
         self._random_step = 0
@@ -153,7 +153,7 @@ class Model(
 
     def __call__(self, inputs, *args, **kwargs):
         """Run the model on an array `(n, ...)`; returns a NumPy array (or a list of them)."""
-        if not args and not kwargs and call_context.current() is None:
+        if not args and not kwargs:
             y = predicting.quick_call(self, inputs)
             if y is not None:
                 return results.handed(y)
@@ -166,6 +166,10 @@ class Model(
                     inputs = unwrap(inputs, where)
                 inputs = fit_rank(np.asarray(inputs), self._input_batch_shape)
         return super().__call__(inputs, *args, **kwargs)
+
+    def _answered_by(self, runner):
+        if call_context.current() is None:
+            predicting.keep_quick(self, runner)
 
     # --- data
 

@@ -7,7 +7,8 @@ import itertools
 
 import numpy as np
 
-from pyseq import revision
+from pyseq import revision, symbolic
+from pyseq.layers import call_context
 from pyseq.training import loop, text
 from pyseq.training.data import to_array
 from pyseq.training.late_rows import LateRows
@@ -50,17 +51,25 @@ def _counts_batches(model, x):
 def quick_answer(model, x, most_rows=0, first_row=0):
     """Outputs the short way, or None: rows as in an earlier call, at most `most_rows`."""
     quick = model._quick
-    if quick is None or quick[0] != revision.current():
+    if quick is None or quick[0] != revision.count:
         return None
     return quick[1](x, most_rows, first_row)
 
 
 def quick_call(model, x):
-    """`quick_answer` to a call of the model, where the call leaves no losses."""
+    """`quick_answer` to a call of the model, where it leaves no losses and stands by itself."""
     quick = model._quick
-    if quick is None or quick[2].may_add_losses:
+    if quick is None or quick[0] != revision.count or quick[2].may_add_losses:
         return None
-    return quick_answer(model, x)
+    if symbolic.is_running() or call_context.current() is not None:
+        return None
+    return quick[1](x)
+
+
+def keep_quick(model, runner):
+    """Let later calls on such rows go the short way, where the runner is all that answers."""
+    if runner.is_plain and not model._is_stateful() and not model._text_layers():
+        model._quick = (revision.current(), runner.session.answer, runner)
 
 
 def rows(model, x, first_row=0):
@@ -71,8 +80,7 @@ def rows(model, x, first_row=0):
     if y is not None:
         return y
     runner = model._predictor(x.shape[1:], len(x))
-    if runner.is_plain and not model._is_stateful() and not model._text_layers():
-        model._quick = (revision.current(), runner.session.answer, runner)
+    keep_quick(model, runner)
     if x.dtype != runner.dtype or not x.flags.c_contiguous:
         x = np.ascontiguousarray(x, runner.dtype)
     model._calls += 1

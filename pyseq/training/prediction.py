@@ -15,15 +15,17 @@ from pyseq.training.data import to_array
 class Prediction:
     """The part of `Model` that answers for rows of data."""
 
-    @hooks.takes_old_names
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, **old_names):
         """Outputs for rows of data as one array.
 
         Args:
             x: array of rows (n, ...), or a generator or dataset; its targets are ignored.
             batch_size: rows of a batch, as callbacks see it.
             verbose: 0 silent, 1 progress bar, 2 a line; "auto" is 1.
+            old_names: arguments of Keras 1 and 2 that mean nothing today.
         """
+        if old_names:
+            hooks.drop_old_names("Prediction.predict", old_names)
         if callbacks is None and verbose == 0 and steps is None and type(x) is np.ndarray:
             y = predicting.quick_answer(self, x, predicting.ROWS)
             return y if y is not None else predicting.array(self, x, batch_size)

@@ -217,7 +217,7 @@ class StepProgram:
         """Give targets of so many rows the rank that the loss compares with the output."""
         if y is None:  # the core computes no loss without targets
             return np.zeros(rows, self.dtype) if self.has_own_loss else None
-        return y.reshape((len(y), *self.target))
+        return y if y.shape[1:] == self.target else y.reshape((len(y), *self.target))
 
     def prepare_weights(self, weights, where="fit"):
         """Sample weights as (n,) or (n, rows of the loss)."""

@@ -65,7 +65,7 @@ class Programs:
                     "validation, a pair (x, y))"
                 )
             return
-        if program.kind is not None and program.output_shape:
+        if program.kind in checks.SPARSE and program.output_shape:
             checks.check_labels(program.kind, program.attrs, y, program.output_shape[-1], where)
 
     def _check_first(self, source, mode):

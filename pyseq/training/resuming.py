@@ -59,7 +59,7 @@ class Resuming:
         position = None if source is None else source.position(within_epoch)
         if position is not None and within_epoch:
             totals = source.totals
-            position["totals"] = totals.values
+            position["totals"] = np.array(totals.values)
             position["metrics"] = [v.numpy() for v in _metric_variables(totals.program)]
             position["rates"] = [float(o.learning_rate) for o in self._set_rates()]
         return pack(

@@ -247,3 +247,43 @@ def test_mistakes_say_what_to_do():
     model.compile("adam", "mse")
     with pytest.raises(ValueError, match="two_outputs: expected"):
         model.fit(np.ones((4, 2)), np.ones((4, 2)), verbose=0)
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_an_array_given_to_a_model_in_a_layer_is_part_of_the_step(answered):
+    """A model that has answered calls before still trains there."""
+    one = np.ones((1, 3), "float32")
+
+    class Shifted(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            dense = layers.Dense(3, kernel_initializer="ones")
+            self.shift = pyseq.Sequential([pyseq.Input((3,)), dense])
+
+        def call(self, x):
+            return x + self.shift(one)
+
+    layer = Shifted()
+    model = pyseq.Sequential([pyseq.Input((3,)), layer])
+    model.compile(pyseq.optimizers.SGD(0.1), "mse")
+    if answered:
+        layer.shift.predict_on_batch(one)
+    x = np.zeros((4, 3), "float32")
+    model.train_on_batch(x, x)  # outputs 3, gradients 2 / 3 * 3
+    np.testing.assert_allclose(layer.shift.get_weights()[0], np.full((3, 3), 0.8), rtol=1e-6)
+    np.testing.assert_allclose(model.predict(x), np.full((4, 3), 2.2), rtol=1e-6)
+
+
+def test_calls_of_a_model_go_the_short_way_after_the_first():
+    model = pyseq.Sequential([pyseq.Input((3,)), layers.Dense(2), layers.Dropout(0.5)])
+    x = np.linspace(-1, 1, 12, dtype="float32").reshape(4, 3)
+    model(x, training=True)
+    assert model._quick is None
+    first = model(x)
+    runner = model._quick[2]
+    np.testing.assert_array_equal(model(x), first)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), first)
+    assert model._quick[2] is runner and not model._predictors
+    assert model(x, training=True).tolist() != first.tolist()
+    model.set_weights([w * 2 for w in model.get_weights()])
+    np.testing.assert_allclose(model(x), 2 * first, rtol=1e-6)

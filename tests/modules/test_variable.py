@@ -123,3 +123,12 @@ def test_operators_in_a_program():
     model = pyseq.Sequential([pyseq.Input((2,)), Layer()])
     # 10 - 2 + 1 + 2 + 2 + 2 + 1 + 1 and 21 - 3 + 1 + 3 + 3 + 4 + 0 + 1
     assert model.predict(np.array([[5.0, 7.0]]), verbose=0).tolist() == [[17.0, 30.0]]
+
+
+def test_a_counter_counts_for_programs_that_read_it():
+    counter = pyseq.Variable(3, dtype="int32", trainable=False)
+    counter.count(1)
+    assert counter.value == 4 and counter.dtype == "int32"
+    twin = counter.stored_as("float32")
+    counter.count(2)
+    assert counter.value == 6 and twin.value == 6
