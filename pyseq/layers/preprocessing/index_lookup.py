@@ -371,11 +371,12 @@ class IndexLookup(_NumPyLayer):
 
     def lower_to_ops(self, g, x):
         name, whole = self.name, x.slot in g.int64
-        numbers = table_ops.flat(g, g.real(x), name)
+        numbers = table_ops.numbers_of(g, g.real(x), name)
         if not whole:
             numbers = g.op("map", numbers, numbers.shape, name=name, function="trunc")
         if self.invert:
-            return g.op("reshape", self._lower_inverse(g, numbers), x.shape, name=name)
+            tokens = self._lower_inverse(g, numbers)
+            return table_ops.encoded(g, tokens, x.shape, "int", None, name)
         masked = 0 if self.output_mode == "int" else DROPPED
         table = dict(self._index)
         if self.mask_token is not None:

@@ -381,7 +381,7 @@ class Discretization(_NumPyLayer):
         return table_ops.encoding_limit(g, x.shape, self.output_mode, self._depth())
 
     def lower_to_ops(self, g, x):
-        numbers = table_ops.flat(g, g.real(x), self.name)
+        numbers = table_ops.numbers_of(g, g.real(x), self.name)
         bins = table_ops.ranks(g, numbers, self.bin_boundaries, self.name)
         return table_ops.encoded(g, bins, x.shape, self.output_mode, self._depth(), self.name)
 
@@ -490,7 +490,7 @@ class CategoryEncoding(_NumPyLayer):
 
     def lower_to_ops(self, g, x):
         name, depth = self.name, self.num_tokens
-        ids = table_ops.flat(g, x, name)
+        ids = table_ops.numbers_of(g, x, name)
         if x.slot not in g.int64:
             # -0.5 is no id, though cut to 0.
             ids = g.op("map", ids, ids.shape, name=name, function="floor")

@@ -8,8 +8,9 @@ import numpy as np
 
 # Values that a number is compared with at once; more of them are searched in two steps.
 _AT_ONCE = 64
-# Numbers that the encoding of one sample may compare: in a file, and where Python could do it.
-_MOST, _MOST_BESIDE_PYTHON = 1 << 22, 1 << 14
+# Comparisons that the encoding of one sample may take; and counts where Python, which adds up at
+# the ids alone, is the faster one beyond that.
+_MOST, _MOST_BESIDE_PYTHON = 1 << 22, 1 << 11
 
 
 def exact_below(g):
@@ -25,14 +26,15 @@ def constant(g, values, name):
     return variable
 
 
-def flat(g, x, name):
-    """The numbers of a sample, (K,)."""
-    size = (math.prod(x.shape),)
-    return x if x.shape == size else g.op("reshape", x, size, name=name)
+def numbers_of(g, x, name):
+    """The numbers of a sample in 1 to 4 dimensions: ops on them need one or two more."""
+    if 1 <= len(x.shape) <= 4:
+        return x
+    return g.op("reshape", x, (math.prod(x.shape),), name=name)
 
 
 def picked(g, table, ids, name):
-    """The entries of a list at `ids` (K,); others than those in it fail the call."""
+    """The entries of a list at `ids`; others than those in it fail the call."""
     column = constant(g, np.reshape(table, (-1, 1)), name)
     y = g.op("embedding", ids, (*ids.shape, 1), weights=[column], name=name)
     return g.op("reshape", y, ids.shape, name=name)
@@ -46,12 +48,12 @@ def number_op(g, function, x, number, name, swap=False):
 
 
 def pair_op(g, function, a, b, name):
-    """function(a, b) of values of one shape, or where b is of (K, 1) for a of (K, M)."""
+    """function(a, b) of values of one shape, or where b is of (..., 1) for a of (..., M)."""
     return g.op("binary", [a, b], a.shape, name=name, function=function)
 
 
 def ranks(g, x, values, name):
-    """How many of the ascending `values` each number of `x` (K,) is not below; all for NaN."""
+    """How many of the ascending `values` each number of `x` is not below; all for NaN."""
     values = np.asarray(values, g.dtype)
     count = len(values)
     if count == 0:
@@ -78,14 +80,14 @@ def ranks(g, x, values, name):
 
 
 def _rest(g, flags, name):
-    """How many of the flags (K, M) are 0, (K,)."""
-    kept, count = flags.shape
-    some = g.op("reduce", flags, (kept,), name=name, function="sum", axes=[1])
+    """How many of the flags along the last axis are 0."""
+    kept, count = flags.shape[:-1], flags.shape[-1]
+    some = g.op("reduce", flags, kept, name=name, function="sum", axes=[len(kept)])
     return number_op(g, "subtract", some, count, name, swap=True)
 
 
 def found_in(g, x, table, name):
-    """Whether each number of `x` (K,) is a key of the dict `table`, and the value there."""
+    """Whether each number of `x` is a key of the dict `table`, and the value there."""
     keys = sorted(table)
     rank = ranks(g, x, keys, name)
     # The first row is of numbers below all keys.
@@ -107,17 +109,18 @@ def encoding_limit(g, shape, output_mode, depth):
         return None
     if not shape and output_mode != "one_hot":
         return "samples without a dimension"
-    size, most = math.prod(shape) * depth, _MOST_BESIDE_PYTHON if g.calls_python else _MOST
+    size, counts = math.prod(shape) * depth, output_mode != "one_hot"
+    most = _MOST_BESIDE_PYTHON if counts and g.calls_python else _MOST
     return f"{size} comparisons for each sample, above {most}" if size > most else None
 
 
 def encoded(g, ids, shape, output_mode, depth, name, carries_nan=False):
-    """What `encode` makes of the ids (K,) of samples of `shape`; "int" gives floats.
+    """What `encode` makes of the ids of samples of `shape`; "int" gives floats.
 
     With `carries_nan` an id of NaN, which is what a GPU makes of one without an entry, gives NaN.
     """
     if output_mode == "int":
-        return g.op("reshape", ids, shape, name=name)
+        return _shaped(g, ids, shape, name)
     column = g.op("reshape", ids, (*ids.shape, 1), name=name)
     y = g.op(
         "binary", column, (*ids.shape, depth), weights=[constant(g, np.arange(depth), name)],
@@ -127,10 +130,14 @@ def encoded(g, ids, shape, output_mode, depth, name, carries_nan=False):
         y = pair_op(g, "add", y, pair_op(g, "subtract", column, column, name), name)
     if output_mode == "one_hot":
         kept = shape[:-1] if shape and shape[-1] == 1 else shape
-        return g.op("reshape", y, (*kept, depth), name=name)
+        return _shaped(g, y, (*kept, depth), name)
     rest = math.prod(shape[1:])
-    y = g.op("reshape", y, (shape[0], rest * depth), name=name)
+    y = _shaped(g, y, (shape[0], rest * depth), name)
     y = g.op("reduce", y, (rest * depth,), name=name, function="sum", axes=[0])
     if output_mode == "multi_hot":
         y = number_op(g, "minimum", y, 1, name)
-    return g.op("reshape", y, (*shape[1:], depth), name=name)
+    return _shaped(g, y, (*shape[1:], depth), name)
+
+
+def _shaped(g, x, shape, name):
+    return x if x.shape == tuple(shape) else g.op("reshape", x, shape, name=name)
