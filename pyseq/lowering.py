@@ -317,8 +317,8 @@ class Graph:
     def program(self, output, fuse=False):
         """The program that ends in `output`.
 
-        With `fuse`, ops are put together, unless `PYSEQ_FUSION=0` forbids it: what is between them is
-        no longer there to be read.
+        With `fuse`, ops are put together, unless `PYSEQ_FUSION=0` forbids it: what is between them
+        is no longer there to be read.
         """
         which = "portable" if self.portable or settings.device != "cpu" else "host"
         return _core.Program(

@@ -445,6 +445,8 @@ TRACED_OPS = [
     "map", "binary", "select", "reduce", "matmul", "slice", "gather", "scan", "variable", "add_loss",
     "rows", "assign", "cast", "bits",
 ]
+# Ops that only the core itself puts into a program: tests/saving/test_streams.py.
+STREAM_OPS = ["delay"]
 
 
 def class_names(spec):

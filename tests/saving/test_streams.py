@@ -148,7 +148,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_by_name(tmp_path, rng, name):
     stack, message = REFUSED[name]
-    model, file = loaded(tmp_path, (6, 3), stack, rng)
+    _, file = loaded(tmp_path, (6, 3), stack, rng)
     with pytest.raises(ValueError, match=message) as error:
         file.stream()
     assert "step by step" in str(error.value)
