@@ -377,10 +377,9 @@ class IndexLookup(_NumPyLayer):
         if self.invert:
             tokens = self._lower_inverse(g, numbers)
             return table_ops.encoded(g, tokens, x.shape, "int", None, name)
-        masked = 0 if self.output_mode == "int" else DROPPED
         table = dict(self._index)
         if self.mask_token is not None:
-            table[int(self.mask_token)] = masked
+            table[int(self.mask_token)] = 0 if self.output_mode == "int" else DROPPED
         if not whole:
             # No float is any of the others.
             real = np.dtype(g.dtype).type
@@ -388,8 +387,7 @@ class IndexLookup(_NumPyLayer):
         strict = self.num_oov_indices == 0
         # One key where there is none: NaN is no number's equal.
         found, index = table_ops.found_in(g, numbers, table or {np.nan: 0}, name)
-        unknown = DROPPED if strict else self._lower_unknown(g, numbers)
-        ids = table_ops.chosen(g, found, index, unknown, name)
+        ids = table_ops.chosen(g, found, index, self._lower_unknown(g, numbers), name)
         if strict:
             ids = self._lower_strict(g, found, ids)
         depth, mode = self._depth(), "count" if self.output_mode == "tf_idf" else self.output_mode
@@ -400,11 +398,10 @@ class IndexLookup(_NumPyLayer):
         return g.op("binary", y, y.shape, weights=weights, name=name, function="multiply")
 
     def _lower_unknown(self, g, numbers):
-        """The indices of tokens outside the vocabulary, where there is room for them."""
+        """The indices of tokens outside the vocabulary: values, or the number that all have."""
         name, count = self.name, self.num_oov_indices
-        if count == 1:
-            zeros = g.op("select", [numbers], numbers.shape, name=name, a=0.0, b=0.0)
-            return table_ops.number_op(g, "add", zeros, self._oov_start(), name)
+        if count <= 1:
+            return self._oov_start() if count else DROPPED
         rest = table_ops.number_op(g, "mod", numbers, count, name)
         # Others, NaN too, are the least integer in NumPy.
         size = g.op("map", numbers, numbers.shape, name=name, function="abs")
