@@ -348,6 +348,11 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         The result has `shape` for each row, and the integer `dtype` where that is given. With
         `half` the array is one of these 16-bit floats.
         """
+        if g.portable:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r}: expected a built-in layer to export, got a "
+                "Python function; C++ cannot run it"
+            )
         training = g.training
         cast = functools.partial(dtypes.rounded, dtype=half) if half else np.asarray
         if x.mask is None or "mask" not in parameters_of(function):

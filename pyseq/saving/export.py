@@ -60,13 +60,19 @@ def export_model(model, filepath, format="pyseq", input_signature=None, **kwargs
     storages = [v._storage for v in graph.variables]
     program, path = graph.program(output, fuse=True), os.fspath(filepath)
     _remove_stale(path)
-    try:
+    if text is not None:
         _core.export_model(program, storages, path, x, text, texts)
-    except ValueError:
-        if text is not None:
-            raise
-        # A table of one row takes no other id than 0.
-        _core.export_model(program, storages, path, np.zeros_like(x))
+        return
+    # A table of one row takes no other id than 0, a vocabulary may have other ids alone.
+    tokens = [layer.some_token() for layer in model._flatten() if hasattr(layer, "some_token")]
+    fills = [0, *(t for t in tokens if t is not None)]
+    tries = [x, *(np.full_like(x, fill) for fill in fills)]
+    for k, rows in enumerate(tries, 1):
+        try:
+            return _core.export_model(program, storages, path, rows)
+        except ValueError:
+            if k == len(tries):
+                raise
 
 
 def _reader(model):

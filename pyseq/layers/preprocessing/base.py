@@ -56,8 +56,30 @@ class _NumPyLayer(Layer):
             )
         return x
 
+    # Whether `apply` stays first choice where Python may be called: its errors say more.
+    _prefers_python = False
+
+    def without_ops(self, g, x):
+        """Why no ops of the core do what `apply` does with `x`; None where `lower_to_ops` can."""
+        return "it runs in Python"
+
+    def lower_to_ops(self, g, x):
+        """Append ops of the core that do what `apply` does."""
+        raise TypeError(f"{type(self).__name__}: expected a subclass that defines lower_to_ops()")
+
     def lower(self, g, x):
         shape = self.compute_output_shape((None, *x.shape))[1:]
+        reason = self.without_ops(g, x)
+        if reason is None and not (self._prefers_python and g.calls_python):
+            y = self.lower_to_ops(g, x)
+            dtype = self.integer_dtype()
+            return self.pass_mask(y if dtype is None else g.cast(y, dtype), x)
+        if g.portable:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r}: expected a layer that C++ can run, got one "
+                f"that it cannot: {reason}; apply it to the data before the model, and export the "
+                "model without it"
+            )
         training = g.training
         y = g.host(
             lambda a: self.apply(a, training), x, shape, self.name, dtype=self.integer_dtype()

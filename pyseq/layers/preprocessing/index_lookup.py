@@ -8,7 +8,8 @@ import os
 
 import numpy as np
 
-from pyseq import dtypes, settings
+from pyseq import dtypes, revision, settings
+from pyseq.layers.preprocessing import table_ops
 from pyseq.layers.preprocessing.base import _NumPyLayer, encode, encoded_shape
 from pyseq.layers.preprocessing.hashing import hash_bins, standardize_salt, token_array
 from pyseq.layers.preprocessing.numeric import _check_mode, _plain, _reject_sparse
@@ -180,6 +181,7 @@ class IndexLookup(_NumPyLayer):
 
     def _set_tokens(self, tokens):
         self._known = True
+        revision.touch()
         self._tokens = list(tokens)
         start = self._token_start()
         self._index = {t: i + start for i, t in enumerate(self._tokens)}
@@ -331,6 +333,102 @@ class IndexLookup(_NumPyLayer):
                 "`fit` and `predict`"
             )
         return super().lower(g, x)
+
+    # --- ops of the core
+
+    def _fingerprint(self):
+        return (super()._fingerprint(), revision.Same(self._tokens))
+
+    @property
+    def _prefers_python(self):
+        return self.num_oov_indices == 0 and not self.invert
+
+    def without_ops(self, g, x):
+        if not self._known:
+            return "it has no vocabulary yet; call `adapt`"
+        whole, limit = x.slot in g.int64, table_ops.exact_below(g)
+        told_apart = not whole or (g.dtype == "float64" and x.dtype in ("int32", "uint32"))
+        special = [self.mask_token, self.oov_token if self.invert else None]
+        tokens = [*self._tokens, *(t for t in special if t is not None)]
+        if not all(isinstance(t, (int, np.integer)) for t in tokens):
+            return "its special tokens are no integers"
+        if len(tokens) + self.num_oov_indices >= limit:
+            return f"{len(tokens)} tokens, more than {g.dtype} tells apart"
+        beyond = max((abs(int(t)) for t in tokens), default=0)
+        if beyond >= limit and (self.invert or not told_apart):
+            return f"tokens of {beyond}, where ids are exact below {limit} in C++"
+        if x.dtype == "uint64" and min(tokens, default=0) < 0 and not self.invert:
+            return "negative tokens for inputs of uint64"
+        if self.num_oov_indices > 1 and not self.invert:
+            if self.oov_method == "farmhash":
+                return "it hashes unknown tokens in Python; set num_oov_indices=1"
+            if not told_apart:
+                return (
+                    f"the remainder of {x.dtype} ids by num_oov_indices={self.num_oov_indices}, "
+                    f"which are exact below {limit} in C++; set num_oov_indices=1 or a float input"
+                )
+        return table_ops.encoding_limit(g, x.shape, self.output_mode, self._depth())
+
+    def lower_to_ops(self, g, x):
+        name, whole = self.name, x.slot in g.int64
+        numbers = table_ops.numbers_of(g, g.real(x), name)
+        if not whole:
+            numbers = g.op("map", numbers, numbers.shape, name=name, function="trunc")
+        if self.invert:
+            tokens = self._lower_inverse(g, numbers)
+            return table_ops.encoded(g, tokens, x.shape, "int", None, name)
+        table = dict(self._index)
+        if self.mask_token is not None:
+            table[int(self.mask_token)] = 0 if self.output_mode == "int" else DROPPED
+        if not whole:
+            # No float is any of the others.
+            real = np.dtype(g.dtype).type
+            table = {t: i for t, i in table.items() if int(real(t)) == t}
+        strict = self.num_oov_indices == 0
+        # One key where there is none: NaN is no number's equal.
+        found, index = table_ops.found_in(g, numbers, table or {np.nan: 0}, name)
+        ids = table_ops.chosen(g, found, index, self._lower_unknown(g, numbers), name)
+        if strict:
+            ids = self._lower_strict(g, found, ids)
+        depth, mode = self._depth(), "count" if self.output_mode == "tf_idf" else self.output_mode
+        y = table_ops.encoded(g, ids, x.shape, mode, depth, name, carries_nan=strict)
+        if self.output_mode != "tf_idf":
+            return y
+        weights = [table_ops.constant(g, self.idf_weights, name)]
+        return g.op("binary", y, y.shape, weights=weights, name=name, function="multiply")
+
+    def _lower_unknown(self, g, numbers):
+        """The indices of tokens outside the vocabulary: values, or the number that all have."""
+        name, count = self.name, self.num_oov_indices
+        if count <= 1:
+            return self._oov_start() if count else DROPPED
+        rest = table_ops.number_op(g, "mod", numbers, count, name)
+        # Others, NaN too, are the least integer in NumPy.
+        size = g.op("map", numbers, numbers.shape, name=name, function="abs")
+        inside = table_ops.number_op(g, "less", size, 2.0**63, name)
+        rest = table_ops.chosen(g, inside, rest, -(2**63) % count, name)
+        return table_ops.number_op(g, "add", rest, self._oov_start(), name)
+
+    def _lower_strict(self, g, found, ids):
+        """The ids, where all tokens are in the vocabulary; else the call fails."""
+        name = self.name
+        known = table_ops.number_op(g, "subtract", found, 1, name)
+        ids = table_ops.pair_op(g, "add", ids, table_ops.picked(g, [0], known, name), name)
+        if self.output_mode != "int":
+            return ids
+        # A GPU has NaN instead, which no integer is; no table has an entry for -1 either.
+        number = table_ops.pair_op(g, "equal", ids, ids, name)
+        return table_ops.chosen(g, number, ids, -1, name)
+
+    def _lower_inverse(self, g, ids):
+        """The token at each index; `oov_token` at all others."""
+        name, size = self.name, self.vocabulary_size()
+        words = self.get_vocabulary()
+        above = table_ops.number_op(g, "greater_equal", ids, 0, name)
+        below = table_ops.number_op(g, "less", ids, size, name)
+        inside = table_ops.pair_op(g, "logical_and", above, below, name)
+        ids = table_ops.chosen(g, inside, ids, size, name)
+        return table_ops.picked(g, [*words, self.oov_token], ids, name)
 
     # --- files and configuration
 

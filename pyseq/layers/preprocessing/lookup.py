@@ -70,6 +70,10 @@ class IntegerLookup(IndexLookup):
             **kwargs,
         )
 
+    def some_token(self):
+        """A number that the layer takes for a token, or None."""
+        return self._tokens[0] if self._tokens and not self.invert else None
+
     def get_config(self):
         config = super().get_config()
         if config["vocabulary"] is not None:

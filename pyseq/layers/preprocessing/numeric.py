@@ -9,6 +9,7 @@ import numpy as np
 from pyseq import dtypes, results, settings
 from pyseq.layers.base import Layer
 from pyseq.layers.core import positive_int
+from pyseq.layers.preprocessing import table_ops
 from pyseq.layers.preprocessing.base import _NumPyLayer, batches_of, encode, encoded_shape
 from pyseq.registry.registration import builtin
 
@@ -369,6 +370,21 @@ class Discretization(_NumPyLayer):
         bins = np.digitize(x, np.asarray(self.bin_boundaries, x.dtype))
         return encode(bins, self.output_mode, self._depth(), self.output_dtype)
 
+    def without_ops(self, g, x):
+        boundaries = self.bin_boundaries
+        if boundaries is None:
+            return "it has no boundaries yet; call `adapt`"
+        if not np.all(np.diff(np.asarray(boundaries, g.dtype)) >= 0):
+            return "its boundaries do not ascend"
+        if g.dtype == "float64" and x.slot in g.int64:
+            return "integers become float32 here, in a model of float64"
+        return table_ops.encoding_limit(g, x.shape, self.output_mode, self._depth())
+
+    def lower_to_ops(self, g, x):
+        numbers = table_ops.numbers_of(g, g.real(x), self.name)
+        bins = table_ops.ranks(g, numbers, self.bin_boundaries, self.name)
+        return table_ops.encoded(g, bins, x.shape, self.output_mode, self._depth(), self.name)
+
     def load_own_variables(self, store):
         if len(store.keys()) == 1:
             self.summary = np.asarray(store["0"])
@@ -464,6 +480,22 @@ class CategoryEncoding(_NumPyLayer):
 
     def apply(self, x, training):
         return self._encode(x)
+
+    _prefers_python = True
+
+    def without_ops(self, g, x):
+        if self.num_tokens > table_ops.exact_below(g):
+            return f"{self.num_tokens} tokens, more than {g.dtype} tells apart"
+        return table_ops.encoding_limit(g, x.shape, self.output_mode, self.num_tokens)
+
+    def lower_to_ops(self, g, x):
+        name, depth = self.name, self.num_tokens
+        ids = table_ops.numbers_of(g, x, name)
+        if x.slot not in g.int64:
+            # -0.5 is no id, though cut to 0.
+            ids = g.op("map", ids, ids.shape, name=name, function="floor")
+        ids = table_ops.picked(g, np.arange(depth), ids, name)
+        return table_ops.encoded(g, ids, x.shape, self.output_mode, depth, name, carries_nan=True)
 
     def get_config(self):
         return {
