@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyseq.results import handed
 
+_SEEDS = "/seed_generator_state"
 _FORMATS = ("backend_tensor", "numpy_array")
 
 
@@ -54,7 +55,8 @@ class StateTrees:
         """Assign values that `get_state_tree` returned to the variables of the same paths.
 
         Groups and variables that are left out stay as they are. An optimizer makes its variables
-        first where they are missing, and its own name does not count; metrics that the model has not made yet stay out. After an
+        first where they are missing. Its own name does not count, nor do those of random
+        generators, which count up. Metrics that the model has not made yet stay out. After an
         error all variables are as before.
 
         Raises:
@@ -76,6 +78,8 @@ class StateTrees:
                     self.optimizer.build(self.trainable_variables)
                     known = {variable.path: variable for variable in self.optimizer.variables}
             values = dict(_flat(tree))
+            if group == "non_trainable_variables":
+                values = _with_seeds(values, known)
             if group == "metrics_variables":
                 values = {path: value for path, value in values.items() if path in known}
             unknown = sorted(values.keys() - known.keys())
@@ -93,6 +97,14 @@ class StateTrees:
             for variable, value in before:
                 variable.assign(value)
             raise
+
+
+def _with_seeds(values, known):
+    """Values whose states of random generators, which count up too, are those known, in order."""
+    given, own = ([p for p in paths if p.endswith(_SEEDS)] for paths in (values, known))
+    seeds = [values[path] for path in given] if len(given) == len(own) else ()
+    values = {path: value for path, value in values.items() if path not in given}
+    return {**values, **dict(zip(own, seeds, strict=False))}
 
 
 def _nested(where, variables, copies):
