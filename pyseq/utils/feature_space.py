@@ -88,6 +88,11 @@ class Feature:
         self.dtype = dtype
         if isinstance(preprocessor, dict):
             preprocessor = serialization.deserialize_keras_object(preprocessor)
+        if not isinstance(preprocessor, Layer) or not isinstance(dtype, str):
+            raise TypeError(
+                "Feature: expected the name of a dtype and a layer as `preprocessor`, got "
+                f"{dtype!r} and {type(preprocessor).__name__}"
+            )
         self.preprocessor = preprocessor
         self.output_mode = _check_mode("Feature", output_mode, _MODES["Feature"])
 
@@ -262,7 +267,7 @@ class FeatureSpace(Layer):
         name=None,
     ):
         super().__init__(name=name)
-        if not features:
+        if not features or not isinstance(features, dict):
             raise ValueError(f"{self.name}: expected `features` {{name: kind}}, got {features!r}")
         self.output_mode = _check_mode(self.name, output_mode, ("concat", "dict"))
         self.crossing_dim = crossing_dim
@@ -328,8 +333,7 @@ class FeatureSpace(Layer):
                 f"{type(dataset).__name__}"
             )
         for key in self._list_adaptable_preprocessors():
-            # A generator that is read once for each column.
-            self.preprocessors[key].adapt(self._batches(rows, key))
+                self.preprocessors[key].adapt(self._batches(rows, key))
         self._is_adapted = True
         self.encoded_features = None
         self.one_hot_encoders = {}

@@ -183,6 +183,7 @@ def test_config_and_file(tmp_path):
     ("make", "match"),
     [
         (lambda: FeatureSpace({}), "expected `features`"),
+        (lambda: FeatureSpace(["a"]), "expected `features`"),
         (lambda: FeatureSpace({"a": "floats"}), "feature `a` to be one of"),
         (lambda: FeatureSpace({"a": "float"}, output_mode="list"), "`output_mode` to be one of"),
         (lambda: FeatureSpace({"a": "float"}, crosses=[("a", "b")]), r"unknown features \['b'\]"),
@@ -221,6 +222,12 @@ def test_config_and_file(tmp_path):
 def test_errors(make, match):
     with pytest.raises(ValueError, match=match):
         make()
+
+
+@pytest.mark.parametrize("given", [("float32", "relu"), (None, layers.ReLU())])
+def test_a_feature_has_a_dtype_and_a_layer(given):
+    with pytest.raises(TypeError, match="expected the name of a dtype and a layer"):
+        FeatureSpace.feature(*given, "float")
 
 
 def test_elements_with_targets_are_refused():
