@@ -68,6 +68,8 @@ _FAMILIES = {
     "optimizers": "pyseq.optimizers",
     "optimizers.schedules": "pyseq.schedules",
     "regularizers": "pyseq.regularizers",
+    "src.layers.preprocessing.feature_space": "pyseq.utils.feature_space",
+    "utils": "pyseq.utils.feature_space",
 }
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from pyseq import dtypes, hooks, naming, symbolic
 from pyseq.registry.registration import builtin
 from pyseq.registry.serialization import construct
+from pyseq.variable import Variable
 
 _WORD = 0xFFFFFFFF
 _QWORD = 0xFFFFFFFFFFFFFFFF
@@ -33,7 +34,8 @@ class SeedGenerator:
         name: name in configs; `seed_generator`, `seed_generator_1`, ... when None.
 
     Attributes:
-        state: array `[seed, counter]` of uint32.
+        state: variable `[seed, counter]` of uint32. It is among the `variables` of layers that
+            have the generator as an attribute, not among their weights.
 
     >>> source = SeedGenerator(7)
     >>> source.next().tolist(), source.next().tolist()
@@ -47,7 +49,13 @@ class SeedGenerator:
         self._initial_seed = seed
         if seed is None:
             seed = make_default_seed()
-        self.state = np.array([_check_seed(seed) & _WORD, 0], dtype=np.uint32)
+        self.state = Variable(
+            [_check_seed(seed) & _WORD, 0],
+            dtype="uint32",
+            trainable=False,
+            name="seed_generator_state",
+            path=f"{self.name}/seed_generator_state",
+        )
         self._lock = threading.Lock()
 
     def next(self, ordered=True):
@@ -57,8 +65,14 @@ class SeedGenerator:
             ordered: accepted for compatibility; seeds are always handed out in order.
         """
         with self._lock:
-            current = self.state.copy()
-            self.state[1] = (int(current[1]) + 1) & _WORD
+            current = self.state.numpy()
+            following = np.array([current[0], (int(current[1]) + 1) & _WORD], np.uint32)
+            # At once, also where a program is traced: each draw there is an op of its own.
+            token = symbolic.trace.set(None)
+            try:
+                self.state.assign(following)
+            finally:
+                symbolic.trace.reset(token)
         return current
 
     def get_config(self):
@@ -184,7 +198,7 @@ def streams():
     return {
         "python": python_random.getstate(),
         "numpy": np.random.get_state(legacy=False),
-        "global": None if generator is None else generator.state.copy(),
+        "global": None if generator is None else generator.state.numpy(),
     }
 
 
@@ -196,7 +210,7 @@ def set_streams(position):
     state = position["global"]
     reset_global_seed_generator(None if state is None else 0)
     if state is not None:
-        global_seed_generator().state[:] = state
+        global_seed_generator().state.assign(state)
 
 
 def _mixed_seed(seed):

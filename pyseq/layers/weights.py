@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import constraints, dtypes, hooks, initializers, naming, regularizers, revision, symbolic
+from pyseq import (
+    constraints,
+    dtypes,
+    hooks,
+    initializers,
+    naming,
+    random,
+    regularizers,
+    revision,
+    symbolic,
+)
 from pyseq.metrics.base import Metric
 from pyseq.registry import limits
 from pyseq.signatures import call_with
@@ -183,7 +193,20 @@ class Weighted:
 
     @property
     def variables(self):
-        return self.weights
+        """The weights and, behind those of their layer, the states of random generators."""
+        seen, result = set(), []
+        for layer in self._flatten():
+            generators = (
+                item
+                for value in vars(layer).values()
+                for item in (value if isinstance(value, (list, tuple)) else (value,))
+                if isinstance(item, random.SeedGenerator)
+            )
+            for variable in (*layer._own_variables(), *(g.state for g in generators)):
+                if id(variable) not in seen:
+                    seen.add(id(variable))
+                    result.append(variable)
+        return result
 
     @property
     def trainable_weights(self):
@@ -200,7 +223,11 @@ class Weighted:
         return [v for v in self.weights if id(v) not in trained]
 
     trainable_variables = trainable_weights
-    non_trainable_variables = non_trainable_weights
+
+    @property
+    def non_trainable_variables(self):
+        trained = {id(v) for v in self.trainable_weights}
+        return [v for v in self.variables if id(v) not in trained]
 
     def get_weights(self):
         """Return copies of all weights, in the order of `weights`."""

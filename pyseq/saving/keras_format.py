@@ -177,7 +177,8 @@ def model_from_config(config, custom_objects, where):
         )
     with serialization.object_sharing_scope():
         model = serialization.deserialize_keras_object(config, custom_objects)
-    if not hasattr(model, "compile_from_config"):
+    alone = getattr(type(model), "stands_alone", False)  # a FeatureSpace
+    if not hasattr(model, "compile_from_config") and not alone:
         raise ValueError(
             f"{where}: expected a model, got {type(model).__name__}; the file holds "
             "another object"

@@ -20,6 +20,7 @@ from pyseq.training.prediction import Prediction
 from pyseq.training.programs import Programs
 from pyseq.training.resuming import Progress, Resuming
 from pyseq.training.single_batches import SingleBatches
+from pyseq.training.state_trees import StateTrees
 
 
 class _ModelType(type):
@@ -38,6 +39,7 @@ class Model(
     Prediction,
     SingleBatches,
     Files,
+    StateTrees,
     OwnSteps,
     Layer,
     metaclass=_ModelType,

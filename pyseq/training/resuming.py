@@ -65,7 +65,7 @@ class Resuming:
         return pack(
             {
                 "streams": random.streams(),
-                "generators": [g.state for g in self._generators()],
+                "generators": [g.state.numpy() for g in self._generators()],
                 "random_step": self._random_step,
                 "op_seeds": self._progress.op_seeds,
                 "states": [v.numpy() for v in self._layer_states()],
@@ -90,7 +90,7 @@ class Resuming:
                 )
         random.set_streams(state["streams"])
         for generator, value in zip(generators, state["generators"], strict=True):
-            generator.state[:] = value
+            generator.state.assign(value)
         for variable, value in zip(states, state["states"], strict=True):
             variable.assign(value)
         self._random_step = random_step

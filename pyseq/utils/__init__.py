@@ -36,6 +36,7 @@ _MODULES = {
         "image_dataset_from_directory",
         "text_dataset_from_directory",
     ),
+    "pyseq.utils.feature_space": ("FeatureSpace",),
     "pyseq.utils.files": ("get_file",),
     "pyseq.utils.graphs": ("model_to_dot", "plot_model"),
     "pyseq.utils.images": ("array_to_img", "img_to_array", "load_img", "save_img"),

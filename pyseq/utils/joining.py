@@ -196,6 +196,38 @@ class Interleave(Following):
     spec = Step.spec
 
 
+class Grouped(Following):
+    """Elements of the steps that a function makes of groups of elements of one key.
+
+    Args:
+        key_of: function of an element.
+        size_of: function of a key: how many elements a group has.
+        reduced: function of a key and a list of elements, which returns a step.
+    """
+
+    cardinality = UNKNOWN
+
+    def __init__(self, parent, key_of, size_of, reduced):
+        super().__init__(parent)
+        self.key_of, self.size_of, self.reduced = key_of, size_of, reduced
+
+    def items(self, run):
+        groups, sizes = {}, {}
+        with closing(self.parents[0].elements(run)) as found:
+            for element in found:
+                key = self.key_of(elements.copied(element))
+                if key not in sizes:
+                    sizes[key] = self.size_of(key)
+                groups.setdefault(key, []).append(element)
+                if len(groups[key]) == sizes[key]:
+                    yield from self.reduced(key, groups.pop(key)).elements(run)
+        for key in sorted(groups):
+            yield from self.reduced(key, groups[key]).elements(run)
+
+    first = Step.first
+    spec = Step.spec
+
+
 class Pick(Random, Step):
     """Elements of one of several steps at a time.
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 from contextlib import closing
 
+import numpy as np
+
 from pyseq import results
-from pyseq.utils import elements, joining, steps
+from pyseq.utils import element_files, elements, joining, steps
 from pyseq.utils.sources import Sources, seed_or_drawn, step_of
 
 AUTOTUNE = -1
@@ -160,15 +163,69 @@ class Dataset(Sources):
     def cache(self, filename="", name=None):
         """Return the elements; after the first whole pass they come out of memory.
 
+        Args:
+            filename: file that the first whole pass writes, atomically. Where it exists already,
+                the elements come from it and nothing before `cache` is read: remove it when what
+                is before has changed.
+
         Raises:
-            ValueError: `filename` is given; nothing is kept in files.
+            ValueError: while it is read, the file is another kind of file, or damaged.
         """
         if filename:
-            raise ValueError(
-                f"cache(filename): expected none, since elements are kept in memory, got "
-                f"{filename!r}; leave it out"
-            )
+            return self._of(element_files.FileCache(self._step, os.fspath(filename)))
         return self._of(steps.Cache(self._step))
+
+    def save(self, path, compression=None, shard_func=None, checkpoint_args=None):
+        """Write all elements to one file, atomically; `Dataset.load` reads it.
+
+        It is an `.npz` archive, whatever its name, and holds all elements in memory on the way.
+
+        Args:
+            compression, shard_func, checkpoint_args: accepted for compatibility.
+
+        Raises:
+            ValueError: elements differ in structure or dtype, or there is no end of them.
+        """
+        if self.cardinality() == INFINITE_CARDINALITY:
+            raise ValueError(
+                "Dataset.save: expected an end of the elements, got an endless Dataset; use "
+                "take(count)"
+            )
+        with closing(self.as_numpy_iterator()) as found:
+            element_files.write(path, list(found))
+
+    def group_by_window(
+        self, key_func, reduce_func, window_size=None, window_size_func=None, name=None
+    ):
+        """Return what a function makes of groups of elements that have one key.
+
+        Args:
+            key_func: function of an element that returns an integer.
+            reduce_func: function of a key and a data set of elements that returns a data set.
+            window_size: elements of a group; at the end groups may be smaller, keys ascending.
+            window_size_func: function of a key that returns it instead.
+
+        >>> rows = Dataset.range(5).group_by_window(lambda n: n % 2, lambda k, d: d.batch(2), 2)
+        >>> [row.tolist() for row in rows]
+        [[0, 2], [1, 3], [4]]
+        """
+        if (window_size is None) == (window_size_func is None):
+            raise ValueError(
+                "group_by_window: expected `window_size` or `window_size_func`, got "
+                f"{'neither' if window_size is None else 'both'}"
+            )
+
+        def size_of(key):
+            size = window_size if window_size_func is None else window_size_func(key)
+            return _positive(size, "group_by_window(window_size)")
+
+        def reduced(key, found):
+            made = reduce_func(np.int64(key), self._of(steps.Listed(found)))
+            return step_of(made, "group_by_window")
+
+        return self._of(
+            joining.Grouped(self._step, lambda e: int(_call(key_func, e)), size_of, reduced)
+        )
 
     def prefetch(self, buffer_size, name=None):
         """Return the elements, up to `buffer_size` of which a thread makes ahead of their use.

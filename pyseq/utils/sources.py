@@ -9,7 +9,7 @@ import numpy as np
 
 from pyseq import random
 from pyseq.dtypes import standardize_dtype
-from pyseq.utils import elements, joining, steps
+from pyseq.utils import element_files, elements, joining, steps
 from pyseq.utils.elements import TensorSpec
 
 
@@ -86,6 +86,19 @@ class Sources(elements.DataLeaf):
                 wanted = elements.with_shapes(TensorSpec, output_types, output_shapes)
         args = () if args is None else tuple(args)
         return cls._of(steps.Generated(lambda: generator(*args), wanted))
+
+    @classmethod
+    def load(cls, path, element_spec=None, compression=None, reader_func=None):
+        """Return the elements in a file that `save` wrote.
+
+        Args:
+            element_spec, compression, reader_func: accepted for compatibility.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is another kind of file, or damaged.
+        """
+        return cls._of(steps.Listed(element_files.read(path)))
 
     @classmethod
     def range(cls, *args, output_type="int64", name=None):

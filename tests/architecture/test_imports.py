@@ -27,7 +27,8 @@ LEVELS = [
     "integers lowering saving tracing",
     "callbacks cloning datasets sequential summary training utils.arrays utils.audio utils.config "
     "utils.datasets utils.directories "
-    "utils.elements utils.files utils.graphs utils.images utils.joining utils.pipeline utils.seed "
+    "utils.element_files utils.elements utils.feature_space utils.files utils.graphs "
+    "utils.images utils.joining utils.pipeline utils.seed "
     "utils.session utils.sources utils.splitting utils.steps",
     # Faces, which nothing inside imports.
     "__init__ __main__ backend compat config migrate mixed_precision models preprocessing tree utils "

@@ -34,7 +34,6 @@ OUTSIDE = {
     "pictures of data sets": "visualization.*",
     "training one model from another": "distillation.*",
     "forward-mode derivatives": "jvp",
-    "not built yet": "FeatureSpace",
 }
 REASON = {name: reason for reason, names in OUTSIDE.items() for name in names.split()}
 

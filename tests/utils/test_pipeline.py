@@ -153,7 +153,6 @@ def test_list_files(tmp_path):
         (lambda: numbers(2).shuffle(-1), ValueError, "buffer_size"),
         (lambda: numbers(2).shard(2, 2), ValueError, "expected 0 to 1, got 2"),
         (lambda: numbers(2).window(0), ValueError, "window"),
-        (lambda: numbers(2).cache("file"), ValueError, "in memory"),
         (lambda: numbers(2).map(abs, num_parallel_calls=0), ValueError, "num_parallel_calls"),
         (lambda: Dataset.zip(numbers(2), [1]), TypeError, "zip: expected a Dataset, got list"),
         (lambda: numbers(2).apply(len), TypeError, "apply: expected a Dataset, got int"),

@@ -34,7 +34,6 @@ def pillow():
 
 
 SKIPPED = {  # several inputs, other frameworks, or classes of models that pyseq does not have
-    "FeatureSpace",
     "get_source_inputs",
     "legacy",
 }

@@ -180,6 +180,39 @@ def hash_bins(values, bins, salt):
     return np.array(flat, np.int64).reshape(values.shape)
 
 
+_CROSS_KEY, _CROSS_MULTIPLIER = 0xDECAFCAFFE, 0xC6A4A7935BD1E995
+
+
+def _joined(first, second):
+    """One 64-bit fingerprint of two: the mixing rounds of MurmurHash64A (Appleby)."""
+    joined = first ^ _CROSS_MULTIPLIER
+    joined ^= _mix(second * _CROSS_MULTIPLIER & _WORD) * _CROSS_MULTIPLIER & _WORD
+    joined = joined * _CROSS_MULTIPLIER & _WORD
+    return _mix(_mix(joined) * _CROSS_MULTIPLIER & _WORD)
+
+
+def cross_bins(columns, bins):
+    """The bin of each place of several arrays (integers and strings) of one shape.
+
+    >>> a, b = np.array(["A", "B", "A", "B", "A"]), np.array([101, 101, 101, 102, 102])
+    >>> cross_bins([a, b], 5).tolist()
+    [1, 4, 1, 1, 3]
+    """
+    known = {}
+
+    def bin_of(values):
+        if values not in known:
+            joined = _CROSS_KEY
+            for value in values:
+                number = fingerprint64(value.encode()) if isinstance(value, str) else value & _WORD
+                joined = _joined(joined, number)
+            known[values] = joined % bins
+        return known[values]
+
+    flat = [bin_of(values) for values in zip(*(c.ravel().tolist() for c in columns), strict=True)]
+    return np.array(flat, np.int64).reshape(columns[0].shape)
+
+
 def token_array(where, inputs):
     """Strings, bytes or integers as an array; floats are cut to integers."""
     x = np.asarray(inputs)

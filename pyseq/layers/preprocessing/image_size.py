@@ -253,7 +253,7 @@ class RandomCrop(_Sized):
 
     def __init__(self, height, width, seed=None, data_format=None, name=None, **kwargs):
         super().__init__(height, width, seed=seed, data_format=data_format, name=name, **kwargs)
-        self.seed = seed if seed is not None else self.generator.state[0].item()
+        self.seed = seed if seed is not None else int(self.generator.state.value[0])
 
     def get_random_transformation(self, data, training=True, seed=None):
         """The first row and column of the part; at inference the shape of the images."""
