@@ -32,8 +32,13 @@ void read_axes(const Plan& p, const Shape& x, const Shape& w, ConvShape& s) {
   s.channels = w[-2];
   s.filters = x[-1];
   s.groups = 1;
-  for (int i = 0; i < rank; ++i)
+  for (int i = 0; i < rank; ++i) {
+    if ((x[i] - 1) * stride[i] - pad[i] >= output[i])
+      p.fail("expected an output of more than %lld along spatial axis %d, got %lld",
+             static_cast<long long>((x[i] - 1) * stride[i] - pad[i]), i,
+             static_cast<long long>(output[i]));
     s.axis[3 - rank + i] = {output[i], x[i], w[i], stride[i], dilation[i], pad[i]};
+  }
 }
 
 void plan(Plan& p) {
