@@ -234,7 +234,7 @@ void check_texts(const TextEncoder& text, std::int64_t rows, const std::vector<s
   const std::vector<std::string_view> views(texts.begin(), texts.end());
   std::vector<char> got(in);
   text.encode(rows, views.data(), dtype, got.data());
-  if (std::memcmp(got.data(), input, in))
+  if (in && std::memcmp(got.data(), input, in))
     throw Error(spec.name + ": expected texts to give the numbers of the self-test, got others");
 }
 
@@ -309,7 +309,8 @@ Model checked(char* data, std::size_t bytes, const std::shared_ptr<void>& owner,
   std::vector<char> got(out);
   run_apart(model.session().program_ptr(), model.variables(), rows, x, got.data());
   const DType kind = slot_dtype(program->spec(), program->spec().outputs[0]);
-  const bool same = kind == DType::int64 ? !std::memcmp(got.data(), y, out)
+  const bool same = out == 0 ? true
+                    : kind == DType::int64 ? !std::memcmp(got.data(), y, out)
                     : kind == DType::float32
                         ? agree(reinterpret_cast<const float*>(got.data()), reinterpret_cast<const float*>(y), out / 4)
                         : agree(reinterpret_cast<const double*>(got.data()), reinterpret_cast<const double*>(y), out / 8);
