@@ -30,7 +30,7 @@ void plan(Plan& p) {
   const double rate = p.number("rate");
   c.rate = static_cast<float>(rate);
   c.size = x.size();
-  c.seed = static_cast<std::uint64_t>(p.integer("seed"));
+  c.seed = p.seed();
   if (p.flag("alpha")) {
     const double a = 1 / __builtin_sqrt((1 - rate) * (1 + rate * kAlpha * kAlpha));
     c.keep_scale = static_cast<float>(a);

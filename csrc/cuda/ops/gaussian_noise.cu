@@ -13,7 +13,7 @@ struct Config {
 void plan(Plan& p) {
   Config& c = p.config<Config>();
   c.stddev = static_cast<float>(p.number("stddev"));
-  c.seed = static_cast<std::uint64_t>(p.integer("seed"));
+  c.seed = p.seed();
   c.size = p.input(0).size();
   p.output(p.input(0));
   p.in_place();
