@@ -160,13 +160,8 @@ void Executor::end() {
 void Executor::forward(Pool* pool, std::int64_t n, const void* const* inputs, bool training,
                        std::uint64_t step) {
   if (device_) device_->zero(stream_, device_losses_, nodes_.size() * sizeof(double));
-  for (std::size_t s = 0; s < buffer_.size(); ++s)
-    if (buffer_[s] >= 0 && external_[buffer_[s]] >= 0)
-      slot_pointer_[s] = const_cast<void*>(inputs[external_[buffer_[s]]]);
+  point_inputs(inputs);
   for (Node& node : nodes_) {
-    // An alias too: what it does after a call reads its input.
-    for (std::size_t i = 0; i < node.external.size(); ++i)
-      if (node.external[i] >= 0) node.x[i] = const_cast<void*>(inputs[node.external[i]]);
     if (node.state.alias) continue;
     if (pool && pool->interrupted()) return;
     if (node.packs_anew) {
@@ -183,7 +178,7 @@ void Executor::forward(Pool* pool, std::int64_t n, const void* const* inputs, bo
 }
 
 bool Executor::run_flat(std::int64_t n, const void* const* inputs) noexcept {
-  for (const Place& place : places_) *place.pointer = const_cast<void*>(inputs[place.input]);
+  point_inputs(inputs);
   for (const Step& step : steps_) {
     step.run->n = n * step.fold;
     step.call(*step.run);

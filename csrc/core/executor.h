@@ -138,6 +138,9 @@ class Executor {
   void bind_variables();
   void find_placeable();
   void list_steps();
+  void point_inputs(const void* const* inputs) noexcept {
+    for (const Place& place : places_) *place.pointer = const_cast<void*>(inputs[place.input]);
+  }
 
   void call(Node& node, Pool* pool, bool backward);
   void add(Pool* pool, const void* src, void* dst, Index n);
@@ -178,18 +181,19 @@ class Executor {
     void* own = nullptr;
   };
   std::vector<Placeable> placeable_;
-  // What an inference does, in order, and the pointers to the program's inputs in it.
+  // Every pointer that is where one of the program's inputs is.
+  struct Place {
+    void** pointer;
+    int input;
+  };
+  std::vector<Place> places_;
+  // What an inference does, in order.
   struct Step {
     void (*call)(const Run&) noexcept;
     Run* run;
     Index fold;
   };
-  struct Place {
-    void** pointer;
-    int input;
-  };
   std::vector<Step> steps_;
-  std::vector<Place> places_;
   std::vector<Node*> faulty_;           // steps that may meet a value without an answer
   std::vector<Variable*> written_variables_;
   std::vector<const Variable*> packed_variables_;

@@ -12,7 +12,6 @@ void Executor::bind() {
     const OpSpec& op = *node.spec;
     for (const int s : op.inputs) {
       node.x.push_back(slot_pointer_[s]);
-      node.external.push_back(external_[buffer_[s]]);
       const bool wanted = node.runs_backward && needs_gradient_[s];
       node.dx.push_back(wanted ? slot_gradient_[s] : nullptr);
     }
@@ -51,13 +50,15 @@ void Executor::bind() {
 }
 
 void Executor::list_steps() {
+  const auto place = [&](int slot, void** pointer) {
+    if (const int b = buffer_[slot]; b >= 0 && external_[b] >= 0) places_.push_back({pointer, external_[b]});
+  };
+  for (std::size_t s = 0; s < buffer_.size(); ++s) place(static_cast<int>(s), &slot_pointer_[s]);
+  for (Node& node : nodes_)
+    for (std::size_t i = 0; i < node.x.size(); ++i) place(node.spec->inputs[i], &node.x[i]);
   if (device_ || options_.backward) return;
-  for (std::size_t s = 0; s < buffer_.size(); ++s)
-    if (buffer_[s] >= 0 && external_[buffer_[s]] >= 0) places_.push_back({&slot_pointer_[s], external_[buffer_[s]]});
   for (Node& node : nodes_) {
     if (node.host) continue;
-    for (std::size_t i = 0; i < node.external.size(); ++i)
-      if (node.external[i] >= 0) places_.push_back({&node.x[i], node.external[i]});
     node.run.training = node.trains;
     if (node.packs_anew) steps_.push_back({node.def->pack, &node.run, 1});
     if (!node.state.alias) steps_.push_back({node.def->forward, &node.run, node.fold});

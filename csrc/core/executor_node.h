@@ -15,7 +15,6 @@ struct Executor::Node {
   bool runs_backward = false;
   bool packs_anew = false;              // before each call: another op writes its weights
   bool trains = false;                  // called for training, whatever the run is for
-  std::vector<int> external;            // per input: number of the program's input, or -1
   std::vector<int> add_input;           // inputs whose gradient is added to what is there
   std::vector<int> add_param;           // the same for variables
   std::vector<void*> input_sum, param_sum;  // where those sums go

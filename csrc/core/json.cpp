@@ -100,7 +100,8 @@ class Parser {
     const auto [stop, error] = std::from_chars(begin, at_, v);
     if (stop != at_) fail("a number");
     if (error == std::errc::result_out_of_range) {  // 1e999 is infinity
-      const bool tiny = digits.find("e-") != std::string::npos || digits.find("E-") != std::string::npos;
+      const std::size_t e = digits.find_first_of("eE");
+      const bool tiny = e == std::string::npos ? digits[digits[0] == '-'] == '0' : digits[e + 1] == '-';
       v = tiny ? 0.0 : std::numeric_limits<double>::infinity();
       if (digits[0] == '-') v = -v;
     }

@@ -207,12 +207,15 @@ bool agree(const T* a, const T* b, std::size_t n) {
   return true;
 }
 
-// Rows through a program, which leaves no states behind.
-void run_apart(const ProgramPtr& program, std::vector<VariablePtr> variables, std::int64_t rows, const void* x,
-               void* y) {
+// Rows through a model, which leaves no states behind.
+void run_apart(const Model& model, std::int64_t rows, const void* x, void* y) {
+  const ProgramPtr& program = model.session().program_ptr();
   ExecutorOptions options;
   options.plan_only = true;
-  for (const int v : Executor(*program, variables, options).written()) {
+  const std::vector<int> written = Executor(*program, model.variables(), options).written();
+  if (written.empty()) return model.session().run(rows, &x, &y);
+  std::vector<VariablePtr> variables = model.variables();
+  for (const int v : written) {
     const Variable& own = *variables[static_cast<std::size_t>(v)];
     auto copy = std::make_shared<Variable>(own.shape(), own.dtype());
     std::memcpy(copy->data(), own.data(), own.bytes());
@@ -307,7 +310,7 @@ Model checked(char* data, std::size_t bytes, const std::shared_ptr<void>& owner,
     check_texts(*text, rows, texts, slot_dtype(program->spec(), program->spec().inputs[0]), x, in);
   }
   std::vector<char> got(out);
-  run_apart(model.session().program_ptr(), model.variables(), rows, x, got.data());
+  run_apart(model, rows, x, got.data());
   const DType kind = slot_dtype(program->spec(), program->spec().outputs[0]);
   const bool same = out == 0 ? true
                     : kind == DType::int64 ? !std::memcmp(got.data(), y, out)
@@ -405,7 +408,7 @@ void Model::save(const std::string& path, std::int64_t rows, const void* input,
   for (std::size_t i = 0; i < variables_.size(); ++i)
     if (variables_[i]->bytes()) std::memcpy(blob.data() + offsets[i], variables_[i]->data(), variables_[i]->bytes());
   std::memcpy(blob.data() + input_at, input, in);
-  run_apart(program_, variables_, rows, blob.data() + input_at, blob.data() + output_at);
+  run_apart(*this, rows, blob.data() + input_at, blob.data() + output_at);
 
   Prefix prefix{};
   std::memcpy(prefix.magic, kMagic, sizeof kMagic);

@@ -62,7 +62,7 @@ class Plan {
   bool has(const char* name) const;
   Index integer(const char* name, Range range = {}) const;
   Index integer(const char* name, Index otherwise, Range range = {}) const;
-  std::uint64_t seed(const char* name = "seed") const;  // 0 where there is none
+  std::uint64_t seed() const;  // attribute `seed`, of any 64 bits
   double number(const char* name) const;
   double number(const char* name, double otherwise) const;
   bool flag(const char* name, bool otherwise = false) const;

@@ -84,8 +84,8 @@ Index Plan::integer(const char* name, Range range) const {
 Index Plan::integer(const char* name, Index otherwise, Range range) const {
   return has(name) ? integer(name, range) : otherwise;
 }
-std::uint64_t Plan::seed(const char* name) const {
-  return has(name) ? static_cast<std::uint64_t>(attribute<std::int64_t>(state_, name, "an integer")) : 0;
+std::uint64_t Plan::seed() const {
+  return static_cast<std::uint64_t>(attribute<std::int64_t>(state_, "seed", "an integer"));
 }
 double Plan::number(const char* name) const {
   if (const Attribute* a = read(state_, name))

@@ -199,7 +199,7 @@ void rnn_plan(Plan& p, int gates, int states, bool special) {
   c.keep_pre = !c.math.act_y || (gates > 1 && !c.math.rec_y);
   c.dropout = p.number("dropout", 0);
   c.recurrent_dropout = p.number("recurrent_dropout", 0);
-  c.seed = static_cast<std::int64_t>(p.seed());
+  c.seed = p.has("seed") ? static_cast<std::int64_t>(p.seed()) : 0;
   const bool split = p.flag("dropout_per_gate") && gates > 1;
   c.x_masks = c.dropout > 0 ? (split ? gates : 1) : 0;
   c.h_masks = c.recurrent_dropout > 0 ? gates : 0;

@@ -146,7 +146,7 @@ void rnn_plan(Plan& p, const RnnCell& cell) {
       !activation_backward_uses_y(c.act) || (c.gates > 1 && !activation_backward_uses_y(c.rec));
   c.dropout = p.number("dropout", 0);
   c.recurrent_dropout = p.number("recurrent_dropout", 0);
-  c.seed = static_cast<std::int64_t>(p.seed());
+  c.seed = p.has("seed") ? static_cast<std::int64_t>(p.seed()) : 0;
   const bool split = p.flag("dropout_per_gate") && c.gates > 1;
   c.x_masks = c.dropout > 0 ? (split ? c.gates : 1) : 0;
   c.h_masks = c.recurrent_dropout > 0 ? c.gates : 0;

@@ -125,7 +125,7 @@ void plan(Plan& p) {
   c.keep_pre = !activation_backward_uses_y(c.math.act) || !activation_backward_uses_y(c.math.rec);
   c.dropout = p.number("dropout", 0);
   c.recurrent_dropout = p.number("recurrent_dropout", 0);
-  c.seed = static_cast<std::int64_t>(p.seed());
+  c.seed = p.has("seed") ? static_cast<std::int64_t>(p.seed()) : 0;
   if (c.use_bias) p.param(2, c.in.filters, "a bias");
   Shape state;
   for (int i = 3 - (image.rank - 1); i < 3; ++i) state.push(c.in.axis[i].out);

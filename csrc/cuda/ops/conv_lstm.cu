@@ -128,7 +128,7 @@ void plan(Plan& p) {
   c.keep_pre = !c.math.act_y || !c.math.rec_y;
   c.dropout = p.number("dropout", 0);
   c.recurrent_dropout = p.number("recurrent_dropout", 0);
-  c.seed = static_cast<std::int64_t>(p.seed());
+  c.seed = p.has("seed") ? static_cast<std::int64_t>(p.seed()) : 0;
   for (int k = 0; c.stateful && k < 2; ++k) {
     c.state_rows = p.param(2 + c.use_bias + k)[0];
     p.writes_param(2 + c.use_bias + k);
