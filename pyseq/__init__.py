@@ -58,6 +58,7 @@ _NAMES = {
     "Optimizer": "pyseq.optimizers",
     "Initializer": "pyseq.initializers",
     "Regularizer": "pyseq.regularizers",
+    "load_model": "pyseq.saving",
     "version": "pyseq.utils.session",
 }
 

@@ -34,7 +34,7 @@ std::exception_ptr Trainer::State::step_on_host(Pool* pool, const Program& progr
                 executor->slot(ps.outputs[0]), static_cast<std::size_t>(n) * row);
   }
   const auto measured = [&](Measure& m, bool as_loss) {
-    const bool gradient = as_loss && trains;
+    const bool gradient = as_loss && differentiates();
     return real == 4 ? evaluate<float>(m, pool, n, targets, w, as_loss, gradient, step)
                      : evaluate<double>(m, pool, n, targets, w, as_loss, gradient, step);
   };
@@ -45,7 +45,7 @@ std::exception_ptr Trainer::State::step_on_host(Pool* pool, const Program& progr
   }
   double sum = executor->added_loss();
   if (loss.def && targets) sum += measured(loss, true).total;
-  if (trains) executor->backward(pool, n, step);
+  if (differentiates()) executor->backward(pool, n, step);
   if (std::exception_ptr error = interrupted()) return error;
   if (pool) pool->wait_to_be_asked(true);
   executor->finish(pool, n);

@@ -31,24 +31,35 @@ Stream Model::stream(std::int64_t rows, std::int64_t steps) const { return Strea
 const Dims& Model::input_shape() const { return program_->spec().slots[program_->spec().inputs[0]]; }
 const Dims& Model::output_shape() const { return program_->spec().slots[program_->spec().outputs[0]]; }
 
-// n rows of the program's own dtype in, float32 out.
+// n rows of the input's own dtype in, float32 out.
 void Model::run(std::int64_t n, const void* x, float* y) const {
   const ProgramSpec& spec = program_->spec();
-  if (spec.dtype != DType::float32) throw Error("Model::predict: expected a float32 model");
-  std::vector<std::int64_t> whole;  // of a model whose results are int64
-  void* out[] = {y};
-  if (slot_dtype(spec, spec.outputs[0]) == DType::int64) {
-    whole.resize(static_cast<std::size_t>(n * elements(output_shape())));
-    out[0] = whole.data();
+  const auto through = [&](auto number) {  // a model whose results are of another dtype
+    std::vector<decltype(number)> rows(static_cast<std::size_t>(n * elements(output_shape())));
+    void* out[] = {rows.data()};
+    session_->run(n, &x, out);
+    std::transform(rows.begin(), rows.end(), y, [](auto v) { return static_cast<float>(v); });
+  };
+  switch (slot_dtype(spec, spec.outputs[0])) {
+    case DType::int64: return through(std::int64_t{});
+    case DType::float64: return through(double{});
+    default: break;
   }
+  void* out[] = {y};
   session_->run(n, &x, out);
-  std::transform(whole.begin(), whole.end(), y, [](std::int64_t i) { return static_cast<float>(i); });
 }
 
 void Model::predict(std::int64_t n, const float* x, float* y) const {
-  if (slot_dtype(program_->spec(), program_->spec().inputs[0]) != DType::int64) return run(n, x, y);
-  const std::vector<std::int64_t> ids(x, x + n * elements(input_shape()));
-  run(n, ids.data(), y);
+  const std::int64_t numbers = n * elements(input_shape());
+  const auto as = [&](auto number) {
+    const std::vector<decltype(number)> rows(x, x + numbers);
+    run(n, rows.data(), y);
+  };
+  switch (slot_dtype(program_->spec(), program_->spec().inputs[0])) {
+    case DType::int64: return as(std::int64_t{});
+    case DType::float64: return as(double{});
+    default: return run(n, x, y);
+  }
 }
 
 std::vector<float> Model::predict(std::int64_t n, const std::vector<float>& x) const {

@@ -1,5 +1,5 @@
 // The `.pyseq` file of a model: reading, checking and writing it.
-#include "pyseq/model.h"
+#include "core/model_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,13 +11,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <new>
-#include <stdexcept>
+#include <map>
 
 #include "core/executor.h"
-#include "core/json.h"
 #include "core/memory.h"
 #include "core/plan.h"
+#include "core/program_json.h"
 #include "core/text_json.h"
 #include "pyseq/error.h"
 
@@ -26,7 +25,6 @@ namespace {
 
 constexpr char kMagic[8] = {'P', 'Y', 'S', 'E', 'Q', 0, 0, 1};
 constexpr std::size_t kPrefix = 64;
-constexpr std::int64_t kMaxItems = 1 << 20;  // slots, variables, attributes of a list
 constexpr std::int64_t kMaxTestRows = 1024;  // of a self-test
 constexpr std::int64_t kTestWork = std::int64_t{1} << 24;   // of a self-test's texts: bytes times n-grams
 
@@ -51,148 +49,7 @@ std::uint64_t fnv1a(const void* data, std::size_t bytes, std::uint64_t h = 0xcbf
   return h;
 }
 
-Json json_of(const Dims& dims) {
-  Json::Array a;
-  for (const std::int64_t d : dims) a.push_back({d});
-  return {std::move(a)};
-}
-
-Json json_of(const std::vector<int>& v) { return json_of(Dims(v.begin(), v.end())); }
-
-Json json_of(const Attribute& attribute) {
-  if (const auto* i = std::get_if<std::int64_t>(&attribute)) return {*i};
-  if (const auto* d = std::get_if<double>(&attribute)) return {*d};
-  if (const auto* s = std::get_if<std::string>(&attribute)) return {*s};
-  if (const auto* v = std::get_if<std::vector<std::int64_t>>(&attribute)) return json_of(*v);
-  Json::Array a;
-  for (const double d : std::get<std::vector<double>>(attribute)) a.push_back({d});
-  return {std::move(a)};
-}
-
-const Json::Array& items(const Json& json) {
-  const Json::Array& a = json.array();
-  if (static_cast<std::int64_t>(a.size()) > kMaxItems) throw Error("model file: expected fewer items");
-  return a;
-}
-
-Dims dims_of(const Json& json) {
-  Dims d;
-  for (const Json& j : items(json)) d.push_back(j.integer());
-  return d;
-}
-
-std::vector<int> ints_of(const Json& json) {
-  std::vector<int> v;
-  for (const Json& j : items(json)) {
-    if (j.integer() < 0 || j.integer() > kMaxItems) throw Error("model file: number out of range");
-    v.push_back(static_cast<int>(j.integer()));
-  }
-  return v;
-}
-
-Attribute attribute_of(const Json& json) {
-  if (const auto* i = std::get_if<std::int64_t>(&json.value)) return *i;
-  if (const auto* d = std::get_if<double>(&json.value)) return *d;
-  if (const auto* s = std::get_if<std::string>(&json.value)) return *s;
-  const Json::Array& a = items(json);
-  bool integers = true;
-  for (const Json& j : a) integers = integers && std::get_if<std::int64_t>(&j.value);
-  if (integers) return dims_of(json);
-  std::vector<double> v;
-  for (const Json& j : a) v.push_back(j.number());
-  return v;
-}
-
-Json header_of(const ProgramSpec& spec, const std::vector<std::size_t>& offsets, std::int64_t rows,
-               std::size_t input_at, std::size_t output_at, const TextSpec* text,
-               const std::vector<std::string>& texts) {
-  Json::Array slots, ops, variables;
-  for (const Dims& d : spec.slots) slots.push_back(json_of(d));
-  Dims whole;
-  for (std::size_t s = 0; s < spec.slots.size(); ++s)
-    if (slot_dtype(spec, static_cast<int>(s)) == DType::int64) whole.push_back(static_cast<std::int64_t>(s));
-  for (const OpSpec& op : spec.ops) {
-    Json::Object attributes;
-    for (const auto& [k, v] : op.attributes) attributes.emplace_back(k, json_of(v));
-    ops.push_back({Json::Object{{"kind", {op.kind}},
-                                {"name", {op.name}},
-                                {"inputs", json_of(op.inputs)},
-                                {"outputs", json_of(op.outputs)},
-                                {"params", json_of(op.params)},
-                                {"fold", {op.fold}},
-                                {"attributes", {std::move(attributes)}}}});
-  }
-  for (std::size_t i = 0; i < spec.variables.size(); ++i)
-    variables.push_back({Json::Object{{"name", {spec.variables[i].name}},
-                                      {"shape", json_of(spec.variables[i].shape)},
-                                      {"trainable", {spec.variables[i].trainable}},
-                                      {"offset", {static_cast<std::int64_t>(offsets[i])}}}});
-  Json::Object test{{"rows", {rows}},
-                    {"input", {static_cast<std::int64_t>(input_at)}},
-                    {"output", {static_cast<std::int64_t>(output_at)}}};
-  if (text) {
-    Json::Array a;
-    for (const std::string& t : texts) a.push_back({t});
-    test.emplace_back("texts", Json{std::move(a)});
-  }
-  Json::Object header{
-      {"format", {std::string("pyseq")}},
-      {"dtype", {std::string(name_of(spec.dtype))}},
-      {"inputs", json_of(spec.inputs)},
-      {"outputs", json_of(spec.outputs)},
-      {"slots", {std::move(slots)}},
-      {"ops", {std::move(ops)}},
-      {"variables", {std::move(variables)}},
-      {"self_test", {std::move(test)}}};
-  if (!whole.empty()) header.emplace_back("int64", json_of(whole));
-  if (text) header.emplace_back("text", json_of(*text));
-  return {std::move(header)};
-}
-
-ProgramSpec spec_of(const Json& header) {
-  ProgramSpec spec;
-  spec.dtype = dtype_from(header.at("dtype").text());
-  if (spec.dtype != DType::float32 && spec.dtype != DType::float64)
-    throw Error("model file: expected dtype float32 or float64");
-  spec.inputs = ints_of(header.at("inputs"));
-  spec.outputs = ints_of(header.at("outputs"));
-  for (const Json& j : items(header.at("slots"))) {
-    spec.slots.push_back(dims_of(j));
-    check_dims(spec.slots.back(), 1, kMaxRank + 1, "model file: slot " + std::to_string(spec.slots.size() - 1));
-  }
-  if (const Json* whole = header.find("int64")) {
-    for (const int s : ints_of(*whole)) {
-      if (static_cast<std::size_t>(s) >= spec.slots.size()) throw Error("model file: number out of range");
-      spec.dtypes.resize(spec.slots.size(), spec.dtype);
-      spec.dtypes[static_cast<std::size_t>(s)] = DType::int64;
-    }
-  }
-  for (const Json& j : items(header.at("ops"))) {
-    OpSpec op;
-    op.kind = j.at("kind").text();
-    op.name = j.at("name").text();
-    if (op.kind == "host") throw Error(op.name + ": expected an op of the core, got a host function");
-    op.inputs = ints_of(j.at("inputs"));
-    op.outputs = ints_of(j.at("outputs"));
-    op.params = ints_of(j.at("params"));
-    op.fold = j.at("fold").integer();
-    for (const auto& [k, v] : j.at("attributes").object()) op.attributes[k] = attribute_of(v);
-    spec.ops.push_back(std::move(op));
-  }
-  for (const Json& j : items(header.at("variables")))
-    spec.variables.push_back({j.at("name").text(), dims_of(j.at("shape")), j.at("trainable").flag()});
-  return spec;
-}
-
 std::size_t row_bytes(const Program& program, int slot) { return slot_row_bytes(program.spec(), slot); }
-
-// A piece of the blob, checked against its size without overflow.
-char* piece(char* blob, std::size_t blob_bytes, std::int64_t offset, std::size_t bytes) {
-  if (offset < 0 || offset % 64 || static_cast<std::size_t>(offset) > blob_bytes ||
-      bytes > blob_bytes - static_cast<std::size_t>(offset))
-    throw Error("model file: expected tensors inside the file, got an offset or size beyond its end");
-  return blob + offset;
-}
 
 template <class T>
 bool agree(const T* a, const T* b, std::size_t n) {
@@ -264,8 +121,7 @@ void check_limits(const Program& program, const std::vector<VariablePtr>& variab
                 "; if the file is to be trusted, raise LoadLimits::work");
 }
 
-Model checked(char* data, std::size_t bytes, const std::shared_ptr<void>& owner, const LoadLimits& limits,
-              const std::string& where) {
+Prefix prefix_of(const char* data, std::size_t bytes, const std::string& where) {
   if (bytes < kPrefix) throw Error(where + ": expected a .pyseq file, got one of " + std::to_string(bytes) + " bytes");
   Prefix prefix;
   std::memcpy(&prefix, data, kPrefix);
@@ -277,64 +133,7 @@ Model checked(char* data, std::size_t bytes, const std::shared_ptr<void>& owner,
     throw Error(where + ": expected as many bytes as the file says, got another size; it is cut off");
   if (fnv1a(data + kPrefix, rest) != prefix.checksum)
     throw Error(where + ": expected the checksum of the file, got another; it is damaged");
-  const Json header = parse_json(std::string(data + kPrefix, prefix.header_bytes));
-  if (const std::size_t ops = header.at("ops").array().size(); ops > static_cast<std::size_t>(limits.ops))
-    throw Error(where + ": expected at most " + std::to_string(limits.ops) + " ops, got " + std::to_string(ops) +
-                "; if the file is to be trusted, raise LoadLimits::ops");
-  ProgramSpec spec = spec_of(header);
-  char* const blob = data + kPrefix + prefix.header_bytes;
-  const Json::Array& described = header.at("variables").array();
-  std::vector<VariablePtr> variables;
-  for (std::size_t i = 0; i < spec.variables.size(); ++i) {
-    // Only the shape: nothing is allocated before the size is known to fit the file.
-    const Variable probe(spec.variables[i].shape, spec.dtype, nullptr, std::shared_ptr<void>(data, [](void*) {}));
-    char* at = piece(blob, prefix.blob_bytes, described[i].at("offset").integer(), probe.bytes());
-    variables.push_back(std::make_shared<Variable>(spec.variables[i].shape, spec.dtype, at, owner));
-  }
-  const Json& test = header.at("self_test");
-  const std::int64_t rows = test.at("rows").integer();
-  if (rows < 0 || rows > kMaxTestRows)
-    throw Error(where + ": expected a self-test of at most " + std::to_string(kMaxTestRows) + " rows");
-  auto program = std::make_shared<const Program>(std::move(spec));
-  check_limits(*program, variables, rows, bytes, limits, where);
-  std::shared_ptr<const TextEncoder> text;
-  if (const Json* entry = header.find("text")) text = std::make_shared<const TextEncoder>(text_spec_of(*entry));
-  Model model(program, std::move(variables), text);
-  const std::size_t in = row_bytes(*program, program->spec().inputs[0]) * static_cast<std::size_t>(rows);
-  const std::size_t out = row_bytes(*program, program->spec().outputs[0]) * static_cast<std::size_t>(rows);
-  const char* x = piece(blob, prefix.blob_bytes, test.at("input").integer(), in);
-  const char* y = piece(blob, prefix.blob_bytes, test.at("output").integer(), out);
-  if (text) {
-    std::vector<std::string> texts;
-    for (const Json& j : items(test.at("texts"))) texts.push_back(j.text());
-    check_texts(*text, rows, texts, slot_dtype(program->spec(), program->spec().inputs[0]), x, in);
-  }
-  std::vector<char> got(out);
-  run_apart(model, rows, x, got.data());
-  const DType kind = slot_dtype(program->spec(), program->spec().outputs[0]);
-  const bool same = out == 0 ? true
-                    : kind == DType::int64 ? !std::memcmp(got.data(), y, out)
-                    : kind == DType::float32
-                        ? agree(reinterpret_cast<const float*>(got.data()), reinterpret_cast<const float*>(y), out / 4)
-                        : agree(reinterpret_cast<const double*>(got.data()), reinterpret_cast<const double*>(y), out / 8);
-  if (!same)
-    throw Error(where + ": expected the outputs of its self-test, got others; this build or CPU computes "
-                "something else than the one that wrote the file");
-  return model;
-}
-
-// Whatever goes wrong is an Error.
-Model from_bytes(char* data, std::size_t bytes, const std::shared_ptr<void>& owner, const LoadLimits& limits,
-                 const std::string& where) {
-  try {
-    return checked(data, bytes, owner, limits, where);
-  } catch (const Error&) {
-    throw;
-  } catch (const std::bad_alloc&) {
-    throw Error(where + ": expected as much memory as the model takes, got less");
-  } catch (const std::exception& e) {
-    throw Error(where + ": expected a model file, got one that is damaged: " + e.what());
-  }
+  return prefix;
 }
 
 struct File {
@@ -348,8 +147,20 @@ std::string reason() { return std::strerror(errno); }
 
 }  // namespace
 
+FileContents contents_of(char* data, std::size_t bytes, std::shared_ptr<void> owner, const std::string& where) {
+  const Prefix prefix = prefix_of(data, bytes, where);
+  FileContents contents;
+  contents.where = where;
+  contents.owner = std::move(owner);
+  contents.bytes = bytes;
+  contents.header = parse_json(std::string(data + kPrefix, prefix.header_bytes));
+  contents.blob = data + kPrefix + prefix.header_bytes;
+  contents.blob_bytes = prefix.blob_bytes;
+  return contents;
+}
+
 // The file is read, not mapped: whoever writes to it later changes nothing here.
-Model Model::load(const std::string& path, const LoadLimits& limits) {
+FileContents read_contents(const std::string& path) {
   const File file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.descriptor < 0) throw Error(path + ": expected a readable file: " + reason());
   struct stat status;
@@ -370,45 +181,142 @@ Model Model::load(const std::string& path, const LoadLimits& limits) {
     if (got == 0) throw Error(path + ": expected as many bytes as the file says, got another size; it is cut off");
     at += static_cast<std::size_t>(got);
   }
-  return from_bytes(data, bytes, owner, limits, path);
+  return contents_of(data, bytes, std::move(owner), path);
+}
+
+char* FileContents::piece(std::int64_t offset, std::size_t size) const {
+  if (offset < 0 || offset % 64 || static_cast<std::size_t>(offset) > blob_bytes ||
+      size > blob_bytes - static_cast<std::size_t>(offset))
+    throw Error("model file: expected tensors inside the file, got an offset or size beyond its end");
+  return blob + offset;
+}
+
+VariablePtr FileContents::variable(const Dims& shape, DType dtype, std::int64_t offset) const {
+  check_dims(shape, 0, kMaxRank, where + ": tensor");
+  // Only the shape: nothing is allocated before the size is known to fit the file.
+  const Variable probe(shape, dtype, nullptr, owner);
+  return std::make_shared<Variable>(shape, dtype, piece(offset, probe.bytes()), owner);
+}
+
+Model model_of(const FileContents& file, const LoadLimits& limits) {
+  const std::string& where = file.where;
+  const Json& header = file.header;
+  if (const std::size_t ops = header.at("ops").array().size(); ops > static_cast<std::size_t>(limits.ops))
+    throw Error(where + ": expected at most " + std::to_string(limits.ops) + " ops, got " + std::to_string(ops) +
+                "; if the file is to be trusted, raise LoadLimits::ops");
+  ProgramSpec spec = program_spec_of(header);
+  const Json::Array& described = header.at("variables").array();
+  std::vector<VariablePtr> variables;
+  for (std::size_t i = 0; i < spec.variables.size(); ++i)
+    variables.push_back(file.variable(spec.variables[i].shape, spec.dtype, described[i].at("offset").integer()));
+  const Json& test = header.at("self_test");
+  const std::int64_t rows = test.at("rows").integer();
+  if (rows < 0 || rows > kMaxTestRows)
+    throw Error(where + ": expected a self-test of at most " + std::to_string(kMaxTestRows) + " rows");
+  auto program = std::make_shared<const Program>(std::move(spec));
+  check_limits(*program, variables, rows, file.bytes, limits, where);
+  std::shared_ptr<const TextEncoder> text;
+  if (const Json* entry = header.find("text")) text = std::make_shared<const TextEncoder>(text_spec_of(*entry));
+  Model model(program, std::move(variables), text);
+  const std::size_t in = row_bytes(*program, program->spec().inputs[0]) * static_cast<std::size_t>(rows);
+  const std::size_t out = row_bytes(*program, program->spec().outputs[0]) * static_cast<std::size_t>(rows);
+  const char* x = file.piece(test.at("input").integer(), in);
+  const char* y = file.piece(test.at("output").integer(), out);
+  if (text) {
+    std::vector<std::string> texts;
+    for (const Json& j : items(test.at("texts"))) texts.push_back(j.text());
+    check_texts(*text, rows, texts, slot_dtype(program->spec(), program->spec().inputs[0]), x, in);
+  }
+  std::vector<char> got(out);
+  run_apart(model, rows, x, got.data());
+  const DType kind = slot_dtype(program->spec(), program->spec().outputs[0]);
+  const bool same = out == 0 ? true
+                    : kind == DType::int64 ? !std::memcmp(got.data(), y, out)
+                    : kind == DType::float32
+                        ? agree(reinterpret_cast<const float*>(got.data()), reinterpret_cast<const float*>(y), out / 4)
+                        : agree(reinterpret_cast<const double*>(got.data()), reinterpret_cast<const double*>(y), out / 8);
+  if (!same)
+    throw Error(where + ": expected the outputs of its self-test, got others; this build or CPU computes "
+                "something else than the one that wrote the file");
+  return model;
+}
+
+Model Model::load(const std::string& path, const LoadLimits& limits) {
+  return errors_only(path, [&] { return model_of(read_contents(path), limits); });
 }
 
 Model Model::from_memory(const void* data, std::size_t bytes, const LoadLimits& limits) {
+  const std::string where = "Model::from_memory";
   if (reinterpret_cast<std::uintptr_t>(data) % 64)
-    throw Error("Model::from_memory: expected data at a multiple of 64 bytes");
-  const std::shared_ptr<void> nobody(const_cast<void*>(data), [](void*) {});
-  return from_bytes(static_cast<char*>(const_cast<void*>(data)), bytes, nobody, limits, "Model::from_memory");
+    throw Error(where + ": expected data at a multiple of 64 bytes");
+  std::shared_ptr<void> nobody(const_cast<void*>(data), [](void*) {});
+  return errors_only(where, [&] {
+    return model_of(contents_of(static_cast<char*>(const_cast<void*>(data)), bytes, std::move(nobody), where), limits);
+  });
 }
 
 void Model::save(const std::string& path, std::int64_t rows, const void* input,
                  const std::vector<std::string>& texts) const {
-  const ProgramSpec& spec = program_->spec();
-  if (rows < 0 || rows > kMaxTestRows)
+  write_model(*this, path, {rows, input, texts}, {});
+}
+
+void write_model(const Model& model, const std::string& path, const SelfTest& test, const FileParts& parts) {
+  const Program& program = model.program();
+  const ProgramSpec& spec = program.spec();
+  if (test.rows < 0 || test.rows > kMaxTestRows)
     throw Error(path + ": expected a self-test of at most " + std::to_string(kMaxTestRows) +
-                " rows, which is what is read again, got " + std::to_string(rows));
+                " rows, which is what is read again, got " + std::to_string(test.rows));
   for (const OpSpec& op : spec.ops)
     if (op.kind == "host")
       throw Error(op.name + ": expected a built-in layer to export, got a Python function; C++ cannot run it");
-  std::vector<std::size_t> offsets;
+  std::vector<std::pair<const Variable*, std::size_t>> placed;  // offsets, in order
+  std::map<const Variable*, std::size_t> at;
   std::size_t total = 0;
   const auto book = [&](std::size_t bytes) {
-    const std::size_t at = total;
+    const std::size_t here = total;
     total += round_up(bytes);
-    return at;
+    return here;
   };
-  for (const VariablePtr& v : variables_) offsets.push_back(book(v->bytes()));
-  const std::size_t in = row_bytes(*program_, spec.inputs[0]) * static_cast<std::size_t>(rows);
-  const std::size_t out = row_bytes(*program_, spec.outputs[0]) * static_cast<std::size_t>(rows);
-  if (text_) check_texts(*text_, rows, texts, slot_dtype(spec, spec.inputs[0]), input, in);
+  const auto place = [&](const VariablePtr& v) {
+    const auto [it, fresh] = at.emplace(v.get(), total);
+    if (fresh) placed.emplace_back(v.get(), book(v->bytes()));
+    return Json{static_cast<std::int64_t>(it->second)};
+  };
+  Json::Array variables, tensors;
+  for (std::size_t i = 0; i < spec.variables.size(); ++i)
+    variables.push_back({Json::Object{{"name", {spec.variables[i].name}},
+                                      {"shape", json_of(spec.variables[i].shape)},
+                                      {"trainable", {spec.variables[i].trainable}},
+                                      {"offset", place(model.variables()[i])}}});
+  for (const VariablePtr& v : parts.tensors)
+    tensors.push_back({Json::Object{
+        {"dtype", {std::string(name_of(v->dtype()))}}, {"shape", json_of(v->shape())}, {"offset", place(v)}}});
+  const std::size_t in = row_bytes(program, spec.inputs[0]) * static_cast<std::size_t>(test.rows);
+  const std::size_t out = row_bytes(program, spec.outputs[0]) * static_cast<std::size_t>(test.rows);
+  if (model.text()) check_texts(*model.text(), test.rows, test.texts, slot_dtype(spec, spec.inputs[0]), test.input, in);
   const std::size_t input_at = book(in), output_at = book(out);
-  const TextSpec* text = text_ ? &text_->spec() : nullptr;
-  std::string header = to_json(header_of(spec, offsets, rows, input_at, output_at, text, texts));
+  Json::Object self_test{{"rows", {test.rows}},
+                         {"input", {static_cast<std::int64_t>(input_at)}},
+                         {"output", {static_cast<std::int64_t>(output_at)}}};
+  Json::Object object{{"format", {std::string("pyseq")}}};
+  append(object, spec);
+  object.emplace_back("variables", Json{std::move(variables)});
+  if (model.text()) {
+    Json::Array texts;
+    for (const std::string& t : test.texts) texts.push_back({t});
+    self_test.emplace_back("texts", Json{std::move(texts)});
+    object.emplace_back("text", json_of(model.text()->spec()));
+  }
+  object.emplace_back("self_test", Json{std::move(self_test)});
+  if (!tensors.empty()) object.emplace_back("tensors", Json{std::move(tensors)});
+  for (const auto& entry : parts.entries) object.push_back(entry);
+  std::string header = to_json({std::move(object)});
   header.resize(round_up(header.size()), ' ');
   std::vector<char> blob(total);
-  for (std::size_t i = 0; i < variables_.size(); ++i)
-    if (variables_[i]->bytes()) std::memcpy(blob.data() + offsets[i], variables_[i]->data(), variables_[i]->bytes());
-  std::memcpy(blob.data() + input_at, input, in);
-  run_apart(*this, rows, blob.data() + input_at, blob.data() + output_at);
+  for (const auto& [v, offset] : placed)
+    if (v->bytes()) std::memcpy(blob.data() + offset, v->data(), v->bytes());
+  if (in) std::memcpy(blob.data() + input_at, test.input, in);
+  run_apart(model, test.rows, blob.data() + input_at, blob.data() + output_at);
 
   Prefix prefix{};
   std::memcpy(prefix.magic, kMagic, sizeof kMagic);

@@ -122,6 +122,12 @@ class Plan {
   void flops(double forward_per_row, double backward_per_row);
   // The op is parallel over rows alone: for a single row a second thread would only wait.
   void parallel_by_rows();
+  // Of an optimizer: how many slots a variable has, each of its size; every optimizer says so.
+  void slots(int count);
+  // A matrix has one; two are for variables of any shape.
+  void slots_of_matrices();
+  // One; a variable of two dimensions or more has two before it, without its last and its last but one.
+  void factored_slots();
   // The op needs all rows of a batch in one call, or is much faster so: inference is not cut.
   void whole_batch();
 

@@ -193,6 +193,13 @@ int Plan::keep(Index per_row, Index fixed) {
   state_.kept.push_back({per_row, fixed, 0});
   return static_cast<int>(state_.kept.size()) - 1;
 }
+void Plan::slots(int count) {
+  state_.slots = PlanState::Slots::each;
+  state_.slot_count = count;
+}
+void Plan::slots_of_matrices() { state_.slots = PlanState::Slots::matrices; }
+void Plan::factored_slots() { state_.slots = PlanState::Slots::factored; }
+
 int Plan::scratch(Index per_row, Index fixed, Index per_worker) {
   check_booking(state_, {per_row, fixed, per_worker});
   state_.scratch.push_back({per_row, fixed, per_worker});
@@ -260,6 +267,32 @@ std::size_t buffer_bytes(const Booking& b, std::size_t n, std::size_t real, cons
   return bytes;
 }
 
+void check_slots(const PlanState& s, const Variable& variable, const std::vector<VariablePtr>& slots) {
+  const Dims& shape = variable.shape();
+  const auto rank = shape.size();
+  std::vector<std::int64_t> sizes(static_cast<std::size_t>(s.slot_count), variable.size());
+  switch (s.slots) {
+    case PlanState::Slots::unknown: throw Error(s.where + ": expected an optimizer that says how many slots it has");
+    case PlanState::Slots::each: break;
+    case PlanState::Slots::matrices: sizes.assign(slots.size() == 1 && rank == 2 ? 1 : 2, variable.size()); break;
+    case PlanState::Slots::factored:
+      sizes.assign(1, variable.size());
+      if (rank >= 2)
+        sizes.insert(sizes.begin(), {variable.size() / std::max<std::int64_t>(shape[rank - 1], 1),
+                                     variable.size() / std::max<std::int64_t>(shape[rank - 2], 1)});
+  }
+  const auto fits = [&] {
+    if (slots.size() != sizes.size()) return false;
+    for (std::size_t k = 0; k < sizes.size(); ++k)
+      if (!slots[k] || slots[k]->size() != sizes[k] || slots[k]->dtype() != variable.dtype()) return false;
+    return true;
+  };
+  if (!fits())
+    throw Error(s.where + ": expected " + std::to_string(sizes.size()) + " slots of a variable of shape " +
+                to_text(to_shape(shape, s.where)) + ", of its dtype and as large as the optimizer keeps them, got " +
+                std::to_string(slots.size()) + " slots or others");
+}
+
 void check_dims(const Dims& dims, std::int64_t least, std::size_t most, const std::string& where) {
   if (dims.size() > most)
     throw Error(where + ": expected at most " + std::to_string(most) + " dimensions, got " +
@@ -293,7 +326,7 @@ void check_complete(const PlanState& s) {
 }
 
 PlanState plan_op(const OpDef& def, const OpSpec& op, const ProgramSpec& program, bool training,
-                  const KernelTable& table) {
+                  const KernelTable& table, bool infers) {
   PlanState s;
   s.kind = def.kind;
   s.where = op.name == op.kind ? op.kind : op.name + " (" + op.kind + ")";
@@ -305,8 +338,10 @@ PlanState plan_op(const OpDef& def, const OpSpec& op, const ProgramSpec& program
   }
   for (const int i : op.params) s.params.push_back(to_shape(program.variables.at(i).shape, s.where));
   std::vector<Shape> inferred;
-  for (const int i : op.outputs) inferred.push_back(to_shape(program.slots.at(i), s.where, op.fold));
-  s.inferred = &inferred;
+  if (!infers) {
+    for (const int i : op.outputs) inferred.push_back(to_shape(program.slots.at(i), s.where, op.fold));
+    s.inferred = &inferred;
+  }
   s.reads_input.resize(op.inputs.size());
   s.reads_output.resize(op.outputs.size());
   Plan plan(s);
@@ -316,6 +351,7 @@ PlanState plan_op(const OpDef& def, const OpSpec& op, const ProgramSpec& program
   for (const bool int64 : s.int64_inputs)
     if (int64 && !s.takes_int64)
       throw Error(s.where + ": expected numbers of the program's dtype, got int64; cast them first");
+  if (infers) return s;
   if (s.outputs.size() != op.outputs.size())
     throw Error(s.where + ": expected " + std::to_string(s.outputs.size()) + " outputs, got " +
                 std::to_string(op.outputs.size()));

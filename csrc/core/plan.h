@@ -40,6 +40,8 @@ struct PlanState {
   bool in_place = false, alias = false, adds_loss = false, ends_gradient = false, by_rows = false;
   bool whole_batch = false, takes_int64 = false;
   double forward_flops = 0, backward_flops = 0;
+  enum class Slots : std::uint8_t { unknown, each, matrices, factored } slots = Slots::unknown;
+  int slot_count = 0;
   std::shared_ptr<std::byte[]> config;  // never changed once planned
 };
 
@@ -57,9 +59,12 @@ std::string to_text(const Shape& shape);
 // Throws unless the plan has read each attribute, asked for each input and declared each variable.
 void check_complete(const PlanState& state);
 
-// Runs def.plan and checks that the outputs are those that lowering inferred. On the host the plan has to
+// Throws unless an optimizer's plan knows what to do with these slots of a variable.
+void check_slots(const PlanState& state, const Variable& variable, const std::vector<VariablePtr>& slots);
+
+// Runs def.plan and checks that the outputs are those that lowering inferred; `infers`: whatever they are. On the host the plan has to
 // be complete too; a GPU's twin leaves that to the host's plan.
 PlanState plan_op(const OpDef& def, const OpSpec& op, const ProgramSpec& program, bool training,
-                  const KernelTable& table);
+                  const KernelTable& table, bool infers = false);
 
 }  // namespace pyseq

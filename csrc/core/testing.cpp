@@ -271,6 +271,7 @@ void run_optimizer(const OptimizerRun& r, const char* isa) {
   state.reads_input.resize(1);
   Plan plan(state);
   def->plan(plan);
+  check_slots(state, *r.variable, r.slots);
   const Scratch scratch(state, 1, table.real_size, 1);
   Update u{};
   u.n = r.variable->size();

@@ -13,6 +13,8 @@ Trainer::Trainer(ProgramPtr program, std::vector<VariablePtr> variables, Trainer
   s.real = s.table->real_size;
   s.trains = !s.spec.optimizers.empty();
   const ProgramSpec& ps = program_->spec();
+  if (s.spec.input_gradient && (s.trains || s.table->device || slot_dtype(ps, ps.inputs[0]) == DType::int64))
+    throw Error("Trainer: expected gradients of an input of floats, without an optimizer and on the host");
   s.x_size = elements(ps.slots[ps.inputs[0]]);
   s.y_size = elements(s.spec.target);
   if (ps.inputs.size() > 2 ||
@@ -70,6 +72,11 @@ void Trainer::reset_totals() { std::fill(totals_.begin(), totals_.end(), Total{}
 const void* Trainer::gradient(std::size_t parameter) const {
   if (!state_->executor) return nullptr;
   return state_->executor->gradient(state_->spec.parameters.at(parameter).variable);
+}
+
+const void* Trainer::input_gradient() const {
+  if (!state_->executor || !state_->spec.input_gradient) return nullptr;
+  return state_->executor->gradient_of_slot(program_->spec().inputs[0]);
 }
 
 std::size_t Trainer::bytes() const {

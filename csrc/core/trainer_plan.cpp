@@ -38,6 +38,9 @@ void Trainer::State::measure(Measure& m, const std::string& kind, const Attribut
   if (!table->device) check_complete(m.state);
   if (m.state.outputs.size() != 1) throw Error(m.state.where + ": expected one output");
   m.rows_per_sample = m.state.outputs[0].size();
+  if (const auto found = attributes.find("ignore_class"); found != attributes.end())
+    if (found->second.index() > 1 || elements(spec.target) < m.rows_per_sample)
+      throw Error(m.state.where + ": expected `ignore_class` to be a number, and a label for each row");
   if (m.mask >= 0) m.mask_row = elements(program.spec().slots.at(m.mask));
 }
 
@@ -49,7 +52,7 @@ void Trainer::State::plan_measures(const Program& program) {
     // For losses over a whole batch, which know their own mean.
     Attributes attributes = spec.loss.attributes;
     if (spec.loss.reduction == Reduction::sum) attributes["reduction"] = std::string("sum");
-    measure(loss, spec.loss.kind, attributes, program, trains);
+    measure(loss, spec.loss.kind, attributes, program, differentiates());
     max_loss_rows = std::max(max_loss_rows, loss.rows_per_sample);
   }
   metrics.resize(spec.metrics.size());
@@ -63,6 +66,31 @@ void Trainer::State::plan_measures(const Program& program) {
   }
 }
 
+// Trainers come from files too: what a kernel relies on is checked here.
+void Trainer::State::check_parameter(const ParameterSpec& p) const {
+  const Variable& variable = *variables.at(static_cast<std::size_t>(p.variable));
+  const auto rank = static_cast<int>(variable.shape().size());
+  const std::string where = "variable " + std::to_string(p.variable);
+  if (size_of(variable.dtype()) != real || (variable.dtype() != DType::float32 && variable.dtype() != DType::float64))
+    throw Error(where + ": expected the program's dtype to train or regularize it, got " + name_of(variable.dtype()));
+  if (p.penalty.orthogonal != 0 && rank != 2)
+    throw Error(where + ": expected a matrix for an orthogonal regularizer, got rank " + std::to_string(rank));
+  if (!trains) return;
+  const auto o = static_cast<std::size_t>(p.optimizer);
+  const OptimizerSpec& os = spec.optimizers.at(o);
+  if (!table->device) check_slots(optimizer_states[o], variable, p.slots);
+  for (const VariablePtr& v : {p.average, p.accumulator})
+    if (v && (v->size() != variable.size() || v->dtype() != variable.dtype()))
+      throw Error(where + ": expected its average and accumulator to be like it, got another size or dtype");
+  if (os.ema_momentum > 0 && !p.average) throw Error(where + ": expected a moving average of it, got none");
+  if (os.accumulation_steps > 1 && !p.accumulator) throw Error(where + ": expected an accumulator, got none");
+  if (!p.constraint.kind.empty()) constraint_kind(p.constraint.kind);
+  for (const int axis : p.constraint.axes)
+    if (axis < 0 || axis >= rank)
+      throw Error(where + ": expected axes of a constraint below " + std::to_string(rank) + ", got " +
+                  std::to_string(axis));
+}
+
 void Trainer::State::plan_optimizers() {
   optimizer_states.resize(spec.optimizers.size());
   Index largest = 1;
@@ -71,6 +99,9 @@ void Trainer::State::plan_optimizers() {
   partial.resize(static_cast<std::size_t>(largest / 4096 + 2));
   for (std::size_t o = 0; o < spec.optimizers.size(); ++o) {
     const OptimizerSpec& os = spec.optimizers[o];
+    if (os.accumulation_steps < 1 || os.ema_overwrite_frequency < 0 || !(os.loss_scale > 0))
+      throw Error("optimizer " + os.kind + ": expected 1 accumulation step or more, a frequency of 0 or more and a "
+                  "loss scale above 0");
     const auto known = [&](const auto* def) {
       if (def) return def;
       throw Error("compile: expected an optimizer of this library, got `" + os.kind + "`" +
@@ -100,6 +131,7 @@ void Trainer::State::plan_optimizers() {
       bytes += round_up(buffer_bytes(b, 1, real, plan_state.where));
     optimizer_scratch.push_back(std::make_unique<Arena>(bytes, table->device));
   }
+  for (const ParameterSpec& p : spec.parameters) check_parameter(p);
   grad_scale.assign(spec.parameters.size(), 1.0);
   for (std::size_t i = 0; i < spec.parameters.size(); ++i) {
     const Index n = variables.at(spec.parameters[i].variable)->size();
@@ -111,10 +143,12 @@ void Trainer::State::plan_optimizers() {
 void Trainer::State::prepare(const Program& program, std::int64_t rows, std::int64_t weight_elements) {
   ExecutorOptions options;
   options.max_rows = rows;
-  options.backward = trains;
+  options.backward = differentiates();
+  options.input_gradients = spec.input_gradient;
   options.trainable.assign(variables.size(), false);
-  for (const ParameterSpec& p : spec.parameters) options.trainable[p.variable] = true;
-  if (trains && loss.def) options.seed_slots.push_back(loss.slot);
+  if (trains)
+    for (const ParameterSpec& p : spec.parameters) options.trainable[p.variable] = true;
+  if (differentiates() && loss.def) options.seed_slots.push_back(loss.slot);
   const auto reads = [&](const Measure& m) {
     options.loss_slots.push_back(m.slot);
     if (m.mask >= 0) options.loss_slots.push_back(m.mask);

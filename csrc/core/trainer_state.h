@@ -51,6 +51,7 @@ struct Trainer::State {
   std::int64_t x_size = 1, y_size = 1, max_loss_rows = 1;
   std::int64_t weight_row = 0;
   bool trains = false, profiling = false;
+  bool differentiates() const { return trains || spec.input_gradient; }
   void *x = nullptr, *y = nullptr, *weights = nullptr, *scale = nullptr, *values = nullptr;
   std::vector<double> partial;
 
@@ -65,6 +66,7 @@ struct Trainer::State {
                bool training);
   void plan_measures(const Program& program);
   void plan_optimizers();
+  void check_parameter(const ParameterSpec& p) const;
   void prepare(const Program& program, std::int64_t rows, std::int64_t weight_row);
   const void* gather(Pool* pool, const Rows& rows, const std::int64_t* order, std::int64_t begin,
                      std::int64_t n, void* to, DType dtype);

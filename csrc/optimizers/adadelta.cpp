@@ -10,6 +10,7 @@ struct Config {
 };
 
 void plan(Plan& p) {
+  p.slots(2);
   p.config<Config>() = {static_cast<real>(p.number("rho")), static_cast<real>(p.number("epsilon"))};
 }
 

@@ -13,6 +13,7 @@ struct Config {
 };
 
 void plan(Plan& p) {
+  p.factored_slots();
   p.config<Config>() = {p.number("beta_2_decay"), p.number("epsilon_1"), p.number("epsilon_2"),
                         p.number("clip_threshold")};
 }

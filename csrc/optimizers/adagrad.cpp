@@ -8,7 +8,10 @@ struct Config {
   real epsilon;
 };
 
-void plan(Plan& p) { p.config<Config>() = {static_cast<real>(p.number("epsilon"))}; }
+void plan(Plan& p) {
+  p.slots(1);
+  p.config<Config>() = {static_cast<real>(p.number("epsilon"))};
+}
 
 void update(const Update& u) noexcept {
   const Config& c = u.config<Config>();

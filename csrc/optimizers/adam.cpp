@@ -5,8 +5,9 @@ namespace pyseq::PYSEQ_NS {
 namespace {
 
 void plan(Plan& p) {
-  p.config<Adam>() = {p.number("beta_1"), p.number("beta_2"), p.number("epsilon"),
-                      p.flag("amsgrad")};
+  Adam& c = p.config<Adam>();
+  c = {p.number("beta_1"), p.number("beta_2"), p.number("epsilon"), p.flag("amsgrad")};
+  p.slots(c.amsgrad ? 3 : 2);
 }
 
 void update(const Update& u) noexcept { adam_update(u.config<Adam>(), u, u.lr); }

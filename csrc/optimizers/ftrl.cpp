@@ -11,6 +11,7 @@ struct Config {
 };
 
 void plan(Plan& p) {
+  p.slots(2);
   p.config<Config>() = {-p.number("learning_rate_power"), p.number("l1_regularization_strength"),
                         p.number("l2_regularization_strength"),
                         p.number("l2_shrinkage_regularization_strength"), p.number("beta")};

@@ -11,6 +11,7 @@ struct Config {
 };
 
 void plan(Plan& p) {
+  p.slots(2);
   p.config<Config>() = {p.number("beta_1"), p.number("beta_2"), p.number("epsilon")};
 }
 

@@ -10,6 +10,7 @@ struct Config {
 };
 
 void plan(Plan& p) {
+  p.slots(1);
   p.config<Config>() = {static_cast<real>(p.number("beta_1")),
                         static_cast<real>(p.number("beta_2"))};
 }

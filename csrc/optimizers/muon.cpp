@@ -22,13 +22,14 @@ struct Config {
 };
 
 void plan(Plan& p) {
+  p.slots_of_matrices();
   Config& c = p.config<Config>();
   c.adam = {p.number("adam_beta_1"), p.number("adam_beta_2"), p.number("epsilon"), false};
   c.a = p.number("muon_a");
   c.b = p.number("muon_b");
   c.c = p.number("muon_c");
   c.momentum = p.number("momentum");
-  c.steps = p.integer("ns_steps");
+  c.steps = p.integer("ns_steps", between(0, 1000));
   c.nesterov = p.flag("nesterov");
   c.scaled = p.has("rms_rate");
   c.rms_rate = p.number("rms_rate", 1.0);

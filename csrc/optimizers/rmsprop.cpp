@@ -11,9 +11,10 @@ struct Config {
 };
 
 void plan(Plan& p) {
-  p.config<Config>() = {static_cast<real>(p.number("rho")),
-                        static_cast<real>(p.number("momentum", 0.0)),
-                        static_cast<real>(p.number("epsilon")), p.flag("centered")};
+  Config& c = p.config<Config>();
+  c = {static_cast<real>(p.number("rho")), static_cast<real>(p.number("momentum", 0.0)),
+       static_cast<real>(p.number("epsilon")), p.flag("centered")};
+  p.slots(1 + (c.momentum > 0) + c.centered);
 }
 
 void update(const Update& u) noexcept {

@@ -10,7 +10,9 @@ struct Config {
 };
 
 void plan(Plan& p) {
-  p.config<Config>() = {static_cast<real>(p.number("momentum", 0.0)), p.flag("nesterov")};
+  Config& c = p.config<Config>();
+  c = {static_cast<real>(p.number("momentum", 0.0)), p.flag("nesterov")};
+  p.slots(c.momentum == 0 ? 0 : 1);
 }
 
 void update(const Update& u) noexcept {

@@ -14,6 +14,8 @@ namespace py = pybind11;
 py::dtype numpy_dtype(DType dtype);
 Attributes to_attributes(const py::dict& d);
 py::array rows_of(std::int64_t n, const Dims& shape, DType dtype);
+TrainerSpec to_trainer(const py::dict& d);
+std::shared_ptr<const TextEncoder> to_text(const py::object& given);
 // C-contiguous rows of exactly this shape and dtype; else throws.
 const py::array& check_rows(const py::array& a, const Dims& shape, DType dtype, const char* where);
 
@@ -23,6 +25,7 @@ void bind_program(py::module_& m);
 void bind_session(py::module_& m);
 void bind_trainer(py::module_& m);
 void bind_model(py::module_& m);
+void bind_training(py::module_& m);
 void bind_testing(py::module_& m);
 void bind_config(py::module_& m);
 void bind_interruption(py::module_& m);

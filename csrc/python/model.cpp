@@ -1,7 +1,6 @@
 #include "bindings.h"
 
 namespace pyseq::python {
-namespace {
 
 std::shared_ptr<const TextEncoder> to_text(const py::object& given) {
   if (given.is_none()) return nullptr;
@@ -25,6 +24,8 @@ std::shared_ptr<const TextEncoder> to_text(const py::object& given) {
   s.idf = d["idf"].cast<std::vector<double>>();
   return std::make_shared<const TextEncoder>(std::move(s));
 }
+
+namespace {
 
 py::array predict_texts(const Model& model, const py::list& given) {
   if (!model.takes_text())
@@ -55,15 +56,6 @@ py::array predict_texts(const Model& model, const py::list& given) {
 }  // namespace
 
 void bind_model(py::module_& m) {
-  m.def("export_model", [](const std::shared_ptr<Program>& program, const std::vector<VariablePtr>& variables,
-                           const std::string& path, const py::array& x, const py::object& text,
-                           const std::vector<std::string>& texts) {
-    const ProgramSpec& spec = program->spec();
-    const int input = spec.inputs.at(0);
-    check_rows(x, spec.slots[input], slot_dtype(spec, input), "export");
-    Model(program, variables, to_text(text)).save(path, x.shape(0), x.data(), texts);
-  }, py::arg("program"), py::arg("variables"), py::arg("path"), py::arg("self_test"),
-     py::arg("text") = py::none(), py::arg("texts") = std::vector<std::string>());
   py::class_<Stream>(m, "Stream")
       .def_property_readonly("output_steps", &Stream::output_steps)
       .def("reset", &Stream::reset)

@@ -27,6 +27,7 @@ PYBIND11_MODULE(_core, m) {
   python::bind_session(m);
   python::bind_trainer(m);
   python::bind_model(m);
+  python::bind_training(m);
   python::bind_testing(m);
   python::bind_config(m);
   python::bind_interruption(m);

@@ -15,66 +15,6 @@ Reduction to_reduction(const std::string& s) {
   throw py::value_error("loss: expected a reduction that gives one number, got " + s);
 }
 
-TrainerSpec to_trainer(const py::dict& d) {
-  TrainerSpec spec;
-  spec.target = d["target"].cast<Dims>();
-  if (d.contains("loss") && !d["loss"].is_none()) {
-    const py::dict l = d["loss"].cast<py::dict>();
-    spec.loss.kind = l["kind"].cast<std::string>();
-    spec.loss.attributes = to_attributes(l["attrs"].cast<py::dict>());
-    spec.loss.slot = l["slot"].cast<int>();
-    spec.loss.mask = get<int>(l, "mask", -1);
-    spec.loss.reduction = to_reduction(get<std::string>(l, "reduction", "sum_over_batch_size"));
-    spec.loss.weight = get<double>(l, "weight", 1.0);
-  }
-  for (const py::handle h : d["metrics"]) {
-    const py::dict m = h.cast<py::dict>();
-    spec.metrics.push_back({m["kind"].cast<std::string>(), to_attributes(m["attrs"].cast<py::dict>()),
-                            m["slot"].cast<int>(), get<int>(m, "mask", -1),
-                            get<bool>(m, "weighted", false)});
-  }
-  for (const py::handle h : d["optimizers"]) {
-    const py::dict o = h.cast<py::dict>();
-    OptimizerSpec os;
-    os.kind = o["kind"].cast<std::string>();
-    os.attributes = to_attributes(o["attrs"].cast<py::dict>());
-    os.weight_decay = get<double>(o, "weight_decay", 0);
-    os.clip_norm = get<double>(o, "clipnorm", 0);
-    os.clip_value = get<double>(o, "clipvalue", 0);
-    os.global_clip_norm = get<double>(o, "global_clipnorm", 0);
-    os.ema_momentum = get<double>(o, "ema_momentum", 0);
-    os.ema_overwrite_frequency = get<std::int64_t>(o, "ema_overwrite_frequency", 0);
-    os.accumulation_steps = get<std::int64_t>(o, "accumulation_steps", 1);
-    os.loss_scale = get<double>(o, "loss_scale", 1);
-    os.skip_non_finite = get<bool>(o, "skip_non_finite", false);
-    spec.optimizers.push_back(std::move(os));
-  }
-  for (const py::handle h : d["parameters"]) {
-    const py::dict p = h.cast<py::dict>();
-    ParameterSpec ps;
-    ps.variable = p["variable"].cast<int>();
-    ps.slots = p["slots"].cast<std::vector<VariablePtr>>();
-    ps.decay = get<bool>(p, "decay", true);
-    ps.optimizer = get<int>(p, "optimizer", 0);
-    if (p.contains("average") && !p["average"].is_none()) ps.average = p["average"].cast<VariablePtr>();
-    if (p.contains("accumulator") && !p["accumulator"].is_none())
-      ps.accumulator = p["accumulator"].cast<VariablePtr>();
-    if (p.contains("penalty")) {
-      const py::dict q = p["penalty"].cast<py::dict>();
-      ps.penalty = {get<double>(q, "l1", 0), get<double>(q, "l2", 0), get<double>(q, "orthogonal", 0),
-                    get<std::string>(q, "mode", "rows") == "rows"};
-    }
-    if (p.contains("constraint")) {
-      const py::dict c = p["constraint"].cast<py::dict>();
-      ps.constraint = {c["kind"].cast<std::string>(), get<double>(c, "min_value", 0),
-                       get<double>(c, "max_value", 0), get<double>(c, "rate", 1),
-                       get<std::vector<int>>(c, "axis", {})};
-    }
-    spec.parameters.push_back(std::move(ps));
-  }
-  return spec;
-}
-
 // Without NumPy's names, which take it ten microseconds.
 DType dtype_of(const py::array& a) {
   const py::dtype dtype = a.dtype();
@@ -152,6 +92,66 @@ std::int64_t trainer_run(Trainer& trainer, const py::object& x, const py::object
 }
 
 }  // namespace
+
+TrainerSpec to_trainer(const py::dict& d) {
+  TrainerSpec spec;
+  spec.target = d["target"].cast<Dims>();
+  if (d.contains("loss") && !d["loss"].is_none()) {
+    const py::dict l = d["loss"].cast<py::dict>();
+    spec.loss.kind = l["kind"].cast<std::string>();
+    spec.loss.attributes = to_attributes(l["attrs"].cast<py::dict>());
+    spec.loss.slot = l["slot"].cast<int>();
+    spec.loss.mask = get<int>(l, "mask", -1);
+    spec.loss.reduction = to_reduction(get<std::string>(l, "reduction", "sum_over_batch_size"));
+    spec.loss.weight = get<double>(l, "weight", 1.0);
+  }
+  for (const py::handle h : d["metrics"]) {
+    const py::dict m = h.cast<py::dict>();
+    spec.metrics.push_back({m["kind"].cast<std::string>(), to_attributes(m["attrs"].cast<py::dict>()),
+                            m["slot"].cast<int>(), get<int>(m, "mask", -1),
+                            get<bool>(m, "weighted", false)});
+  }
+  for (const py::handle h : d["optimizers"]) {
+    const py::dict o = h.cast<py::dict>();
+    OptimizerSpec os;
+    os.kind = o["kind"].cast<std::string>();
+    os.attributes = to_attributes(o["attrs"].cast<py::dict>());
+    os.weight_decay = get<double>(o, "weight_decay", 0);
+    os.clip_norm = get<double>(o, "clipnorm", 0);
+    os.clip_value = get<double>(o, "clipvalue", 0);
+    os.global_clip_norm = get<double>(o, "global_clipnorm", 0);
+    os.ema_momentum = get<double>(o, "ema_momentum", 0);
+    os.ema_overwrite_frequency = get<std::int64_t>(o, "ema_overwrite_frequency", 0);
+    os.accumulation_steps = get<std::int64_t>(o, "accumulation_steps", 1);
+    os.loss_scale = get<double>(o, "loss_scale", 1);
+    os.skip_non_finite = get<bool>(o, "skip_non_finite", false);
+    spec.optimizers.push_back(std::move(os));
+  }
+  for (const py::handle h : d["parameters"]) {
+    const py::dict p = h.cast<py::dict>();
+    ParameterSpec ps;
+    ps.variable = p["variable"].cast<int>();
+    ps.slots = p["slots"].cast<std::vector<VariablePtr>>();
+    ps.decay = get<bool>(p, "decay", true);
+    ps.optimizer = get<int>(p, "optimizer", 0);
+    if (p.contains("average") && !p["average"].is_none()) ps.average = p["average"].cast<VariablePtr>();
+    if (p.contains("accumulator") && !p["accumulator"].is_none())
+      ps.accumulator = p["accumulator"].cast<VariablePtr>();
+    if (p.contains("penalty")) {
+      const py::dict q = p["penalty"].cast<py::dict>();
+      ps.penalty = {get<double>(q, "l1", 0), get<double>(q, "l2", 0), get<double>(q, "orthogonal", 0),
+                    get<std::string>(q, "mode", "rows") == "rows"};
+    }
+    if (p.contains("constraint")) {
+      const py::dict c = p["constraint"].cast<py::dict>();
+      ps.constraint = {c["kind"].cast<std::string>(), get<double>(c, "min_value", 0),
+                       get<double>(c, "max_value", 0), get<double>(c, "rate", 1),
+                       get<std::vector<int>>(c, "axis", {})};
+    }
+    spec.parameters.push_back(std::move(ps));
+  }
+  return spec;
+}
 
 void bind_trainer(py::module_& m) {
   py::class_<Trainer>(m, "Trainer")

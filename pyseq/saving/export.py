@@ -1,4 +1,4 @@
-"""`Model.export`: the inference program and its weights as a file for C++ programs."""
+"""`Model.export`: programs and weights as a file for C++, which Python opens again if it is to."""
 
 from __future__ import annotations
 
@@ -8,12 +8,29 @@ import os
 import numpy as np
 
 from pyseq import _core, lowering
+from pyseq.saving import pyseq_format
 
 _ROWS = 3  # of the self-test
 
 
-def export_model(model, filepath, format="pyseq", input_signature=None, **kwargs):
+def export_model(
+    model,
+    filepath,
+    format="pyseq",
+    input_signature=None,
+    training=False,
+    described=False,
+    **kwargs,
+):
     """Write a `.pyseq` file; see `csrc/include/pyseq/model.h` for its layout.
+
+    Args:
+        model: a built model.
+        filepath: where to.
+        format: "pyseq".
+        input_signature: full input shape, where the model has free dimensions.
+        training: with what C++ needs to go on training; the model has to be compiled.
+        described: with what Python needs to open it again, which `training` includes.
 
     Raises:
         ValueError: the model is not built, its input shape has free dimensions, it holds Python
@@ -59,9 +76,12 @@ def export_model(model, filepath, format="pyseq", input_signature=None, **kwargs
     x = np.ascontiguousarray(rows, "int64" if 0 in graph.int64 else graph.dtype)
     storages = [v._storage for v in graph.variables]
     program, path = graph.program(output, fuse=True), os.fspath(filepath)
+    beside = None
+    if training or described:
+        beside = pyseq_format.describe(model, model._training_step(shape, required=training))
     _remove_stale(path)
     if text is not None:
-        _core.export_model(program, storages, path, x, text, texts)
+        _core.write_model(program, storages, path, x, text, texts, beside)
         return
     # A table of one row takes no other id than 0, a vocabulary may have other ids alone.
     tokens = [layer.some_token() for layer in model._flatten() if hasattr(layer, "some_token")]
@@ -69,7 +89,7 @@ def export_model(model, filepath, format="pyseq", input_signature=None, **kwargs
     tries = [x, *(np.full_like(x, fill) for fill in fills)]
     for k, rows in enumerate(tries, 1):
         try:
-            return _core.export_model(program, storages, path, rows)
+            return _core.write_model(program, storages, path, rows, None, [], beside)
         except ValueError:
             if k == len(tries):
                 raise

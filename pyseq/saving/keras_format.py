@@ -158,7 +158,7 @@ def load(source, where, custom_objects=None, compile=True, finite=True):
                     finite=finite,
                     fresh=True,
                 )
-            _load_assets(model, archive.assets(), where)
+            load_assets(model, archive.assets(), where)
     return model
 
 
@@ -218,7 +218,8 @@ def _count_layers(config):
     return own + sum(map(_count_layers, config.values()))
 
 
-def _load_assets(model, assets, where):
+def load_assets(model, assets, where):
+    """Hand `{"<path>/<name>": bytes}` to the layers that take them."""
     objects = tree.entries(model)
     used = set()
     for path, obj in objects:

@@ -8,12 +8,13 @@ import sys
 
 from pyseq import hooks
 from pyseq.registry.reading import reading
-from pyseq.saving import h5_weights, keras_format, legacy_h5, sharded
+from pyseq.saving import export, h5_weights, keras_format, legacy_h5, pyseq_format, sharded
 from pyseq.saving.archive import WEIGHTS, ModelArchive
 from pyseq.saving.atomic import write_atomically
 from pyseq.saving.h5_reader import open_h5
 
 _LEGACY = (".h5", ".hdf5")
+_PYSEQ = ".pyseq"
 
 
 def _local(filepath, where):
@@ -29,9 +30,12 @@ def _local(filepath, where):
 
 
 def _kind(path):
-    """The format of a file: "keras", "h5" or None; from its first bytes if its name is no help."""
+    """The format of a file: "keras", "h5", "pyseq" or None; from its first bytes if its name is no
+    help."""
     if path.endswith(".keras"):
         return "keras"
+    if path.endswith(_PYSEQ):
+        return "pyseq"
     if path.endswith(_LEGACY):
         return "h5"
     try:
@@ -41,6 +45,8 @@ def _kind(path):
         return None
     if begin.startswith(b"PK\x03\x04"):
         return "keras"
+    if begin.startswith(b"PYSEQ\0"):
+        return "pyseq"
     return "h5" if begin == b"\x89HDF\r\n\x1a\n" else None
 
 
@@ -67,7 +73,8 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
     Args:
         model: a Sequential.
         filepath: path ending in `.keras`, or in `.h5` or `.hdf5` for the older format of Keras; a
-            directory with `zipped=False`; or a binary file object.
+            directory with `zipped=False`; `.pyseq` for what C++ also runs and, if the model is
+            compiled, trains; or a binary file object.
         overwrite: replace an existing file without asking.
         zipped: False writes a directory of the files that `.keras` holds.
         include_optimizer: for `.h5` only, whether to store the optimizer.
@@ -84,8 +91,8 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
     path = _local(filepath, "save_model")
     if str(filepath).endswith("/") and os.path.dirname(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
-    kind = "h5" if path.endswith(_LEGACY) else "keras"
-    if not path.endswith((".keras", *_LEGACY)) and zipped is not False:
+    kind = "h5" if path.endswith(_LEGACY) else "pyseq" if path.endswith(_PYSEQ) else "keras"
+    if not path.endswith((".keras", _PYSEQ, *_LEGACY)) and zipped is not False:
         kind = hooks.ask("old_format", path)
     if kind is None:
         raise ValueError(
@@ -103,6 +110,8 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
         return keras_format.save_directory(model, path)
     if kind == "h5":
         return legacy_h5.save(model, path, include_optimizer)
+    if kind == "pyseq":
+        return export.export_model(model, path, described=True)
     return keras_format.save(model, path)
 
 
@@ -115,7 +124,8 @@ def load_model(
     in memory.
 
     Args:
-        filepath: `.keras` file or directory, `.h5` or `.hdf5` file, or binary file object.
+        filepath: `.keras` file or directory, `.h5` or `.hdf5` file, `.pyseq` file that was saved or
+            trained (not one exported for inference alone), or binary file object.
         custom_objects: `{name: class or function}` that the file may refer to.
         compile: whether to compile the model as it was.
         safe_mode: accepted for compatibility; loading is always safe.
@@ -137,6 +147,8 @@ def load_model(
         return keras_format.load(path, path, custom_objects, compile, finite)
     if kind == "h5":
         return legacy_h5.load(path, custom_objects, compile, finite)
+    if kind == "pyseq":
+        return pyseq_format.load(path, custom_objects, compile, finite)
     raise ValueError(
         f"load_model: expected a .keras or .h5 file, got {path!r}; a TensorFlow SavedModel has to "
         "be saved again as .keras by the Keras that made it"

@@ -7,7 +7,8 @@ import json
 from pyseq.registry import serialization
 from pyseq.saving import export
 from pyseq.summary import print_summary
-from pyseq.training import profile
+from pyseq.training import checks, profile
+from pyseq.training.program import StepProgram
 
 
 class Files:
@@ -18,7 +19,7 @@ class Files:
         return json.dumps(serialization.serialize_keras_object(self), **kwargs)
 
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
-        """Write architecture, weights and compile state to a `.keras` (or legacy `.h5`) file."""
+        """Write architecture, weights and compile state to a `.keras` file (or `.pyseq`, `.h5`)."""
         from pyseq.saving import saving_api
 
         return saving_api.save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
@@ -35,7 +36,15 @@ class Files:
 
         return saving_api.load_weights(self, filepath, skip_mismatch, **kwargs)
 
-    def export(self, filepath, format="pyseq", verbose=None, input_signature=None, **kwargs):
+    def export(
+        self,
+        filepath,
+        format="pyseq",
+        verbose=None,
+        input_signature=None,
+        training=False,
+        **kwargs,
+    ):
         """Write the inference program and its weights for C++ (`pyseq::Model::load`).
 
         Args:
@@ -43,8 +52,45 @@ class Files:
                 runs.
             format: "pyseq".
             input_signature: full input shape, where the model has free dimensions.
+            training: also what C++ needs to go on training (`pyseq::TrainableModel::load`), and
+                Python to open it (`load_model`); the model has to be compiled.
         """
-        export.export_model(self, filepath, format, input_signature, **kwargs)
+        export.export_model(self, filepath, format, input_signature, training, **kwargs)
+
+    def _training_step(self, x_shape, required):
+        """The training step on rows of this shape, as `pyseq_format.describe` takes it.
+
+        None where there is none for C++, unless it is `required`.
+        """
+        if not self.compiled or self._compiled_loss is None or self.optimizer is None:
+            if not required:
+                return None
+            raise ValueError(
+                f"{self.name}.export: expected a model compiled with a loss and an optimizer, to "
+                "be trained in C++, got one that is not; call compile first"
+            )
+        batch = self.input_shape[0] if self._is_stateful() else None
+        target = self.compute_output_shape((batch, *x_shape))[1:]
+        self._compiled_loss.build((None, *target), (None, *target))
+        if (self._compiled_loss.loss.lower() or (None,))[0] in checks.SPARSE:
+            target = target[:-1]
+        step = StepProgram(self, tuple(x_shape), target, True, batch, "export")
+        if step.host_constraints or step.halves or step.graph.callbacks:
+            if not required:
+                return None
+            raise ValueError(
+                f"{self.name}.export: expected layers and constraints of this library, or code that "
+                "can be traced, and weights of float32 or float64, to be trained in C++, got a "
+                "Python function or 16-bit floats; export it without training"
+            )
+        if self.optimizer.raw_iterations == 0:
+            self.optimizer.start_from_weights()
+        return {
+            "program": step.program,
+            "variables": [v._storage for v in step.graph.variables],
+            "trainer": step.spec,
+            "metrics": [name for name, _ in step.core_metrics],
+        }
 
     def summary(
         self,

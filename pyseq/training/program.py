@@ -79,6 +79,7 @@ class StepProgram:
         self.predictions_shape = output.shape
         self.program = graph.program(output)
         self.totals = None  # whose sums the trainer holds
+        self.spec = spec
         self.trainer = _core.Trainer(self.program, [v._storage for v in graph.variables], spec)
         self.halves = [v for v in graph.variables if isinstance(v, HalfVariable)]
         if training and self.halves:

@@ -143,7 +143,7 @@ def write(folder):
     for spec, shape, params in _programs():
         file = path(spec["ops"][-1]["kind"])
         variables = [_core.Variable(list(s), "float32") for s in params]
-        _core.export_model(_core.Program(spec), variables, file, np.ones((3, *shape), "float32"))
+        _core.write_model(_core.Program(spec), variables, file, np.ones((3, *shape), "float32"))
         note(file)
     return kinds
 

@@ -144,7 +144,7 @@ def test_a_self_test_that_could_not_be_read_is_not_written(tmp_path):
     storages = [v._storage for v in model.variables]
     program = pyseq.lowering.lower(model, (4,), training=False, portable=True)
     with pytest.raises(ValueError, match="at most 1024 rows"):
-        _core.export_model(
+        _core.write_model(
             program[0].program(program[1]), storages, str(tmp_path / "m.pyseq"),
             np.zeros((2000, 4), "float32"),
         )

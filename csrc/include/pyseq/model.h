@@ -56,6 +56,8 @@ class Model {
 
   // Whether the model reads texts, and how many of them make a row.
   bool takes_text() const { return text_ != nullptr; }
+  // What makes rows of texts; null where the model takes numbers.
+  const TextEncoder* text() const { return text_.get(); }
   std::int64_t texts_per_row() const { return text_ ? text_->spec().texts : 0; }
   // n rows of texts in UTF-8, of a model that takes texts; float32 out.
   void predict(std::int64_t n, const std::string_view* texts, float* y) const;

@@ -70,6 +70,7 @@ struct TrainerSpec {
   Dims target;    // per-sample shape of the targets; a program's second input, if any, reads them
   std::vector<MetricSpec> metrics;
   std::vector<OptimizerSpec> optimizers;  // empty: evaluation only
+  bool input_gradient = false;  // evaluation that also finds d loss / d input, on the host
   std::vector<ParameterSpec> parameters;
 };
 
@@ -117,6 +118,9 @@ class Trainer {
   void reset_totals();
   // Gradients of the last step, for one parameter: same order as TrainerSpec::parameters.
   const void* gradient(std::size_t parameter) const;
+  // Of the last batch's input, in the program's dtype, where the spec asks for it; null if the loss does not
+  // depend on it.
+  const void* input_gradient() const;
   std::size_t bytes() const;
   const Program& program() const { return *program_; }
   // Microseconds spent in each op since profiling was switched on: forward, then backward.
