@@ -79,7 +79,7 @@ class Files:
             if not required:
                 return None
             raise ValueError(
-                f"{self.name}.export: expected layers and constraints of this library, or code that "
+                f"{self.name}.export: expected layers and constraints of pyseq, or code that "
                 "can be traced, and weights of float32 or float64, to be trained in C++, got a "
                 "Python function or 16-bit floats; export it without training"
             )
