@@ -47,6 +47,7 @@ class Sequential(Model):
 
     # --- the stack
 
+    _stays_open = True
     # Whether `layers` begins with the InputLayer, as in models made by `Model(inputs, outputs)`.
     _counts_input = False
 

@@ -133,6 +133,8 @@ class Layer(Weighted, AddsLosses, Called, Configured):
             cls.build = _recording_build(cls.__dict__["build"])
 
     def __setattr__(self, key, value):
+        if self._is_complete and not self._stays_open:
+            self._check_late(key, value)
         if isinstance(value, Layer) and key != "_parent":
             self._children()  # lists that have grown come before it
             self._track(value)
