@@ -118,7 +118,7 @@ class Model(
         """The layer whose output is the model's; None where `call` decides that."""
         return None
 
-    def handed_out(self, y):
+    def handed_out(self, y, x=None):
         """A model hands on what its last layer gives."""
         return y
 
