@@ -27,6 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 # Why a layer is not drawn.
 NOT_DRAWN = {
     "Hashing": "Keras needs TensorFlow for it",
+    "HashedCrossing": "it takes several inputs, and Keras needs TensorFlow for it",
     "IntegerLookup": "Keras needs TensorFlow for it",
     "StringLookup": "Keras needs TensorFlow for it",
     "TextVectorization": "Keras needs TensorFlow for it",
