@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import html
 import textwrap
 
 WIDTH = 80
@@ -80,6 +79,8 @@ class Findings(list):
     def _repr_html_(self):
         if not self:
             return "<p>no findings</p>"
+        import html
+
         head = ("code", "severity", "layer", "message", "fix")
         rows = ["".join(f"<th>{name}</th>" for name in head)]
         for f in self:
