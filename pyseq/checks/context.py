@@ -120,14 +120,16 @@ class Context:
 
     @functools.cached_property
     def output_shape(self):
-        """Shape of one row of the output."""
+        """Shape of one row of the output; None where part of it is not known."""
         shape = self.model._output_batch_shape
-        if shape is None and self.x is not None and self.chain:
+        if isinstance(shape, list):
+            return None
+        if (shape is None or None in shape[1:]) and self.x is not None and self.chain:
             try:
                 shape = self.model.compute_output_shape((None, *self.x.shape[1:]))
             except (ValueError, TypeError, AttributeError):
                 return None
-        if shape is None or isinstance(shape, list):
+        if shape is None or isinstance(shape, list) or None in shape[1:]:
             return None
         return tuple(shape[1:])
 

@@ -236,3 +236,13 @@ def test_layers_added_after_compile_are_waited_for():
         model.add(dense(8, "relu", "more"))
         model.add(dense(2, "softmax"))
         model.fit(X, np.zeros(8), verbose=0)
+
+
+def test_sequences_of_any_length():
+    model = compiled("mse", dense(1), shape=(None, 2))
+    with pytest.warns(checks.CheckWarning, match=r"row of the output \(n, 5, 1\); .*PS202"):
+        model.fit(ROWS, X[:, 0], verbose=0)
+    model = compiled(SPARSE, dense(3, "softmax"), shape=(None, 2))
+    model.fit(ROWS, np.zeros((8, 5)), verbose=0)
+    assert model.check() == [] == model.check(y=np.zeros((8, 5)))
+    assert [f.code for f in model.check(ROWS, np.full((8, 5), 3))] == ["PS201"]
