@@ -81,7 +81,7 @@ def one_target_for_a_row(c):
 def accuracy_of_numbers(c):
     """`accuracy` of a regression.
 
-    Why: It counts predictions that stand for the very target, which those of numbers hardly ever do;
+    Why: It counts predictions that stand for the very target, which numbers hardly ever do;
     it stays near 0 however good the model is.
 
     Fix: `mae` or `root_mean_squared_error`; a loss for classes where the targets are classes.
