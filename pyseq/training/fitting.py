@@ -91,7 +91,7 @@ class Fitting:
             for epoch in range(int(initial_epoch), epochs):
                 self.reset_metrics()
                 callback_list.on_epoch_begin(epoch)
-                totals = loop.Totals(self)
+                totals = loop.Totals(self, epoch + 1)
                 totals.in_epoch = True
                 source.run(
                     self, "train", totals, callback_list, per_batch, lambda: self.stop_training
