@@ -342,7 +342,7 @@ def test_progbar_verbose(capsys):
     utils.Progbar(2, verbose=0).update(2, [("loss", 1.0)])
     assert capsys.readouterr().out == ""
     utils.Progbar(2, verbose=2).update(2, [("loss", 1e-5)])
-    assert re.fullmatch(r"2/2 - 0s \S+/step - loss: 1.0000e-05\n", capsys.readouterr().out)
+    assert re.fullmatch(r"2/2 - 0s - \S+/step - loss: 1.0000e-05\n", capsys.readouterr().out)
     bar = utils.Progbar(None, verbose=1)
     bar.add(3, [("loss", 1.0)])
     bar.update(3, finalize=True)
@@ -351,6 +351,7 @@ def test_progbar_verbose(capsys):
 
 def test_progbar_without_terminal_characters(monkeypatch):
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    out.isatty = lambda: True
     monkeypatch.setattr(sys, "stdout", out)
     utils.Progbar(1).update(1)
     out.seek(0)
