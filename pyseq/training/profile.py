@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import time
 
 from pyseq import _core, settings
@@ -23,19 +24,33 @@ class Profile(list):
     """
 
     def __str__(self):
-        head = ("op", "layer", "forward, us", "backward, us", "GFLOP/s", "of peak")
-        rows = [head]
-        for r in self:
-            share = "" if r["share"] is None else f"{r['share']:.0%}"
-            times = (f"{r['forward_us']:,.1f}", f"{r['backward_us']:,.1f}")
-            rows.append((r["op"], r["layer"], *times, f"{r['gflops']:,.1f}", share))
-        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+        rows = self._table()
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines = []
         for row in rows:
             cells = [row[i].ljust(widths[i]) for i in (0, 1)]
-            cells += [row[i].rjust(widths[i]) for i in range(2, len(head))]
+            cells += [row[i].rjust(widths[i]) for i in range(2, len(row))]
             lines.append("  ".join(cells).rstrip())
         return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        head, *rows = self._table()
+        lines = ["".join(f"<th>{html.escape(c)}</th>" for c in head)]
+        lines += ["".join(f"<td>{html.escape(c)}</td>" for c in row) for row in rows]
+        return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
+
+    def _table(self):
+        rows = [("op", "layer", "forward, us", "backward, us", "GFLOP/s", "of peak", "of time")]
+        total = sum(r["forward_us"] + r["backward_us"] for r in self) or 1.0
+        for r in self:
+            share = f"{r['share']:.0%}" if r["share"] else ""
+            times = (f"{r['forward_us']:,.1f}", f"{r['backward_us']:,.1f}")
+            part = (r["forward_us"] + r["backward_us"]) / total
+            speed = f"{r['gflops']:,.1f}" if r["gflops"] else ""
+            rows.append((r["op"], r["layer"], *times, speed, share, f"{part:.0%}"))
+        return rows
 
 
 def profile(model, x, y=None, batch_size=32, steps=20):
