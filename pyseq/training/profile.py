@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import time
 
-from pyseq import _core, settings
+import numpy as np
+
+from pyseq import _core, lowering, settings
 from pyseq.training import inputs, loop
 
 _REST = "(loss, optimizer, data)"
@@ -113,3 +115,30 @@ def _row(op, layer, forward, backward, gflops, peak):
         "gflops": gflops,
         "share": share,
     }
+
+
+def flops_of_row(model):
+    """Return `{layer name: floating point operations}` of one row in inference.
+
+    A row of zeros runs through the model, and its ops tell what they do.
+
+    Raises:
+        ValueError: shapes are not known, or the model keeps states between calls.
+    """
+    shape = model._input_batch_shape if model.built else None
+    if shape is None or isinstance(shape, dict) or None in shape[1:] or model._is_stateful():
+        raise ValueError(
+            f"{model.name}: summary(show_flops=True) expected a built model that keeps no states, "
+            f"with known shapes, got input shape {shape}; build it with an Input of a full shape"
+        )
+    graph, output = lowering.lower(model, shape[1:], False, None)
+    spec = {"target": [], "loss": None, "metrics": [], "optimizers": [], "parameters": []}
+    program = graph.program(output)
+    trainer = _core.Trainer(program, [v._storage for v in graph.variables], spec)
+    dtype = np.dtype("int64" if 0 in graph.int64 else graph.dtype)
+    x = np.zeros((1, *shape[1:]), dtype)
+    trainer.run(x, None, None, None, 0, 1, 1, 1, 1e9, np.empty(0), 0, 0, None)
+    totals = {}
+    for op, work in zip(graph.ops, trainer.profile_flops()):
+        totals[op["name"]] = totals.get(op["name"], 0.0) + work
+    return totals
