@@ -110,7 +110,7 @@ def model_to_dot(
         key = f"layer{index}"
         before = shape
         shape = known.get(id(layer), getattr(layer, "output_shape", None))
-        if before is None:
+        if id(layer) not in known:
             before = getattr(layer, "input_shape", None)
         label = _label(layer, (before, shape), options)
         graph.add_node(pydot.Node(key, label=label))
