@@ -109,6 +109,7 @@ class Fitting:
                 self.optimizer.finalize_variable_values(self.trainable_weights)
         except BaseException:
             self.stop_training = True
+            callback_list.close()
             raise
         finally:
             self._progress.source = self._progress.validation = None
@@ -175,6 +176,9 @@ class Fitting:
         )
         try:
             logs = self._evaluate(source, callback_list)
+        except BaseException:
+            callback_list.close()
+            raise
         finally:
             source.close()
         return dict(sorted(logs.items())) if return_dict else loop.as_list(logs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import math
+import time
 
 import numpy as np
 
@@ -262,6 +263,7 @@ class ArrayEpochs:
             while left > 0 and self.cursor < data.rows:
                 rows = self._rows(model, mode)
                 n = run_batches(model, program, *rows, batch, left, totals, seconds)
+                callbacks.count_rows(mode, min(n * batch, data.rows - self.cursor))
                 self.cursor = min(self.cursor + n * batch, data.rows)
                 done += n
                 left = left - n if per_batch else 0
@@ -406,6 +408,14 @@ class StreamEpochs:
             program, _ = self._prepare(model, mode, (model._enter(last[0]), *last[1:]))
             model._resume_epoch(resumed, program, totals)
         group = model.steps_per_execution if per_batch else 1
+        shows, due, rows = callbacks.shows_progress, -1.0, 0
+
+        def tell():
+            if rows:
+                callbacks.count_rows(mode, rows)
+                if not per_batch:
+                    callbacks.progress(mode, done - 1, totals.logs)
+
         batches = text.numbered(model, self._epoch(), not self.keeps_position)
         with contextlib.closing(batches):
             for item in batches:
@@ -418,14 +428,21 @@ class StreamEpochs:
                 run_batches(model, program, arrays, None, 0, size, size, 1, totals, float("inf"))
                 done += 1
                 self.done = done
+                rows += size
                 if not per_batch:
-                    callbacks.progress(mode, done - 1, totals.logs)
+                    if shows and time.perf_counter() >= due:
+                        tell()
+                        rows, due = 0, time.perf_counter() + SECONDS_PER_CALL
                 elif done % group == 0 or done == self.steps:
+                    tell()
+                    rows = 0
                     callbacks.batch_end(mode, done - 1, totals.logs())
                 else:
                     continue
                 if stop():
+                    tell()
                     return done
+        tell()
         if self.steps is None or done < self.steps:
             self.iterator = None
             if done % group:
