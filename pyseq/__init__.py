@@ -21,6 +21,7 @@ _MODULES = (
     "activations",
     "backend",
     "callbacks",
+    "checks",
     "config",
     "constraints",
     "datasets",

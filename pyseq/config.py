@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from pyseq import _core, dtype_policies, settings
+from pyseq import _core, checks, dtype_policies, settings
 from pyseq.settings import standardize_data_format
 
 FLOATX_NAMES = ("float16", "bfloat16", "float32", "float64")
@@ -104,6 +104,51 @@ def enable_compat_notices():
 def disable_compat_notices():
     """Accept spellings of Keras 1 and 2 without a word; so does `PYSEQ_COMPAT_NOTICES=0`."""
     settings.change("compat_notices", False)
+
+
+class silence:
+    """Give no warnings of these checks from now on, or only within a `with` block.
+
+    Errors stay. The environment variable `PYSEQ_SILENCE`, such as `"PS103,PS4"`, does the same for
+    a whole process.
+
+    Args:
+        codes: such as `"PS103"` (they end the warnings, and `docs/mistakes.md` lists them), or how
+            they begin: `"PS4"` for a topic, `"PS"` for all.
+
+    Raises:
+        ValueError: no code begins like that.
+
+    >>> with silence("PS403"):
+    ...     pass
+    """
+
+    def __init__(self, *codes):
+        known = [each.code for each in checks.known()]
+        for code in codes:
+            if not isinstance(code, str) or not any(k.startswith(code or "?") for k in known):
+                raise ValueError(
+                    f"silence: expected the code of a check or its beginning, got {code!r}; codes "
+                    f"are {', '.join(known)}"
+                )
+        self.before = settings.silenced
+        settings.change("silenced", tuple(dict.fromkeys((*self.before, *codes))))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        settings.change("silenced", self.before)
+
+
+def silenced():
+    """Return the codes, or beginnings of codes, whose warnings are silenced.
+
+    >>> with silence("PS403", "PS5"):
+    ...     silenced()
+    ('PS403', 'PS5')
+    """
+    return settings.silenced
 
 
 def enable_interactive_logging():

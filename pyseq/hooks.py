@@ -51,6 +51,8 @@ _ANSWERED_BY = {
     "old_name": "pyseq.compat.identifiers",
     "set_base_rate": "pyseq.compat.attributes",
     "set_old_attribute": "pyseq.compat.attributes",
+    # A mistake in a model or data, by its code.
+    "tell_finding": "pyseq.checks",
     # `Model(inputs, outputs)`.
     "straight_model": "pyseq.sequential",
 }

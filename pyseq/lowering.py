@@ -14,6 +14,8 @@ from pyseq.layers import call_context
 from pyseq.layers.arguments import activity_loss
 from pyseq.variable import Variable
 
+# The float dtypes of programs.
+_FULL = ("float32", "float64")
 # Dtypes of arrays that layers are lowered for one by one.
 _TOLD_APART = frozenset((*WIDE, *dtypes.HALF_DTYPES))
 
@@ -355,6 +357,8 @@ def lower(
 ):
     """Lower one layer (a model is one) onto a fresh graph; returns (graph, output value)."""
     dtype = layer.program_dtype()
+    if input_dtype in _FULL:  # a layer without weights that casts nothing
+        dtype = input_dtype
     input_dtype = input_dtype or layer.input_program_dtype()
     graph = Graph(input_shape, training, batch_size, dtype, losses, input_dtype, portable)
     graph.notes = [] if keeps_losses else None
@@ -466,6 +470,8 @@ def run_layer(layer, inputs, training, mask=None):
             f"{np.shape(mask)}"
         )
     dtype = x.dtype.name if x.dtype.name in _TOLD_APART else None
+    if x.dtype.name in _FULL and layer.keeps_floats():
+        dtype = x.dtype.name
     keeps = symbolic.keeps_losses()
     key = (x.shape[1:], training, mask_shape, dtype, keeps)
     arguments = (layer, x.shape[1:], training, x.shape[0], mask_shape, dtype, keeps)

@@ -47,6 +47,7 @@ class Sequential(Model):
 
     # --- the stack
 
+    _stays_open = True
     # Whether `layers` begins with the InputLayer, as in models made by `Model(inputs, outputs)`.
     _counts_input = False
 
@@ -195,6 +196,8 @@ class Sequential(Model):
         self._tensors = (self._layers[0].output, tensor)
         self._build_input_shape = self._input_batch_shape
         self.built = True
+        if self.compiled and input_shape is not None:  # `add` and `pop` may go on
+            self._check_model("build")
 
     def check_input(self, shape):
         if self._layers and isinstance(self._layers[0], InputLayer):
@@ -355,6 +358,7 @@ class Sequential(Model):
             elif model._stack and shape:
                 model.build(tuple(shape))
         return model
+
 
 class FeatureExtractor(Sequential):
     """The outputs of several layers of a model, for inference: `Model(inputs, [a, b])`.

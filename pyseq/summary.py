@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 
@@ -51,17 +52,99 @@ def _output_shapes(model, shape, into):
         into[id(layer)] = shape
 
 
-def _rows(model, known, expand_nested, show_trainable, depth=0):
+def output_shapes(model):
+    """`{id(layer): output shape}` of a model's layers and of nested ones; None if unknown."""
+    known = {}
+    _output_shapes(model, model._input_batch_shape, known)
+    return known
+
+
+def _row_bytes(layer, known):
+    shape = known.get(id(layer))
+    shapes = shape if isinstance(shape, list) else [shape]
+    if any(s is None or None in s[1:] for s in shapes):
+        return None
+    return sum(int(np.prod(s[1:])) for s in shapes) * itemsize(layer.compute_dtype)
+
+
+def _flops(layer, flops):
+    if hasattr(layer, "layers"):
+        return sum(_flops(inner, flops) for inner in layer.layers)
+    return flops.get(layer.name, 0.0)
+
+
+def _rows(model, known, show, depth=0):
+    """`(layer, cells)`; `show` holds expand_nested, show_trainable, show_memory and flops."""
     for layer in model.layers:
-        name = "   " * depth + f"{layer.name} ({type(layer).__name__})"
+        name = ("   " * depth + "└ " if depth else "") + f"{layer.name} ({type(layer).__name__})"
         params = f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
         row = [name, _shape(layer, known), params]
-        if show_trainable:
+        if show["show_trainable"]:
             weights = layer.weights
             row.append("-" if not weights else "Y" if layer.trainable_weights else "N")
+        if show["show_memory"]:
+            outputs = _row_bytes(layer, known)
+            row += [_size(_bytes(layer.weights)), "?" if outputs is None else _size(outputs)]
+        if show["flops"] is not None:
+            row.append(_count_shown(_flops(layer, show["flops"])))
         yield layer, row
-        if expand_nested and hasattr(layer, "layers"):
-            yield from _rows(layer, known, expand_nested, show_trainable, depth + 1)
+        if show["expand_nested"] and hasattr(layer, "layers"):
+            yield from _rows(layer, known, show, depth + 1)
+
+
+def _count_shown(n):
+    for unit, scale in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if n >= scale:
+            return f"{n / scale:.2f} {unit}"
+    return f"{n:.0f}"
+
+
+def _headers(show):
+    """`(header, width of the optional ones, borders included)`."""
+    headers = [("Layer (type)", 0), ("Output Shape", 0), ("Param #", 14)]
+    if show["show_trainable"]:
+        headers.append(("Trai…", 8))
+    if show["show_memory"]:
+        headers += [("Weights", 13), ("Output/row", 13)]
+    if show["flops"] is not None:
+        headers.append(("FLOPs/row", 13))
+    return headers
+
+
+def _totals(model, show):
+    """The lines below the table."""
+    optimizer = model.optimizer
+    trained = model.compiled and optimizer is not None and optimizer.built
+    state = list(optimizer.variables) if trained else []
+    trainable, frozen = model.trainable_weights, model.non_trainable_weights
+    everything = [*model.weights, *state]
+    lines = [
+        f" Total params: {_count(everything):,} ({_size(_bytes(everything))})",
+        f" Trainable params: {_count(trainable):,} ({_size(_bytes(trainable))})",
+        f" Non-trainable params: {_count(frozen):,} ({_size(_bytes(frozen))})",
+    ]
+    if state:
+        lines.append(f" Optimizer params: {_count(state):,} ({_size(_bytes(state))})")
+    if show["flops"] is not None:
+        total = sum(show["flops"].values())
+        lines.append(f" Floating point operations a row: {_count_shown(total)}")
+    return lines
+
+
+_PLAIN = {"expand_nested": True, "show_trainable": False, "show_memory": False, "flops": None}
+
+
+def summary_html(model):
+    """The table of `print_summary` with nested layers, as notebooks show it."""
+    rows = [row for _, row in _rows(model, output_shapes(model), _PLAIN)]
+    lines = ["".join(f"<th>{header}</th>" for header, _ in _headers(_PLAIN))]
+    for row in rows:
+        cells = [html.escape(cell).replace("   ", "&emsp;") for cell in row]
+        lines.append("".join(f"<td>{cell}</td>" for cell in cells))
+    table = "".join(f"<tr>{line}</tr>" for line in lines)
+    totals = "<br>".join(html.escape(line.strip()) for line in _totals(model, _PLAIN))
+    title = html.escape(f'Model: "{model.name}"')
+    return f"<p><b>{title}</b></p><table>{table}</table><p>{totals}</p>"
 
 
 def _select(rows, layer_range):
@@ -86,20 +169,35 @@ def print_summary(
     expand_nested=False,
     show_trainable=False,
     layer_range=None,
+    show_memory=False,
+    flops=None,
 ):
-    """Print the table; `print_fn` gets it as one string (or line by line if it takes only that)."""
+    """Print the table; `print_fn` gets it as one string (or line by line if it takes only that).
+
+    `flops` gives the floating point operations of one row as `{layer name: number}`.
+    """
     from rich.box import HEAVY_HEAD
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    known = {}
-    _output_shapes(model, model._input_batch_shape, known)
-    rows = _select(list(_rows(model, known, expand_nested, show_trainable)), layer_range)
-    headers = ["Layer (type)", "Output Shape", "Param #"] + ["Trai…"] * show_trainable
-    width = line_length or 80
-    if positions is None:
-        positions = [0.45, 0.80, 0.89, 1.0] if show_trainable else [0.48, 0.80, 1.0]
+    show = {
+        "expand_nested": expand_nested,
+        "show_trainable": show_trainable,
+        "show_memory": show_memory,
+        "flops": flops,
+    }
+    rows = _select(list(_rows(model, output_shapes(model), show)), layer_range)
+    headers = [header for header, _ in _headers(show)]
+    optional = sum(width for _, width in _headers(show))
+    width = line_length or (80 if optional <= 28 else optional + 58)
+    if positions is None and len(headers) == 3:
+        positions = [0.48, 0.80, 1.0]
+    elif positions is None:
+        left = max(width - optional, 20)
+        positions = [left * 57 // 100, left]
+        for _, wide in _headers(show)[2:]:
+            positions.append(positions[-1] + wide)
     if max(positions) <= 1:
         positions = [int(width * p) for p in positions]
     starts = [0, *positions]
@@ -110,23 +208,12 @@ def print_summary(
             header,
             width=max(6, column),
             overflow="fold",
-            justify="left" if i < 2 else "right" if i == 2 else "center",
+            justify="left" if i < 2 else "center" if header == "Trai…" else "right",
         )
     for _, row in rows:
         table.add_row(*[escape(cell) for cell in row])
 
-    optimizer = model.optimizer
-    state = list(optimizer.variables) if model.compiled and optimizer is not None else []
-    trainable, frozen = model.trainable_weights, model.non_trainable_weights
-    everything = [*model.weights, *state]
-    lines = [
-        f" Total params: {_count(everything):,} ({_size(_bytes(everything))})",
-        f" Trainable params: {_count(trainable):,} ({_size(_bytes(trainable))})",
-        f" Non-trainable params: {_count(frozen):,} ({_size(_bytes(frozen))})",
-    ]
-    if state:
-        lines.append(f" Optimizer params: {_count(state):,} ({_size(_bytes(state))})")
-
+    lines = _totals(model, show)
     title = f'Model: "{model.name}"'
     if print_fn is None:
         console = Console(width=width, highlight=False)

@@ -102,7 +102,22 @@ class CallbackList(Callback):
         """
         bar = self._progbar
         if bar is not None:
-            getattr(bar, f"on_{mode}_batch_end")(batch, logs=logs() if bar.shows(mode) else {})
+            getattr(bar, f"on_{mode}_batch_end")(batch, logs=logs() if bar.is_due(mode) else {})
+
+    @property
+    def shows_progress(self):
+        """Whether anybody wants to hear of progress between epochs."""
+        return self._progbar is not None
+
+    def count_rows(self, mode, count):
+        """Tell the progress bar that `count` more rows were done."""
+        if self._progbar is not None:
+            self._progbar.count_rows(mode, count)
+
+    def close(self):
+        """End what the progress bar shows of a run that did not come to its end."""
+        if self._progbar is not None:
+            self._progbar.close()
 
     def batch_begin(self, mode, batch):
         """Call `on_{mode}_batch_begin` of all callbacks."""

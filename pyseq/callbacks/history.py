@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import html
+
 from pyseq import hooks
 from pyseq.callbacks.base import Callback
+from pyseq.callbacks.progbar import format_value
+
+_SHOWN = 20  # rows of a table in a notebook
 
 
 class Logs(dict):
@@ -38,11 +43,39 @@ class History(Callback):
     >>> history.on_epoch_end(0, {"loss": 0.5})
     >>> history.epoch, history.history
     ([0], {'loss': [0.5]})
+    >>> history
+    <History epochs=1, loss=0.5000>
     """
 
     def __init__(self):
         super().__init__()
         self.history = Logs()
+
+    def __repr__(self):
+        names = [name for name, values in self.history.items() if values]
+        last = "".join(f", {name}={_shown(self.history[name][-1])}" for name in names)
+        return f"<{type(self).__name__} epochs={len(self._epochs())}{last}>"
+
+    def _epochs(self):
+        return getattr(self, "epoch", [])
+
+    def _repr_html_(self):
+        """A table with a row for each epoch: the first and the last ones where there are many."""
+        epochs, names = self._epochs(), list(self.history)
+        rows = list(range(len(epochs)))
+        if len(rows) > _SHOWN:
+            rows = [*rows[: _SHOWN // 2], None, *rows[-_SHOWN // 2 :]]
+        lines = [_html_row("th", ["epoch", *names])]
+        for i in rows:
+            if i is None:
+                lines.append(_html_row("td", ["…"] * (1 + len(names))))
+                continue
+            # A name that came late has values for the last epochs.
+            columns = [self.history[name] for name in names]
+            at = [i - len(epochs) + len(values) for values in columns]
+            cells = [_shown(v[k]) if 0 <= k < len(v) else "" for v, k in zip(columns, at)]
+            lines.append(_html_row("td", [str(epochs[i] + 1), *cells]))
+        return "<table>" + "".join(lines) + "</table>"
 
     def on_train_begin(self, logs=None):
         self.epoch = []
@@ -52,3 +85,14 @@ class History(Callback):
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
         self.model.history = self
+
+
+def _shown(value):
+    try:
+        return format_value(value)
+    except (TypeError, ValueError):  # what a callback added
+        return str(value)
+
+
+def _html_row(tag, cells):
+    return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"

@@ -17,6 +17,7 @@ class ProgbarLogger(Callback):
     def __init__(self):
         super().__init__()
         self.seen = 0
+        self.rows = 0
         self.progbar = None
         self.target = None
         self.verbose = 1
@@ -33,8 +34,23 @@ class ProgbarLogger(Callback):
         """Return whether a call during a run in `mode` shows metrics."""
         return self.verbose == 1 and (mode == "train" or (mode == "test" and not self._in_fit))
 
+    def is_due(self, mode):
+        """Return whether a call now, during a run in `mode`, would change what is shown."""
+        return self.shows(mode) and (self.progbar is None or self.progbar.due)
+
+    def count_rows(self, mode, count):
+        """Tell that `count` more rows were done, for the samples a second."""
+        if self.progbar is not None and not (mode == "test" and self._in_fit):
+            self.rows += count
+            self.progbar.count_samples(self.rows)
+
+    def close(self):
+        """End the line of a run that was interrupted."""
+        if self.progbar is not None:
+            self.progbar.close()
+
     def _restart(self):
-        self.seen = 0
+        self.seen = self.rows = 0
         # The loop hands over means of the epoch so far, which the bar must not average again.
         self.progbar = Progbar(
             self.target, verbose=self.verbose, stateless_metrics=set(), unit_name="step"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import warnings
 
 from pyseq import settings
+from pyseq.checks.delivery import users_frame
 
 _told = set()
 
@@ -29,9 +29,7 @@ def tell(old, new):
     if old in _told or not settings.compat_notices:
         return
     _told.add(old)
-    frame = sys._getframe(1)
-    while frame.f_back is not None and _is_ours(frame):
-        frame = frame.f_back
+    frame = users_frame(("pyseq", "importlib"))
     warnings.warn_explicit(
         f"{old} is an old spelling; write {new} (PYSEQ_COMPAT_NOTICES=0 silences this)",
         CompatNotice,
@@ -49,8 +47,3 @@ def quietly():
         yield
     finally:
         settings.change("compat_notices", before)
-
-
-def _is_ours(frame):
-    name = frame.f_globals.get("__name__", "")
-    return name.split(".")[0] in ("pyseq", "importlib")

@@ -21,7 +21,7 @@ _MODULES = {
     "embedding": "Embedding Masking ReversibleEmbedding",
     "lambda_layer": "Lambda",
     "merging": (
-        "Add Average Concatenate Dot FlaxLayer HashedCrossing JaxLayer Maximum Minimum Multiply "
+        "Add Average Concatenate Dot FlaxLayer JaxLayer Maximum Minimum Multiply "
         "Subtract TFSMLayer TorchModuleWrapper add average concatenate dot maximum minimum "
         "multiply subtract"
     ),
@@ -37,7 +37,7 @@ _MODULES = {
         "MaxPooling2D MaxPooling3D"
     ),
     "preprocessing.audio": "MelSpectrogram STFTSpectrogram",
-    "preprocessing.hashing": "Hashing",
+    "preprocessing.hashing": "HashedCrossing Hashing",
     "preprocessing.image_color": (
         "RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast "
         "RandomGrayscale RandomHue RandomInvert RandomPosterization RandomSaturation "

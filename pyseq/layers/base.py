@@ -133,6 +133,8 @@ class Layer(Weighted, AddsLosses, Called, Configured):
             cls.build = _recording_build(cls.__dict__["build"])
 
     def __setattr__(self, key, value):
+        if self._is_complete and not self._stays_open:
+            self._check_late(key, value)
         if isinstance(value, Layer) and key != "_parent":
             self._children()  # lists that have grown come before it
             self._track(value)
@@ -412,7 +414,7 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         if self._runs_call():
             y = Layer.lower(self, g, x)
         else:
-            y = self.handed_out(self.lower(g, x))
+            y = self.handed_out(self.lower(g, x), x)
         if activity and self.activity_regularizer is not None:
             g.note_activity(self, y)
             if g.losses:
@@ -434,11 +436,32 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         out = g.op("activity_regularizer", y, y.shape, name=self.name, **description)
         return out.with_mask(y.mask)
 
-    def handed_out(self, y):
-        """A value, or a list of them, handed out in the dtype of the layer's outputs."""
+    def handed_out(self, y, x=None):
+        """A value, or a list of them, handed out in the dtype of the layer's outputs.
+
+        With `autocast=False` floats `x` keep their own: that of the outputs, but for weights.
+        """
         if isinstance(y, (list, tuple)):
-            return type(y)(self.handed_out(part) for part in y)
-        return y.in_dtype(self.handed_dtype)
+            return type(y)(self.handed_out(part, x) for part in y)
+        dtype = self.handed_dtype
+        if x is not None and not self._casts_itself:
+            if not self.autocast and self.keeps_floats():
+                dtype = x.half
+            elif not self.autocast and x.dtype is None and x.half != dtype:
+                dtype = None
+            elif dtype == self.variable_dtype and dtype in dtypes.HALF_DTYPES:
+                # A policy that came after the weights leaves them as they are.
+                known = [v.dtype for v in self._trainable_variables if v.is_float]
+                dtype = "float32" if known and dtype not in known else dtype
+        return y.in_dtype(dtype)
+
+    # Whether outputs are of the layer's dtype whatever `autocast` says.
+    _casts_itself = False
+
+    def keeps_floats(self):
+        """Whether outputs have the float dtype of the inputs: nothing casts, nor do weights."""
+        casts = self.autocast or self._casts_itself
+        return not casts and not any(v.is_float for v in self.weights)
 
     def pass_mask(self, y, x):
         """Give `y` the mask of `x` if this layer passes masks."""

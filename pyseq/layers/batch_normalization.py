@@ -46,6 +46,7 @@ class BatchNormalization(Affine):
     [[1.0, 1.0]]
     """
 
+    _casts_itself = True
     mask_policy = "pass"
 
     @property

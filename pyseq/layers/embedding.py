@@ -34,6 +34,7 @@ class Embedding(NoLowRank, Layer):
     # Share of ids whose rows become 0 while training, from the old argument `dropout`.
     word_dropout = 0.0
     _drawn = None
+    _casts_itself = True
 
     def __init__(
         self,

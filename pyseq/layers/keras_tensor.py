@@ -54,19 +54,39 @@ class KerasTensor(Placeholder):
             "layers take it: put the function into layers.Lambda"
         )
 
+    def __bool__(self):
+        raise TypeError(
+            f"{self.name}: expected a value that is true or false, got a symbolic tensor of shape "
+            f"{self.shape}, which has none yet; use ops.where or ops.cond in a layer"
+        )
+
+    def __iter__(self):
+        raise NotImplementedError(
+            f"{self.name}: expected an array to iterate over, got a symbolic tensor of shape "
+            f"{self.shape}; index it, x[:, i]"
+        )
+
+    # Of Python: whether two are the same one. `!=` compares the numbers, as in Keras.
+    __hash__ = Placeholder.__hash__
+
     def __repr__(self):
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
 
+_COMPARISONS = frozenset(("less", "less_equal", "greater", "greater_equal", "not_equal"))
+
+
 def _operator(name, swapped=False):
     def method(self, *operands):
-        if self.path:
+        if self.path and name not in _COMPARISONS:
             raise TypeError(
                 f"{self.name}: expected a layer to take a symbolic tensor, got an operator on one "
                 f"of shape {self.shape}; write it in layers.Lambda or, where lines of layers meet, "
                 "in the `call` of a layer or Model of your own"
             )
         given = (self, *operands)
+        if self.path:  # a model does not go on from what a comparison gives
+            given = [KerasTensor(x.shape, x.dtype) if is_keras_tensor(x) else x for x in given]
         return getattr(ops, name)(*(reversed(given) if swapped else given))
 
     return method
@@ -81,6 +101,9 @@ for _name, _function in {
     "mod": "mod",
     "matmul": "matmul",
     "pow": "power",
+    "and": "logical_and",
+    "or": "logical_or",
+    "xor": "logical_xor",
 }.items():
     setattr(KerasTensor, f"__{_name}__", _operator(_function))
     setattr(KerasTensor, f"__r{_name}__", _operator(_function, swapped=True))
@@ -89,6 +112,9 @@ for _name, _function in {
     "le": "less_equal",
     "gt": "greater",
     "ge": "greater_equal",
+    "ne": "not_equal",
+    "invert": "logical_not",
+    "round": "round",
     "neg": "negative",
     "abs": "absolute",
     "getitem": "get_item",

@@ -94,7 +94,7 @@ class Lambda(Layer):
             y = super().handed_out(y)
         return y.with_mask(self._lower_mask(g, x, y))
 
-    def handed_out(self, y):
+    def handed_out(self, y, x=None):
         """The function decides on the dtype."""
         return y
 

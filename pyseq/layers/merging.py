@@ -206,14 +206,6 @@ def _choose(function, xs):
     return y
 
 
-class _Refused(Layer):
-    def __init__(self, *args, **kwargs):
-        raise ValueError(
-            f"{type(self).__name__}: expected a layer with one input and one output, got one of "
-            f"several inputs; a Sequential is a straight line of layers: {self._instead}"
-        )
-
-
 class _OtherBackend(Layer):
     def __init__(self, *args, **kwargs):
         raise ValueError(
@@ -390,13 +382,6 @@ class Subtract(_Elementwise):
 
     def merge(self, xs):
         return np.subtract(*xs)
-
-
-@builtin("layers")
-class HashedCrossing(_Refused):
-    """Hash of several features. Not for a Sequential: creating it raises a ValueError."""
-
-    _instead = "cross the features in NumPy before the model and use Hashing for one feature"
 
 
 @builtin("layers")

@@ -110,6 +110,7 @@ class LayerNormalization(Affine):
     [[-1.0, 1.0]]
     """
 
+    _casts_itself = True
     mask_policy = "pass"
 
     def __init__(
@@ -227,6 +228,10 @@ class RMSNormalization(Layer):
         )
         return self.pass_mask(last.leave(y), x)
 
+    def handed_out(self, y, x=None):
+        """Floats keep the dtype that they come in, as in Keras."""
+        return y.in_dtype(self.handed_dtype if self.autocast or x is None else x.half)
+
     def get_config(self):
         return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}
 
@@ -278,6 +283,7 @@ class GroupNormalization(Affine):
     [[-1.0, 1.0]]
     """
 
+    _casts_itself = True
     mask_policy = "pass"
 
     def __init__(

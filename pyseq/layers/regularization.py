@@ -28,6 +28,14 @@ class _Random(Layer):
         self.seed_generator = seed if isinstance(seed, random.SeedGenerator) else None
         self._drawn = None
 
+    def _keep_state(self, amount):
+        """Have a state among the `variables`, as in Keras, where the layer draws numbers.
+
+        The numbers are those of the op, which has its own counter.
+        """
+        if amount > 0 and self.seed_generator is None:
+            self.seed_generator = random.SeedGenerator(self.seed)
+
     def op_seed(self):
         """The seed of this layer's op: the same at every lowering of the layer."""
         self._drawn = random.draw_seed(self.seed, self._drawn)
@@ -97,6 +105,7 @@ class Dropout(_Dropout):
     def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
         super().__init__(seed, **kwargs)
         self.rate = self._check_rate(rate)
+        self._keep_state(self.rate)
         self.noise_shape = self._check_noise_shape(noise_shape)
 
     def _check_noise_shape(self, noise_shape):
@@ -166,6 +175,7 @@ class _SpatialDropout(_Dropout):
     def __init__(self, rate, seed=None, name=None, dtype=None, **kwargs):
         super().__init__(seed, name=name, dtype=dtype, **kwargs)
         self.rate = self._check_rate(rate)
+        self._keep_state(self.rate)
 
     def get_config(self):
         return {
@@ -255,6 +265,7 @@ class GaussianDropout(_Random):
     def __init__(self, rate, seed=None, **kwargs):
         super().__init__(seed, **kwargs)
         self.rate = self._check_rate(rate, below_one=True)
+        self._keep_state(self.rate)
 
     def lower(self, g, x):
         if not g.training or self.rate == 0:
@@ -287,6 +298,7 @@ class GaussianNoise(_Random):
         if not 0 <= stddev <= 1:
             raise ValueError(f"{self.name}: expected `stddev` in [0, 1], got {stddev!r}")
         self.stddev = stddev
+        self._keep_state(stddev)
 
     def lower(self, g, x):
         if not g.training or self.stddev == 0:

@@ -114,13 +114,26 @@ class Weighted:
 
     # Whether `build` is done: all weights are there.
     _is_complete = False
+    # Whether weights and layers may come later all the same, as in a Sequential.
+    _stays_open = False
 
-    def _check_incomplete(self):
-        if self._is_complete and self._runs_call():
+    def _check_incomplete(self, what="weights"):
+        if self._is_complete and not self._stays_open:
             raise ValueError(
-                f"{self.name}: expected weights to be made in `__init__` or `build`, got one more "
+                f"{self.name}: expected {what} to be made in `__init__` or `build`, got one more "
                 "for a layer that is already built: you cannot add new elements of state to it"
             )
+
+    def _check_late(self, key, value):
+        """Refuse a layer, variable, metric or generator, or a list of them, after `build`."""
+        if key == "_parent" or (key.startswith("_") and isinstance(value, (list, tuple, dict))):
+            return
+        found = _within(value, (Weighted, Variable, Metric, random.SeedGenerator))
+        if found:
+            known = {id(x) for kept in vars(self).values() for x in leaves(kept)}
+            known.update(id(x) for x in (*self._flatten(), *self.weights))
+            if any(id(x) not in known for x in found):
+                self._check_incomplete("weights and layers")
 
     @property
     def metrics(self):

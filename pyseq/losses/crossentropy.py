@@ -5,11 +5,9 @@ Probabilities are clipped to [epsilon, 1 - epsilon], epsilon = `pyseq.settings.e
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
-from pyseq import dtypes, settings
+from pyseq import dtypes, hooks, settings
 from pyseq.losses.base import (
     BuiltinLoss,
     as_floats,
@@ -72,12 +70,7 @@ def _categorical(y_true, y_pred, label_smoothing, where):
         "sparse_categorical_crossentropy for integer ones",
     )
     if y_pred.shape[-1] == 1:
-        warnings.warn(
-            f"{where}: expected at least 2 classes, got y_pred of shape {y_pred.shape}; "
-            f"use binary_crossentropy for one unit",
-            SyntaxWarning,
-            stacklevel=3,
-        )
+        hooks.ask("tell_finding", "PS107", where, y_pred.shape)
     if label_smoothing:
         y_true = y_true * (1.0 - label_smoothing) + label_smoothing / y_true.shape[-1]
     return y_true.astype(y_pred.dtype, copy=False), y_pred

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 
-from pyseq import hooks, metrics, optimizers, revision
+from pyseq import checks, hooks, metrics, optimizers, revision
 from pyseq.registry import serialization
 from pyseq.registry.left_out import leaving_out, serialize_part
 from pyseq.training.compile_metrics import CompiledLoss, CompiledMetrics, metric_value
@@ -69,6 +69,8 @@ class Compilation:
         self.compiled = True
         self._left_out = ()
         self._forget_programs()
+        checks.forget_told(self)
+        self._check_model("compile")
 
     compiled = False
     _left_out = ()  # what the file lacks that the model was loaded from

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
-from pyseq import losses, metrics
+from pyseq import checks, losses, metrics
 from pyseq.registry.registration import to_snake_case
 
 _ACCURACY = ("accuracy", "acc")
@@ -113,6 +111,11 @@ class CompiledMetrics:
 
     def __bool__(self):
         return bool(self.user_metrics or self.user_weighted_metrics)
+
+    def names(self):
+        """The metrics that were given by name."""
+        users = (self.user_metrics, self.user_weighted_metrics)
+        return [i for user in users if user for i in _flatten(user) if isinstance(i, str)]
 
     @property
     def metrics(self):
@@ -239,11 +242,7 @@ def flat_results(results):
             lost.add(name)
         flat[name] = value
     if lost:
-        warnings.warn(
-            f"compile(metrics): expected every name in the logs once, got {sorted(lost)} from "
-            "several metrics; the last is kept: return other keys from result()",
-            stacklevel=2,
-        )
+        checks.tell("PS406", sorted(lost))
     order = [name for name in results if name in flat]
     return {name: flat[name] for name in [*order, *sorted(set(flat) - set(order))]}
 
@@ -307,13 +306,19 @@ class CompiledLoss:
         self.loss = resolved[0] if resolved else None
         self.unused = []
         if len(resolved) > 1:
-            warnings.warn(
-                f"compile(loss): expected one loss for the one output, got {len(resolved)}; only "
-                f"the first is trained on, as in Keras",
-                stacklevel=2,
-            )
+            checks.tell("PS405", len(resolved))
             self.unused = [f"{loss.name}_loss" for loss in resolved if loss is not None]
         self.built = True
+
+    def resolve(self, y_shape=None, pred_shape=None):
+        """The loss that shapes with the batch axis would give, or None where it is not known."""
+        identifier = self._identifiers[0] if self._identifiers else None
+        if y_shape is None and _is_name(identifier, _CROSSENTROPY):
+            return None
+        try:
+            return _resolve_loss(identifier, y_shape, pred_shape)
+        except (TypeError, ValueError):  # `build` raises it
+            return None
 
     def __call__(self, y_true, y_pred, sample_weight=None, mask=None):
         """Return the weighted loss of a batch."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+from pyseq.checks.target_shapes import SPARSE
 from pyseq.registry import serialization
 from pyseq.saving import export
-from pyseq.summary import print_summary
-from pyseq.training import checks, profile
+from pyseq.summary import print_summary, summary_html
+from pyseq.training import profile
 from pyseq.training.program import StepProgram
 
 
@@ -72,7 +73,7 @@ class Files:
         batch = self.input_shape[0] if self._is_stateful() else None
         target = self.compute_output_shape((batch, *x_shape))[1:]
         self._compiled_loss.build((None, *target), (None, *target))
-        if (self._compiled_loss.loss.lower() or (None,))[0] in checks.SPARSE:
+        if (self._compiled_loss.loss.lower() or (None,))[0] in SPARSE:
             target = target[:-1]
         step = StepProgram(self, tuple(x_shape), target, True, batch, "export")
         if step.host_constraints or step.halves or step.graph.callbacks:
@@ -100,11 +101,41 @@ class Files:
         expand_nested=False,
         show_trainable=False,
         layer_range=None,
+        show_memory=False,
+        show_flops=False,
     ):
-        """Print a table of layers, output shapes and parameter counts."""
+        """Print a table of layers, output shapes and parameter counts.
+
+        Args:
+            line_length: columns of the table, 80 by default, more where it has more columns.
+            positions: where the columns end, as columns or as shares of the line.
+            print_fn: gets the text instead of standard output.
+            expand_nested: show the layers of nested models.
+            show_trainable: a column with Y where weights train, N where none does.
+            layer_range: [first, last] names or patterns of the layers to show.
+            show_memory: columns with the bytes of weights and of the output of one row.
+            show_flops: a column with the floating point operations of one row in inference, as
+                the plain algorithms do them; a built model on numbers of known shape is needed.
+
+        Raises:
+            ValueError: `show_flops` of a model whose shapes are not known, or that keeps states
+                between calls.
+        """
+        flops = profile.flops_of_row(self) if show_flops else None
         print_summary(
-            self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range
+            self,
+            line_length,
+            positions,
+            print_fn,
+            expand_nested,
+            show_trainable,
+            layer_range,
+            show_memory,
+            flops,
         )
+
+    def _repr_html_(self):
+        return summary_html(self)
 
     def profile(self, x, y=None, batch_size=32, steps=20):
         """Time each op of a training step (with `y`) or of evaluation, on the first batch.

@@ -91,7 +91,7 @@ class Fitting:
             for epoch in range(int(initial_epoch), epochs):
                 self.reset_metrics()
                 callback_list.on_epoch_begin(epoch)
-                totals = loop.Totals(self)
+                totals = loop.Totals(self, epoch + 1)
                 totals.in_epoch = True
                 source.run(
                     self, "train", totals, callback_list, per_batch, lambda: self.stop_training
@@ -109,6 +109,7 @@ class Fitting:
                 self.optimizer.finalize_variable_values(self.trainable_weights)
         except BaseException:
             self.stop_training = True
+            callback_list.close()
             raise
         finally:
             self._progress.source = self._progress.validation = None
@@ -175,6 +176,9 @@ class Fitting:
         )
         try:
             logs = self._evaluate(source, callback_list)
+        except BaseException:
+            callback_list.close()
+            raise
         finally:
             source.close()
         return dict(sorted(logs.items())) if return_dict else loop.as_list(logs)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import warnings
+import math
+import time
 
 import numpy as np
 
-from pyseq import random
+from pyseq import checks, random
 from pyseq.training import text
 from pyseq.training.compile_metrics import flat_results, metric_value, update_metric
 from pyseq.training.data import ArrayData
@@ -25,8 +26,11 @@ class Totals:
 
     in_epoch = False  # of `fit`, with more steps to come
 
-    def __init__(self, model):
+    def __init__(self, model, epoch=None):
         self.model = model
+        self.epoch = epoch  # from 1, of `fit`
+        self.batches = 0  # how many are in the sums
+        self.finite = True
         self.values = None  # pairs (total, count), those of the loss first
         self.before = None  # what other programs, or earlier runs of this one, added
         self.program = None
@@ -134,6 +138,11 @@ def run_batches(model, program, data, order, begin, end, batch_size, limit, tota
     if predictions is not None:
         _update_python_metrics(program, data, order, begin, end, batch_size, done, predictions)
     totals.collect(program)
+    totals.batches += done
+    if program.training and totals.finite and not math.isfinite(totals.values[0][0]):
+        totals.finite = False
+        first = totals.batches - done + 1
+        model._check_lost(totals.epoch, first, totals.batches)
     return done
 
 
@@ -244,11 +253,7 @@ class ArrayEpochs:
             model._resume_epoch(resumed, program, totals)
         while done < self.batches:
             if self.cursor >= data.rows:
-                warnings.warn(
-                    f"fit: the data ended after {done} of {self.batches} steps of this epoch; the "
-                    "next epoch starts again; use fewer steps_per_epoch or more data",
-                    stacklevel=5,
-                )
+                checks.tell("PS302", done, self.batches, True)
                 break
             first, left = done, self.batches - done
             if per_batch:
@@ -258,6 +263,7 @@ class ArrayEpochs:
             while left > 0 and self.cursor < data.rows:
                 rows = self._rows(model, mode)
                 n = run_batches(model, program, *rows, batch, left, totals, seconds)
+                callbacks.count_rows(mode, min(n * batch, data.rows - self.cursor))
                 self.cursor = min(self.cursor + n * batch, data.rows)
                 done += n
                 left = left - n if per_batch else 0
@@ -291,6 +297,7 @@ class StreamEpochs:
         self.batches = steps or data.batches
         self.iterator = None
         self.unused = collections.deque()  # batches that were taken ahead
+        self.unchecked = True  # no batch has been looked at
         self.exhausted = False
         self.keeps_position = False  # whether somebody will ask for it
         self.began_at = None  # where random streams and data stood when the pass began
@@ -401,6 +408,14 @@ class StreamEpochs:
             program, _ = self._prepare(model, mode, (model._enter(last[0]), *last[1:]))
             model._resume_epoch(resumed, program, totals)
         group = model.steps_per_execution if per_batch else 1
+        shows, due, rows = callbacks.shows_progress, -1.0, 0
+
+        def tell():
+            if rows:
+                callbacks.count_rows(mode, rows)
+                if not per_batch:
+                    callbacks.progress(mode, done - 1, totals.logs)
+
         batches = text.numbered(model, self._epoch(), not self.keeps_position)
         with contextlib.closing(batches):
             for item in batches:
@@ -413,33 +428,32 @@ class StreamEpochs:
                 run_batches(model, program, arrays, None, 0, size, size, 1, totals, float("inf"))
                 done += 1
                 self.done = done
+                rows += size
                 if not per_batch:
-                    callbacks.progress(mode, done - 1, totals.logs)
+                    if shows and time.perf_counter() >= due:
+                        tell()
+                        rows, due = 0, time.perf_counter() + SECONDS_PER_CALL
                 elif done % group == 0 or done == self.steps:
+                    tell()
+                    rows = 0
                     callbacks.batch_end(mode, done - 1, totals.logs())
                 else:
                     continue
                 if stop():
+                    tell()
                     return done
+        tell()
         if self.steps is None or done < self.steps:
             self.iterator = None
             if done % group:
                 callbacks.batch_end(mode, done - 1, totals.logs())
             if self.steps is not None:
                 self.exhausted = True
-                warnings.warn(
-                    f"fit: the data ended after {done} of {self.steps} steps; let the "
-                    "generator yield more batches, or use fewer steps",
-                    stacklevel=5,
-                )
+                checks.tell("PS302", done, self.steps, False)
         self.data.end_epoch()
         if done == 0 and self.steps is None and self.batches is not None:
             self.exhausted = True
-            warnings.warn(
-                "fit: the data ended before this epoch; training stops; pass steps_per_epoch, or "
-                "data that can be read again",
-                stacklevel=5,
-            )
+            checks.tell("PS303")
         elif done == 0 and self.steps is None:
             raise ValueError(
                 f"{self.data.where}: expected at least one batch, got none; a generator can be "
@@ -456,4 +470,7 @@ class StreamEpochs:
             mode, x.shape[1:], y.shape[1:] if y is not None else None, len(x)
         )
         model._check_targets(program, y, mode)
+        if self.unchecked:
+            self.unchecked = False
+            model._check_data(mode, x, y)
         return program, _prepare(program, x, y, w)

@@ -11,6 +11,7 @@ from pyseq.layers.core import InputLayer
 from pyseq.layers.keras_tensor import KerasTensor
 from pyseq.registry.registration import builtin
 from pyseq.training import predicting, text
+from pyseq.training.checking import Checking
 from pyseq.training.compilation import Compilation
 from pyseq.training.data import fit_rank, to_rows, unwrap
 from pyseq.training.files import Files
@@ -33,6 +34,7 @@ class _ModelType(type):
 @builtin("", aliases=("models.Model",))
 class Model(
     Compilation,
+    Checking,
     Programs,
     Fitting,
     Resuming,
@@ -118,7 +120,7 @@ class Model(
         """The layer whose output is the model's; None where `call` decides that."""
         return None
 
-    def handed_out(self, y):
+    def handed_out(self, y, x=None):
         """A model hands on what its last layer gives."""
         return y
 

@@ -39,9 +39,18 @@ class Prediction:
             epochs=1,
             steps=source.batches,
         )
-        per_batch = callback_list.needs_batches("predict")
         callback_list.on_predict_begin()
         self.stop_predicting = False
+        try:
+            outputs = self._predict_batches(source, callback_list)
+        except BaseException:
+            callback_list.close()
+            raise
+        callback_list.on_predict_end()
+        return predicting.concatenate(outputs)
+
+    def _predict_batches(self, source, callback_list):
+        per_batch = callback_list.needs_batches("predict")
         outputs, done, first_row = [], 0, 0
         with contextlib.closing(predicting.batches(self, source, per_batch)) as parts:
             for rows, batches in parts:
@@ -51,14 +60,14 @@ class Prediction:
                 first_row += len(rows)
                 outputs.append(output)
                 done += batches
+                callback_list.count_rows("predict", len(rows))
                 if per_batch:
                     callback_list.batch_end("predict", done - 1, {"outputs": output})
                 else:
                     callback_list.progress("predict", done - 1, dict)
                 if self.stop_predicting:
                     break
-        callback_list.on_predict_end()
-        return predicting.concatenate(outputs)
+        return outputs
 
     def predict_on_batch(self, x):
         """Outputs for one batch."""

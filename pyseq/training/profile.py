@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import time
 
-from pyseq import _core, settings
+import numpy as np
+
+from pyseq import _core, lowering, settings
 from pyseq.training import inputs, loop
 
 _REST = "(loss, optimizer, data)"
@@ -23,19 +26,33 @@ class Profile(list):
     """
 
     def __str__(self):
-        head = ("op", "layer", "forward, us", "backward, us", "GFLOP/s", "of peak")
-        rows = [head]
-        for r in self:
-            share = "" if r["share"] is None else f"{r['share']:.0%}"
-            times = (f"{r['forward_us']:,.1f}", f"{r['backward_us']:,.1f}")
-            rows.append((r["op"], r["layer"], *times, f"{r['gflops']:,.1f}", share))
-        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+        rows = self._table()
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines = []
         for row in rows:
             cells = [row[i].ljust(widths[i]) for i in (0, 1)]
-            cells += [row[i].rjust(widths[i]) for i in range(2, len(head))]
+            cells += [row[i].rjust(widths[i]) for i in range(2, len(row))]
             lines.append("  ".join(cells).rstrip())
         return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        head, *rows = self._table()
+        lines = ["".join(f"<th>{html.escape(c)}</th>" for c in head)]
+        lines += ["".join(f"<td>{html.escape(c)}</td>" for c in row) for row in rows]
+        return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
+
+    def _table(self):
+        rows = [("op", "layer", "forward, us", "backward, us", "GFLOP/s", "of peak", "of time")]
+        total = sum(r["forward_us"] + r["backward_us"] for r in self) or 1.0
+        for r in self:
+            share = f"{r['share']:.0%}" if r["share"] else ""
+            times = (f"{r['forward_us']:,.1f}", f"{r['backward_us']:,.1f}")
+            part = (r["forward_us"] + r["backward_us"]) / total
+            speed = f"{r['gflops']:,.1f}" if r["gflops"] else ""
+            rows.append((r["op"], r["layer"], *times, speed, share, f"{part:.0%}"))
+        return rows
 
 
 def profile(model, x, y=None, batch_size=32, steps=20):
@@ -98,3 +115,30 @@ def _row(op, layer, forward, backward, gflops, peak):
         "gflops": gflops,
         "share": share,
     }
+
+
+def flops_of_row(model):
+    """Return `{layer name: floating point operations}` of one row in inference.
+
+    A row of zeros runs through the model, and its ops tell what they do.
+
+    Raises:
+        ValueError: shapes are not known, or the model keeps states between calls.
+    """
+    shape = model._input_batch_shape if model.built else None
+    if shape is None or isinstance(shape, dict) or None in shape[1:] or model._is_stateful():
+        raise ValueError(
+            f"{model.name}: summary(show_flops=True) expected a built model that keeps no states, "
+            f"with known shapes, got input shape {shape}; build it with an Input of a full shape"
+        )
+    graph, output = lowering.lower(model, shape[1:], False, None)
+    spec = {"target": [], "loss": None, "metrics": [], "optimizers": [], "parameters": []}
+    program = graph.program(output)
+    trainer = _core.Trainer(program, [v._storage for v in graph.variables], spec)
+    dtype = np.dtype("int64" if 0 in graph.int64 else graph.dtype)
+    x = np.zeros((1, *shape[1:]), dtype)
+    trainer.run(x, None, None, None, 0, 1, 1, 1, 1e9, np.empty(0), 0, 0, None)
+    totals = {}
+    for op, work in zip(graph.ops, trainer.profile_flops()):
+        totals[op["name"]] = totals.get(op["name"], 0.0) + work
+    return totals

@@ -8,8 +8,8 @@ import math
 import numpy as np
 
 from pyseq import _core, lowering, regularizers, settings, tracing
+from pyseq.checks.target_shapes import broadcast_shape, target_shape
 from pyseq.registry.registration import builtin_name
-from pyseq.training import checks
 from pyseq.training.own_steps import OwnLoss, OwnMetrics
 from pyseq.variable import HalfVariable
 
@@ -23,6 +23,8 @@ class StepProgram:
         training: True for a step that trains, False for evaluation.
         batch_size: rows of a batch where a stateful layer fixes it.
     """
+
+    checked = False  # whether data of a single batch were looked at
 
     def __init__(self, model, x_shape, y_shape, training, batch_size=None, where="fit"):
         self.training = training
@@ -87,13 +89,11 @@ class StepProgram:
 
     def _choose_target(self, model, y_shape, where):
         """The shape that targets get, and whether each stands for all numbers of its row."""
-        shape = checks.broadcast_shape(self.kind, y_shape, self.output_shape)
+        shape = broadcast_shape(self.kind, y_shape, self.output_shape)
         self.broadcasts = shape is not None
         if shape is None:
-            self.target = checks.target_shape(model, self.kind, y_shape, self.output_shape, where)
+            self.target = target_shape(model, self.kind, y_shape, self.output_shape, where)
             return
-        if not any(p.broadcasts for p in model._programs.values()):
-            checks.warn_broadcast(model, self.kind, y_shape, self.output_shape)
         self.target, self.kind, self.attrs = shape, "value", {}
 
     def _add_loss(self, model, spec, loss, output, y_shape):
@@ -141,7 +141,7 @@ class StepProgram:
                 self.python_metrics.append((name, metric, weighted))
                 continue
             kind, attrs = lowered
-            target = checks.target_shape(model, _metric_kind(kind), self.target, output.shape)
+            target = target_shape(model, _metric_kind(kind), self.target, output.shape)
             if tuple(target) != tuple(self.target):
                 self.python_metrics.append((name, metric, weighted))
                 continue

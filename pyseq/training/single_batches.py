@@ -23,6 +23,9 @@ class SingleBatches:
             rows = self._enter(rows)
             y_shape = targets.shape[1:] if targets is not None else None
             program = self._step_program(mode, rows.shape[1:], y_shape, data.rows)
+            if not program.checked:
+                self._check_data(mode, rows, targets)
+                program.checked = True
             if key and rows is x and targets is y:
                 self._remember(key, program)
             x, y, w = rows, targets, program.prepare_weights(w)

@@ -38,7 +38,7 @@ _MODULES = {
     ),
     "pyseq.utils.feature_space": ("FeatureSpace",),
     "pyseq.utils.files": ("get_file",),
-    "pyseq.utils.graphs": ("model_to_dot", "plot_model"),
+    "pyseq.utils.graphs": ("model_to_dot", "model_to_text", "plot_model"),
     "pyseq.utils.images": ("array_to_img", "img_to_array", "load_img", "save_img"),
     "pyseq.callbacks.progbar": ("Progbar",),
     "pyseq.utils.seed": ("set_random_seed",),

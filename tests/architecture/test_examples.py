@@ -1,9 +1,12 @@
 """The examples run as they are and reach what they promise."""
 
 import runpy
+import warnings
 from pathlib import Path
 
 import pytest
+
+from pyseq.checks import CheckWarning
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -21,6 +24,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 )
 def test_example(name, good, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    warnings.simplefilter("error", CheckWarning)  # pytest puts the filters back
     result = runpy.run_path(str(EXAMPLES / f"{name}.py"))["main"]()
     assert good(result), f"{name}: {result}"
     assert "Held-out" in capsys.readouterr().out or name == "forecast"

@@ -23,8 +23,8 @@ LEVELS = [
     # What is chosen by name.
     "activations constraints initializers losses metrics ops optimizers regularizers schedules",
     "layers",
-    # Layers to programs; models to files.
-    "integers lowering saving tracing",
+    # Mistakes in layers and data; layers to programs; models to files.
+    "checks integers lowering saving tracing",
     "callbacks cloning datasets sequential summary training utils.arrays utils.audio utils.config "
     "utils.datasets utils.directories "
     "utils.element_files utils.elements utils.feature_space utils.files utils.graphs "
@@ -42,7 +42,11 @@ LATE = {
     ("callbacks.loggers", "urllib.error"): "the network",
     ("callbacks.loggers", "urllib.parse"): "the network",
     ("callbacks.loggers", "urllib.request"): "the network",
+    ("checks.finding", "html"): "tables in notebooks",
     ("dtypes", "ml_dtypes"): "bfloat16 only",
+    ("callbacks.screen", "rich.color"): "colours on a terminal",
+    ("callbacks.screen", "rich.console"): "colours on a terminal",
+    ("callbacks.screen", "rich.style"): "colours on a terminal",
     ("datasets._cache", "urllib.error"): "the network",
     ("datasets._cache", "urllib.request"): "the network",
     ("preprocessing.affine", "scipy"): "splines of higher order",

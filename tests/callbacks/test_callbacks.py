@@ -210,6 +210,7 @@ def test_early_stopping_messages(capsys):
         callbacks.EarlyStopping(mode="up")
 
 
+@pytest.mark.filterwarnings("ignore:fit. the metric .accuracy. counts")
 def test_monitor_direction(data):
     model = make_model()
     model.fit(*data, epochs=1, verbose=0)

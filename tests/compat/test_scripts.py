@@ -88,11 +88,14 @@ def test_headers():
     assert len(SCRIPTS) >= 60 and len(for_both()) >= 30
 
 
+# Some of them show what is wrong with models of their time.
+@pytest.mark.filterwarnings("ignore::pyseq.checks.CheckWarning")
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_runs(name):
     assert facts_of_pyseq(name)
 
 
+@pytest.mark.filterwarnings("ignore::pyseq.checks.CheckWarning")
 @pytest.mark.parametrize("name", for_both())
 def test_facts_of_keras(name, keras):
     with warnings.catch_warnings():

@@ -44,7 +44,7 @@ def cases(**wanted):
 
 
 def test_every_layer_has_a_case():
-    no_line = merging.ManyInputs, merging._Refused, merging._OtherBackend
+    no_line = merging.ManyInputs, merging._OtherBackend
     public = {
         layer.__name__
         for layer in registration.builtin_objects("layers").values()

@@ -160,6 +160,77 @@ def test_a_built_layer_takes_no_further_weights(keras):
         layer.w = layer.w
 
 
+BUILT = {
+    "Dense": lambda m: m.layers.Dense(2),
+    "Activation": lambda m: m.layers.Activation("relu"),
+    "Dropout": lambda m: m.layers.Dropout(0.5),
+    "Flatten": lambda m: m.layers.Flatten(),
+    "Lambda": lambda m: m.layers.Lambda(lambda x: x),
+    "BatchNormalization": lambda m: m.layers.BatchNormalization(),
+    "Conv1D": lambda m: m.layers.Conv1D(2, 2),
+    "MaxPooling1D": lambda m: m.layers.MaxPooling1D(),
+    "LSTM": lambda m: m.layers.LSTM(2),
+    "Bidirectional": lambda m: m.layers.Bidirectional(m.layers.GRU(2)),
+    "TimeDistributed": lambda m: m.layers.TimeDistributed(m.layers.Dense(2)),
+    "Rescaling": lambda m: m.layers.Rescaling(0.5),
+    "Normalization": lambda m: m.layers.Normalization(mean=0.0, variance=1.0),
+    "Pipeline": lambda m: m.layers.Pipeline([m.layers.Rescaling(0.5)]),
+    "model of a user": lambda m: type("Own", (m.Model,), {"call": lambda self, x: x})(),
+}
+LATE = {
+    "variable": lambda m: m.Variable(1.0),
+    "layer": lambda m: m.layers.Dense(2),
+    "list of layers": lambda m: [m.layers.Dense(2)],
+    "dict of variables": lambda m: {"a": m.Variable(1.0)},
+    "metric": lambda m: m.metrics.Mean(),
+    "generator": lambda m: m.random.SeedGenerator(1),
+}
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_built_in_layers_that_are_built_take_no_further_state(keras, name):
+    for m in (pyseq, keras):
+        layer = BUILT[name](m)
+        layer(X)
+        count = len(layer.variables)
+        with pytest.raises(ValueError, match="cannot add new elements of state"):
+            layer.add_weight(shape=(1,), name="late")
+        for late in LATE.values():
+            with pytest.raises(ValueError, match="cannot add new elements of state"):
+                layer.late = late(m)
+        assert len(layer.variables) == count
+        layer.note, layer.names = 1, ["a"]
+
+
+def test_state_before_building_and_what_is_there_already_are_taken(keras):
+    for m in (pyseq, keras):
+        layer = m.layers.Dense(2)
+        for key, value in LATE.items():
+            setattr(layer, key.replace(" ", "_"), value(m))
+        layer(X)
+        count = len(layer.variables)
+        layer.again = layer.kernel
+        layer.same = [layer.layer, layer.metric]
+        assert len(layer.variables) == count
+
+
+def test_building_twice_makes_no_second_weights(keras):
+    for m in (pyseq, keras):
+        layer = m.layers.Dense(2)
+        layer.build((None, 3))
+        with pytest.raises(ValueError, match="cannot add new elements of state"):
+            layer.build((None, 4))
+        assert [tuple(w.shape) for w in layer.weights] == [(3, 2), (2,)]
+
+
+def test_a_stack_grows(keras):
+    for m in (pyseq, keras):
+        model = m.Sequential([m.Input((3,)), m.layers.Dense(2)])
+        model.add(m.layers.Dense(1))
+        model.late = m.metrics.Mean()
+        assert len(model.layers) == 2
+
+
 def test_a_weight_can_be_removed():
     layer = pyseq.layers.Layer()
     layer.w = layer.add_weight(shape=(1,))

@@ -26,7 +26,7 @@ def state_of(name, cases):
         return "missing"
     if issubclass(cls, merging.ManyInputs):
         return "within a layer of one's own; refused in a Sequential with an explanation"
-    if issubclass(cls, (merging._Refused, merging._OtherBackend)):
+    if issubclass(cls, (merging._OtherBackend)):
         return "refused with an explanation: it needs several inputs or another framework"
     if cls.__module__ == "pyseq.compat.layers":
         return f"an old name of {cls.__mro__[1].__name__}, which takes the positions of Keras 1 too"
@@ -70,7 +70,7 @@ def test_table_is_current(keras):
     assert DOCUMENT.read_text() == text, "run PYSEQ_UPDATE_DOCS=1 pytest tests/layers/test_layer_table.py"
 
 
-REFUSED = merging.ManyInputs, merging._Refused, merging._OtherBackend
+REFUSED = merging.ManyInputs, merging._OtherBackend
 ARGUMENTS = {
     "Dot": {"axes": 1},
     "MultiHeadAttention": {"num_heads": 1, "key_dim": 2},

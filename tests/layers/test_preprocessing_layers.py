@@ -489,3 +489,25 @@ def test_pipeline(oracle):
 def test_errors(make, rule):
     with pytest.raises((ValueError, TypeError), match=rule):
         make()
+
+
+def test_hashed_crossing():
+    # Values of the examples in the documentation of keras.layers.HashedCrossing.
+    columns = [np.array(list("ABABA")), np.array([101, 101, 101, 102, 102])]
+    layer = layers.HashedCrossing(5)
+    assert layer(columns).tolist() == [1, 4, 1, 1, 3] and layer(columns).dtype == "int64"
+    assert layer([c[:, None] for c in columns]).tolist() == [[1], [4], [1], [1], [3]]
+    assert int(layer(["A", 101])) == 1
+    hot = layers.HashedCrossing(5, output_mode="one_hot")
+    assert hot(columns).tolist() == np.eye(5)[[1, 4, 1, 1, 3]].tolist()
+    assert hot(columns).dtype == "float32"
+    for one in (layer, hot):
+        again = layers.HashedCrossing.from_config(one.get_config())
+        np.testing.assert_array_equal(again(columns), one(columns))
+    for wrong in (columns[0], columns[:1], [columns[0], np.ones(5)], [columns[0], np.ones((5, 2), int)]):
+        with pytest.raises(ValueError, match="expected"):
+            layer(wrong)
+    with pytest.raises(ValueError, match="'int' or 'one_hot'"):
+        layers.HashedCrossing(5, output_mode="count")
+    with pytest.raises(ValueError, match="call it on arrays before the model"):
+        pyseq.Sequential([layer])

@@ -308,3 +308,30 @@ def test_rows_that_no_step_reaches_do_not_count():
     want = model.evaluate(x[:4], y[:4], verbose=0)
     model.reset_states()
     assert model.evaluate(x, y, steps=1, verbose=0) == want
+
+
+CELLS = {
+    "LSTM and GRU": lambda L: [L.LSTMCell(2), L.GRUCell(3)],
+    "one in a list": lambda L: [L.LSTMCell(2)],
+    "two GRU": lambda L: [L.GRUCell(2), L.GRUCell(2)],
+    "alone": lambda L: L.LSTMCell(2),
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_each_cell_of_a_stack_has_its_own_list_of_states(keras, name):
+    def shapes(value):
+        if isinstance(value, (list, tuple)):
+            return [shapes(v) for v in value]
+        return tuple(value.shape)
+
+    x = np.ones((2, 5, 3), "float32")
+    mine = pyseq.layers.RNN(CELLS[name](pyseq.layers), return_state=True)
+    theirs = keras.layers.RNN(CELLS[name](keras.layers), return_state=True)
+    y, *states = mine(x)
+    assert shapes([y, *states]) == shapes(theirs(x))
+    again = mine(x, initial_state=states)
+    assert shapes(again) == shapes([y, *states])
+    theirs.set_weights(mine.get_weights())
+    expected = theirs(x, initial_state=theirs(x)[1:])
+    np.testing.assert_allclose(again[0], expected[0].detach(), atol=1e-5)

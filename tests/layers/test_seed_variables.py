@@ -16,6 +16,28 @@ CASES = {
     "RandomFlip": lambda layers: layers.RandomFlip(seed=1),
     "RandomCrop": lambda layers: layers.RandomCrop(2, 2),
     "Dense": lambda layers: layers.Dense(2),
+    "Dropout": lambda layers: layers.Dropout(0.5),
+    "Dropout of a seed": lambda layers: layers.Dropout(0.5, seed=3),
+    "Dropout of nothing": lambda layers: layers.Dropout(0),
+    "AlphaDropout": lambda layers: layers.AlphaDropout(0.5),
+    "SpatialDropout1D": lambda layers: layers.SpatialDropout1D(0.5),
+    "SpatialDropout2D": lambda layers: layers.SpatialDropout2D(0.5, seed=1),
+    "SpatialDropout3D": lambda layers: layers.SpatialDropout3D(0.5),
+    "GaussianDropout": lambda layers: layers.GaussianDropout(0.5),
+    "GaussianNoise": lambda layers: layers.GaussianNoise(0.5),
+    "GaussianNoise of nothing": lambda layers: layers.GaussianNoise(0.0),
+    "Attention": lambda layers: layers.Attention(dropout=0.5),
+    "AdditiveAttention": lambda layers: layers.AdditiveAttention(),
+    "CenterCrop": lambda layers: layers.CenterCrop(2, 2),
+    "Resizing": lambda layers: layers.Resizing(2, 2),
+    "AutoContrast": lambda layers: layers.AutoContrast(),
+    "Equalization": lambda layers: layers.Equalization(),
+    "MaxNumBoundingBoxes": lambda layers: layers.MaxNumBoundingBoxes(2),
+    "Solarization": lambda layers: layers.Solarization(seed=1),
+    "RandomColorJitter": lambda layers: layers.RandomColorJitter((0, 255), 0.1, 0.1, 0.1),
+    "RandAugment": lambda layers: layers.RandAugment(),
+    "AugMix": lambda layers: layers.AugMix(seed=3),
+    "Pipeline": lambda layers: layers.Pipeline([layers.RandomFlip(), layers.CenterCrop(2, 2)]),
 }
 
 
@@ -28,6 +50,38 @@ def test_counts_of_keras(name):
     for mine, other in zip(ours.variables, theirs.variables, strict=True):
         assert mine.path.partition("/")[2] == other.path.partition("/")[2]
         assert mine.shape == tuple(other.shape) and not mine.trainable
+
+
+@pytest.mark.parametrize("name", ["MultiHeadAttention", "GroupQueryAttention"])
+def test_counts_of_keras_once_built(keras, name):
+    def counts(layers):
+        arguments = (2, 2) if name == "MultiHeadAttention" else (4, 2, 1)
+        layer = getattr(layers, name)(*arguments, dropout=0.5)
+        layer(np.ones((1, 3, 2), "float32"), np.ones((1, 3, 2), "float32"))
+        return [len(layer.variables), len(layer.weights), len(layer.non_trainable_variables)]
+
+    assert counts(layers) == counts(keras.layers) == [9, 8, 1]
+
+
+def test_counts_of_keras_in_a_model(keras):
+    def counts(m):
+        L = m.layers
+        model = m.Sequential([L.Input((4,)), L.Dropout(0.5, seed=1), L.Dense(2), L.Dropout(0.2)])
+        states = [v for v in model.variables if "seed" in v.path]
+        found = (model.variables, model.weights, model.non_trainable_variables, states)
+        return [len(variables) for variables in found], model.count_params()
+
+    assert counts(pyseq) == counts(keras) == ([4, 2, 2, 2], 10)
+
+
+def test_dropout_draws_as_before_whatever_its_state():
+    model = Sequential([Input((64,)), layers.Dropout(0.5, seed=7)])
+    x = np.ones((4, 64), "float32")
+    first = model(x, training=True)
+    other = Sequential([Input((64,)), layers.Dropout(0.5, seed=7)])
+    other.variables[0].assign([5, 9])
+    np.testing.assert_array_equal(other(x, training=True), first)
+    assert 0 < (first == 0).mean() < 1
 
 
 class Noise(layers.Layer):

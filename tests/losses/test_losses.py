@@ -397,7 +397,7 @@ def test_messages(make, error, text):
 
 
 def test_one_class_warns():
-    with pytest.warns(SyntaxWarning, match="use binary_crossentropy"):
+    with pytest.warns(pyseq.checks.CheckWarning, match=r"use binary_crossentropy for one unit \[PS107\]"):
         losses.CategoricalCrossentropy()([[1.0]], [[0.5]])
 
 

@@ -58,7 +58,7 @@ def test_what_a_function_refuses_it_refuses_of_shapes():
         ops.matrix_rank(pyseq.KerasTensor((None,)))
 
 
-@pytest.mark.parametrize("call", [lambda x: x < 1, lambda x: x + 1, lambda x: x[0]])
+@pytest.mark.parametrize("call", [lambda x: -x, lambda x: x + 1, lambda x: x[0]])
 def test_operators_refuse_tensors_of_a_model(call):
     with pytest.raises(TypeError, match="write it in layers.Lambda"):
         call(pyseq.Input((3,)))
@@ -73,3 +73,34 @@ def test_a_number_is_not_viewed_in_another_size():
     assert ops.view(np.array(1, "int16"), "float16").shape == ()
     with pytest.raises(ValueError):
         ops.view(np.array(1, "int16"), "int32")
+
+
+COMPARISONS = {
+    "less": lambda x: x < 0.5,
+    "less or equal": lambda x: x <= 0.5,
+    "greater": lambda x: x > 0.5,
+    "greater or equal": lambda x: 0.5 <= x,
+    "other": lambda x: x != 1,
+}
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_comparisons_of_an_input(keras, name):
+    def seen(m):
+        y = COMPARISONS[name](m.Input((3,)))
+        return type(y).__name__, tuple(y.shape), y.dtype
+
+    assert seen(pyseq) == seen(keras) == ("KerasTensor", (None, 3), "bool")
+
+
+def test_symbolic_tensors_have_no_truth_and_no_items(keras):
+    for m in (pyseq, keras):
+        x = m.KerasTensor((2, 3))
+        assert (x == x) is True and {x: 1}[x] == 1
+        with pytest.raises(TypeError):
+            bool(x)
+        with pytest.raises(NotImplementedError):
+            list(x)
+        flags = m.KerasTensor((2,), "bool")
+        for y in (~flags, flags & flags, flags | flags, flags ^ flags):
+            assert y.dtype == "bool" and tuple(y.shape) == (2,)

@@ -77,6 +77,7 @@ def test_units_for_one_target_are_named():
         _model(pyseq, "mse", flat=True).evaluate(X, Y, verbose=0)
 
 
+@pytest.mark.filterwarnings("ignore:last. binary_crossentropy expects probabilities")
 @pytest.mark.parametrize("loss, y", [("binary_crossentropy", SIGNS), ("mse", Y.repeat(2, 1))])
 def test_what_keras_refuses_is_refused(loss, y):
     with pytest.raises(ValueError, match="expected targets of shape"):

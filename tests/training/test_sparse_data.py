@@ -23,11 +23,12 @@ FORMATS = ["csr_matrix", "csr_array", "csc_matrix", "coo_matrix", "coo_array", "
 def make_model(units=1, loss="mse", metrics=("mae",), library=pyseq):
     if library is pyseq:
         pyseq.utils.set_random_seed(1)
+    activation = "softmax" if "categorical" in loss else "sigmoid"
     model = library.Sequential(
         [
             library.Input((12,)),
             library.layers.Dense(5, activation="tanh", kernel_initializer="ones"),
-            library.layers.Dense(units, activation="sigmoid", kernel_initializer="ones"),
+            library.layers.Dense(units, activation=activation, kernel_initializer="ones"),
         ]
     )
     model.compile("sgd", loss, metrics=list(metrics))

@@ -316,6 +316,7 @@ class Terminal(io.StringIO):
 def test_progbar_on_a_terminal(monkeypatch):
     out = Terminal()
     monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setenv("NO_COLOR", "1")
     bar = utils.Progbar(4, interval=0)
     for step in range(1, 5):
         bar.update(step, [("loss", 1.0 / step)])
@@ -342,7 +343,7 @@ def test_progbar_verbose(capsys):
     utils.Progbar(2, verbose=0).update(2, [("loss", 1.0)])
     assert capsys.readouterr().out == ""
     utils.Progbar(2, verbose=2).update(2, [("loss", 1e-5)])
-    assert re.fullmatch(r"2/2 - 0s \S+/step - loss: 1.0000e-05\n", capsys.readouterr().out)
+    assert re.fullmatch(r"2/2 - 0s - \S+/step - loss: 1.0000e-05\n", capsys.readouterr().out)
     bar = utils.Progbar(None, verbose=1)
     bar.add(3, [("loss", 1.0)])
     bar.update(3, finalize=True)
@@ -351,6 +352,7 @@ def test_progbar_verbose(capsys):
 
 def test_progbar_without_terminal_characters(monkeypatch):
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    out.isatty = lambda: True
     monkeypatch.setattr(sys, "stdout", out)
     utils.Progbar(1).update(1)
     out.seek(0)
@@ -802,8 +804,13 @@ def test_model_to_dot(monkeypatch, tmp_path):
     label = graph.nodes[2][1]
     for text in ("c&lt;d", "input: (None, 2)", "dtype: float32", "activation: max", "trainable"):
         assert text in label
-    utils.plot_model(model, tmp_path / "x.svg", expand_nested=True)
+    drawing = utils.plot_model(model, tmp_path / "x.svg", expand_nested=True)
     assert (tmp_path / "x.svg").read_text() == "svg"
+    assert drawing._repr_svg_() == "svg"
+    assert drawing._repr_png_() is None
+    assert repr(drawing) == f"<Drawing {tmp_path / 'x.svg'}>"
+    assert utils.plot_model(model, tmp_path / "x")._repr_png_() == b"png"
+    assert utils.plot_model(model, tmp_path / "x.dot") is None
     with pytest.raises(ValueError, match="expected a model with layers"):
         utils.model_to_dot(types.SimpleNamespace(layers=[]))
 

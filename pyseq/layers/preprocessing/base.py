@@ -18,6 +18,7 @@ class _NumPyLayer(Layer):
     it may stand anywhere for inference, and before the first trainable layer for training.
     """
 
+    _casts_itself = True
     # What `training=None` means in a direct call.
     _default_training = False
 

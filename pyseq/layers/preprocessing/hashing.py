@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq import settings
+from pyseq import results, settings
 from pyseq.layers.preprocessing.base import _NumPyLayer, encode, encoded_shape, text_step
 from pyseq.layers.preprocessing.numeric import _check_mode, _reject_sparse
 from pyseq.registry.registration import builtin
@@ -323,4 +323,77 @@ class Hashing(_NumPyLayer):
             "mask_value": self.mask_value,
             "output_mode": self.output_mode,
             "sparse": self.sparse,
+        }
+
+
+@builtin("layers")
+class HashedCrossing(_NumPyLayer):
+    """Several features to the number of one bin, by a hash of their values together.
+
+    It takes several inputs, so it is called on arrays and cannot stand in a Sequential.
+
+    Args:
+        num_bins: number of bins.
+        output_mode: "int" or "one_hot".
+
+    Call it on a list of two or more arrays of integers or strings, all of one shape: `()`, `(n,)`
+    or `(n, 1)`. Returns integers of that shape, or `(n, num_bins)` for "one_hot". The values are
+    those of `tf.sparse.cross_hashed`.
+
+    Raises:
+        ValueError: fewer than two inputs, other shapes, or floats.
+
+    >>> HashedCrossing(5)([np.array(["A", "B", "A"]), np.array([101, 101, 102])]).tolist()
+    [1, 4, 3]
+    """
+
+    def __init__(
+        self, num_bins, output_mode="int", sparse=False, name=None, dtype=None, **kwargs
+    ):
+        integers = output_mode == "int"
+        super().__init__(name=name, dtype=None if integers else dtype)
+        if not hasattr(num_bins, "__index__") or num_bins < 1:
+            raise ValueError(f"{self.name}: expected num_bins >= 1, got {num_bins!r}")
+        if output_mode not in ("int", "one_hot"):
+            raise ValueError(
+                f"{self.name}: expected output_mode 'int' or 'one_hot', got {output_mode!r}"
+            )
+        _reject_sparse(self.name, sparse)
+        self.num_bins, self.output_mode, self.sparse = num_bins, output_mode, False
+        self._output_dtype = (dtype or "int64") if integers else self.arithmetic_dtype
+
+    def check_place(self):
+        raise ValueError(
+            f"{self.name}: expected a layer of one input, got HashedCrossing, which crosses "
+            "several; call it on arrays before the model, or use utils.FeatureSpace"
+        )
+
+    def __call__(self, inputs, training=None, mask=None):
+        if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
+            raise ValueError(
+                f"{self.name}: expected a list of at least two arrays, got {type(inputs).__name__}"
+            )
+        kinds = [np.asarray(x).dtype.kind for x in inputs]
+        columns = [token_array(self.name, x) for x in inputs]
+        shape = columns[0].shape
+        fits = len(shape) < 2 or (len(shape) == 2 and shape[1] == 1)
+        if "f" in kinds or not fits or any(c.shape != shape for c in columns):
+            raise ValueError(
+                f"{self.name}: expected integers or strings of one shape (), (n,) or (n, 1), got "
+                f"shapes {[c.shape for c in columns]} of {[c.dtype.name for c in columns]}"
+            )
+        bins = cross_bins(columns, self.num_bins)
+        self.built = True
+        return results.handed(encode(bins, self.output_mode, self.num_bins, self._output_dtype))
+
+    def compute_output_shape(self, input_shape):
+        return encoded_shape(tuple(input_shape[0]), self.output_mode, self.num_bins)
+
+    def get_config(self):
+        return {
+            "num_bins": self.num_bins,
+            "output_mode": self.output_mode,
+            "sparse": self.sparse,
+            "name": self.name,
+            "dtype": self._output_dtype,
         }

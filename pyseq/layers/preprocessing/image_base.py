@@ -47,9 +47,10 @@ class _ImageLayer(_NumPyLayer):
         self.bounding_box_format = bounding_box_format
         self.data_format = settings.standardize_data_format(data_format, self.name)
         self.seed = seed
-        self.generator = (
-            seed if isinstance(seed, random.SeedGenerator) else random.SeedGenerator(seed)
-        )
+        self.generator = self._generator_of(seed) if self._draws else None
+
+    def _generator_of(self, seed):
+        return seed if isinstance(seed, random.SeedGenerator) else random.SeedGenerator(seed)
 
     # --- arguments
 

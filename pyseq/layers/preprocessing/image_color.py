@@ -264,10 +264,12 @@ class RandomColorJitter(_ImageLayer):
             (RandomHue, hue_factor),
         )
         self._steps = [
-            cls(factor, value_range=value_range, seed=self.generator)
+            cls(factor, value_range=value_range, seed=seed)
             for cls, factor in steps
             if factor is not None
         ]
+        self.generator = self._generator_of(seed)
+        self._part_generators = [step.generator for step in self._steps]
 
     def transform(self, images, choices):
         for step in self._steps:

@@ -52,6 +52,11 @@ class _Combined(_ImageLayer):
         self.factor = self._factor(factor)
         self.interpolation = self._one_of("interpolation", interpolation, ("nearest", "bilinear"))
 
+    def _note_generators(self):
+        """Count the states of the operations, as Keras does; all draw from the layer's own."""
+        found = (op.generator for op in self._operations.values())
+        self._part_generators = [g for g in found if g is not None]
+
 
 @builtin("layers")
 class RandAugment(_Combined):
@@ -82,8 +87,9 @@ class RandAugment(_Combined):
         super().__init__(value_range, factor, interpolation, seed, data_format, **kwargs)
         self.num_ops = num_ops
         self._operations = _operations(
-            self.factor, value_range, interpolation, self.generator, self.bounding_box_format
+            self.factor, value_range, interpolation, seed, self.bounding_box_format
         )
+        self._note_generators()
 
     def draw(self, images, rng):
         return {
@@ -167,10 +173,11 @@ class AugMix(_Combined):
             self.factor,
             value_range,
             interpolation,
-            self.generator,
+            seed,
             self.bounding_box_format,
             all_ops,
         )
+        self._note_generators()
 
     def draw(self, images, rng):
         names = list(self._operations)
@@ -422,7 +429,7 @@ class Pipeline(Layer):
             symbolic = is_keras_tensor(outputs) or is_traced(outputs)
             mask = None if symbolic else layer.compute_mask(inputs, mask)
             inputs = outputs
-        self.built = True
+        self.built = self._is_complete = True
         return inputs
 
     def _reads_mask(self):

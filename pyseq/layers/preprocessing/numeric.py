@@ -51,6 +51,7 @@ class Rescaling(Layer):
     [[2.0]]
     """
 
+    _casts_itself = True
     mask_policy = "pass"
 
     def __init__(self, scale, offset=0.0, **kwargs):
@@ -96,6 +97,7 @@ class Normalization(Layer):
     [[3.0]]
     """
 
+    _casts_itself = True
     mask_policy = "pass"
 
     def __init__(self, axis=-1, mean=None, variance=None, invert=False, **kwargs):

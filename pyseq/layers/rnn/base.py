@@ -38,6 +38,7 @@ class RNN(StatefulCalls, Layer):
     (2, 4)
     """
 
+    _casts_itself = True
     mask_policy = "consume"
 
     @property

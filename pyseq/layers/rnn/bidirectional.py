@@ -40,6 +40,7 @@ class Bidirectional(StatefulCalls, Layer):
     (2, 5, 8)
     """
 
+    _casts_itself = True
     mask_policy = "consume"
 
     def __init__(self, layer, merge_mode="concat", weights=None, backward_layer=None, **kwargs):

@@ -25,6 +25,18 @@ class StatefulCalls:
         expected = self._expected_batch_size
         if self.stateful and expected is not None and len(inputs) != expected:
             raise ValueError(self._batch_message(len(inputs)))
+        return self._nested(self._from_states(inputs, initial_state, mask, training))
+
+    def _nested(self, outputs):
+        """Outputs with a list of states for each cell, where several cells are one."""
+        cells = getattr(getattr(self, "cell", None), "cells", None)
+        if cells is None or not self.return_state:
+            return outputs
+        y, *states = outputs
+        following = iter(states)
+        return [y, *([next(following) for _ in flatten(cell.state_size)] for cell in cells)]
+
+    def _from_states(self, inputs, initial_state, mask, training):
         if initial_state is None:
             return Layer.__call__(self, inputs, training=training, mask=mask)
         x = np.asarray(inputs)
@@ -38,7 +50,7 @@ class StatefulCalls:
             return hooks.ask("run_layer", self, x, bool(training), mask)
         shapes = [v.shape for v in values]
         if self._started is None or [v.shape for v in self._started.states] != shapes:
-            self._started = _Started(self, values)
+            vars(self)["_started"] = _Started(self, values)  # no further layer of this one
         for variable, value in zip(self._started.states, values):
             variable.assign(value)
         return hooks.ask("run_layer", self._started, x, bool(training), mask)
