@@ -24,6 +24,7 @@ namespace pyseq {
 namespace {
 
 thread_local int current_worker = -1;  // >= 0 while a range function runs on this thread
+thread_local Pool* current_pool = nullptr;  // whose range it is
 
 void relax() {
 #if defined(__x86_64__)
@@ -162,18 +163,20 @@ void Pool::ask() {
 
 void Pool::drain(int worker) {
   const int outer = current_worker;
+  Pool* const outer_pool = current_pool;
   current_worker = worker;
+  current_pool = this;
   for (int i = 0; i < workers_; ++i) {
     Part& part = parts_[(worker + i) % workers_];
     while (part.next.load(std::memory_order_relaxed) < part.end) {
       const Index begin = part.next.fetch_add(grain_, std::memory_order_relaxed);
       if (begin >= part.end) break;
-      if (worker == 0 && ask_ && !waits_) ask();
-      if (interrupted() && !together_) continue;
+      if (poll(worker) && !together_) continue;
       function_(context_, begin, std::min(begin + grain_, part.end), worker);
     }
   }
   current_worker = outer;
+  current_pool = outer_pool;
 }
 
 void Pool::run(RangeFunction function, void* context, Index count, Index grain, bool together) {
@@ -237,6 +240,11 @@ void run_team(int threads, bool (*stop)(), void (*body)(void*, Pool*), void* con
 }
 
 void give_way() { sched_yield(); }
+
+bool pool_interrupted(Pool* pool) {
+  if (!pool) pool = current_pool;
+  return pool && pool->poll(current_worker);
+}
 
 int pool_workers(const Pool* pool) { return pool ? pool->workers() : 1; }
 

@@ -22,6 +22,9 @@ using RangeFunction = void (*)(void* context, Index begin, Index end, int worker
 // `together`: pieces wait for each other, so that none may be left out when the call is interrupted.
 void pool_run(Pool* pool, RangeFunction function, void* context, Index count, Index grain,
               bool together);
+// Whether the call is to end, for loops that are one long piece, such as steps of a recurrence: what they
+// compute from then on is thrown away. Within a piece `pool` may be null. Costs some nanoseconds.
+bool pool_interrupted(Pool* pool);
 // Number of workers that may call back: `worker` is always below it. 1 for a null pool.
 int pool_workers(const Pool* pool);
 

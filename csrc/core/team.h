@@ -17,6 +17,11 @@ class Pool {
   void run(RangeFunction function, void* context, Index count, Index grain, bool together);
   // Whether the call is to end: pieces are left out from now on, and what it computed is no result.
   bool interrupted() const { return interrupted_.load(std::memory_order_relaxed); }
+  // The same from inside a piece; the leader asks.
+  bool poll(int worker) {
+    if (worker <= 0 && ask_ && !waits_) ask();
+    return interrupted();
+  }
   bool may_be_interrupted() const { return ask_ != nullptr; }
   // While something is updated, which must not be left half done, nobody is asked.
   void wait_to_be_asked(bool wait) { waits_ = wait; }

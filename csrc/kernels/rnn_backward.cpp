@@ -64,6 +64,7 @@ void backward_block(const Run& r, const Rnn& c, const RnnCell& cell, const RnnBl
     else zero(to, b.rows * c.u);
   }
   for (Index position = c.t - 1; position >= 0; --position) {
+    if (pool_interrupted(r.pool)) return;
     rnn_at_step(s, r, c, b, z, c.backwards ? c.t - 1 - position : position);
     add_output_gradient(r, c, s, position, waiting);
     cell.backward(s);

@@ -73,6 +73,7 @@ void forward_block(const Run& r, const Rnn& c, const RnnCell& cell, const RnnBlo
   const bool projects = rnn_projects_in_steps(c, r.n);
   const real* x = projected_input(r, c);
   for (Index position = 0; position < c.t; ++position) {
+    if (pool_interrupted(r.pool)) return;
     const bool last = position == c.t - 1;
     const Index t = c.backwards ? c.t - 1 - position : position;
     rnn_at_step(s, r, c, b, z, t);

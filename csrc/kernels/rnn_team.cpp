@@ -71,6 +71,10 @@ void team_member(TeamRun& w) {
   s.ld_h = s.ld_next = c.u;
   if (me && !wait_for(team.started[me], 1, team, false)) return;
   for (Index t = me ? team.started[me].read() - 1 : 0; t < c.t; ++t) {
+    if (pool_interrupted(w.r.pool)) {
+      if (me == 0) team.alone.write(1);
+      return;
+    }
     const Index members = team.alone.read() ? 1 : team.size[t & 1].read();
     if (me >= members) return;
     rnn_at_step(s, w.r, c, b, w.z, c.backwards ? c.t - 1 - t : t);
