@@ -98,29 +98,6 @@ void check_texts(const TextEncoder& text, std::int64_t rows, const std::vector<s
     throw Error(spec.name + ": expected texts to give the numbers of the self-test, got others");
 }
 
-// Throws unless a program, planned but without memory yet, keeps within the limits for so many rows.
-void check_limits(const Program& program, const std::vector<VariablePtr>& variables, std::int64_t rows,
-                  std::size_t file_bytes, const LoadLimits& limits, const std::string& where) {
-  ExecutorOptions options;
-  options.max_rows = std::max<std::int64_t>(rows, 1);
-  options.plan_only = true;
-  const Executor planned(program, variables, options);
-  std::size_t needed = planned.bytes();
-  for (const int s : program.spec().inputs)
-    needed += slot_row_bytes(program.spec(), s) * static_cast<std::size_t>(options.max_rows);
-  const double size = static_cast<double>(file_bytes);
-  const double bytes = limits.bytes >= 0 ? static_cast<double>(limits.bytes) : 268435456.0 + 64 * size;
-  if (static_cast<double>(needed) > bytes)
-    throw Error(where + ": expected a model whose self-test takes at most " + std::to_string(static_cast<std::int64_t>(bytes)) +
-                " bytes of memory, got " + std::to_string(needed) +
-                "; if the file is to be trusted, raise LoadLimits::bytes");
-  const double work = limits.work >= 0 ? limits.work : 2e10 + 1e4 * size;
-  if (planned.work(options.max_rows) > work)
-    throw Error(where + ": expected a model whose self-test takes at most " + std::to_string(work) +
-                " operations, got " + std::to_string(planned.work(options.max_rows)) +
-                "; if the file is to be trusted, raise LoadLimits::work");
-}
-
 Prefix prefix_of(const char* data, std::size_t bytes, const std::string& where) {
   if (bytes < kPrefix) throw Error(where + ": expected a .pyseq file, got one of " + std::to_string(bytes) + " bytes");
   Prefix prefix;
@@ -146,6 +123,28 @@ struct File {
 std::string reason() { return std::strerror(errno); }
 
 }  // namespace
+
+void check_limits(const Program& program, const std::vector<VariablePtr>& variables, std::int64_t rows,
+                  std::size_t file_bytes, const LoadLimits& limits, const std::string& where) {
+  ExecutorOptions options;
+  options.max_rows = std::max<std::int64_t>(rows, 1);
+  options.plan_only = true;
+  const Executor planned(program, variables, options);
+  std::size_t needed = planned.bytes();
+  for (const int s : program.spec().inputs)
+    needed += slot_row_bytes(program.spec(), s) * static_cast<std::size_t>(options.max_rows);
+  const double size = static_cast<double>(file_bytes);
+  const double bytes = limits.bytes >= 0 ? static_cast<double>(limits.bytes) : 268435456.0 + 64 * size;
+  if (static_cast<double>(needed) > bytes)
+    throw Error(where + ": expected a model whose self-test takes at most " + std::to_string(static_cast<std::int64_t>(bytes)) +
+                " bytes of memory, got " + std::to_string(needed) +
+                "; if the file is to be trusted, raise LoadLimits::bytes");
+  const double work = limits.work >= 0 ? limits.work : 2e10 + 1e4 * size;
+  if (planned.work(options.max_rows) > work)
+    throw Error(where + ": expected a model whose self-test takes at most " + std::to_string(work) +
+                " operations, got " + std::to_string(planned.work(options.max_rows)) +
+                "; if the file is to be trusted, raise LoadLimits::work");
+}
 
 FileContents contents_of(char* data, std::size_t bytes, std::shared_ptr<void> owner, const std::string& where) {
   const Prefix prefix = prefix_of(data, bytes, where);

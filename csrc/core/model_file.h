@@ -32,6 +32,10 @@ FileContents contents_of(char* data, std::size_t bytes, std::shared_ptr<void> ow
 // Within the limits, and with the outputs of its self-test.
 Model model_of(const FileContents& file, const LoadLimits& limits);
 
+// Throws unless a program, planned but without memory yet, keeps within the limits for so many rows.
+void check_limits(const Program& program, const std::vector<VariablePtr>& variables, std::int64_t rows,
+                  std::size_t file_bytes, const LoadLimits& limits, const std::string& where);
+
 struct SelfTest {
   std::int64_t rows = 0;
   const void* input = nullptr;

@@ -27,7 +27,7 @@ void count(Variable& iterations, std::int64_t steps) {
     *static_cast<std::int64_t*>(iterations.data()) += steps;
 }
 
-void check_data(const Data& data, const TrainingSpec& spec, const char* where, const char* what = "data") {
+void check_data(const TrainingData& data, const TrainingSpec& spec, const char* where, const char* what = "data") {
   const ProgramSpec& program = spec.program->spec();
   const auto check = [&](const Rows& rows, std::int64_t size, const char* name) {
     if (!rows.data || rows.row != size)
@@ -56,8 +56,8 @@ const void* row_of(const Rows& rows, std::int64_t row) {
   return static_cast<const char*>(rows.data) + static_cast<std::size_t>(row * rows.row) * size_of(rows.dtype);
 }
 
-Data part_of(const Data& data, std::int64_t begin, std::int64_t rows) {
-  Data part = data;
+TrainingData part_of(const TrainingData& data, std::int64_t begin, std::int64_t rows) {
+  TrainingData part = data;
   part.rows = rows;
   for (Rows* r : {&part.x, &part.y, &part.weights}) r->data = row_of(*r, begin);
   return part;
@@ -134,7 +134,7 @@ void TrainableModel::set_learning_rate(double rate) {
 namespace {
 
 // One pass over all rows, in order unless there is an order.
-void run(Trainer& trainer, const TrainingSpec& spec, const Data& data, std::int64_t batch_size,
+void run(Trainer& trainer, const TrainingSpec& spec, const TrainingData& data, std::int64_t batch_size,
          const std::int64_t* order, std::uint64_t* step) {
   BatchRun r;
   r.x = data.x;
@@ -169,14 +169,14 @@ void take_averages(const TrainingSpec& spec) {
 
 }  // namespace
 
-std::vector<Epoch> TrainableModel::fit(const Data& given, const FitOptions& options) {
+std::vector<Epoch> TrainableModel::fit(const TrainingData& given, const FitOptions& options) {
   State& s = *state_;
   check_data(given, s.spec, "fit");
   if (options.epochs < 0 || options.batch_size < 1)
     throw Error("fit: expected 0 epochs or more and a batch size of 1 or more");
   if (!(options.validation_split >= 0 && options.validation_split < 1))
     throw Error("fit: expected a validation_split from 0 to below 1, got " + std::to_string(options.validation_split));
-  Data data = given, validation = options.validation;
+  TrainingData data = given, validation = options.validation;
   if (validation.rows > 0) {
     check_data(validation, s.spec, "fit", "validation data");
   } else if (options.validation_split > 0) {
@@ -209,7 +209,7 @@ std::vector<Epoch> TrainableModel::fit(const Data& given, const FitOptions& opti
   return history;
 }
 
-Scores TrainableModel::train_on_batch(const Data& batch) {
+Scores TrainableModel::train_on_batch(const TrainingData& batch) {
   State& s = *state_;
   check_data(batch, s.spec, "train_on_batch");
   s.trainer->reset_totals();
@@ -217,7 +217,7 @@ Scores TrainableModel::train_on_batch(const Data& batch) {
   return scores_of(*s.trainer);
 }
 
-Scores TrainableModel::evaluate(const Data& data, std::int64_t batch_size) {
+Scores TrainableModel::evaluate(const TrainingData& data, std::int64_t batch_size) {
   State& s = *state_;
   check_data(data, s.spec, "evaluate");
   if (batch_size < 1) throw Error("evaluate: expected a batch size of 1 or more, got " + std::to_string(batch_size));
@@ -226,7 +226,7 @@ Scores TrainableModel::evaluate(const Data& data, std::int64_t batch_size) {
   return scores_of(*s.evaluator);
 }
 
-void TrainableModel::input_gradients(const Data& batch, void* dx) {
+void TrainableModel::input_gradients(const TrainingData& batch, void* dx) {
   State& s = *state_;
   check_data(batch, s.spec, "input_gradients");
   if (!s.gradients) {

@@ -243,6 +243,7 @@ TrainableModel trainable_of(const FileContents& file, const LoadLimits& limits) 
       throw Error(file.where + ": expected at most " + std::to_string(limits.ops) +
                   " ops; if the file is to be trusted, raise LoadLimits::ops");
   TrainingSpec spec = training_spec_of(file, model);
+  check_limits(*spec.program, spec.variables, 1, file.bytes, limits, file.where);
   if (model.takes_text())
     for (const Json& j : items(file.header.at("self_test").at("texts"))) spec.texts.push_back(j.text());
   return {std::move(model), std::move(spec)};

@@ -42,8 +42,8 @@ Rows rows_of_array(const py::array& a) {
           a.shape(0) ? static_cast<std::int64_t>(a.size() / a.shape(0)) : 0};
 }
 
-Data to_data(const py::array& x, const py::array& y) {
-  Data data;
+TrainingData to_data(const py::array& x, const py::array& y) {
+  TrainingData data;
   data.rows = x.shape(0);
   data.x = rows_of_array(x);
   data.y = rows_of_array(y);

@@ -116,6 +116,50 @@ def _programs():
     yield _op("lstm", state, 1, (3, 2), [(2,)] * 3, [(2, 8), (2, 8), (8,), (3, 2), (3, 2)])
 
 
+def _trained():
+    """Compiled models, so that every optimizer and loss is in some file that training goes on from."""
+    reg = pyseq.regularizers
+    dense = pyseq.layers.Dense(
+        3, kernel_constraint="max_norm", kernel_regularizer=reg.L1L2(), bias_constraint="non_neg"
+    )
+    stacks = {
+        "dense": ((4,), [dense, pyseq.layers.Dropout(0.5)]),
+        "orthogonal": ((3,), [pyseq.layers.Dense(3, kernel_regularizer=reg.OrthogonalRegularizer())]),
+        "conv": (
+            (5, 5, 2),
+            [
+                pyseq.layers.Conv2D(2, 3, activation="relu"),
+                pyseq.layers.BatchNormalization(),
+                pyseq.layers.GlobalMaxPooling2D(),
+            ],
+        ),
+        "lstm": ((3, 2), [pyseq.layers.Masking(), pyseq.layers.LSTM(2, dropout=0.2)]),
+        "ids": ((3,), [pyseq.layers.Embedding(5, 2), pyseq.layers.GRU(2)]),
+    }
+    optimizers = pyseq.optimizers
+    kinds = [
+        optimizers.SGD(0.1, momentum=0.9, clipnorm=1.0),
+        optimizers.Adam(amsgrad=True, use_ema=True, ema_overwrite_frequency=2),
+        optimizers.RMSprop(momentum=0.1, centered=True, gradient_accumulation_steps=2),
+        *("adafactor", "muon", "lamb", "ftrl", "lion", "nadam", "adadelta", "adagrad", "adamax"),
+        optimizers.AdamW(global_clipnorm=1.0, clipvalue=None, loss_scale_factor=2.0),
+        optimizers.ScheduleFreeAdamW(),
+    ]
+    losses = [
+        "mse", "mae", "huber", "categorical_crossentropy", "sparse_categorical_crossentropy",
+        "binary_crossentropy", "hinge", "kl_divergence", "poisson", "cosine_similarity", "dice",
+        "binary_focal_crossentropy", "categorical_hinge", "log_cosh",
+    ]  # fmt: skip
+    for k, optimizer in enumerate(kinds):
+        name = list(stacks)[k % len(stacks)]
+        shape, layers = stacks[name]
+        config = [pyseq.layers.deserialize(pyseq.layers.serialize(layer)) for layer in layers]
+        last = pyseq.layers.Dense(2, activation="softmax")
+        model = pyseq.Sequential([pyseq.Input(shape), *config, last])
+        model.compile(optimizer, losses[k % len(losses)], metrics=["accuracy"])
+        yield f"training-{name}", model
+
+
 def write(folder):
     """Write the files to `folder`; return the kinds of ops in them."""
     os.makedirs(folder, exist_ok=True)
@@ -140,6 +184,8 @@ def write(folder):
         file = path(name)
         model.export(file)
         note(file)
+    for name, model in _trained():
+        model.export(path(name), training=True)
     for spec, shape, params in _programs():
         file = path(spec["ops"][-1]["kind"])
         variables = [_core.Variable(list(s), "float32") for s in params]

@@ -12,10 +12,10 @@ namespace pyseq {
 struct CompileOptions {
   std::string optimizer = "adam";    // sgd, adam, adamw, rmsprop, adagrad, adadelta, adamax, nadam, lion
   double learning_rate = -1;         // below 0: the optimizer's own
-  Attributes optimizer_arguments;    // {{"momentum", 0.9}}
-  std::string loss;                  // "sparse_categorical_crossentropy", "mean_squared_error" or "mse", ...
-  Attributes loss_arguments;         // {{"from_logits", true}}
-  std::vector<std::string> metrics;  // "accuracy", or a loss
+  Attributes optimizer_arguments = {};  // {{"momentum", 0.9}}
+  std::string loss = {};             // "sparse_categorical_crossentropy", "mean_squared_error" or "mse", ...
+  Attributes loss_arguments = {};    // {{"from_logits", true}}
+  std::vector<std::string> metrics = {};  // "accuracy", or a loss
 };
 
 // A model built in C++ alone: layers by Keras's names, with shapes inferred.

@@ -48,16 +48,16 @@ constexpr DType dtype_of() {
 }
 
 // Rows of inputs, targets and, if there are any, weights; they stay where they are.
-struct Data {
+struct TrainingData {
   std::int64_t rows = 0;
   Rows x, y, weights;
 
-  Data() = default;
+  TrainingData() = default;
   template <class X, class Y>
-  Data(std::int64_t n, const std::vector<X>& inputs, const std::vector<Y>& targets)
+  TrainingData(std::int64_t n, const std::vector<X>& inputs, const std::vector<Y>& targets)
       : rows(n), x(of(n, inputs)), y(of(n, targets)) {}
   template <class X, class Y, class W>
-  Data(std::int64_t n, const std::vector<X>& inputs, const std::vector<Y>& targets, const std::vector<W>& w)
+  TrainingData(std::int64_t n, const std::vector<X>& inputs, const std::vector<Y>& targets, const std::vector<W>& w)
       : rows(n), x(of(n, inputs)), y(of(n, targets)), weights(of(n, w)) {}
 
  private:
@@ -84,10 +84,10 @@ struct FitOptions {
   std::int64_t epochs = 1, batch_size = 32;
   bool shuffle = true;
   std::uint64_t seed = 0;        // of the order of rows
-  Data validation;
+  TrainingData validation = {};
   double validation_split = 0;   // the last rows, this part of them, where there is no validation
   // Called after each epoch; false ends training. It may set the learning rate.
-  std::function<bool(const Epoch&)> on_epoch;
+  std::function<bool(const Epoch&)> on_epoch = {};
 };
 
 // A model that trains: in C++ alone, or written by Python and read again there.
@@ -112,14 +112,14 @@ class TrainableModel {
   void save(const std::string& path) const;
 
   // Trains epoch after epoch over all rows, in an order that the seed and the epoch's number decide.
-  std::vector<Epoch> fit(const Data& data, const FitOptions& options = {});
+  std::vector<Epoch> fit(const TrainingData& data, const FitOptions& options = {});
   // One step over these rows as one batch.
-  Scores train_on_batch(const Data& batch);
-  Scores evaluate(const Data& data, std::int64_t batch_size = 32);
+  Scores train_on_batch(const TrainingData& batch);
+  Scores evaluate(const TrainingData& data, std::int64_t batch_size = 32);
   std::vector<float> predict(std::int64_t n, const std::vector<float>& x) const { return model().predict(n, x); }
   // d loss / d x for these rows as one batch, as in inference: rows of the program's dtype, float32 unless the
   // model is float64. Throws Error for ids.
-  void input_gradients(const Data& batch, void* dx);
+  void input_gradients(const TrainingData& batch, void* dx);
 
   // Inference with the weights of the moment.
   const Model& model() const;
