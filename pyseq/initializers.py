@@ -208,6 +208,10 @@ class RandomUniform(RandomInitializer):
 class TruncatedNormal(RandomInitializer):
     """Normal distribution, redrawn while outside two standard deviations.
 
+    Args:
+        mean: mean before the cut.
+        stddev: standard deviation before the cut.
+
     >>> bool((abs(TruncatedNormal(seed=1)((3, 4))) <= 0.1).all())
     True
     """
@@ -310,6 +314,9 @@ class _FixedScaling(VarianceScaling):
 class GlorotUniform(_FixedScaling):
     """Uniform, variance 2 / (fan_in + fan_out) (Glorot and Bengio, AISTATS 2010).
 
+    Args:
+        input_axes, output_axes: axes whose product is the fan in and the fan out.
+
     >>> GlorotUniform(seed=1)((3, 4)).shape
     (3, 4)
     """
@@ -320,6 +327,9 @@ class GlorotUniform(_FixedScaling):
 @_register
 class GlorotNormal(_FixedScaling):
     """Truncated normal, variance 2 / (fan_in + fan_out) (Glorot and Bengio, AISTATS 2010).
+
+    Args:
+        input_axes, output_axes: axes whose product is the fan in and the fan out.
 
     >>> GlorotNormal(seed=1)((3, 4)).shape
     (3, 4)
@@ -332,6 +342,9 @@ class GlorotNormal(_FixedScaling):
 class HeUniform(_FixedScaling):
     """Uniform, variance 2 / fan_in (He et al., arXiv:1502.01852).
 
+    Args:
+        input_axes, output_axes: axes whose product is the fan in and the fan out.
+
     >>> HeUniform(seed=1)((3, 4)).shape
     (3, 4)
     """
@@ -342,6 +355,9 @@ class HeUniform(_FixedScaling):
 @_register
 class HeNormal(_FixedScaling):
     """Truncated normal, variance 2 / fan_in (He et al., arXiv:1502.01852).
+
+    Args:
+        input_axes, output_axes: axes whose product is the fan in and the fan out.
 
     >>> HeNormal(seed=1)((3, 4)).shape
     (3, 4)
@@ -354,6 +370,9 @@ class HeNormal(_FixedScaling):
 class LecunUniform(_FixedScaling):
     """Uniform, variance 1 / fan_in (LeCun et al., "Efficient BackProp", 1998).
 
+    Args:
+        input_axes, output_axes: axes whose product is the fan in and the fan out.
+
     >>> LecunUniform(seed=1)((3, 4)).shape
     (3, 4)
     """
@@ -364,6 +383,9 @@ class LecunUniform(_FixedScaling):
 @_register
 class LecunNormal(_FixedScaling):
     """Truncated normal, variance 1 / fan_in (LeCun et al., "Efficient BackProp", 1998).
+
+    Args:
+        input_axes, output_axes: axes whose product is the fan in and the fan out.
 
     >>> LecunNormal(seed=1)((3, 4)).shape
     (3, 4)

@@ -142,6 +142,8 @@ class PReLU(Layer):
 
     Args:
         shared_axes: axes (from 1) along which one alpha serves all elements.
+        alpha_regularizer: penalty on alpha, added to the loss.
+        alpha_constraint: what alpha is put through after each update.
 
     Weights: alpha, of the shape of a sample with 1 on the shared axes.
 

@@ -103,6 +103,9 @@ class LayerNormalization(Affine):
         axis: axis or axes that are normalized together.
         epsilon: added to the (biased) variance; 1e-3, more than elsewhere.
         center, scale: whether there is a beta, a gamma.
+        beta_initializer, gamma_initializer: how the weights start: a name or an Initializer.
+        beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss.
+        beta_constraint, gamma_constraint: what the weights are put through after each update.
 
     Weights: gamma, beta, with the dimensions of `axis`. Ba et al., arXiv:1607.06450.
 
@@ -271,6 +274,9 @@ class GroupNormalization(Affine):
         axis: the channel axis.
         epsilon: added to the variance.
         center, scale: whether there is a beta, a gamma.
+        beta_initializer, gamma_initializer: how the weights start: a name or an Initializer.
+        beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss.
+        beta_constraint, gamma_constraint: what the weights are put through after each update.
 
     Weights: gamma, beta, one for each channel. Wu & He, arXiv:1803.08494.
 

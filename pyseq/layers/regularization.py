@@ -146,6 +146,11 @@ class Dropout(_Dropout):
 class AlphaDropout(Dropout):
     """Dropout that keeps mean and variance of SELU activations.
 
+    Args:
+        rate: share of the elements that is dropped.
+        noise_shape: shape of the draws, batch included; None entries are those of the input.
+        seed: number that makes the draws repeat, or a SeedGenerator.
+
     Arguments as of `Dropout`. Klambauer et al., "Self-Normalizing Neural Networks", 2017.
 
     >>> import numpy as np
@@ -179,6 +184,10 @@ class _SpatialDropout(_Dropout):
 @builtin("layers")
 class SpatialDropout1D(_SpatialDropout):
     """Dropout of whole channels of `(n, steps, channels)`.
+
+    Args:
+        rate: share of the channels that is dropped.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     Tompson et al., arXiv:1411.4280.
 
@@ -217,6 +226,11 @@ class _SpatialDropoutND(_SpatialDropout):
 class SpatialDropout2D(_SpatialDropoutND):
     """Dropout of whole channels of `(n, rows, cols, channels)`.
 
+    Args:
+        rate: share of the channels that is dropped.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        seed: number that makes the draws repeat, or a SeedGenerator.
+
     Tompson et al., arXiv:1411.4280.
 
     >>> import numpy as np
@@ -228,6 +242,11 @@ class SpatialDropout2D(_SpatialDropoutND):
 @builtin("layers")
 class SpatialDropout3D(_SpatialDropoutND):
     """Dropout of whole channels of `(n, depth, rows, cols, channels)`.
+
+    Args:
+        rate: share of the channels that is dropped.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     Tompson et al., arXiv:1411.4280.
 

@@ -132,6 +132,10 @@ class SensitivityAtSpecificity(_AtConstraint):
 class SpecificityAtSensitivity(_AtConstraint):
     """Largest TN / (TN + FP) where TP / (TP + FN) >= `sensitivity`.
 
+    Args:
+        num_thresholds: thresholds that are tried.
+        class_id: look at this class only.
+
     The arguments are those of `SensitivityAtSpecificity`.
     """
 
@@ -148,6 +152,10 @@ class SpecificityAtSensitivity(_AtConstraint):
 class PrecisionAtRecall(_AtConstraint):
     """Largest TP / (TP + FP) where TP / (TP + FN) >= `recall`.
 
+    Args:
+        num_thresholds: thresholds that are tried.
+        class_id: look at this class only.
+
     The arguments are those of `SensitivityAtSpecificity`.
     """
 
@@ -163,6 +171,10 @@ class PrecisionAtRecall(_AtConstraint):
 @builtin("metrics")
 class RecallAtPrecision(_AtConstraint):
     """Largest TP / (TP + FN) where TP / (TP + FP) >= `precision`.
+
+    Args:
+        num_thresholds: thresholds that are tried.
+        class_id: look at this class only.
 
     The arguments are those of `SensitivityAtSpecificity`.
     """

@@ -84,6 +84,8 @@ class Resizing(_Sized):
         crop_to_aspect_ratio: cut the images to the ratio of the target first.
         pad_to_aspect_ratio: pad the images to it first, with `fill_value`.
         antialias: blur when shrinking.
+        fill_mode: only `"constant"`.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
 
     Integers are rounded and limited to their dtype.
 
@@ -199,6 +201,9 @@ class Resizing(_Sized):
 class CenterCrop(_Sized):
     """The middle `height` x `width` of images; smaller images are resized.
 
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+
     >>> CenterCrop(2, 2)(np.ones((4, 4, 3), "float32")).shape
     (2, 2, 3)
     """
@@ -244,6 +249,10 @@ class CenterCrop(_Sized):
 @builtin("layers")
 class RandomCrop(_Sized):
     """While training, `height` x `width` of images from a random place, the same for a batch.
+
+    Args:
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
 
     Smaller images are resized. At inference the centred part of the target's ratio is resized.
 
