@@ -120,6 +120,9 @@ class Constant(Initializer):
 class Identity(Initializer):
     """The identity matrix times `gain`; only for shapes of two dimensions.
 
+    Args:
+        gain: factor of the matrix.
+
     >>> Identity(2.0)((2, 2)).tolist()
     [[2.0, 0.0], [0.0, 2.0]]
     """
@@ -168,6 +171,9 @@ class RandomInitializer(Initializer):
 class RandomNormal(RandomInitializer):
     """Normal distribution of `mean` and standard deviation `stddev`.
 
+    Args:
+        mean, stddev: mean and standard deviation of the draws.
+
     >>> RandomNormal(seed=1)((3, 4)).shape
     (3, 4)
     """
@@ -187,6 +193,9 @@ class RandomNormal(RandomInitializer):
 @_register(aliases=("uniform",))
 class RandomUniform(RandomInitializer):
     """Uniform distribution over `[minval, maxval)`.
+
+    Args:
+        minval, maxval: the range of the draws.
 
     >>> bool((abs(RandomUniform(seed=1)((3, 4))) <= 0.05).all())
     True
@@ -397,6 +406,9 @@ class LecunNormal(_FixedScaling):
 @_register(aliases=("OrthogonalInitializer",))
 class Orthogonal(RandomInitializer):
     """Orthonormal rows or columns, whichever are fewer, times `gain` (Saxe et al., 2014).
+
+    Args:
+        gain: factor of the matrix.
 
     Shapes of more than two dimensions are treated as (product of all but the last, last).
 

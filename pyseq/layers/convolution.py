@@ -277,6 +277,12 @@ class Conv2D(_Conv):
         activity_regularizer: penalty on the output, added to the loss.
         kernel_constraint, bias_constraint: what the weights are put through after each update.
         lora_rank, lora_alpha: as of Keras; only None, for there is no LoRA or quantization here.
+        filters: number of output channels.
+        kernel_size: size of the window.
+        strides: distance between windows.
+        padding: `"valid"` for windows within the input, `"same"` for padded ones.
+        dilation_rate: distance between the taps of a window.
+        groups: groups of channels that are convolved apart.
 
     Args as for `Conv1D`, with an integer or two for `kernel_size`, `strides`, `dilation_rate`;
     there is no causal padding.
@@ -338,6 +344,8 @@ class Conv3D(_Conv):
         activity_regularizer: penalty on the output, added to the loss.
         kernel_constraint, bias_constraint: what the weights are put through after each update.
         lora_rank, lora_alpha: as of Keras; only None, for there is no LoRA or quantization here.
+        filters: number of output channels.
+        groups: groups of channels that are convolved apart.
 
     Input `(n, d, h, w, c)`, output `(n, d', h', w', filters)`. Weights: kernel
     `(kd, kh, kw, c / groups, filters)`, bias `(filters,)`.

@@ -139,6 +139,8 @@ class DepthwiseConv2D(_Depthwise):
         depthwise_regularizer, bias_regularizer: penalties on the weights, added to the loss.
         activity_regularizer: penalty on the output, added to the loss.
         depthwise_constraint, bias_constraint: what the weights are put through after each update.
+        padding: `"valid"` or `"same"`.
+        depth_multiplier: outputs for each input channel.
 
     Input `(n, h, w, c)`, output `(n, h', w', c * depth_multiplier)`. Weights: kernel
     `(kh, kw, c, depth_multiplier)`, bias `(c * depth_multiplier,)`.
@@ -341,6 +343,8 @@ class SeparableConv2D(_Separable):
         activity_regularizer: penalty on the output, added to the loss.
         depthwise_constraint, pointwise_constraint, bias_constraint: what the weights are put
             through after each update.
+        filters: number of output channels.
+        depth_multiplier: outputs for each input channel.
 
     Args as for `SeparableConv1D`.
 

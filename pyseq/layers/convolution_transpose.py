@@ -176,6 +176,9 @@ class Conv2DTranspose(_ConvTranspose):
         kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
         activity_regularizer: penalty on the output, added to the loss.
         kernel_constraint, bias_constraint: what the weights are put through after each update.
+        filters: number of output channels.
+        strides: distance between windows.
+        padding: `"valid"` or `"same"`.
 
     Input `(n, h, w, c)`, output `(n, h', w', filters)`. Weights: kernel `(kh, kw, filters, c)`,
     bias `(filters,)`.
@@ -231,6 +234,8 @@ class Conv3DTranspose(_ConvTranspose):
         kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
         activity_regularizer: penalty on the output, added to the loss.
         kernel_constraint, bias_constraint: what the weights are put through after each update.
+        filters: number of output channels.
+        strides: distance between windows.
 
     Input `(n, d, h, w, c)`, output `(n, d', h', w', filters)`. Weights: kernel
     `(kd, kh, kw, filters, c)`, bias `(filters,)`.

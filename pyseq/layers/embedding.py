@@ -209,6 +209,9 @@ class ReversibleEmbedding(Embedding):
 class Masking(Layer):
     """Marks time steps whose features all equal `mask_value`, so that later layers skip them.
 
+    Args:
+        mask_value: value of the features of a step to skip.
+
     The marked steps also become 0. Shapes stay.
 
     >>> Masking()(np.array([[[1.0], [0.0]]])).tolist()

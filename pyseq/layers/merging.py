@@ -310,6 +310,7 @@ class Dot(_Merge):
 
     Args:
         normalize: scale both rows to length 1 first: cosines.
+        axes: axis, or a pair of them, along which products are summed.
 
     >>> Dot(axes=1)([np.array([[1.0, 2.0]]), np.array([[3.0, 5.0]])]).tolist()
     [[13.0]]

@@ -194,6 +194,10 @@ class LayerNormalization(Affine):
 class RMSNormalization(Layer):
     """x / sqrt(mean(x^2) + epsilon) scale, over `axis` (Zhang & Sennrich, arXiv:1910.07467).
 
+    Args:
+        axis: axis, or axes, of the mean square.
+        epsilon: added to the mean square.
+
     Weights: scale, with the dimensions of `axis`.
 
     >>> RMSNormalization()(np.array([[2.0, -2.0]])).round(3).tolist()
@@ -237,6 +241,9 @@ class RMSNormalization(Layer):
 @builtin("layers")
 class UnitNormalization(Layer):
     """x divided by its Euclidean norm over `axis`.
+
+    Args:
+        axis: axis, or axes, along which the length becomes 1.
 
     >>> UnitNormalization()(np.array([[0.0, 4.0]])).tolist()
     [[0.0, 1.0]]

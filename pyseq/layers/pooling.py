@@ -165,6 +165,8 @@ class MaxPooling2D(_Pooling):
     Args:
         padding: `"valid"` for windows within the input, `"same"` for padded ones.
         data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        pool_size: size of the window.
+        strides: distance between windows.
 
     Args as for `MaxPooling1D`, with an integer or two for `pool_size` and `strides`.
 
@@ -193,6 +195,8 @@ class MaxPooling3D(_Pooling):
     Args:
         padding: `"valid"` for windows within the input, `"same"` for padded ones.
         data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        pool_size: size of the window.
+        strides: distance between windows.
 
     Args as for `MaxPooling1D`, with an integer or three for `pool_size` and `strides`.
 
@@ -255,6 +259,8 @@ class AveragePooling2D(_Pooling):
     Args:
         padding: `"valid"` for windows within the input, `"same"` for padded ones.
         data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        pool_size: size of the window.
+        strides: distance between windows.
 
     Args as for `AveragePooling1D`, with an integer or two for `pool_size` and `strides`.
 
@@ -283,6 +289,8 @@ class AveragePooling3D(_Pooling):
     Args:
         padding: `"valid"` for windows within the input, `"same"` for padded ones.
         data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        pool_size: size of the window.
+        strides: distance between windows.
 
     Args as for `AveragePooling1D`, with an integer or three for `pool_size` and `strides`.
 

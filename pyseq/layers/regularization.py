@@ -328,6 +328,10 @@ class GaussianNoise(_Random):
 class ActivityRegularization(Layer):
     """Adds l1 sum|x| + l2 sum x^2, divided by the number of rows, to the loss.
 
+    Args:
+        l1: factor of the L1 penalty, sum of |x|.
+        l2: factor of the L2 penalty, sum of x squared.
+
     >>> import numpy as np
     >>> ActivityRegularization(l2=0.1)(np.ones((1, 2))).tolist()
     [[1.0, 1.0]]

@@ -135,6 +135,7 @@ class SpecificityAtSensitivity(_AtConstraint):
     Args:
         num_thresholds: thresholds that are tried.
         class_id: look at this class only.
+        sensitivity: sensitivity that is asked for, in [0, 1].
 
     The arguments are those of `SensitivityAtSpecificity`.
     """
@@ -155,6 +156,7 @@ class PrecisionAtRecall(_AtConstraint):
     Args:
         num_thresholds: thresholds that are tried.
         class_id: look at this class only.
+        recall: recall that is asked for, in [0, 1].
 
     The arguments are those of `SensitivityAtSpecificity`.
     """
@@ -175,6 +177,7 @@ class RecallAtPrecision(_AtConstraint):
     Args:
         num_thresholds: thresholds that are tried.
         class_id: look at this class only.
+        precision: precision that is asked for, in [0, 1].
 
     The arguments are those of `SensitivityAtSpecificity`.
     """

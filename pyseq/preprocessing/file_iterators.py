@@ -146,6 +146,7 @@ class DirectoryIterator(FileIterator):
         subset: "training", "validation" or None for all.
         interpolation: how images are resized.
         keep_aspect_ratio: cut images to the target's shape before they are resized.
+        classes: names of the classes, or None for those of the folders.
 
     `ImageDataGenerator.flow_from_directory` makes it, and has its arguments.
 
@@ -256,6 +257,7 @@ class DataFrameIterator(FileIterator):
         interpolation: how images are resized.
         keep_aspect_ratio: cut images to the target's shape before they are resized.
         validate_filenames: leave out rows whose file is missing.
+        classes: names of the classes, or None for those of the folders.
 
     `ImageDataGenerator.flow_from_dataframe` makes it, and has its arguments.
 

@@ -88,6 +88,7 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
         warm_start: go on with the model of the last `fit`.
         model_kwargs: arguments of `model`, where it is a function.
         fit_kwargs: arguments of `Model.fit`.
+        model: a compiled model, or a function (X, y) that returns one.
 
     Arguments are those of all three wrappers (`SKLearnRegressor`). After `fit`, also `classes_`.
     """
@@ -144,6 +145,7 @@ class SKLearnTransformer(TransformerMixin, _Estimator):
         warm_start: go on with the model of the last `fit`.
         model_kwargs: arguments of `model`, where it is a function.
         fit_kwargs: arguments of `Model.fit`.
+        model: a compiled model, or a function (X, y) that returns one.
 
     Arguments are those of all three wrappers (`SKLearnRegressor`).
     """

@@ -118,6 +118,7 @@ class RandomGrayscale(_ImageLayer):
     Args:
         data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
         seed: number that makes the draws repeat, or a SeedGenerator.
+        factor: share of the images that lose their colour, in [0, 1].
 
     >>> RandomGrayscale(1.0)(np.ones((2, 2, 3), "float32")).shape
     (2, 2, 3)
@@ -245,6 +246,7 @@ class RandomColorJitter(_ImageLayer):
         value_range: pair of the lowest and highest value.
         brightness_factor, contrast_factor, saturation_factor, hue_factor: as of the single layers.
         data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     With one factor it equals the single layer of the same seed.
 

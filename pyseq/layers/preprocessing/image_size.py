@@ -86,6 +86,7 @@ class Resizing(_Sized):
         antialias: blur when shrinking.
         fill_mode: only `"constant"`.
         data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        fill_value: value of what is added around the image.
 
     Integers are rounded and limited to their dtype.
 
@@ -203,6 +204,7 @@ class CenterCrop(_Sized):
 
     Args:
         data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        height, width: height and width of the output.
 
     >>> CenterCrop(2, 2)(np.ones((4, 4, 3), "float32")).shape
     (2, 2, 3)
@@ -253,6 +255,7 @@ class RandomCrop(_Sized):
     Args:
         seed: number that makes the draws repeat, or a SeedGenerator.
         data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        height, width: height and width of the output.
 
     Smaller images are resized. At inference the centred part of the target's ratio is resized.
 

@@ -98,6 +98,7 @@ class StringLookup(IndexLookup):
         sparse: accepted as in Keras; only False.
         encoding: kept for configs.
         salt: key of the hash.
+        vocabulary: list, array or path; without it call `adapt(data)`.
 
     Arguments as of `IntegerLookup`; unknown strings are spread over several slots by their hash.
     Works on arrays of strings: before a model, or as the first layer of a Sequential, where it runs

@@ -40,6 +40,8 @@ class SimpleRNNCell(Cell):
         dropout: share of the inputs that is dropped in training.
         recurrent_dropout: the same for the state.
         seed: number that makes the draws repeat, or a SeedGenerator.
+        activation: what the output goes through: a name or a function.
+        kernel_initializer, recurrent_initializer: how the weights start: a name or an Initializer.
 
     >>> cell = SimpleRNNCell(2, kernel_initializer="ones", recurrent_initializer="zeros")
     >>> output, states = cell([[0.0, 0.0, 0.0]], [[[0.0, 0.0]]])

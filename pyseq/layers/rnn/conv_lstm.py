@@ -362,6 +362,11 @@ class ConvLSTM1D(ConvLSTM):
         kernel_constraint, recurrent_constraint, bias_constraint: what the weights are put through
             after each update.
         seed: number that makes the draws repeat, or a SeedGenerator.
+        activation: what the output goes through: a name or a function.
+        recurrent_activation: activation of the gates.
+        unit_forget_bias: start the forget gate's bias at 1.
+        dropout: share of the inputs that is dropped in training.
+        recurrent_dropout: the same for the state.
 
     >>> import numpy as np
     >>> ConvLSTM1D(4, 3, padding="same")(np.zeros((2, 5, 8, 3))).shape
@@ -393,6 +398,11 @@ class ConvLSTM2D(ConvLSTM):
         kernel_constraint, recurrent_constraint, bias_constraint: what the weights are put through
             after each update.
         seed: number that makes the draws repeat, or a SeedGenerator.
+        activation: what the output goes through: a name or a function.
+        recurrent_activation: activation of the gates.
+        unit_forget_bias: start the forget gate's bias at 1.
+        dropout: share of the inputs that is dropped in training.
+        recurrent_dropout: the same for the state.
 
     >>> import numpy as np
     >>> ConvLSTM2D(4, 3, return_sequences=True)(np.zeros((2, 5, 8, 8, 3))).shape
@@ -424,6 +434,11 @@ class ConvLSTM3D(ConvLSTM):
         kernel_constraint, recurrent_constraint, bias_constraint: what the weights are put through
             after each update.
         seed: number that makes the draws repeat, or a SeedGenerator.
+        activation: what the output goes through: a name or a function.
+        recurrent_activation: activation of the gates.
+        unit_forget_bias: start the forget gate's bias at 1.
+        dropout: share of the inputs that is dropped in training.
+        recurrent_dropout: the same for the state.
 
     >>> import numpy as np
     >>> ConvLSTM3D(2, 3)(np.zeros((1, 2, 4, 4, 4, 3))).shape
