@@ -47,10 +47,10 @@ def _show(axis, image, title, numbers=False, cmap="viridis", limits=(None, None)
     axis.set_xticks([])
     axis.set_yticks([])
     if numbers:
-        low, high = axis.images[0].get_clim()
+        shown = axis.images[0]
         for (row, column), value in np.ndenumerate(image):
-            light = value < low + 0.6 * (high - low)
-            color = "white" if light and cmap == "viridis" else "black"
+            red, green, blue, _ = shown.cmap(shown.norm(value))
+            color = "white" if 0.3 * red + 0.6 * green + 0.1 * blue < 0.45 else "black"
             axis.text(column, row, f"{value:.2g}", ha="center", va="center", color=color)
 
 

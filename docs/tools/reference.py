@@ -1,6 +1,6 @@
 """The reference: a page for each module, made from signatures and docstrings."""
 
-import importlib
+import importlib.util
 import inspect
 import re
 import types
@@ -37,6 +37,8 @@ MODULES = [
     ("Dtype policies", "pyseq.dtype_policies", False),
     ("Trees", "pyseq.tree", False),
 ]
+if importlib.util.find_spec("sklearn"):
+    MODULES.append(("scikit-learn", "pyseq.wrappers", False))
 
 # Parts of large modules by the modules that define them.
 PARTS = {
