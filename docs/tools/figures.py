@@ -66,8 +66,8 @@ def conv2d(plt):
     drawn, axes = plt.subplots(2, 4, figsize=(8, 4.2))
     _show(axes[1, 0], image, "input (8, 8, 1)", cmap="gray")
     axes[0, 0].set_axis_off()
-    for i, title in enumerate(["edges, left to right", "edges, top to bottom", "blur"]):
-        _show(axes[0, i + 1], kernels[:, :, 0, i], f"kernel: {title}", True, "coolwarm", (-3, 3))
+    for i, title in enumerate(["kernel 0: edges across", "kernel 1: edges down", "kernel 2: blur"]):
+        _show(axes[0, i + 1], kernels[:, :, 0, i], title, True, "coolwarm", (-3, 3))
         _show(axes[1, i + 1], maps[..., i], f"output channel {i}", cmap="coolwarm")
     return drawn
 
@@ -179,7 +179,7 @@ def augmentation(plt):
     image = np.repeat(_digit(2)[..., None], 3, axis=-1)[None]
     shown = {
         "input": None,
-        "RandomFlip": layers.RandomFlip("horizontal", seed=1),
+        "RandomFlip": layers.RandomFlip("horizontal", seed=2),
         "RandomRotation(0.2)": layers.RandomRotation(0.2, seed=2),
         "RandomZoom(0.3)": layers.RandomZoom(0.3, seed=4),
         "RandomTranslation": layers.RandomTranslation(0.25, 0.25, seed=3),

@@ -37,7 +37,7 @@ class Fitting:
             x: array of rows (n, ...), or a generator or dataset that yields (x, y[, weights]).
             y: targets of as many rows.
             batch_size: rows of a batch, 32 by default.
-            epochs: number of the last epoch, counted from `initial_epoch`'s 0.
+            epochs: how often to go through the data; those before `initial_epoch` count as done.
             verbose: 0 silent, 1 progress bar, 2 one line per epoch; "auto" is 1.
             callbacks: list of `pyseq.callbacks`.
             validation_split: share of the last rows to validate on.

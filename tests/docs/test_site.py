@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("material")
 pytest.importorskip("matplotlib")
-from mkdocs.config import load_config  # noqa: E402
+from mkdocs.config import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 
