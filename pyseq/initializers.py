@@ -120,6 +120,9 @@ class Constant(Initializer):
 class Identity(Initializer):
     """The identity matrix times `gain`; only for shapes of two dimensions.
 
+    Args:
+        gain: factor of the matrix.
+
     >>> Identity(2.0)((2, 2)).tolist()
     [[2.0, 0.0], [0.0, 2.0]]
     """
@@ -168,6 +171,9 @@ class RandomInitializer(Initializer):
 class RandomNormal(RandomInitializer):
     """Normal distribution of `mean` and standard deviation `stddev`.
 
+    Args:
+        mean, stddev: mean and standard deviation of the draws.
+
     >>> RandomNormal(seed=1)((3, 4)).shape
     (3, 4)
     """
@@ -188,6 +194,9 @@ class RandomNormal(RandomInitializer):
 class RandomUniform(RandomInitializer):
     """Uniform distribution over `[minval, maxval)`.
 
+    Args:
+        minval, maxval: the range of the draws.
+
     >>> bool((abs(RandomUniform(seed=1)((3, 4))) <= 0.05).all())
     True
     """
@@ -207,6 +216,10 @@ class RandomUniform(RandomInitializer):
 @_register
 class TruncatedNormal(RandomInitializer):
     """Normal distribution, redrawn while outside two standard deviations.
+
+    Args:
+        mean: mean before the cut.
+        stddev: standard deviation before the cut.
 
     >>> bool((abs(TruncatedNormal(seed=1)((3, 4))) <= 0.1).all())
     True
@@ -310,6 +323,9 @@ class _FixedScaling(VarianceScaling):
 class GlorotUniform(_FixedScaling):
     """Uniform, variance 2 / (fan_in + fan_out) (Glorot and Bengio, AISTATS 2010).
 
+    Args:
+        input_axes, output_axes: axes whose product is the fan in and the fan out.
+
     >>> GlorotUniform(seed=1)((3, 4)).shape
     (3, 4)
     """
@@ -320,6 +336,9 @@ class GlorotUniform(_FixedScaling):
 @_register
 class GlorotNormal(_FixedScaling):
     """Truncated normal, variance 2 / (fan_in + fan_out) (Glorot and Bengio, AISTATS 2010).
+
+    Args:
+        input_axes, output_axes: axes whose product is the fan in and the fan out.
 
     >>> GlorotNormal(seed=1)((3, 4)).shape
     (3, 4)
@@ -332,6 +351,9 @@ class GlorotNormal(_FixedScaling):
 class HeUniform(_FixedScaling):
     """Uniform, variance 2 / fan_in (He et al., arXiv:1502.01852).
 
+    Args:
+        input_axes, output_axes: axes whose product is the fan in and the fan out.
+
     >>> HeUniform(seed=1)((3, 4)).shape
     (3, 4)
     """
@@ -342,6 +364,9 @@ class HeUniform(_FixedScaling):
 @_register
 class HeNormal(_FixedScaling):
     """Truncated normal, variance 2 / fan_in (He et al., arXiv:1502.01852).
+
+    Args:
+        input_axes, output_axes: axes whose product is the fan in and the fan out.
 
     >>> HeNormal(seed=1)((3, 4)).shape
     (3, 4)
@@ -354,6 +379,9 @@ class HeNormal(_FixedScaling):
 class LecunUniform(_FixedScaling):
     """Uniform, variance 1 / fan_in (LeCun et al., "Efficient BackProp", 1998).
 
+    Args:
+        input_axes, output_axes: axes whose product is the fan in and the fan out.
+
     >>> LecunUniform(seed=1)((3, 4)).shape
     (3, 4)
     """
@@ -365,6 +393,9 @@ class LecunUniform(_FixedScaling):
 class LecunNormal(_FixedScaling):
     """Truncated normal, variance 1 / fan_in (LeCun et al., "Efficient BackProp", 1998).
 
+    Args:
+        input_axes, output_axes: axes whose product is the fan in and the fan out.
+
     >>> LecunNormal(seed=1)((3, 4)).shape
     (3, 4)
     """
@@ -375,6 +406,9 @@ class LecunNormal(_FixedScaling):
 @_register(aliases=("OrthogonalInitializer",))
 class Orthogonal(RandomInitializer):
     """Orthonormal rows or columns, whichever are fewer, times `gain` (Saxe et al., 2014).
+
+    Args:
+        gain: factor of the matrix.
 
     Shapes of more than two dimensions are treated as (product of all but the last, last).
 

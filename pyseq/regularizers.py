@@ -97,6 +97,9 @@ class L1L2(Regularizer):
 class L1(Regularizer):
     """l1 sum|x|.
 
+    Args:
+        l1: factor of the L1 penalty, sum of |x|.
+
     >>> float(L1(0.5)(np.array([1.0, -2.0])))
     1.5
     """
@@ -119,6 +122,9 @@ class L1(Regularizer):
 @builtin("regularizers", aliases=("l2",))
 class L2(Regularizer):
     """l2 sum x^2 (without the usual half).
+
+    Args:
+        l2: factor of the L2 penalty, sum of x squared.
 
     >>> float(L2(0.5)(np.array([1.0, -2.0])))
     2.5

@@ -100,6 +100,12 @@ class ExponentialDecay(_ConfiguredSchedule):
 class InverseTimeDecay(_ConfiguredSchedule):
     """initial_learning_rate / (1 + decay_rate * step / decay_steps).
 
+    Args:
+        initial_learning_rate: rate of step 0.
+        decay_steps: steps over which the divisor grows by `decay_rate`.
+        decay_rate: growth of the divisor.
+        staircase: go down in steps, not evenly.
+
     Args: as for `ExponentialDecay`; `staircase` rounds step / decay_steps down.
 
     >>> InverseTimeDecay(0.5, 10, 1.0)(10)

@@ -181,7 +181,11 @@ class ModelCheckpoint(MonitorCallback):
 
 
 class OrbaxCheckpoint(Callback):
-    """Not available: Orbax writes JAX checkpoints. Creating one says what to use instead."""
+    """Not available: Orbax writes JAX checkpoints. Creating one says what to use instead.
+
+    Args:
+        directory: where Keras would write.
+    """
 
     def __init__(self, directory, *args, **kwargs):
         raise ImportError(

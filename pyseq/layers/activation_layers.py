@@ -80,6 +80,9 @@ class ReLU(Layer):
 class LeakyReLU(Layer):
     """x where x >= 0, negative_slope x below (0.3 by default; 0.2 in the function).
 
+    Args:
+        negative_slope: slope below 0.
+
     >>> import numpy as np
     >>> LeakyReLU(0.5)(np.array([[-1.0, 2.0]])).tolist()
     [[-0.5, 2.0]]
@@ -109,6 +112,9 @@ class LeakyReLU(Layer):
 @builtin("layers")
 class ELU(Layer):
     """x where x > 0, alpha (e^x - 1) below (Clevert et al., arXiv:1511.07289).
+
+    Args:
+        alpha: very negative values go to -alpha.
 
     >>> import numpy as np
     >>> ELU()(np.array([[2.0]])).tolist()
@@ -142,6 +148,9 @@ class PReLU(Layer):
 
     Args:
         shared_axes: axes (from 1) along which one alpha serves all elements.
+        alpha_regularizer: penalty on alpha, added to the loss.
+        alpha_constraint: what alpha is put through after each update.
+        alpha_initializer: how alpha starts: a name or an Initializer.
 
     Weights: alpha, of the shape of a sample with 1 on the shared axes.
 
@@ -209,6 +218,9 @@ class PReLU(Layer):
 @builtin("layers")
 class Softmax(Layer):
     """e^x divided by its sum over `axis` (an integer or a list of them), the batch's too.
+
+    Args:
+        axis: axis, or axes, along which values sum to 1.
 
     A mask that broadcasts to the input, as many dimensions or fewer, leaves elements out: they are
     0 in the output and do not count in the sum. A mask of numbers keeps those above 0.5.

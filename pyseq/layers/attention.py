@@ -52,6 +52,7 @@ class Attention(ManyInputs):
         use_scale: multiply the scores by a weight.
         score_mode: `"dot"`, or `"concat"` for the sum of tanh(query + key).
         dropout: rate at which scores are dropped in training.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     Shapes: query (n, t, d), value (n, s, e), key (n, s, d) to (n, t, e).
 
@@ -149,6 +150,10 @@ class Attention(ManyInputs):
 @builtin("layers")
 class AdditiveAttention(Attention):
     """softmax(sum of scale · tanh(query + key)) value (Bahdanau et al., 2015).
+
+    Args:
+        use_scale: multiply by a weight for each feature.
+        dropout: rate at which scores are dropped in training.
 
     Shapes: query (n, t, d), value (n, s, e), key (n, s, d) to (n, t, e).
 

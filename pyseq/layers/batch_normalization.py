@@ -38,6 +38,11 @@ class BatchNormalization(Affine):
         renorm: correct the batch statistics towards running ones (Ioffe, arXiv:1702.03275).
         renorm_clipping: dict with "rmax", "rmin", "dmax".
         renorm_momentum: of the running statistics of renorm.
+        beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer:
+            how the weights start: a name or an Initializer.
+        beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss.
+        beta_constraint, gamma_constraint: what the weights are put through after each update.
+        synchronized: accepted as in Keras; only False.
 
     Weights: gamma, beta, moving_mean, moving_variance; renorm adds moving_stddev, renorm_mean,
     renorm_stddev.

@@ -216,6 +216,13 @@ class Conv1D(_Conv):
         data_format: `"channels_last"` or `"channels_first"`.
         dilation_rate: distance between the elements of a window.
         groups: group j of filters sees group j of input channels only.
+        activation: what the output goes through: a name or a function.
+        use_bias: whether a bias is added.
+        kernel_initializer, bias_initializer: how the weights start: a name or an Initializer.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        activity_regularizer: penalty on the output, added to the loss.
+        kernel_constraint, bias_constraint: what the weights are put through after each update.
+        lora_rank, lora_alpha: as of Keras; only None, for there is no LoRA or quantization here.
 
     Input `(n, steps, c)`, output `(n, steps', filters)`. Weights: kernel
     `(kernel_size, c / groups, filters)`, bias `(filters,)`.
@@ -260,6 +267,22 @@ class Conv1D(_Conv):
 @builtin("layers", aliases=("Convolution2D",))
 class Conv2D(_Conv):
     """Convolution over height and width.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        activation: what the output goes through: a name or a function.
+        use_bias: whether a bias is added.
+        kernel_initializer, bias_initializer: how the weights start: a name or an Initializer.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        activity_regularizer: penalty on the output, added to the loss.
+        kernel_constraint, bias_constraint: what the weights are put through after each update.
+        lora_rank, lora_alpha: as of Keras; only None, for there is no LoRA or quantization here.
+        filters: number of output channels.
+        kernel_size: size of the window.
+        strides: distance between windows.
+        padding: `"valid"` for windows within the input, `"same"` for padded ones.
+        dilation_rate: distance between the taps of a window.
+        groups: groups of channels that are convolved apart.
 
     Args as for `Conv1D`, with an integer or two for `kernel_size`, `strides`, `dilation_rate`;
     there is no causal padding.
@@ -307,6 +330,22 @@ class Conv2D(_Conv):
 @builtin("layers", aliases=("Convolution3D",))
 class Conv3D(_Conv):
     """Convolution over depth, height and width. Args as for `Conv2D`, with three integers.
+
+    Args:
+        kernel_size: size of the window.
+        strides: distance between windows.
+        padding: `"valid"` for windows within the input, `"same"` for padded ones.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        dilation_rate: distance between the taps of a window.
+        activation: what the output goes through: a name or a function.
+        use_bias: whether a bias is added.
+        kernel_initializer, bias_initializer: how the weights start: a name or an Initializer.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        activity_regularizer: penalty on the output, added to the loss.
+        kernel_constraint, bias_constraint: what the weights are put through after each update.
+        lora_rank, lora_alpha: as of Keras; only None, for there is no LoRA or quantization here.
+        filters: number of output channels.
+        groups: groups of channels that are convolved apart.
 
     Input `(n, d, h, w, c)`, output `(n, d', h', w', filters)`. Weights: kernel
     `(kd, kh, kw, c / groups, filters)`, bias `(filters,)`.

@@ -80,6 +80,12 @@ class DepthwiseConv1D(_Depthwise):
             causal padding; strides and dilation may be combined.
         depth_multiplier: filters for each channel; output channel `c * depth_multiplier + j`
             is filter j of channel c.
+        activation: what the output goes through: a name or a function.
+        use_bias: whether a bias is added.
+        depthwise_initializer, bias_initializer: how the weights start: a name or an Initializer.
+        depthwise_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        activity_regularizer: penalty on the output, added to the loss.
+        depthwise_constraint, bias_constraint: what the weights are put through after each update.
 
     Input `(n, steps, c)`, output `(n, steps', c * depth_multiplier)`. Weights: kernel
     `(kernel_size, c, depth_multiplier)`, bias `(c * depth_multiplier,)`.
@@ -121,6 +127,20 @@ class DepthwiseConv1D(_Depthwise):
 @builtin("layers")
 class DepthwiseConv2D(_Depthwise):
     """Convolution over height and width of each channel by itself. Args as for `DepthwiseConv1D`.
+
+    Args:
+        kernel_size: size of the window.
+        strides: distance between windows.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        dilation_rate: distance between the taps of a window.
+        activation: what the output goes through: a name or a function.
+        use_bias: whether a bias is added.
+        depthwise_initializer, bias_initializer: how the weights start: a name or an Initializer.
+        depthwise_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        activity_regularizer: penalty on the output, added to the loss.
+        depthwise_constraint, bias_constraint: what the weights are put through after each update.
+        padding: `"valid"` or `"same"`.
+        depth_multiplier: outputs for each input channel.
 
     Input `(n, h, w, c)`, output `(n, h', w', c * depth_multiplier)`. Weights: kernel
     `(kh, kw, c, depth_multiplier)`, bias `(c * depth_multiplier,)`.
@@ -250,6 +270,15 @@ class SeparableConv1D(_Separable):
         filters: channels of the output.
         kernel_size, strides, padding, data_format, dilation_rate: as for `DepthwiseConv1D`.
         depth_multiplier: depthwise filters for each channel.
+        activation: what the output goes through: a name or a function.
+        use_bias: whether a bias is added.
+        depthwise_initializer, pointwise_initializer, bias_initializer: how the weights start: a
+            name or an Initializer.
+        depthwise_regularizer, pointwise_regularizer, bias_regularizer: penalties on the weights,
+            added to the loss.
+        activity_regularizer: penalty on the output, added to the loss.
+        depthwise_constraint, pointwise_constraint, bias_constraint: what the weights are put
+            through after each update.
 
     Input `(n, steps, c)`, output `(n, steps', filters)`. Weights: depthwise kernel
     `(kernel_size, c, depth_multiplier)`, pointwise kernel `(1, c * depth_multiplier, filters)`,
@@ -298,6 +327,24 @@ class SeparableConv1D(_Separable):
 @builtin("layers", aliases=("SeparableConvolution2D",))
 class SeparableConv2D(_Separable):
     """A depthwise convolution over height and width, then a mix of the channels.
+
+    Args:
+        kernel_size: size of the window.
+        strides: distance between windows.
+        padding: `"valid"` for windows within the input, `"same"` for padded ones.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        dilation_rate: distance between the taps of a window.
+        activation: what the output goes through: a name or a function.
+        use_bias: whether a bias is added.
+        depthwise_initializer, pointwise_initializer, bias_initializer: how the weights start: a
+            name or an Initializer.
+        depthwise_regularizer, pointwise_regularizer, bias_regularizer: penalties on the weights,
+            added to the loss.
+        activity_regularizer: penalty on the output, added to the loss.
+        depthwise_constraint, pointwise_constraint, bias_constraint: what the weights are put
+            through after each update.
+        filters: number of output channels.
+        depth_multiplier: outputs for each input channel.
 
     Args as for `SeparableConv1D`.
 

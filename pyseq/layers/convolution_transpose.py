@@ -116,6 +116,12 @@ class Conv1DTranspose(_ConvTranspose):
         padding: `"valid"` keeps everything that is reached, `"same"` gives `steps * strides`.
         output_padding: moves the end of the output, below `strides`; None derives it.
         data_format: `"channels_last"` or `"channels_first"`.
+        activation: what the output goes through: a name or a function.
+        use_bias: whether a bias is added.
+        kernel_initializer, bias_initializer: how the weights start: a name or an Initializer.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        activity_regularizer: penalty on the output, added to the loss.
+        kernel_constraint, bias_constraint: what the weights are put through after each update.
 
     Input `(n, steps, c)`, output `(n, steps', filters)`. Weights: kernel
     `(kernel_size, filters, c)`, bias `(filters,)`.
@@ -159,6 +165,21 @@ class Conv1DTranspose(_ConvTranspose):
 class Conv2DTranspose(_ConvTranspose):
     """Transposed convolution over height and width. Args as for `Conv1DTranspose`.
 
+    Args:
+        kernel_size: size of the window.
+        output_padding: what is added to the output's lengths, which strides leave open.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        dilation_rate: distance between the taps of a window.
+        activation: what the output goes through: a name or a function.
+        use_bias: whether a bias is added.
+        kernel_initializer, bias_initializer: how the weights start: a name or an Initializer.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        activity_regularizer: penalty on the output, added to the loss.
+        kernel_constraint, bias_constraint: what the weights are put through after each update.
+        filters: number of output channels.
+        strides: distance between windows.
+        padding: `"valid"` or `"same"`.
+
     Input `(n, h, w, c)`, output `(n, h', w', filters)`. Weights: kernel `(kh, kw, filters, c)`,
     bias `(filters,)`.
 
@@ -200,6 +221,21 @@ class Conv2DTranspose(_ConvTranspose):
 @builtin("layers", aliases=("Convolution3DTranspose",))
 class Conv3DTranspose(_ConvTranspose):
     """Transposed convolution over depth, height and width. Args as for `Conv1DTranspose`.
+
+    Args:
+        kernel_size: size of the window.
+        padding: `"valid"` for windows within the input, `"same"` for padded ones.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        output_padding: what is added to the output's lengths, which strides leave open.
+        dilation_rate: distance between the taps of a window.
+        activation: what the output goes through: a name or a function.
+        use_bias: whether a bias is added.
+        kernel_initializer, bias_initializer: how the weights start: a name or an Initializer.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        activity_regularizer: penalty on the output, added to the loss.
+        kernel_constraint, bias_constraint: what the weights are put through after each update.
+        filters: number of output channels.
+        strides: distance between windows.
 
     Input `(n, d, h, w, c)`, output `(n, d', h', w', filters)`. Weights: kernel
     `(kd, kh, kw, filters, c)`, bias `(filters,)`.

@@ -50,6 +50,9 @@ class InputLayer(Layer):
         batch_size: fixed number of rows, or None.
         dtype: name of the dtype of the data, `floatx()` by default.
         batch_shape: `shape` with the batch dimension, instead of the two.
+        sparse, ragged: accepted as in Keras; only False.
+        input_tensor: what another `Input()` returned, instead of a shape.
+        optional: kept for configs.
 
     >>> InputLayer((28, 28)).batch_shape
     (None, 28, 28)
@@ -300,6 +303,12 @@ class Dense(NoLowRank, Layer):
         units: size of the last axis of the output.
         activation: name or function; None is linear.
         use_bias: whether to add a bias.
+        kernel_initializer, bias_initializer: how the weights start: a name or an Initializer.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        activity_regularizer: penalty on the output, added to the loss.
+        kernel_constraint, bias_constraint: what the weights are put through after each update.
+        lora_rank, lora_alpha, quantization_config: as of Keras; only None, for there is no LoRA or
+            quantization here.
 
     Input `(n, ..., d)`, output `(n, ..., units)`. Weights: kernel `(d, units)`, bias `(units,)`.
 
@@ -406,6 +415,9 @@ class Dense(NoLowRank, Layer):
 @builtin("layers")
 class Identity(Layer):
     """Passes its input on.
+
+    Args:
+        activity_regularizer: penalty on the output, added to the loss.
 
     >>> Identity()(np.ones((1, 2))).tolist()
     [[1.0, 1.0]]

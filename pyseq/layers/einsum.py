@@ -78,6 +78,11 @@ class EinsumDense(NoLowRank, Layer):
         output_shape: dimensions of one output sample; None where they follow from the input.
         activation: name or function; None is linear.
         bias_axes: letters of the output that the bias has; None for no bias.
+        kernel_initializer, bias_initializer: how the weights start: a name or an Initializer.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        kernel_constraint, bias_constraint: what the weights are put through after each update.
+        lora_rank, lora_alpha, gptq_unpacked_column_size, quantization_config: as of Keras; only
+            None, for there is no LoRA or quantization here.
 
     Weights: kernel (dimensions in the order of the equation), bias.
 

@@ -23,6 +23,11 @@ class Embedding(NoLowRank, Layer):
         output_dim: length of a row.
         mask_zero: whether id 0 is padding that later layers skip.
         weights: initial table, or a list with it.
+        embeddings_initializer: how the weights start: a name or an Initializer.
+        embeddings_regularizer: penalties on the weights, added to the loss.
+        embeddings_constraint: what the weights are put through after each update.
+        lora_rank, lora_alpha, quantization_config: as of Keras; only None, for there is no LoRA or
+            quantization here.
 
     Input `(n, ...)` of ids, output `(n, ..., output_dim)`. A row is NaN where its id is outside the
     table. Weights: embeddings `(input_dim, output_dim)`.
@@ -134,6 +139,10 @@ class ReversibleEmbedding(Embedding):
         tie_weights: whether the way back uses the same table.
         reverse_dtype: dtype of the way back.
         logit_soft_cap: c: scores become c tanh(scores / c).
+        embeddings_initializer: how the weights start: a name or an Initializer.
+        embeddings_regularizer: penalties on the weights, added to the loss.
+        embeddings_constraint: what the weights are put through after each update.
+        mask_zero: whether id 0 is padding that later layers skip.
 
     In a stack it is an `Embedding`; `reverse(x)` maps `(n, ..., output_dim)` to
     `(n, ..., input_dim)`. Weights: embeddings, and reverse_embeddings `(output_dim, input_dim)`
@@ -200,6 +209,9 @@ class ReversibleEmbedding(Embedding):
 @builtin("layers")
 class Masking(Layer):
     """Marks time steps whose features all equal `mask_value`, so that later layers skip them.
+
+    Args:
+        mask_value: value of the features of a step to skip.
 
     The marked steps also become 0. Shapes stay.
 

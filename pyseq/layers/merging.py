@@ -218,6 +218,9 @@ class _OtherBackend(Layer):
 class Add(_Elementwise):
     """Sum of several tensors within a user's layer; it cannot stand in a Sequential.
 
+    Args:
+        activity_regularizer: penalty on the output, added to the loss.
+
     >>> Add()([np.array([[1.0, 2.0]]), np.array([[3.0, 5.0]])]).tolist()
     [[4.0, 7.0]]
     """
@@ -230,6 +233,9 @@ class Add(_Elementwise):
 class Average(_Elementwise):
     """Mean of several tensors within a user's layer; it cannot stand in a Sequential.
 
+    Args:
+        activity_regularizer: penalty on the output, added to the loss.
+
     >>> Average()([np.array([[1.0, 2.0]]), np.array([[3.0, 5.0]])]).tolist()
     [[2.0, 3.5]]
     """
@@ -241,6 +247,9 @@ class Average(_Elementwise):
 @builtin("layers")
 class Concatenate(_Merge):
     """Several tensors side by side within a user's layer; it cannot stand in a Sequential.
+
+    Args:
+        axis: axis along which the inputs are joined.
 
     >>> Concatenate()([np.zeros((2, 3)), np.ones((2, 1))]).shape
     (2, 4)
@@ -291,6 +300,10 @@ class Concatenate(_Merge):
 class Dot(_Merge):
     """Products of the rows of two tensors within a user's layer, not in a Sequential.
 
+    Args:
+        normalize: scale both rows to length 1 first: cosines.
+        axes: axis, or a pair of them, along which products are summed.
+
     >>> Dot(axes=1)([np.array([[1.0, 2.0]]), np.array([[3.0, 5.0]])]).tolist()
     [[13.0]]
     """
@@ -333,6 +346,9 @@ class Dot(_Merge):
 class Maximum(_Elementwise):
     """Maximum of several tensors within a user's layer; it cannot stand in a Sequential.
 
+    Args:
+        activity_regularizer: penalty on the output, added to the loss.
+
     >>> Maximum()([np.array([[1.0, 6.0]]), np.array([[3.0, 5.0]])]).tolist()
     [[3.0, 6.0]]
     """
@@ -345,6 +361,9 @@ class Maximum(_Elementwise):
 class Minimum(_Elementwise):
     """Minimum of several tensors within a user's layer; it cannot stand in a Sequential.
 
+    Args:
+        activity_regularizer: penalty on the output, added to the loss.
+
     >>> Minimum()([np.array([[1.0, 6.0]]), np.array([[3.0, 5.0]])]).tolist()
     [[1.0, 5.0]]
     """
@@ -356,6 +375,9 @@ class Minimum(_Elementwise):
 @builtin("layers")
 class Multiply(_Elementwise):
     """Product of several tensors within a user's layer; it cannot stand in a Sequential.
+
+    Args:
+        activity_regularizer: penalty on the output, added to the loss.
 
     >>> Multiply()([np.array([[1.0, 2.0]]), np.array([[3.0, 5.0]])]).tolist()
     [[3.0, 10.0]]
@@ -373,6 +395,9 @@ class Multiply(_Elementwise):
 @builtin("layers")
 class Subtract(_Elementwise):
     """Difference of two tensors within a user's layer; it cannot stand in a Sequential.
+
+    Args:
+        activity_regularizer: penalty on the output, added to the loss.
 
     >>> Subtract()([np.array([[4.0, 2.0]]), np.array([[3.0, 5.0]])]).tolist()
     [[1.0, -3.0]]

@@ -315,6 +315,9 @@ class GroupQueryAttention(_Heads):
     Args:
         head_dim: size of the heads' queries, keys and values.
         num_query_heads, num_key_value_heads: the former a multiple of the latter.
+        dropout: rate at which scores are dropped in training.
+        use_bias: whether the projections add a bias.
+        sliding_window: attend only to positions less than this far apart.
 
     Called like `MultiHeadAttention`.
 

@@ -103,6 +103,9 @@ class LayerNormalization(Affine):
         axis: axis or axes that are normalized together.
         epsilon: added to the (biased) variance; 1e-3, more than elsewhere.
         center, scale: whether there is a beta, a gamma.
+        beta_initializer, gamma_initializer: how the weights start: a name or an Initializer.
+        beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss.
+        beta_constraint, gamma_constraint: what the weights are put through after each update.
 
     Weights: gamma, beta, with the dimensions of `axis`. Ba et al., arXiv:1607.06450.
 
@@ -192,6 +195,10 @@ class LayerNormalization(Affine):
 class RMSNormalization(Layer):
     """x / sqrt(mean(x^2) + epsilon) scale, over `axis` (Zhang & Sennrich, arXiv:1910.07467).
 
+    Args:
+        axis: axis, or axes, of the mean square.
+        epsilon: added to the mean square.
+
     Weights: scale, with the dimensions of `axis`.
 
     >>> RMSNormalization()(np.array([[2.0, -2.0]])).round(3).tolist()
@@ -240,6 +247,9 @@ class RMSNormalization(Layer):
 class UnitNormalization(Layer):
     """x divided by its Euclidean norm over `axis`.
 
+    Args:
+        axis: axis, or axes, along which the length becomes 1.
+
     >>> UnitNormalization()(np.array([[0.0, 4.0]])).tolist()
     [[0.0, 1.0]]
     """
@@ -276,6 +286,9 @@ class GroupNormalization(Affine):
         axis: the channel axis.
         epsilon: added to the variance.
         center, scale: whether there is a beta, a gamma.
+        beta_initializer, gamma_initializer: how the weights start: a name or an Initializer.
+        beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss.
+        beta_constraint, gamma_constraint: what the weights are put through after each update.
 
     Weights: gamma, beta, one for each channel. Wu & He, arXiv:1803.08494.
 

@@ -162,6 +162,12 @@ class MaxPooling1D(_Pooling):
 class MaxPooling2D(_Pooling):
     """Maximum over windows of height and width.
 
+    Args:
+        padding: `"valid"` for windows within the input, `"same"` for padded ones.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        pool_size: size of the window.
+        strides: distance between windows.
+
     Args as for `MaxPooling1D`, with an integer or two for `pool_size` and `strides`.
 
     Padding never wins; of equal maxima the first receives the gradient.
@@ -185,6 +191,12 @@ class MaxPooling2D(_Pooling):
 @builtin("layers", aliases=("MaxPool3D",))
 class MaxPooling3D(_Pooling):
     """Maximum over windows of depth, height and width.
+
+    Args:
+        padding: `"valid"` for windows within the input, `"same"` for padded ones.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        pool_size: size of the window.
+        strides: distance between windows.
 
     Args as for `MaxPooling1D`, with an integer or three for `pool_size` and `strides`.
 
@@ -244,6 +256,12 @@ class AveragePooling1D(_Pooling):
 class AveragePooling2D(_Pooling):
     """Mean over windows of height and width.
 
+    Args:
+        padding: `"valid"` for windows within the input, `"same"` for padded ones.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        pool_size: size of the window.
+        strides: distance between windows.
+
     Args as for `AveragePooling1D`, with an integer or two for `pool_size` and `strides`.
 
     Padding does not count: each mean is over the elements inside the input.
@@ -267,6 +285,12 @@ class AveragePooling2D(_Pooling):
 @builtin("layers", aliases=("AvgPool3D",))
 class AveragePooling3D(_Pooling):
     """Mean over windows of depth, height and width.
+
+    Args:
+        padding: `"valid"` for windows within the input, `"same"` for padded ones.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        pool_size: size of the window.
+        strides: distance between windows.
 
     Args as for `AveragePooling1D`, with an integer or three for `pool_size` and `strides`.
 

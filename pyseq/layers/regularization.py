@@ -155,6 +155,11 @@ class Dropout(_Dropout):
 class AlphaDropout(Dropout):
     """Dropout that keeps mean and variance of SELU activations.
 
+    Args:
+        rate: share of the elements that is dropped.
+        noise_shape: shape of the draws, batch included; None entries are those of the input.
+        seed: number that makes the draws repeat, or a SeedGenerator.
+
     Arguments as of `Dropout`. Klambauer et al., "Self-Normalizing Neural Networks", 2017.
 
     >>> import numpy as np
@@ -189,6 +194,10 @@ class _SpatialDropout(_Dropout):
 @builtin("layers")
 class SpatialDropout1D(_SpatialDropout):
     """Dropout of whole channels of `(n, steps, channels)`.
+
+    Args:
+        rate: share of the channels that is dropped.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     Tompson et al., arXiv:1411.4280.
 
@@ -227,6 +236,11 @@ class _SpatialDropoutND(_SpatialDropout):
 class SpatialDropout2D(_SpatialDropoutND):
     """Dropout of whole channels of `(n, rows, cols, channels)`.
 
+    Args:
+        rate: share of the channels that is dropped.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        seed: number that makes the draws repeat, or a SeedGenerator.
+
     Tompson et al., arXiv:1411.4280.
 
     >>> import numpy as np
@@ -238,6 +252,11 @@ class SpatialDropout2D(_SpatialDropoutND):
 @builtin("layers")
 class SpatialDropout3D(_SpatialDropoutND):
     """Dropout of whole channels of `(n, depth, rows, cols, channels)`.
+
+    Args:
+        rate: share of the channels that is dropped.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     Tompson et al., arXiv:1411.4280.
 
@@ -320,6 +339,10 @@ class GaussianNoise(_Random):
 @builtin("layers")
 class ActivityRegularization(Layer):
     """Adds l1 sum|x| + l2 sum x^2, divided by the number of rows, to the loss.
+
+    Args:
+        l1: factor of the L1 penalty, sum of |x|.
+        l2: factor of the L2 penalty, sum of x squared.
 
     >>> import numpy as np
     >>> ActivityRegularization(l2=0.1)(np.ones((1, 2))).tolist()

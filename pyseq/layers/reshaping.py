@@ -180,6 +180,9 @@ class Permute(Layer):
 class RepeatVector(Layer):
     """A vector repeated as the steps of a sequence.
 
+    Args:
+        n: number of copies.
+
     Input `(batch, d)`, output `(batch, n, d)`.
 
     >>> import numpy as np

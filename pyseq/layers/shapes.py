@@ -15,6 +15,8 @@ class InputSpec:
         ndim, min_ndim, max_ndim: number of dimensions, the batch included.
         axes: `{axis: size}` that must match.
         shape: full shape, None where free.
+        allow_last_axis_squeeze: kept for code that reads it.
+        optional: kept for configs.
     """
 
     def __init__(

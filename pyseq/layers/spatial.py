@@ -52,6 +52,9 @@ class _UpSampling(SpatialMixin, Layer):
 class UpSampling1D(_UpSampling):
     """Each time step `size` times in a row.
 
+    Args:
+        size: how often each step is repeated.
+
     Input `(n, steps, c)`, output `(n, steps * size, c)`.
 
     >>> import numpy as np

@@ -284,6 +284,9 @@ def lower_function(fn, arguments):
 class LossFunctionWrapper(Loss):
     """A loss from a function of `(y_true, y_pred, **kwargs)` that returns one value per row.
 
+    Args:
+        fn: function (y_true, y_pred) to a value for each row.
+
     >>> def squares(y_true, y_pred):
     ...     return ((y_true - y_pred) ** 2).mean(axis=-1)
     >>> float(LossFunctionWrapper(squares)([[0.0]], [[3.0]]))

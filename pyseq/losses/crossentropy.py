@@ -303,7 +303,16 @@ class BinaryCrossentropy(BuiltinLoss):
 
 @builtin("losses")
 class BinaryFocalCrossentropy(BuiltinLoss):
-    """Loss from `binary_focal_crossentropy`, which describes the arguments."""
+    """Loss from `binary_focal_crossentropy`, which describes the arguments.
+
+    Args:
+        apply_class_balancing: weigh class 1 by `alpha`, class 0 by the rest.
+        alpha: weight of class 1.
+        gamma: exponent that plays down what is easy.
+        from_logits: inputs are logits, not probabilities.
+        label_smoothing: how far targets are moved towards the even distribution.
+        axis: axis of the classes.
+    """
 
     def __init__(
         self,
@@ -363,7 +372,15 @@ class CategoricalCrossentropy(BuiltinLoss):
 
 @builtin("losses")
 class CategoricalFocalCrossentropy(BuiltinLoss):
-    """Loss from `categorical_focal_crossentropy`, which describes the arguments."""
+    """Loss from `categorical_focal_crossentropy`, which describes the arguments.
+
+    Args:
+        alpha: weight, or one for each class.
+        gamma: exponent that plays down what is easy.
+        from_logits: inputs are logits, not probabilities.
+        label_smoothing: how far targets are moved towards the even distribution.
+        axis: axis of the classes.
+    """
 
     def __init__(
         self,

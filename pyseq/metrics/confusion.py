@@ -202,21 +202,33 @@ class TruePositives(_Count):
 
 @builtin("metrics")
 class FalsePositives(_Count):
-    """Weight of negative labels with scores above the threshold; see `TruePositives`."""
+    """Weight of negative labels with scores above the threshold; see `TruePositives`.
+
+    Args:
+        thresholds: number in [0, 1] or list of them; 0.5 when None.
+    """
 
     _part = 1
 
 
 @builtin("metrics")
 class TrueNegatives(_Count):
-    """Weight of negative labels with scores not above the threshold; see `TruePositives`."""
+    """Weight of negative labels with scores not above the threshold; see `TruePositives`.
+
+    Args:
+        thresholds: number in [0, 1] or list of them; 0.5 when None.
+    """
 
     _part = 2
 
 
 @builtin("metrics")
 class FalseNegatives(_Count):
-    """Weight of positive labels with scores not above the threshold; see `TruePositives`."""
+    """Weight of positive labels with scores not above the threshold; see `TruePositives`.
+
+    Args:
+        thresholds: number in [0, 1] or list of them; 0.5 when None.
+    """
 
     _part = 3
 
@@ -290,6 +302,11 @@ class Precision(_Ratio):
 @builtin("metrics")
 class Recall(_Ratio):
     """TP / (TP + FN); the arguments are those of `Precision`.
+
+    Args:
+        thresholds: number in [0, 1] or list of them; 0.5 when None.
+        top_k: count the k largest scores of each row as positive.
+        class_id: look at this class only.
 
     >>> print(Recall()([0, 1, 1], [0.9, 0.8, 0.1]))
     0.5

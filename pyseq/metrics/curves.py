@@ -132,6 +132,11 @@ class SensitivityAtSpecificity(_AtConstraint):
 class SpecificityAtSensitivity(_AtConstraint):
     """Largest TN / (TN + FP) where TP / (TP + FN) >= `sensitivity`.
 
+    Args:
+        num_thresholds: thresholds that are tried.
+        class_id: look at this class only.
+        sensitivity: sensitivity that is asked for, in [0, 1].
+
     The arguments are those of `SensitivityAtSpecificity`.
     """
 
@@ -148,6 +153,11 @@ class SpecificityAtSensitivity(_AtConstraint):
 class PrecisionAtRecall(_AtConstraint):
     """Largest TP / (TP + FP) where TP / (TP + FN) >= `recall`.
 
+    Args:
+        num_thresholds: thresholds that are tried.
+        class_id: look at this class only.
+        recall: recall that is asked for, in [0, 1].
+
     The arguments are those of `SensitivityAtSpecificity`.
     """
 
@@ -163,6 +173,11 @@ class PrecisionAtRecall(_AtConstraint):
 @builtin("metrics")
 class RecallAtPrecision(_AtConstraint):
     """Largest TP / (TP + FN) where TP / (TP + FP) >= `precision`.
+
+    Args:
+        num_thresholds: thresholds that are tried.
+        class_id: look at this class only.
+        precision: precision that is asked for, in [0, 1].
 
     The arguments are those of `SensitivityAtSpecificity`.
     """

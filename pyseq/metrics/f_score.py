@@ -115,6 +115,9 @@ class FBetaScore(Metric):
 class F1Score(FBetaScore):
     """`FBetaScore` with beta 1.
 
+    Args:
+        average: None, `"micro"`, `"macro"` or `"weighted"`.
+
     >>> print(F1Score(threshold=0.5)([[1, 0], [0, 1]], [[0.9, 0.2], [0.1, 0.8]]).round(4))
     [1. 1.]
     """

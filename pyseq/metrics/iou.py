@@ -154,6 +154,11 @@ class BinaryIoU(IoU):
 class MeanIoU(IoU):
     """`IoU` averaged over all classes; the arguments are those of `IoU`.
 
+    Args:
+        ignore_class: label that does not count, or None.
+        sparse_y_true, sparse_y_pred: whether integers are given, not one-hot or scores.
+        axis: axis of the classes.
+
     >>> print(MeanIoU(num_classes=2)([0, 0, 1, 1], [0, 1, 0, 1]).round(4))
     0.3333
     """
@@ -185,7 +190,14 @@ class MeanIoU(IoU):
 
 @builtin("metrics")
 class OneHotIoU(IoU):
-    """`IoU` of one-hot targets, and scores per class unless `sparse_y_pred`."""
+    """`IoU` of one-hot targets, and scores per class unless `sparse_y_pred`.
+
+    Args:
+        num_classes: number of classes.
+        target_class_ids: classes of the mean.
+        ignore_class: label that does not count, or None.
+        axis: axis of the classes.
+    """
 
     def __init__(
         self,
@@ -214,7 +226,13 @@ class OneHotIoU(IoU):
 
 @builtin("metrics")
 class OneHotMeanIoU(MeanIoU):
-    """`MeanIoU` of one-hot targets, and scores per class unless `sparse_y_pred`."""
+    """`MeanIoU` of one-hot targets, and scores per class unless `sparse_y_pred`.
+
+    Args:
+        num_classes: number of classes.
+        ignore_class: label that does not count, or None.
+        axis: axis of the classes.
+    """
 
     def __init__(
         self,

@@ -130,6 +130,24 @@ class FileIterator(Iterator):
 class DirectoryIterator(FileIterator):
     """Batches of the images in a folder that has one folder per class.
 
+    Args:
+        directory: folder of the images.
+        image_data_generator: the generator that changes and scales them.
+        target_size: height and width of the images.
+        color_mode: "rgb", "rgba" or "grayscale".
+        class_mode: what the targets are; see the generator.
+        batch_size: images in a batch.
+        shuffle: whether their order is drawn anew in each epoch.
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        save_to_dir, save_prefix, save_format: folder to which the changed images are written, with
+            what name and format.
+        follow_links: whether links to folders are followed.
+        subset: "training", "validation" or None for all.
+        interpolation: how images are resized.
+        keep_aspect_ratio: cut images to the target's shape before they are resized.
+        classes: names of the classes, or None for those of the folders.
+
     `ImageDataGenerator.flow_from_directory` makes it, and has its arguments.
 
     Attributes:
@@ -218,6 +236,28 @@ class DirectoryIterator(FileIterator):
 
 class DataFrameIterator(FileIterator):
     """Batches of the images that a table names, with targets from its columns.
+
+    Args:
+        dataframe: table with a row for each file.
+        directory: folder of the images.
+        image_data_generator: the generator that changes and scales them.
+        x_col: column of the paths.
+        y_col: column, or columns, of the targets.
+        weight_col: column of the sample weights.
+        target_size: height and width of the images.
+        color_mode: "rgb", "rgba" or "grayscale".
+        class_mode: what the targets are; see the generator.
+        batch_size: images in a batch.
+        shuffle: whether their order is drawn anew in each epoch.
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        save_to_dir, save_prefix, save_format: folder to which the changed images are written, with
+            what name and format.
+        subset: "training", "validation" or None for all.
+        interpolation: how images are resized.
+        keep_aspect_ratio: cut images to the target's shape before they are resized.
+        validate_filenames: leave out rows whose file is missing.
+        classes: names of the classes, or None for those of the folders.
 
     `ImageDataGenerator.flow_from_dataframe` makes it, and has its arguments.
 

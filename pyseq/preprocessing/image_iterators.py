@@ -160,6 +160,8 @@ class NumpyArrayIterator(Iterator):
             or `"training"` for the others.
         ignore_class_split: accept parts with different classes.
         dtype: of the batches.
+        save_prefix: how the written images are named.
+        save_format: their format, such as `png`.
     """
 
     def __init__(

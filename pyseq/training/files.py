@@ -20,19 +20,36 @@ class Files:
         return json.dumps(serialization.serialize_keras_object(self), **kwargs)
 
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
-        """Write architecture, weights and compile state to a `.keras` file (or `.pyseq`, `.h5`)."""
+        """Write architecture, weights and compile state to a `.keras` file (or `.pyseq`, `.h5`).
+
+        Args:
+            filepath: path or file object; the ending chooses the format.
+            overwrite: whether a file that exists is replaced; else it is asked for.
+            zipped: one file (True) or a folder; None for what the path says.
+        """
         from pyseq.saving import saving_api
 
         return saving_api.save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
     def save_weights(self, filepath, overwrite=True, max_shard_size=None):
-        """Write the weights to a `.weights.h5` file."""
+        """Write the weights to a `.weights.h5` file.
+
+        Args:
+            filepath: path that ends in `.weights.h5`, or `.weights.json` for shards.
+            overwrite: whether a file that exists is replaced; else it is asked for.
+            max_shard_size: gigabytes of one file, where there are several.
+        """
         from pyseq.saving import saving_api
 
         return saving_api.save_weights(self, filepath, overwrite, max_shard_size)
 
     def load_weights(self, filepath, skip_mismatch=False, **kwargs):
-        """Read weights from a `.weights.h5`, `.keras` or legacy `.h5` file."""
+        """Read weights from a `.weights.h5`, `.keras` or legacy `.h5` file.
+
+        Args:
+            filepath: path of the file.
+            skip_mismatch: leave layers as they are whose weights have other shapes in the file.
+        """
         from pyseq.saving import saving_api
 
         return saving_api.load_weights(self, filepath, skip_mismatch, **kwargs)

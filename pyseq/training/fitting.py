@@ -37,11 +37,19 @@ class Fitting:
             x: array of rows (n, ...), or a generator or dataset that yields (x, y[, weights]).
             y: targets of as many rows.
             batch_size: rows of a batch, 32 by default.
+            epochs: how often to go through the data; those before `initial_epoch` count as done.
             verbose: 0 silent, 1 progress bar, 2 one line per epoch; "auto" is 1.
+            callbacks: list of `pyseq.callbacks`.
             validation_split: share of the last rows to validate on.
             validation_data: (x, y[, sample_weight]) or a dataset.
+            shuffle: whether the rows of arrays are drawn in a new order in each epoch.
             class_weight: {class: weight}.
             sample_weight: (n,) or (n, T) weights.
+            initial_epoch: epochs that are done already; training goes on with the next.
+            steps_per_epoch: batches of an epoch; needed for data without an end.
+            validation_steps: batches of a validation; None for all.
+            validation_batch_size: rows of a batch of the validation, `batch_size` by default.
+            validation_freq: validate every so many epochs, or in those of a list (from 1).
 
         Raises:
             ValueError: data, model and loss do not fit together; the message says how to mend it.
@@ -159,7 +167,17 @@ class Fitting:
         return_dict=False,
         **kwargs,
     ):
-        """Loss and metrics over data: a number, a list, or a dict with `return_dict=True`."""
+        """Loss and metrics over data: a number, a list, or a dict with `return_dict=True`.
+
+        Args:
+            x, y: rows (n, ...) and targets, or a generator or dataset that yields both.
+            batch_size: rows of a batch, 32 by default.
+            verbose: 0 silent, 1 progress bar, 2 a line; "auto" is 1.
+            sample_weight: (n,) or (n, T) weights.
+            steps: number of batches; None for all.
+            callbacks: list of `pyseq.callbacks`.
+            return_dict: return `{"loss": ..., name of a metric: ...}`.
+        """
         if kwargs:
             raise ValueError(f"evaluate: got unknown arguments {sorted(kwargs)}")
         self._check_compiled("evaluate")

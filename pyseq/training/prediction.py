@@ -22,6 +22,8 @@ class Prediction:
             x: array of rows (n, ...), or a generator or dataset; its targets are ignored.
             batch_size: rows of a batch, as callbacks see it.
             verbose: 0 silent, 1 progress bar, 2 a line; "auto" is 1.
+            steps: number of batches; None for all.
+            callbacks: list of `pyseq.callbacks`.
             old_names: arguments of Keras 1 and 2 that mean nothing today.
         """
         if old_names:

@@ -84,6 +84,12 @@ class _Estimator(BaseEstimator):
 class SKLearnClassifier(ClassifierMixin, _Estimator):
     """A classifier; the model gets one-hot targets (n, classes).
 
+    Args:
+        warm_start: go on with the model of the last `fit`.
+        model_kwargs: arguments of `model`, where it is a function.
+        fit_kwargs: arguments of `Model.fit`.
+        model: a compiled model, or a function (X, y) that returns one.
+
     Arguments are those of all three wrappers (`SKLearnRegressor`). After `fit`, also `classes_`.
     """
 
@@ -134,6 +140,12 @@ class SKLearnRegressor(RegressorMixin, _Estimator):
 
 class SKLearnTransformer(TransformerMixin, _Estimator):
     """A transformer: features are the outputs of a model that was trained on targets.
+
+    Args:
+        warm_start: go on with the model of the last `fit`.
+        model_kwargs: arguments of `model`, where it is a function.
+        fit_kwargs: arguments of `Model.fit`.
+        model: a compiled model, or a function (X, y) that returns one.
 
     Arguments are those of all three wrappers (`SKLearnRegressor`).
     """

@@ -307,6 +307,10 @@ class BaseWrapper(BaseEstimator):
 class KerasClassifier(ClassifierMixin, BaseWrapper):
     """A model as a classifier of scikit-learn; arguments are those of `BaseWrapper`.
 
+    Args:
+        warm_start: `fit` goes on with the model that there is.
+        random_state: seed of weights and shuffling.
+
     The model gets targets as its loss takes them: one-hot for the categorical ones, else numbers of
     classes (n,). Targets may be one-hot, or 0 and 1 for each of several labels.
 
@@ -427,6 +431,11 @@ class KerasClassifier(ClassifierMixin, BaseWrapper):
 
 class KerasRegressor(RegressorMixin, BaseWrapper):
     """A model as a regressor of scikit-learn; arguments are those of `BaseWrapper`.
+
+    Args:
+        build_fn: old name of `model`.
+        warm_start: `fit` goes on with the model that there is.
+        random_state: seed of weights and shuffling.
 
     >>> from pyseq import Sequential, layers
     >>> def build(meta):

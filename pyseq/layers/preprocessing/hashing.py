@@ -237,6 +237,7 @@ class Hashing(_NumPyLayer):
         mask_value: the value of bin 0; no bin is reserved without it.
         salt: integer or pair of them: SipHash-2-4 under this key instead of FarmHash.
         output_mode: "int", "one_hot", "multi_hot" or "count".
+        sparse: accepted as in Keras; only False.
 
     >>> Hashing(3)([["A"], ["B"]]).tolist()
     [[1], [0]]

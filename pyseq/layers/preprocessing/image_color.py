@@ -37,6 +37,7 @@ class RandomBrightness(_Color):
     Args:
         factor: pair of shares of the value range; a number f is (-f, f).
         value_range: pair of the lowest and highest value.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     >>> RandomBrightness(0.2)(np.ones((2, 2, 3), "float32")).shape
     (2, 2, 3)
@@ -60,6 +61,7 @@ class RandomContrast(_Color):
     Args:
         factor: pair in [0, 1]; a number f is (0, f), so that contrast only grows.
         value_range: pair of the lowest and highest value.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     >>> RandomContrast(0.2)(np.ones((2, 2, 3), "float32")).shape
     (2, 2, 3)
@@ -88,6 +90,8 @@ class RandomColorDegeneration(_Color):
     Args:
         factor: pair of f; a number f is (-f, f).
         value_range: pair of the lowest and highest value.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     >>> RandomColorDegeneration(0.2)(np.ones((2, 2, 3), "float32")).shape
     (2, 2, 3)
@@ -110,6 +114,11 @@ class RandomColorDegeneration(_Color):
 @builtin("layers")
 class RandomGrayscale(_ImageLayer):
     """Turns RGB images gray with probability `factor`.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        factor: share of the images that lose their colour, in [0, 1].
 
     >>> RandomGrayscale(1.0)(np.ones((2, 2, 3), "float32")).shape
     (2, 2, 3)
@@ -140,6 +149,8 @@ class RandomHue(_Color):
     Args:
         factor: pair in [0, 1]; a number f is (0, f). The sign is random.
         value_range: pair of the lowest and highest value.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     >>> RandomHue(0.2)(np.ones((2, 2, 3), "float32")).shape
     (2, 2, 3)
@@ -173,6 +184,8 @@ class RandomSaturation(_Color):
     Args:
         factor: pair of f; a number f is (-f, f), of which the negative half takes the colour away.
         value_range: pair of the lowest and highest value.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     >>> RandomSaturation((0.4, 0.6))(np.ones((2, 2, 3), "float32")).shape
     (2, 2, 3)
@@ -198,6 +211,8 @@ class RandomSharpness(_Color):
     Args:
         factor: pair in [0, 1]; a number f is (0, f).
         value_range: pair of the lowest and highest value.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     >>> RandomSharpness(0.5)(np.ones((2, 2, 3), "float32")).shape
     (2, 2, 3)
@@ -230,6 +245,8 @@ class RandomColorJitter(_ImageLayer):
     Args:
         value_range: pair of the lowest and highest value.
         brightness_factor, contrast_factor, saturation_factor, hue_factor: as of the single layers.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     With one factor it equals the single layer of the same seed.
 
@@ -296,6 +313,8 @@ class RandomPosterization(_Color):
     Args:
         factor: pair of numbers of bits in [1, 8], the second not reached; a number b is (1, b).
         value_range: pair of the lowest and highest value.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     >>> RandomPosterization(4)(np.ones((2, 2, 3), "float32")).shape
     (2, 2, 3)
@@ -328,6 +347,8 @@ class RandomInvert(_Color):
         factor: pair of probabilities between which that of acting is drawn; a number p is (0, p),
             so that 1.0 acts on half of the images.
         value_range: pair of the lowest and highest value.
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
 
     >>> RandomInvert((1, 1))(np.zeros((1, 1, 3), "float32")).tolist()
     [[[255.0, 255.0, 255.0]]]
@@ -356,6 +377,7 @@ class Solarization(_ImageLayer):
         addition_factor, threshold_factor: pair (low, high) in [0, 1]; the draw is from
             [low, 255 high]. A number f is (0, f).
         value_range: pair of the lowest and highest value.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     >>> Solarization()(np.zeros((1, 1, 3), "float32")).tolist()
     [[[255.0, 255.0, 255.0]]]

@@ -20,6 +20,8 @@ class RandomErasing(_ImageLayer):
         scale: pair of squared shares of each side.
         fill_value: number or three numbers; None for normal noise.
         value_range: pair of the lowest and highest value.
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
 
     >>> RandomErasing()(np.ones((4, 4, 3), "float32")).shape
     (4, 4, 3)
@@ -99,6 +101,8 @@ class RandomGaussianBlur(_ImageLayer):
         sigma: pair between which the standard deviations of a batch are drawn; a number s is
             (0, s).
         value_range: pair of the lowest and highest value.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     >>> RandomGaussianBlur()(np.ones((4, 4, 3), "float32")).shape
     (4, 4, 3)
@@ -161,6 +165,8 @@ class RandomElasticTransform(_ImageLayer):
         scale: pair between which the strength of a batch is drawn; a number s is (0, s).
         interpolation, fill_mode, fill_value: as of `RandomRotation`.
         value_range: pair of the lowest and highest value.
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
 
     >>> RandomElasticTransform()(np.ones((4, 4, 3), "float32")).shape
     (4, 4, 3)

@@ -21,6 +21,8 @@ class RandomFlip(_ImageLayer):
 
     Args:
         mode: "horizontal", "vertical" or "horizontal_and_vertical": then both or none.
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
 
     >>> RandomFlip()(np.ones((2, 2, 1), "float32")).shape
     (2, 2, 1)
@@ -103,6 +105,8 @@ class RandomRotation(_Affine):
         fill_mode: "reflect", "wrap", "constant" or "nearest": what lies outside.
         interpolation: "bilinear" or "nearest".
         fill_value: for "constant".
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
 
     >>> RandomRotation(0.1)(np.ones((2, 2, 1), "float32")).shape
     (2, 2, 1)
@@ -203,6 +207,8 @@ class RandomTranslation(_TwoFactors):
         height_factor, width_factor: pair of shares of the size, positive down and to the right; a
             number f is (-f, f).
         fill_mode, interpolation, fill_value: as of `RandomRotation`.
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
 
     >>> RandomTranslation(0.1, 0.1)(np.ones((2, 2, 1), "float32")).shape
     (2, 2, 1)
@@ -279,6 +285,8 @@ class RandomShear(_Affine):
         x_factor, y_factor: pair of slopes in [0, 1]; a number f is (-f, f). Both get one random
             sign.
         interpolation, fill_mode, fill_value: as of `RandomRotation`.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     >>> RandomShear(0.1)(np.ones((2, 2, 1), "float32")).shape
     (2, 2, 1)
@@ -354,6 +362,8 @@ class RandomPerspective(_ImageLayer):
         scale: corners move by up to scale / 2 of their distance from the origin.
         interpolation: "bilinear" or "nearest".
         fill_value: what lies outside.
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
 
     >>> RandomPerspective()(np.ones((2, 2, 1), "float32")).shape
     (2, 2, 1)

@@ -47,6 +47,7 @@ class Equalization(_ImageLayer):
     Args:
         value_range: pair of the lowest and highest value.
         bins: number of bins of the histogram.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
 
     >>> Equalization()(np.ones((2, 2, 3), "float32")).shape
     (2, 2, 3)
@@ -88,6 +89,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(_ImageLayer):
         clip_limit: largest count of a bin, as a multiple of the mean; the excess is spread over
             all bins. 0 for no limit.
         tile_grid_size: number of tiles down and across.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
 
     Between the centres of tiles their maps are blended. Zuiderveld, "Contrast Limited Adaptive
     Histogram Equalization", Graphics Gems IV, 1994.

@@ -67,6 +67,8 @@ class RandAugment(_Combined):
         num_ops: number of operations, drawn with replacement.
         factor: strength, a pair in [0, 1]; a number f is (0, f).
         interpolation: "bilinear" or "nearest".
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
 
     >>> RandAugment()(np.ones((4, 4, 3), "float32")).shape
     (4, 4, 3)
@@ -144,6 +146,8 @@ class AugMix(_Combined):
         alpha: parameter of the Dirichlet and Beta distributions of the weights.
         all_ops: False leaves the operations on colour out.
         interpolation: "bilinear" or "nearest".
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
 
     Hendrycks et al., arXiv:1912.02781.
 
@@ -246,6 +250,8 @@ class MixUp(_ImageLayer):
 
     Args:
         alpha: parameter of the Beta distribution of the share.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     Labels of a dict are mixed as the images are; boxes of both stay. Inside a model, which sees no
     labels, they are not mixed.
@@ -301,6 +307,8 @@ class CutMix(_ImageLayer):
     Args:
         factor: pair in [0, 1] between which the parameter of the Beta distribution is drawn; a
             number f is (0, f).
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
 
     Labels of a dict are mixed by the shares of the areas. Inside a model, which sees no labels,
     they are not mixed.

@@ -84,6 +84,9 @@ class Resizing(_Sized):
         crop_to_aspect_ratio: cut the images to the ratio of the target first.
         pad_to_aspect_ratio: pad the images to it first, with `fill_value`.
         antialias: blur when shrinking.
+        fill_mode: only `"constant"`.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        fill_value: value of what is added around the image.
 
     Integers are rounded and limited to their dtype.
 
@@ -199,6 +202,10 @@ class Resizing(_Sized):
 class CenterCrop(_Sized):
     """The middle `height` x `width` of images; smaller images are resized.
 
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        height, width: height and width of the output.
+
     >>> CenterCrop(2, 2)(np.ones((4, 4, 3), "float32")).shape
     (2, 2, 3)
     """
@@ -244,6 +251,11 @@ class CenterCrop(_Sized):
 @builtin("layers")
 class RandomCrop(_Sized):
     """While training, `height` x `width` of images from a random place, the same for a batch.
+
+    Args:
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        data_format: `"channels_last"` or `"channels_first"`; None for `image_data_format()`.
+        height, width: height and width of the output.
 
     Smaller images are resized. At inference the centred part of the target's ratio is resized.
 

@@ -25,6 +25,8 @@ class IntegerLookup(IndexLookup):
         pad_to_max_tokens: make encoded vectors `max_tokens` long.
         oov_method: "floormod" or "farmhash".
         salt: key of the hash.
+        vocabulary_dtype: only `"int64"`.
+        sparse: accepted as in Keras; only False.
 
     >>> IntegerLookup(vocabulary=[12, 36])([36, 7]).tolist()
     [2, 0]
@@ -84,6 +86,19 @@ class IntegerLookup(IndexLookup):
 @builtin("layers")
 class StringLookup(IndexLookup):
     """Strings to indices of a vocabulary.
+
+    Args:
+        max_tokens: largest size of the vocabulary, special tokens included.
+        num_oov_indices: slots for unknown strings.
+        mask_token, oov_token: the special tokens.
+        idf_weights: a weight for each token, with output_mode "tf_idf".
+        invert: indices to strings instead.
+        output_mode: "int", "one_hot", "multi_hot", "count" or "tf_idf".
+        pad_to_max_tokens: make encoded vectors `max_tokens` long.
+        sparse: accepted as in Keras; only False.
+        encoding: kept for configs.
+        salt: key of the hash.
+        vocabulary: list, array or path; without it call `adapt(data)`.
 
     Arguments as of `IntegerLookup`; unknown strings are spread over several slots by their hash.
     Works on arrays of strings: before a model, or as the first layer of a Sequential, where it runs

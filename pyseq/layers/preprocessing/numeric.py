@@ -287,6 +287,7 @@ class Discretization(_NumPyLayer):
         num_bins: learn boundaries of this many bins with `adapt` instead.
         epsilon: error of the learned quantiles, as a share.
         output_mode: "int", "one_hot", "multi_hot" or "count".
+        sparse: accepted as in Keras; only False.
 
     >>> Discretization([0.0, 1.0])(np.array([[-1.0, 0.0, 5.0]])).tolist()
     [[0, 1, 2]]
@@ -442,6 +443,7 @@ class CategoryEncoding(_NumPyLayer):
         num_tokens: number of categories: 0, ..., num_tokens - 1.
         output_mode: "multi_hot" (1 for each category in the last axis), "count" (how often) or
             "one_hot" (a vector for each element; a last axis of 1 is dropped).
+        sparse: accepted as in Keras; only False.
 
     >>> CategoryEncoding(3)(np.array([[0, 2]])).tolist()
     [[1.0, 0.0, 1.0]]

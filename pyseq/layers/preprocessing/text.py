@@ -35,6 +35,8 @@ class TextVectorization(_NumPyLayer):
         pad_to_max_tokens: make encoded vectors `max_tokens` long.
         vocabulary: list or path; without it call `adapt(data)`.
         idf_weights: a weight for each token, with output_mode "tf_idf".
+        sparse, ragged: accepted as in Keras; only False.
+        encoding: kept for configs.
 
     Works on arrays of strings: before a model, or as the first layer of a Sequential, where it runs
     ahead of the compiled program.

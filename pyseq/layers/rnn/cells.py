@@ -29,6 +29,20 @@ def _insert_after(config, key, name, value):
 class SimpleRNNCell(Cell):
     """One step of `SimpleRNN`: h = activation(x K + h R + b).
 
+    Args:
+        units: width of the output and of each state.
+        use_bias: whether a bias is added.
+        bias_initializer: how the weights start: a name or an Initializer.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on the weights,
+            added to the loss.
+        kernel_constraint, recurrent_constraint, bias_constraint: what the weights are put through
+            after each update.
+        dropout: share of the inputs that is dropped in training.
+        recurrent_dropout: the same for the state.
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        activation: what the output goes through: a name or a function.
+        kernel_initializer, recurrent_initializer: how the weights start: a name or an Initializer.
+
     >>> cell = SimpleRNNCell(2, kernel_initializer="ones", recurrent_initializer="zeros")
     >>> output, states = cell([[0.0, 0.0, 0.0]], [[[0.0, 0.0]]])
     >>> output.shape, len(states)
@@ -91,6 +105,22 @@ class SimpleRNNCell(Cell):
 @builtin("layers")
 class LSTMCell(Cell):
     """One step of `LSTM`. States: h and c.
+
+    Args:
+        units: width of the output and of each state.
+        activation: what the output goes through: a name or a function.
+        recurrent_activation: activation of the gates.
+        use_bias: whether a bias is added.
+        kernel_initializer, recurrent_initializer, bias_initializer: how the weights start: a name
+            or an Initializer.
+        unit_forget_bias: start the forget gate's bias at 1.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on the weights,
+            added to the loss.
+        kernel_constraint, recurrent_constraint, bias_constraint: what the weights are put through
+            after each update.
+        dropout: share of the inputs that is dropped in training.
+        recurrent_dropout: the same for the state.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     >>> output, (h, c) = LSTMCell(2)([[1.0, 2.0, 3.0]], [[[0.0, 0.0]], [[0.0, 0.0]]])
     >>> output.shape, c.shape
@@ -167,6 +197,22 @@ class LSTMCell(Cell):
 @builtin("layers")
 class GRUCell(Cell):
     """One step of `GRU`.
+
+    Args:
+        units: width of the output and of each state.
+        activation: what the output goes through: a name or a function.
+        recurrent_activation: activation of the gates.
+        use_bias: whether a bias is added.
+        kernel_initializer, recurrent_initializer, bias_initializer: how the weights start: a name
+            or an Initializer.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on the weights,
+            added to the loss.
+        kernel_constraint, recurrent_constraint, bias_constraint: what the weights are put through
+            after each update.
+        dropout: share of the inputs that is dropped in training.
+        recurrent_dropout: the same for the state.
+        reset_after: apply the reset gate after the product of the state, not before.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     >>> output, (h,) = GRUCell(2)([[1.0, 2.0, 3.0]], [[[0.0, 0.0]]])
     >>> output.shape

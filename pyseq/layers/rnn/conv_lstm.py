@@ -353,6 +353,20 @@ class ConvLSTM1D(ConvLSTM):
         strides, padding, data_format, dilation_rate: as in `Conv1D`, for the input.
         activation, recurrent_activation, unit_forget_bias, dropout, recurrent_dropout,
             return_sequences, return_state, go_backwards, stateful: as in `LSTM`.
+        use_bias: whether a bias is added.
+        kernel_initializer, recurrent_initializer, bias_initializer: how the weights start: a name
+            or an Initializer.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on the weights,
+            added to the loss.
+        activity_regularizer: penalty on the output, added to the loss.
+        kernel_constraint, recurrent_constraint, bias_constraint: what the weights are put through
+            after each update.
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        activation: what the output goes through: a name or a function.
+        recurrent_activation: activation of the gates.
+        unit_forget_bias: start the forget gate's bias at 1.
+        dropout: share of the inputs that is dropped in training.
+        recurrent_dropout: the same for the state.
 
     >>> import numpy as np
     >>> ConvLSTM1D(4, 3, padding="same")(np.zeros((2, 5, 8, 3))).shape
@@ -375,6 +389,20 @@ class ConvLSTM2D(ConvLSTM):
         strides, padding, data_format, dilation_rate: as in `Conv2D`, for the input.
         activation, recurrent_activation, unit_forget_bias, dropout, recurrent_dropout,
             return_sequences, return_state, go_backwards, stateful: as in `LSTM`.
+        use_bias: whether a bias is added.
+        kernel_initializer, recurrent_initializer, bias_initializer: how the weights start: a name
+            or an Initializer.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on the weights,
+            added to the loss.
+        activity_regularizer: penalty on the output, added to the loss.
+        kernel_constraint, recurrent_constraint, bias_constraint: what the weights are put through
+            after each update.
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        activation: what the output goes through: a name or a function.
+        recurrent_activation: activation of the gates.
+        unit_forget_bias: start the forget gate's bias at 1.
+        dropout: share of the inputs that is dropped in training.
+        recurrent_dropout: the same for the state.
 
     >>> import numpy as np
     >>> ConvLSTM2D(4, 3, return_sequences=True)(np.zeros((2, 5, 8, 8, 3))).shape
@@ -397,6 +425,20 @@ class ConvLSTM3D(ConvLSTM):
         strides, padding, data_format, dilation_rate: as in `Conv3D`, for the input.
         activation, recurrent_activation, unit_forget_bias, dropout, recurrent_dropout,
             return_sequences, return_state, go_backwards, stateful: as in `LSTM`.
+        use_bias: whether a bias is added.
+        kernel_initializer, recurrent_initializer, bias_initializer: how the weights start: a name
+            or an Initializer.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on the weights,
+            added to the loss.
+        activity_regularizer: penalty on the output, added to the loss.
+        kernel_constraint, recurrent_constraint, bias_constraint: what the weights are put through
+            after each update.
+        seed: number that makes the draws repeat, or a SeedGenerator.
+        activation: what the output goes through: a name or a function.
+        recurrent_activation: activation of the gates.
+        unit_forget_bias: start the forget gate's bias at 1.
+        dropout: share of the inputs that is dropped in training.
+        recurrent_dropout: the same for the state.
 
     >>> import numpy as np
     >>> ConvLSTM3D(2, 3)(np.zeros((1, 2, 4, 4, 4, 3))).shape

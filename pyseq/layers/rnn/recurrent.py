@@ -25,6 +25,14 @@ class SimpleRNN(CellLayer):
         recurrent_dropout: the same for the state.
         activity_regularizer: regularizer of the output. (Keras accepts and ignores it.)
         return_sequences, return_state, go_backwards, stateful, unroll: see `RNN`.
+        use_bias: whether a bias is added.
+        kernel_initializer, recurrent_initializer, bias_initializer: how the weights start: a name
+            or an Initializer.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on the weights,
+            added to the loss.
+        kernel_constraint, recurrent_constraint, bias_constraint: what the weights are put through
+            after each update.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     >>> import numpy as np
     >>> SimpleRNN(4)(np.zeros((2, 5, 3))).shape
@@ -108,6 +116,15 @@ class LSTM(CellLayer):
         recurrent_dropout: the same for the state h, drawn for each gate.
         return_sequences, return_state, go_backwards, stateful, unroll: see `RNN`.
         use_cudnn: accepted for compatibility.
+        use_bias: whether a bias is added.
+        kernel_initializer, recurrent_initializer, bias_initializer: how the weights start: a name
+            or an Initializer.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on the weights,
+            added to the loss.
+        activity_regularizer: penalty on the output, added to the loss.
+        kernel_constraint, recurrent_constraint, bias_constraint: what the weights are put through
+            after each update.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     >>> import numpy as np
     >>> LSTM(4, return_sequences=True)(np.zeros((2, 5, 3))).shape
@@ -202,6 +219,15 @@ class GRU(CellLayer):
         reset_after: apply the reset gate after the recurrent product; the bias then has two rows.
         return_sequences, return_state, go_backwards, stateful, unroll: see `RNN`.
         use_cudnn: accepted for compatibility.
+        use_bias: whether a bias is added.
+        kernel_initializer, recurrent_initializer, bias_initializer: how the weights start: a name
+            or an Initializer.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on the weights,
+            added to the loss.
+        activity_regularizer: penalty on the output, added to the loss.
+        kernel_constraint, recurrent_constraint, bias_constraint: what the weights are put through
+            after each update.
+        seed: number that makes the draws repeat, or a SeedGenerator.
 
     >>> import numpy as np
     >>> GRU(4)(np.zeros((2, 5, 3))).shape
