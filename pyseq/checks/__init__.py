@@ -1,8 +1,8 @@
 """Mistakes in models and data, found before they cost an hour.
 
 Each check is one small function with a code. To add one, write it into the file of its topic:
-`output.py` (PS1xx), `targets.py` (PS2xx), `inputs.py` (PS3xx), `training.py` (PS4xx) or
-`network.py` (PS5xx):
+`output.py` (PS1xx), `targets.py` and `labels.py` (PS2xx), `inputs.py` (PS3xx), `training.py`
+(PS4xx) or `network.py` (PS5xx):
 
     @check("PS150", severity="warning", at=("fit",))
     def what_is_wrong(c):
@@ -33,7 +33,7 @@ Then `PYSEQ_UPDATE_DOCS=1 pytest tests/checks` writes `docs/mistakes.md`, and a 
 """
 
 from pyseq import hooks
-from pyseq.checks import inputs, network, output, targets, training
+from pyseq.checks import inputs, labels, network, output, targets, training
 from pyseq.checks.context import Context
 from pyseq.checks.finding import CheckError, CheckWarning, Finding, Findings
 from pyseq.checks.registry import (
@@ -62,6 +62,7 @@ __all__ = [
     "forget_told",
     "inputs",
     "known",
+    "labels",
     "network",
     "output",
     "run",
