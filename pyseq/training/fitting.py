@@ -68,6 +68,7 @@ class Fitting:
             validation = self._validation(
                 validation_data, validation_batch_size or batch_size, validation_steps
             )
+            self._check_validation(source, validation)
         limit = settings.max_epochs
         epochs = int(epochs) if limit is None else min(int(epochs), limit)
         verbose = 1 if verbose == "auto" else int(verbose)

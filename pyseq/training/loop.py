@@ -140,8 +140,11 @@ def run_batches(model, program, data, order, begin, end, batch_size, limit, tota
     totals.batches += done
     if program.training and totals.finite and not math.isfinite(totals.values[0][0]):
         totals.finite = False
-        first = totals.batches - done + 1
-        model._check_lost(totals.epoch, first, totals.batches)
+        rows = slice(begin, min(end, begin + done * batch_size))
+        if order is not None:
+            rows = np.sort(order[rows])
+        arrays = [None if a is None else a[rows] for a in data]
+        model._check_lost(totals.epoch, totals.batches - done + 1, totals.batches, arrays)
     return done
 
 
@@ -455,5 +458,5 @@ class StreamEpochs:
         model._check_targets(program, y, mode)
         if self.unchecked:
             self.unchecked = False
-            model._check_data(mode, x, y)
+            model._check_data(mode, x, y, w)
         return program, _prepare(program, x, y, w)
