@@ -141,3 +141,35 @@ def names_twice(names):
         f"expected every name in the logs once, got {names} from several metrics",
         "the last is kept: return other keys from result()",
     )
+
+
+@check("PS407")
+def endless(batches):
+    """A generator that goes on and on without `steps_per_epoch`.
+
+    Why: An epoch ends when the data end: one without an end never does, and nothing is reported.
+
+    Fix: `steps_per_epoch`, or a generator that ends.
+    """
+    return (
+        "fit",
+        f"the first epoch has had {batches:,} batches, and the generator goes on",
+        "if it has no end, pass steps_per_epoch",
+    )
+
+
+@check("PS408")
+def unfilled(path, names, filled):
+    """Layers that `load_weights` has left as they were.
+
+    Why: They keep their random weights. Where names differ by a number (`dense_1`, `dense_2`),
+    nothing may have been loaded.
+
+    Fix: The names of the layers in the file; `by_name=False` where the architecture is the same.
+    """
+    listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    return (
+        "load_weights",
+        f"{path} has weights for {filled} layers, and none for {listed}",
+        "these keep their weights: give layers the names of the file, or leave by_name out",
+    )

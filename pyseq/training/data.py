@@ -126,6 +126,20 @@ def fit_rank(array, shape):
     return array
 
 
+def whole(value, name, where):
+    """An argument as an int.
+
+    Raises:
+        TypeError: it is no whole number.
+    """
+    number = value.item() if getattr(value, "shape", None) == () else value  # of any library
+    if not isinstance(number, (int, float)) or not math.isfinite(number) or int(number) != number:
+        raise TypeError(
+            f"{where}: expected a whole number as {name}, got {value!r}; use // or int(...)"
+        )
+    return int(number)
+
+
 class ArrayData:
     """Rows that are all at hand: shuffled and cut into batches by the core.
 
@@ -154,7 +168,7 @@ class ArrayData:
             raise ValueError(f"{where}: expected at least one row, got an empty array")
         if batch_size is None:
             batch_size = math.ceil(self.rows / steps) if steps else 32
-        if int(batch_size) < 1:
+        if whole(batch_size, "batch_size", where) < 1:
             raise ValueError(f"{where}: expected batch_size of 1 or more, got {batch_size}")
         self.batch_size = int(batch_size)
         if shuffle not in (True, False, "batch"):

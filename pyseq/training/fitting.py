@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyseq import hooks, settings
 from pyseq.callbacks import CallbackList
 from pyseq.training import inputs, loop
-from pyseq.training.data import is_array
+from pyseq.training.data import is_array, whole
 
 
 class Fitting:
@@ -47,9 +47,9 @@ class Fitting:
             ValueError: data, model and loss do not fit together; the message says how to mend it.
         """
         self._check_compiled("fit")
-        if epochs is None or int(epochs) < 0:
+        if epochs is None or whole(epochs, "epochs", "fit") < 0:
             raise ValueError(f"fit: expected epochs of 0 or more, got {epochs}")
-        if steps_per_epoch is not None and int(steps_per_epoch) < 1:
+        if steps_per_epoch is not None and whole(steps_per_epoch, "steps_per_epoch", "fit") < 1:
             raise ValueError(f"fit: expected steps_per_epoch of 1 or more, got {steps_per_epoch}")
         if validation_split and validation_data is None:
             if not (is_array(x) or isinstance(x, (list, dict, tuple))):

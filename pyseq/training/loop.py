@@ -17,6 +17,9 @@ from pyseq.training.late_rows import LateRows
 # The core comes back about this often, for progress and Ctrl-C.
 SECONDS_PER_CALL = 0.05
 
+# A generator that has given so many batches in its first epoch most likely has no end.
+ENDLESS = 100_000
+
 _NO_RATES = np.empty(0)
 
 
@@ -421,6 +424,8 @@ class StreamEpochs:
                 run_batches(model, program, arrays, None, 0, size, size, 1, totals, float("inf"))
                 done += 1
                 self.done = done
+                if done == ENDLESS and self.batches is None and mode == "train":
+                    checks.tell("PS407", done)
                 if not per_batch:
                     callbacks.progress(mode, done - 1, totals.logs)
                 elif done % group == 0 or done == self.steps:
