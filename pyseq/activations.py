@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from pyseq import dtypes, hooks, special, symbolic
+from pyseq import dtypes, hooks, naming, special, symbolic
 from pyseq.registry import registration
 from pyseq.registry.serialization import deserialize_keras_object, serialize_keras_object
 
@@ -478,9 +478,9 @@ def _named(name, custom_objects=None):
     obj = registration.get_registered_object(name, custom_objects)
     obj = registration.lookup_builtin("activations", name) if obj is None else obj
     if obj is None:
-        names = ", ".join(sorted(registration.builtin_objects("activations")))
+        names = sorted(registration.builtin_objects("activations"))
+        hint = naming.did_you_mean(name, names) or f"known names are {', '.join(names)}"
         raise ValueError(
-            f"activations.get: expected the name of an activation, got {name!r}; "
-            f"known names are {names}"
+            f"activations.get: expected the name of an activation, got {name!r}; {hint}"
         )
     return obj

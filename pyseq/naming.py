@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections
 import contextlib
 import contextvars
+import difflib
+import inspect
 import threading
 
 _counts: collections.Counter[str] = collections.Counter()
@@ -28,6 +30,40 @@ def reset_uids() -> None:
     """Start counting anew; `clear_session` does."""
     with _lock:
         _counts.clear()
+
+
+def did_you_mean(given: str, known) -> str:
+    """The known names that look like a misspelt one, as a question; "" without any.
+
+    >>> did_you_mean("acuracy", ["accuracy", "auc", "mae"]), did_you_mean("x", ["mae"])
+    ("did you mean 'accuracy'?", '')
+    """
+    lower: dict[str, str] = {}
+    for name in sorted(known, key=lambda name: (name != name.lower(), name)):
+        lower.setdefault(name.lower().replace("_", ""), name)
+    given = given.lower().replace("_", "")
+    close = difflib.get_close_matches(given, lower, 3, 0.7)
+    if not close:
+        return ""
+    return f"did you mean {lower[max(close, key=lambda name: _likeness(given, name))]!r}?"
+
+
+def _likeness(given, name):
+    """Of two names that are about as close, the one of the same length is meant."""
+    ratio = difflib.SequenceMatcher(None, given, name).ratio()
+    return ratio - 0.05 * abs(len(name) - len(given))
+
+
+def misspelt_arguments(cls, given) -> str:
+    """What to do about arguments that a class does not take."""
+    known = {
+        name
+        for base in cls.__mro__
+        if "__init__" in vars(base)
+        for name in inspect.signature(base.__init__).parameters
+    } - {"self", "args", "kwargs"}
+    hints = [did_you_mean(name, known) for name in sorted(given)]
+    return " ".join(hint for hint in hints if hint) or "check the spelling"
 
 
 # The owners, such as layers, that are being built or called, each within the one before it.

@@ -129,9 +129,11 @@ class Sequential(Model):
                 f"{self.name}.add: expected a layer, got the class {layer.__name__}; create it: "
                 f"{layer.__name__}(...)"
             )
+        fix = "wrap a function in layers.Lambda or layers.Activation"
+        if isinstance(layer, (list, tuple)):
+            fix = "put * before it to add its layers, or make it a Sequential([...]) of its own"
         raise ValueError(
-            f"{self.name}.add: expected a layer, got {type(layer).__name__} {layer!r}; wrap a "
-            "function in layers.Lambda or layers.Activation"
+            f"{self.name}.add: expected a layer, got {type(layer).__name__} {layer!r}; {fix}"
         )
 
     def pop(self, rebuild=True):
@@ -189,6 +191,8 @@ class Sequential(Model):
                     f"{self._layers[i - 1].name}; a layer with return_state=True or "
                     "merge_mode=None can only be last"
                 )
+            if i and len(tensor.shape) == 2:
+                _check_steps(self._layers[i - 1], layer)
             with reading_layer(layer.name):
                 tensor = tensor.through(layer)
         many = isinstance(tensor, list)
@@ -464,3 +468,14 @@ def model_from_json(json_string, custom_objects=None):
     with reading(where):
         config = safe_json.loads(json_string, where)
         return serialization.deserialize_keras_object(config, custom_objects=custom_objects)
+
+
+def _check_steps(before, layer):
+    """Raise a ValueError where a recurrent layer hands on its last step to one that reads all."""
+    inner = getattr(before, "forward_layer", before)
+    spec = layer.input_spec
+    if getattr(inner, "return_sequences", None) is False and getattr(spec, "ndim", None) == 3:
+        raise ValueError(
+            f"{layer.name}: expected sequences (n, T, features), but layer {before.name} gives its "
+            f"last step only, (n, features); set return_sequences=True in layer {before.name}"
+        )

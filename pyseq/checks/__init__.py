@@ -1,8 +1,8 @@
 """Mistakes in models and data, found before they cost an hour.
 
 Each check is one small function with a code. To add one, write it into the file of its topic:
-`output.py` (PS1xx), `targets.py` (PS2xx), `inputs.py` (PS3xx), `training.py` (PS4xx) or
-`network.py` (PS5xx):
+`output.py` (PS1xx), `targets.py` and `labels.py` (PS2xx), `inputs.py`, `values.py` and
+`splits.py` (PS3xx), `training.py` (PS4xx) or `network.py` (PS5xx):
 
     @check("PS150", severity="warning", at=("fit",))
     def what_is_wrong(c):
@@ -20,8 +20,9 @@ Each check is one small function with a code. To add one, write it into the file
   not known at the moment is None.
 - The moments are those of `registry.MOMENTS`: `compile`; `build` (an input shape is given to a
   compiled model); `fit` and `evaluate`, which have the data, or the first batch of a stream or of
-  `train_on_batch`; `loss`, when the loss of a batch is not finite for the first time (`c.details`
-  says in which); `demand`, only in `model.check`, which runs those of all moments.
+  `train_on_batch`; `validate`, when a `fit` has arrays to validate on (`x_val` and `y_val` in
+  `c.details`); `loss`, when the loss of a batch is not finite for the first time (`c.details` says
+  in which); `demand`, only in `model.check`, which runs those of all moments.
 - `c.place("x")` is the place to name for what is wrong with data: `fit`, or `x` in `model.check`.
 - An error is raised as `CheckError`, a ValueError. A warning is given as `CheckWarning`, once for a
   code until the model is compiled again, and once for a code and line of the user's script.
@@ -33,7 +34,7 @@ Then `PYSEQ_UPDATE_DOCS=1 pytest tests/checks` writes `docs/mistakes.md`, and a 
 """
 
 from pyseq import hooks
-from pyseq.checks import inputs, network, output, targets, training
+from pyseq.checks import inputs, labels, network, output, splits, targets, training, values
 from pyseq.checks.context import Context
 from pyseq.checks.finding import CheckError, CheckWarning, Finding, Findings
 from pyseq.checks.registry import (
@@ -62,12 +63,15 @@ __all__ = [
     "forget_told",
     "inputs",
     "known",
+    "labels",
     "network",
     "output",
     "run",
+    "splits",
     "targets",
     "tell",
     "training",
+    "values",
 ]
 
 

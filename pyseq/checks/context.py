@@ -45,17 +45,18 @@ class Context:
     Args:
         model: any model; it may be without an input shape, and not compiled.
         where: the function that the user has called, for messages.
-        x, y: arrays of rows as the model takes them, or None.
+        x, y, weights: arrays of rows as the model takes them, and their weights, or None.
         details: further facts of the moment, such as `epoch`; see `details`.
 
     Everything else is worked out when a check asks for it, and is None where it is not known.
     """
 
-    def __init__(self, model, where, x=None, y=None, **details):
+    def __init__(self, model, where, x=None, y=None, weights=None, **details):
         self.model = model
         self.where = where
         self.x = x if isinstance(x, np.ndarray) else None
         self.y = y if isinstance(y, np.ndarray) else None
+        self.weights = weights if isinstance(weights, np.ndarray) else None
         self.details = details
 
     def place(self, name):
@@ -119,6 +120,16 @@ class Context:
         return _chain(self.model)
 
     @functools.cached_property
+    def first(self):
+        """The first layer that does something with the values of x; None where unknown."""
+        for layer in self.chain:
+            if type(layer).__name__ not in _KEEP_VALUES:
+                while type(layer).__name__ == "TimeDistributed":
+                    layer = layer.layer
+                return layer
+        return None
+
+    @functools.cached_property
     def output_shape(self):
         """Shape of one row of the output; None where part of it is not known."""
         shape = self.model._output_batch_shape
@@ -165,6 +176,10 @@ class Context:
     def rows(self, array, count=1000):
         """Up to about so many rows of an array, evenly spread."""
         return array[:: max(1, len(array) // count)]
+
+    def step(self, array, numbers):
+        """Every how many rows to look at one, so that it is about so many numbers in all."""
+        return max(1, -(-array.size // numbers)) if array.ndim else 1
 
     @functools.cached_property
     def predictions(self):

@@ -23,6 +23,22 @@ def unreadable(name, error):
     return where, message, fix
 
 
+@check("PS310")
+def axis_added(got, expected):
+    """Images or sequences without the last axis, of one channel, that the Input has.
+
+    Why: They are taken as they are meant, as in Keras; other layers and other libraries are not so
+    kind.
+
+    Fix: `x[..., None]`.
+    """
+    return (
+        "x",
+        f"expected rows of shape {tuple(expected)}, got {tuple(got)}",
+        "the last axis was added: write x[..., None]",
+    )
+
+
 @check("PS302")
 def ended_within_an_epoch(done, steps, again):
     """Data that end before the steps of an epoch are done.

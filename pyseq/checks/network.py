@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pyseq.checks.context import activation_of
 from pyseq.checks.registry import check
 
 
@@ -73,3 +74,55 @@ def constant_output(c):
         f"the output is the same for all of {len(y)} rows",
         "scale the inputs, lower the learning rate, and look for relu layers that give only zeros",
     )
+
+
+@check("PS504", at=("demand",))
+def weights_not_finite(c):
+    """Weights that are NaN or infinite.
+
+    Why: All that the model predicts is NaN.
+
+    Fix: Train from new weights, or load those of a checkpoint.
+    """
+    for layer in c.chain:
+        for variable in getattr(layer, "weights", ()):
+            values = np.asarray(variable)
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                share = np.mean(~np.isfinite(values))
+                yield (
+                    layer.name,
+                    f"expected finite weights, got NaN or infinity in {100 * share:.3g} % of "
+                    f"{variable.name}",
+                    "train from new weights or load a checkpoint, at a lower learning rate",
+                )
+
+
+@check("PS505", at=("demand",))
+def dead_units(c):
+    """A relu layer with units that give 0 for every row.
+
+    Why: No gradient gets through them: they never learn again.
+
+    Fix: A lower learning rate, inputs of about -1 to 1, `leaky_relu`, or new weights.
+    """
+    x, model = c.x, c.model
+    if x is None or len(x) < 32 or not model.built or not c.chain or model._is_stateful():
+        return
+    x = c.rows(x, 256)
+    if not np.isfinite(x).all():
+        return
+    for layer in c.chain:
+        try:
+            x = np.asarray(layer(x))
+        except (TypeError, ValueError):  # what `predict` says is of more use
+            return
+        if activation_of(layer) != "relu" or x.ndim < 2:
+            continue
+        units = x.shape[-1]
+        dead = units - np.count_nonzero((x > 0).any(axis=tuple(range(x.ndim - 1))))
+        if 2 * dead > units:
+            yield (
+                layer.name,
+                f"{dead} of {units} units give 0 for all of {len(x)} rows",
+                "lower the learning rate, scale the inputs, or use activation='leaky_relu'",
+            )

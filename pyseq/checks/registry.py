@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pyseq.checks import delivery
 from pyseq.checks.finding import Finding, Findings
 
-MOMENTS = ("compile", "build", "fit", "evaluate", "loss", "demand")
+MOMENTS = ("compile", "build", "fit", "evaluate", "validate", "loss", "demand")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyseq.checks.context import SPARSE
+from pyseq.checks.context import BINARY, SPARSE
 from pyseq.checks.finding import CheckError, Finding
 
 ONE_HOT = ("categorical_crossentropy", "categorical_focal_crossentropy", "categorical_hinge")
@@ -109,5 +109,11 @@ def _mismatch(where, kind, last, want, got, output_shape):
             "return_sequences=False in the last recurrent layer)"
         )
     elif got and output_shape and got[:-1] == output_shape[:-1]:
-        fix = f"give layer {last} {got[-1]} units, or change the targets"
+        units = "1 unit" if got[-1] == 1 else f"{got[-1]} units"
+        fix = f"give layer {last} {units}, or change the targets"
+        if kind in BINARY and got[-1] == 1:
+            fix = (
+                "for one column of labels use loss='sparse_categorical_crossentropy' with "
+                f"{output_shape[-1]} units and softmax, or 1 unit with sigmoid"
+            )
     return _error(where, message, fix)

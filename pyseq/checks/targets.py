@@ -37,12 +37,19 @@ def labels_outside(kind, attrs, y, classes, where):
             return None
         low, high = float(np.min(kept)), float(np.max(kept))
     if low < 0 or high >= classes or not np.isfinite([low, high]).all():
+        fix = (
+            "number the classes from 0 or give the last layer "
+            f"{int(high) + 1 if high < 1e9 else 'more'} units"
+        )
+        if high < classes:
+            fix = "number the classes from 0"
+        if classes <= 2 and ((y == -1) | (y == 1)).all():
+            fix = "use (y + 1) / 2, or one unit with activation='tanh' and loss='hinge'"
         return (
             where,
             f"{kind} expected integer labels from 0 to {classes - 1} for an output of {classes} "
             f"classes, got labels from {low:g} to {high:g}",
-            "number the classes from 0 or give the last layer "
-            f"{int(high) + 1 if high < 1e9 else 'more'} units",
+            fix,
         )
     return None
 

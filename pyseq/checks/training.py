@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from pyseq.checks.registry import check, told_since_compile
+from pyseq.checks.values import first_not_finite
 
 # Rates of this size are hardly ever meant; each optimizer's steps have a size of their own.
 _LARGEST_RATE = {"sgd": 10.0, "adagrad": 10.0, "adadelta": 100.0, "ftrl": 10.0, "muon": 10.0}
@@ -29,12 +30,16 @@ def loss_not_finite(c):
     epoch = c.details.get("epoch")
     when = batch if epoch is None else f"epoch {epoch}, {batch}"
     rates = " and ".join(f"{rate:g}" for _, rate in _rates(c))
-    before = sorted(told_since_compile(c.model))
+    before = sorted(told_since_compile(c.model) - {"PS304"})
     fix = (
         "start from new weights with a lower learning rate, inputs of about -1 to 1, or clipnorm=1"
     )
     if before:
         fix = f"mend first what was reported before, {', '.join(before)}; then {fix}"
+    cause = first_not_finite(c)
+    if cause is not None:
+        name, _, value = cause
+        fix = f"{name} holds {value:g} there: leave such rows out or fill them in, then train anew"
     yield c.where, f"the loss ceased to be finite in {when}, at learning rate {rates}", fix
 
 
@@ -135,4 +140,36 @@ def names_twice(names):
         "compile(metrics)",
         f"expected every name in the logs once, got {names} from several metrics",
         "the last is kept: return other keys from result()",
+    )
+
+
+@check("PS407")
+def endless(batches):
+    """A generator that goes on and on without `steps_per_epoch`.
+
+    Why: An epoch ends when the data end: one without an end never does, and nothing is reported.
+
+    Fix: `steps_per_epoch`, or a generator that ends.
+    """
+    return (
+        "fit",
+        f"the first epoch has had {batches:,} batches, and the generator goes on",
+        "if it has no end, pass steps_per_epoch",
+    )
+
+
+@check("PS408")
+def unfilled(path, names, filled):
+    """Layers that `load_weights` has left as they were.
+
+    Why: They keep their random weights. Where names differ by a number (`dense_1`, `dense_2`),
+    nothing may have been loaded.
+
+    Fix: The names of the layers in the file; `by_name=False` where the architecture is the same.
+    """
+    listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    return (
+        "load_weights",
+        f"{path} has weights for {filled} layers, and none for {listed}",
+        "these keep their weights: give layers the names of the file, or leave by_name out",
     )

@@ -104,7 +104,7 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         if kwargs:
             raise ValueError(
                 f"{self.name}: expected arguments of {type(self).__name__}, got unknown "
-                f"{sorted(kwargs)}; check the spelling"
+                f"{sorted(kwargs)}; {naming.misspelt_arguments(type(self), kwargs)}"
             )
 
     def _take_legacy_shape(self, kwargs):

@@ -148,9 +148,12 @@ class InputLayer(Layer):
             for a, b in zip(shape[1:], self.batch_shape[1:], strict=True)
         )
         if not fits:
+            fix = "reshape the data or change the Input"
+            row = self.batch_shape[1:]
+            if len(shape) == len(row) > 0 and all(b in (a, None) for a, b in zip(shape, row)):
+                fix = "this is one row without the batch axis: pass x[None]"
             raise ValueError(
-                f"{where}: expected an input of shape {self.batch_shape}, got {tuple(shape)}; "
-                "reshape the data or change the Input"
+                f"{where}: expected an input of shape {self.batch_shape}, got {tuple(shape)}; {fix}"
             )
 
     def compute_output_shape(self, input_shape=None):

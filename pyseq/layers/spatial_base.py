@@ -25,7 +25,10 @@ class SpatialMixin:
         axes = _AXES[self.rank]
         layout = f"n, channels, {axes}" if self._channels_first else f"n, {axes}, channels"
         axis = "x[:, None]" if self._channels_first else "x[..., None]"
-        hint = f"its dimensions are ({layout}): add a missing channel axis with {axis}"
+        hint = (
+            f"its dimensions are ({layout}): add a missing channel axis with {axis}, a missing "
+            "batch axis with x[None]"
+        )
         fixed = None if channels is None else {1 if self._channels_first else -1: channels}
         return InputSpec(ndim=self.rank + 2, axes=fixed).with_hint(hint)
 

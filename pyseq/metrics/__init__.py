@@ -6,7 +6,7 @@ function, and `add_total_count` takes what the core has added up.
 
 from __future__ import annotations
 
-from pyseq import hooks
+from pyseq import hooks, naming
 from pyseq.losses import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -204,10 +204,9 @@ def _by_name(name, custom_objects=None):
     if known is None:
         known = _NAMES.get(name) or _CLASSES.get(name) or hooks.ask("old_name", "metrics", name)
     if known is None:
-        raise ValueError(
-            f"metrics.get: expected the name of a metric, got {name!r}; known names are "
-            f"{', '.join(sorted((*_NAMES, *_CLASSES)))}"
-        )
+        names = sorted((*_NAMES, *_CLASSES))
+        hint = naming.did_you_mean(name, names) or f"known names are {', '.join(names)}"
+        raise ValueError(f"metrics.get: expected the name of a metric, got {name!r}; {hint}")
     return known
 
 

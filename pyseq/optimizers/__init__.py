@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyseq import naming
 from pyseq.optimizers import schedules
 from pyseq.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW
 from pyseq.optimizers.adaptive import Adadelta, Adafactor, Adagrad, Ftrl, RMSprop
@@ -71,9 +72,9 @@ def get(identifier):
         name = identifier.lower()
         if name not in _BY_NAME or name in _NEED_ARGUMENTS:
             names = sorted(set(_BY_NAME) - set(_NEED_ARGUMENTS))
+            hint = naming.did_you_mean(name, names) or f"known names are {', '.join(names)}"
             raise ValueError(
-                f"optimizers.get: expected the name of an optimizer, got {identifier!r}; known "
-                f"names are {', '.join(names)}"
+                f"optimizers.get: expected the name of an optimizer, got {identifier!r}; {hint}"
             )
         identifier = _BY_NAME[name]()
     elif isinstance(identifier, type) and issubclass(identifier, Optimizer):

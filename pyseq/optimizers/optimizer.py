@@ -21,6 +21,9 @@ from pyseq.registry.serialization import (
 )
 from pyseq.variable import Variable
 
+# What is meant by them is the learning rate.
+_RATES = {"alpha", "eta", "learn_rate", "lr", "rate", "step_size"}
+
 
 @builtin("optimizers", aliases=(".Optimizer",))
 class Optimizer(State, Steps, revision.Noted):
@@ -65,8 +68,11 @@ class Optimizer(State, Steps, revision.Noted):
     ):
         where = type(self).__name__
         if kwargs:
+            fix = "write learning_rate="
+            if not set(kwargs) & _RATES:
+                fix = naming.misspelt_arguments(type(self), kwargs)
             raise ValueError(
-                f"{where}: expected the documented arguments, got {sorted(kwargs)}; remove them"
+                f"{where}: expected the documented arguments, got {sorted(kwargs)}; {fix}"
             )
         _check_options(
             where,

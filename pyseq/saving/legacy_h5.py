@@ -12,7 +12,7 @@ import warnings
 
 import numpy as np
 
-from pyseq import losses, optimizers
+from pyseq import checks, losses, optimizers
 from pyseq.registry import limits, serialization
 from pyseq.registry.reading import reading
 from pyseq.saving import h5_weights, keras_format, legacy_config, legacy_weights, safe_json
@@ -236,6 +236,8 @@ def load_weights(model, path, skip_mismatch=False, by_name=False, finite=True):
         if reader.attribute("layer_names") is None and "model_weights" in reader:
             reader = reader.group("model_weights")
         pairs = _pairs_by_name(reader, model) if by_name else _pairs_by_order(reader, model, path)
+        if by_name:
+            _tell_unfilled(model, pairs, path)
         pairs = [(name, layer, None, described.get(name, ())) for name, layer in pairs]
         _read_layers(reader, model, pairs, skip_mismatch, finite, path)
 
@@ -338,3 +340,11 @@ def _pairs_by_name(group, model):
     known = {layer.name: layer for layer in model.layers}
     names = group.attribute_list("layer_names")
     return [(name, known[name]) for name in names if name in known]
+
+
+def _tell_unfilled(model, pairs, path):
+    """Warn of layers whose weights are not in the file."""
+    filled = {id(layer) for _, layer in pairs}
+    left = [layer.name for layer in model.layers if layer.weights and id(layer) not in filled]
+    if left:
+        checks.tell("PS408", path, left, len(pairs))

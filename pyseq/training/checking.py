@@ -61,16 +61,25 @@ class Checking:
         """The model and what it is compiled with; at `compile` and `build`."""
         checks.run(checks.Context(self, moment), moment)
 
-    def _check_data(self, mode, x, y):
+    def _check_data(self, mode, x, y, w=None):
         """The first batch, or all rows, of `fit`, `evaluate` and their like."""
         if mode == "train":
-            checks.run(checks.Context(self, "fit", x, y), "build", "fit")
+            checks.run(checks.Context(self, "fit", x, y, w), "build", "fit")
         else:
-            checks.run(checks.Context(self, "evaluate", x, y), "evaluate")
+            checks.run(checks.Context(self, "evaluate", x, y, w), "evaluate")
 
-    def _check_lost(self, epoch, first, last):
+    def _check_validation(self, source, validation):
+        """The rows to train on beside those to validate on, where both are arrays."""
+        if isinstance(source, loop.ArrayEpochs) and isinstance(validation, loop.ArrayEpochs):
+            (a, b), texts = (source.data, validation.data), self._text_layers()
+            x, x_val = (None, None) if texts else (a.x, b.x)
+            checks.run(
+                checks.Context(self, "fit", x, a.y, x_val=x_val, y_val=b.y), "validate"
+            )
+
+    def _check_lost(self, epoch, first, last, arrays):
         """The loss is not finite after batches `first` to `last`, counted from 1."""
-        context = checks.Context(self, "fit", epoch=epoch, first=first, last=last)
+        context = checks.Context(self, "fit", *arrays, epoch=epoch, first=first, last=last)
         checks.run(context, "loss")
 
     def _check_targets(self, program, y, mode):
@@ -98,7 +107,7 @@ class Checking:
             program = self._step_program(mode, data.x.shape[1:], y_shape, data.batch_size)
             if not isinstance(data.y, LateRows):  # else batch by batch
                 self._check_targets(program, data.y, mode)
-            self._check_data(mode, data.x, data.y)
+            self._check_data(mode, data.x, data.y, data.weights)
 
     def _check_full_batches(self, data, steps, where):
         """The states of a stateful layer have one row for each row of a batch."""

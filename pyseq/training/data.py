@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from pyseq import checks
 from pyseq.training import workers
 from pyseq.training.late_rows import LateRows, SparseRows, is_sparse
 
@@ -45,10 +46,7 @@ def to_array(x, where):
         try:
             array = array.astype("float32")
         except (TypeError, ValueError):
-            raise ValueError(
-                f"{where}: expected numbers in rows of one length, got an object array; pad "
-                "sequences with utils.pad_sequences and encode categories first"
-            ) from None
+            raise ValueError(_about_objects(x, array, where)) from None
     if array.dtype.kind not in "fiub":
         if array.dtype.name == "bfloat16":
             return to_array(array.astype("float32"), where)
@@ -61,6 +59,33 @@ def to_array(x, where):
     if array.dtype not in _DTYPES:
         array = array.astype("float32" if array.dtype.kind == "f" else "int64")
     return np.ascontiguousarray(array)
+
+
+def _about_objects(x, array, where):
+    """What is no number in an array of objects or a data frame."""
+    for row, item in np.ndenumerate(array):
+        if isinstance(item, (list, tuple, np.ndarray)):
+            return (
+                f"{where}: expected numbers in rows of one length, got an object array with "
+                f"{len(item)} values in row {row[0]}; pad sequences with utils.pad_sequences, join "
+                "arrays with np.stack"
+            )
+        try:
+            float(item)
+        except (TypeError, ValueError):
+            break
+    place = f"row {row[0]}"
+    if array.ndim == 2:
+        column = row[1]
+        columns, dtypes = getattr(x, "columns", None), getattr(x, "dtypes", None)
+        if columns is not None and dtypes is not None:
+            place += f" of column {columns[column]!r} of dtype {list(dtypes)[column]}"
+        else:
+            place += f" of column {column} of an object array"
+    return (
+        f"{where}: expected numbers, got {item!r} in {place}; encode categories first "
+        "(layers.StringLookup, utils.to_categorical) or drop the column"
+    )
 
 
 def to_rows(x, where):
@@ -116,14 +141,35 @@ def unwrap(x, where, names=("input",)):
 
 
 def fit_rank(array, shape):
-    """Add or drop a last dimension of 1 where the model's input `shape` asks for it."""
+    """Add or drop a last dimension of 1 where the model's input `shape` asks for it.
+
+    Rows of several dimensions get theirs with a warning, PS310.
+    """
     if shape is None or isinstance(shape, list):
         return array
+    if array.ndim == len(shape) - 1 > 1 and shape[-1] == 1:
+        if all(b in (a, None) for a, b in zip(array.shape[1:], shape[1:-1])):
+            checks.tell("PS310", array.shape, shape)
+            return array.reshape(*array.shape, 1)
     if array.ndim == len(shape) - 1 and shape[-1] == 1 and array.ndim == 1:
         return array[:, None]
     if array.ndim == len(shape) + 1 and array.shape[-1] == 1:
         return array.reshape(array.shape[:-1])
     return array
+
+
+def whole(value, name, where):
+    """An argument as an int.
+
+    Raises:
+        TypeError: it is no whole number.
+    """
+    number = value.item() if getattr(value, "shape", None) == () else value  # of any library
+    if not isinstance(number, (int, float)) or not math.isfinite(number) or int(number) != number:
+        raise TypeError(
+            f"{where}: expected a whole number as {name}, got {value!r}; use // or int(...)"
+        )
+    return int(number)
 
 
 class ArrayData:
@@ -154,7 +200,7 @@ class ArrayData:
             raise ValueError(f"{where}: expected at least one row, got an empty array")
         if batch_size is None:
             batch_size = math.ceil(self.rows / steps) if steps else 32
-        if int(batch_size) < 1:
+        if whole(batch_size, "batch_size", where) < 1:
             raise ValueError(f"{where}: expected batch_size of 1 or more, got {batch_size}")
         self.batch_size = int(batch_size)
         if shuffle not in (True, False, "batch"):
@@ -195,8 +241,9 @@ class StreamData:
     None where unknown.
     """
 
-    def __init__(self, source, read, shuffle=False, where="fit", class_weight=None):
+    def __init__(self, source, read, shuffle=False, where="fit", class_weight=None, row=None):
         self.source = source
+        self.row = row  # shape of one row, where it has several numbers
         self.read = read
         self.where = where
         self.shuffle = shuffle
@@ -294,6 +341,12 @@ class StreamData:
             if isinstance(x, LateRows):
                 x = to_array(x, f"{self.where}: x")
             if y is not None:
+                if np.ndim(y) == 0 or x.shape == self.row:
+                    raise ValueError(
+                        f"{self.where}: expected batches (n, ...) of x and y, got one row of shape "
+                        f"{tuple(x.shape)} with a target of shape {np.shape(y)}; batch the data "
+                        "first, such as with dataset.batch(32)"
+                    )
                 y = to_array(unwrap(y, f"{self.where}: y"), f"{self.where}: y")
             if w is not None:
                 w = to_array(
@@ -326,6 +379,11 @@ def class_weights(y, class_weight, sample_weight=None, where="fit"):
     labels = np.round(labels).astype("int64")
     weights = np.ones(labels.shape, "float32")
     for label, weight in class_weight.items():
+        if isinstance(label, str) and not label.isdigit():
+            raise ValueError(
+                f"{where}: expected class_weight with the numbers of classes as keys, got "
+                f"{label!r}; write {{0: ..., 1: ...}}, in the order of the labels"
+            )
         weights[labels == int(label)] = weight
     return weights
 

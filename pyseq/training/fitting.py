@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyseq import hooks, settings
 from pyseq.callbacks import CallbackList
 from pyseq.training import inputs, loop
-from pyseq.training.data import is_array
+from pyseq.training.data import is_array, whole
 
 
 class Fitting:
@@ -55,9 +55,9 @@ class Fitting:
             ValueError: data, model and loss do not fit together; the message says how to mend it.
         """
         self._check_compiled("fit")
-        if epochs is None or int(epochs) < 0:
+        if epochs is None or whole(epochs, "epochs", "fit") < 0:
             raise ValueError(f"fit: expected epochs of 0 or more, got {epochs}")
-        if steps_per_epoch is not None and int(steps_per_epoch) < 1:
+        if steps_per_epoch is not None and whole(steps_per_epoch, "steps_per_epoch", "fit") < 1:
             raise ValueError(f"fit: expected steps_per_epoch of 1 or more, got {steps_per_epoch}")
         if validation_split and validation_data is None:
             if not (is_array(x) or isinstance(x, (list, dict, tuple))):
@@ -76,6 +76,7 @@ class Fitting:
             validation = self._validation(
                 validation_data, validation_batch_size or batch_size, validation_steps
             )
+            self._check_validation(source, validation)
         limit = settings.max_epochs
         epochs = int(epochs) if limit is None else min(int(epochs), limit)
         verbose = 1 if verbose == "auto" else int(verbose)

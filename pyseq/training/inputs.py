@@ -53,7 +53,9 @@ def open_data(model, x, y, sample_weight, batch_size, shuffle, steps, where, cla
             raise TypeError(
                 f"{where}: expected an array, a generator or a dataset, got {type(x).__name__}"
             )
-        stream = StreamData(x, model._rows, shuffle, where, class_weight)
+        shape = model._input_batch_shape
+        row = tuple(shape[1:]) if isinstance(shape, tuple) and len(shape) > 1 else None
+        stream = StreamData(x, model._rows, shuffle, where, class_weight, row)
         if steps is None and settings.max_steps_per_epoch is None and stream.endless:
             argument = "steps_per_epoch" if where == "fit" else "steps"
             raise ValueError(

@@ -18,6 +18,9 @@ from pyseq.training.late_rows import LateRows
 # The core comes back about this often, for progress and Ctrl-C.
 SECONDS_PER_CALL = 0.05
 
+# A generator that has given so many batches in its first epoch most likely has no end.
+ENDLESS = 100_000
+
 _NO_RATES = np.empty(0)
 
 
@@ -141,8 +144,11 @@ def run_batches(model, program, data, order, begin, end, batch_size, limit, tota
     totals.batches += done
     if program.training and totals.finite and not math.isfinite(totals.values[0][0]):
         totals.finite = False
-        first = totals.batches - done + 1
-        model._check_lost(totals.epoch, first, totals.batches)
+        rows = slice(begin, min(end, begin + done * batch_size))
+        if order is not None:
+            rows = np.sort(order[rows])
+        arrays = [None if a is None else a[rows] for a in data]
+        model._check_lost(totals.epoch, totals.batches - done + 1, totals.batches, arrays)
     return done
 
 
@@ -429,6 +435,8 @@ class StreamEpochs:
                 done += 1
                 self.done = done
                 rows += size
+                if done == ENDLESS and self.batches is None and mode == "train":
+                    checks.tell("PS407", done)
                 if not per_batch:
                     if shows and time.perf_counter() >= due:
                         tell()
@@ -472,5 +480,5 @@ class StreamEpochs:
         model._check_targets(program, y, mode)
         if self.unchecked:
             self.unchecked = False
-            model._check_data(mode, x, y)
+            model._check_data(mode, x, y, w)
         return program, _prepare(program, x, y, w)

@@ -10,7 +10,7 @@ import numpy as np
 from pyseq import revision, symbolic
 from pyseq.layers import call_context
 from pyseq.training import loop, text
-from pyseq.training.data import to_array
+from pyseq.training.data import to_array, whole
 from pyseq.training.late_rows import LateRows
 
 # Rows that `predict` runs at once where no callback watches the batches.
@@ -93,10 +93,12 @@ def array(model, x, batch_size):
     if len(x) == 0:
         raise ValueError("predict: expected at least one row, got an empty array")
     x = model._enter(x, late=True)
+    if batch_size is not None:
+        batch_size = whole(batch_size, "batch_size", "predict")
     if _counts_batches(model, x):
         size = batch_size or model._input_batch_shape[0] or 32
     else:
-        size = max(int(batch_size or 32), ROWS)
+        size = max(batch_size or 32, ROWS)
     if len(x) <= size:
         return rows(model, x)
     return concatenate([rows(model, x[i : i + size], i) for i in range(0, len(x), size)])

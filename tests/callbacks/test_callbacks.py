@@ -356,6 +356,7 @@ def test_model_checkpoint_errors(data, tmp_path):
         callbacks.OrbaxCheckpoint("dir")
 
 
+@pytest.mark.filterwarnings(r"ignore:.*\[PS(304|401)\]")
 def test_terminate_on_nan(data, capsys):
     x, y = data
     y = y.copy()

@@ -43,6 +43,7 @@ def test_no_standard_output(monkeypatch, verbose):
     model.summary()
 
 
+@pytest.mark.filterwarnings(r"ignore:.*\[PS(304|401)\]")
 def test_callbacks_that_speak_without_standard_output(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "stdout", None)
     model = make_model()

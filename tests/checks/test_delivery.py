@@ -156,9 +156,9 @@ def test_no_check_runs_for_repeated_batches(monkeypatch):
         model.predict(X, verbose=0), model(X)
     assert count == []
     model.fit(X, y, epochs=3, validation_data=(X, y), verbose=0)
-    assert len(count) == 2
+    assert [args[1:] for args in count] == [("build", "fit"), ("evaluate",), ("validate",)]
     model.fit(iter([(X, y)] * 5), verbose=0)
-    assert len(count) == 3
+    assert len(count) == 4
 
 
 def test_copies_and_pickles_of_models_that_were_told():

@@ -140,9 +140,9 @@ WITH_DATA = [
      "in Keras [PS405]"),
     (lambda: compiled(SPARSE, dense(3, "softmax"), optimizer=optimizers.Adam(0.01)).fit(
         iter([(X, np.zeros(8)), (X * np.inf, np.zeros(8))]), verbose=0),
-     "fit: the loss ceased to be finite in epoch 1, batch 2, at learning rate 0.01; start from new "
-     "weights with a lower learning rate, inputs of about -1 to 1, or clipnorm=1 [PS401]"),
-    (lambda: compiled("mse", dense(1)).train_on_batch(X * np.inf, X[:, :1]),
+     "fit: the loss ceased to be finite in epoch 1, batch 2, at learning rate 0.01; x holds inf "
+     "there: leave such rows out or fill them in, then train anew [PS401]"),
+    (lambda: compiled("mse", dense(1)).train_on_batch(X * 1e30, X[:, :1]),
      "fit: the loss ceased to be finite in batch 1, at learning rate 0.01; start from new weights "
      "with a lower learning rate, inputs of about -1 to 1, or clipnorm=1 [PS401]"),
 ]  # fmt: skip
@@ -153,6 +153,62 @@ def test_with_data(act, text):
     with np.errstate(all="ignore"), pytest.warns(checks.CheckWarning) as told:
         act()
     assert [str(w.message) for w in told] == [text]
+
+
+def test_a_generator_without_end(monkeypatch):
+    from pyseq.training import loop
+
+    monkeypatch.setattr(loop, "ENDLESS", 3)
+    with pytest.warns(checks.CheckWarning) as told:
+        compiled("mse", dense(1)).fit(generator(5), verbose=0)
+    assert [str(w.message) for w in told] == [
+        "fit: the first epoch has had 3 batches, and the generator goes on; if it has no end, pass "
+        "steps_per_epoch [PS407]"
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compiled("mse", dense(1)).fit(generator(5), steps_per_epoch=5, verbose=0)
+        compiled("mse", dense(1)).fit(generator(2), verbose=0)
+        compiled("mse", dense(1)).evaluate(generator(5), verbose=0)
+
+
+def test_weights_that_a_file_lacks(tmp_path):
+    path = str(tmp_path / "old.h5")
+    pytest.importorskip("h5py")
+    stack(dense(4, name="a"), dense(4, name="b")).save(path)
+    with pytest.warns(checks.CheckWarning) as told:
+        stack(dense(4, name="a"), dense(4, name="c"), dense(4, name="d")).load_weights(
+            path, by_name=True
+        )
+    assert [str(w.message) for w in told] == [
+        f"load_weights: {path} has weights for 1 layers, and none for c, d; these keep their "
+        "weights: give layers the names of the file, or leave by_name out [PS408]"
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stack(dense(4, name="b")).load_weights(path, by_name=True)
+
+
+@pytest.mark.parametrize(
+    "name, argument, value",
+    [("fit", "batch_size", 32.5), ("predict", "batch_size", "32"), ("evaluate", "batch_size", 0.5),
+     ("fit", "epochs", 1.5), ("fit", "steps_per_epoch", 2.5)],
+)  # fmt: skip
+def test_numbers_that_are_not_whole(name, argument, value):
+    data = (X,) if name == "predict" else (X, X[:, :1])
+    text = f"{name}: expected a whole number as {argument}, got {value!r}; use // or int(...)"
+    with pytest.raises(TypeError) as caught:
+        getattr(compiled("mse", dense(1)), name)(*data, verbose=0, **{argument: value})
+    assert str(caught.value) == text
+    compiled("mse", dense(1)).fit(X, X[:, :1], batch_size=np.float32(4), epochs=2.0, verbose=0)
+
+
+def test_evaluate_without_targets():
+    with pytest.raises(ValueError) as caught:
+        compiled("mse", dense(1)).evaluate(X, verbose=0)
+    assert str(caught.value) == (
+        "evaluate: expected targets for loss 'mse', got none; pass y (for validation, a pair (x, y))"
+    )
 
 
 def test_metrics_of_one_name():

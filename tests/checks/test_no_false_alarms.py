@@ -17,8 +17,9 @@ from pyseq import checks
 
 COUNT = int(os.environ.get("PYSEQ_DIFFERENTIAL", 100))
 
-# Small random models with relu do answer the same for every row.
-DEAD = "PS503"
+# Small random models with relu do have dead units and answer the same for every row; targets that are drawn from a normal
+# distribution lie outside of tanh, sigmoid and relu; a softmax may be drawn in front of another.
+TRUE = ("PS208", "PS502", "PS503", "PS505")
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -52,8 +53,8 @@ def test_random_models(first, keras):
             if plan.loss is not None and not (plan.draws or plan.stateful):
                 model.train_on_batch(plan.x[: plan.batch], plan.y[: plan.batch])
                 trained += 1
-            told += [(seed, str(f)) for f in model.check(plan.x, plan.y) if f.code != DEAD]
+            told += [(seed, str(f)) for f in model.check(plan.x, plan.y) if f.code not in TRUE]
         found = [n.message for n in notices if isinstance(n.message, checks.CheckWarning)]
-        told += [(seed, str(message)) for message in found]
+        told += [(seed, str(message)) for message in found if message.code not in TRUE]
     assert told == []
     assert trained > 5

@@ -445,7 +445,7 @@ def test_learning_rate():
         (lambda: optimizers.Lion(beta_1=0.0), r"Lion\(beta_1\)"),
         (lambda: optimizers.Ftrl(learning_rate_power=1.0), "learning_rate_power"),
         (lambda: optimizers.Ftrl(l1_regularization_strength=-1.0), "l1_regularization_strength"),
-        (lambda: optimizers.get("adams"), "known names are"),
+        (lambda: optimizers.get("adams"), "did you mean .adam."),
         (lambda: optimizers.get(3), "expected an optimizer"),
         (lambda: optimizers.Adam.from_config({"rate": 1.0}), "got .*'rate'"),
     ],
