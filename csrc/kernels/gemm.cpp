@@ -57,7 +57,7 @@ void panel_times_block(const Block& k, Index first, Index rows, Index from, Inde
   p.accumulate = g.accumulate || k.at > 0;
   p.bias = k.last && g.bias ? g.bias + k.column + from : nullptr;
   p.relu = k.last && plain_relu(g.act);
-  p.plain = g.like >= kPlainRows;
+  p.plain = gemm_like(g) >= kPlainRows;
   multiply_panel(static_cast<int>(rows), row_major, k.padded, p, columns);
   if (k.last) finish_rows(g, p.c, rows, columns);
 }

@@ -2,6 +2,11 @@
 
 import ast
 
+CPP = {
+    "predict.cpp": "Loads what `model.export` wrote and predicts, without Python.",
+    "train.cpp": "Builds a model, trains it and writes it to a file, without Python.",
+}
+
 
 def _files(root):
     return sorted((root / "examples").glob("*.py"))
@@ -9,7 +14,7 @@ def _files(root):
 
 def navigation(root):
     entries = [{path.name: f"scripts/{path.stem}.md"} for path in _files(root)]
-    return [*entries, {"predict.cpp": "scripts/predict_cpp.md"}]
+    return [*entries, *({name: f"scripts/{name.replace('.', '_')}.md"} for name in CPP)]
 
 
 def pages(root):
@@ -20,10 +25,10 @@ def pages(root):
         made[f"scripts/{path.stem}.md"] = (
             f'# {path.name}\n\n{about}\n\n```python title="examples/{path.name}"\n{code}```\n'
         )
-    code = (root / "examples" / "cpp" / "predict.cpp").read_text(encoding="utf-8")
-    made["scripts/predict_cpp.md"] = (
-        "# predict.cpp\n\nLoads what `model.export` wrote and predicts, without Python. "
-        "[From Python to C++](../cpp.md) tells more.\n\n"
-        f'```cpp title="examples/cpp/predict.cpp"\n{code}```\n'
-    )
+    for name, about in CPP.items():
+        code = (root / "examples" / "cpp" / name).read_text(encoding="utf-8")
+        made[f"scripts/{name.replace('.', '_')}.md"] = (
+            f"# {name}\n\n{about} [From Python to C++](../cpp.md) tells more.\n\n"
+            f'```cpp title="examples/cpp/{name}"\n{code}```\n'
+        )
     return made
