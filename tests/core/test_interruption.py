@@ -68,6 +68,20 @@ def test_answers_long_before_the_call_would_end(name, threads, rows):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("name", ["predict", "train_on_batch"])
+def test_recurrent_layers_answer_between_their_steps(name):
+    model = pyseq.Sequential(
+        [pyseq.Input((600, 64)), layers.LSTM(256, return_sequences=True), layers.Dense(64)]
+    )
+    model.compile("sgd", "mse")
+    x = np.ones((600, 600, 64), "float32")
+    before = [w.copy() for w in model.get_weights()]
+    assert interrupted(lambda: CALLS[name](model, x)) < SOON
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert np.isfinite(model.predict(x[:2], verbose=0)).all()
+
+
 def test_the_model_is_as_before():
     pyseq.utils.set_random_seed(3)
     x = np.random.default_rng(0).normal(size=(4000, 32, 32, 8)).astype("float32")
