@@ -39,9 +39,19 @@ def layer_output(model, layer, x):
     if value is None or isinstance(value, (list, tuple)):
         return None
     program = graph.program(graph.real(value))
-    session = _core.Session(program, [v._storage for v in graph.variables])
     rows = np.ascontiguousarray(x, "int64" if 0 in graph.int64 else graph.dtype)
-    return session.run([rows], False, 0, 0)[0]
+    return _answer(graph, program, [rows])
+
+
+def _answer(graph, program, inputs):
+    """The output of a program; states that it moves on are put back."""
+    states = [v for v in graph.variables if graph.batch_size and not v.trainable]
+    kept = [np.array(v.numpy()) for v in states]
+    session = _core.Session(program, [v._storage for v in graph.variables])
+    output = session.run(inputs, False, 0, 0)[0]
+    for variable, value in zip(states, kept):
+        variable.assign(value)
+    return output
 
 
 def _graph(model, x, portable=False):
@@ -102,9 +112,9 @@ def input_gradients(model, x, weights, scores, where):
     chosen = graph.add_input((size,))
     summed = graph.op("binary", [flat[1], chosen], (size,), name="chosen", function="multiply")
     storages = [v._storage for v in graph.variables]
-    session = _core.Session(graph.program(flat[0]), storages)
     rows = np.ascontiguousarray(x, graph.dtype)
-    outputs = session.run([rows, np.zeros((len(x), size), graph.dtype)], False, 0, 0)[0]
+    nothing = np.zeros((len(x), size), graph.dtype)
+    outputs = _answer(graph, graph.program(flat[0]), [rows, nothing])
     chosen = np.ascontiguousarray(weights(outputs), graph.dtype)
     graph.training = True  # it keeps what the way back reads; layers still answer as in `predict`
     net = _trainable(graph, summed, storages, rows)
