@@ -40,7 +40,9 @@ class CallbackList(Callback):
     [(3, {'loss': 0.5})]
     """
 
-    def __init__(self, callbacks=None, add_history=False, add_progbar=False, model=None, **params):
+    def __init__(
+        self, callbacks=None, add_history=False, add_progbar=False, model=None, **params
+    ):
         super().__init__()
         self.callbacks = _flatten(callbacks)
         for callback in self.callbacks:

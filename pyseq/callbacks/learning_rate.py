@@ -106,10 +106,8 @@ class ReduceLROnPlateau(MonitorCallback):
                 self.wait = 0
                 if self.verbose > 0:
                     name = f" of {suffix[1:]}" if suffix else ""
-                    say(
-                        f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing the learning rate"
-                        f"{name} to {new}."
-                    )
+                    say(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing the learning rate"
+                        f"{name} to {new}.")
 
 
 class LearningRateScheduler(Callback):
@@ -152,10 +150,8 @@ class LearningRateScheduler(Callback):
             hooks.ask("set_base_rate", optimizer, float(rate))
             if self.verbose > 0:
                 name = f" of {suffix[1:]}" if suffix else ""
-                say(
-                    f"\nEpoch {epoch + 1}: LearningRateScheduler setting the learning rate{name} "
-                    f"to {rate}."
-                )
+                say(f"\nEpoch {epoch + 1}: LearningRateScheduler setting the learning rate{name} "
+                    f"to {rate}.")
 
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None:
