@@ -10,6 +10,7 @@ import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "Agg")  # pictures open no windows
 sys.path.insert(0, os.path.dirname(__file__))
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # A shell ignores Ctrl-C for what it runs in the background; tests send it to themselves.
@@ -40,6 +41,8 @@ def _same_start(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.path.dirname(os.path.dirname(pyseq.__file__)))
     pyseq.utils.set_random_seed(0)
     yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
     _core.set_num_threads(0)
     pyseq.config.set_floatx("float32")
     settings.change("dtype_policy", None)

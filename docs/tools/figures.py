@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import visualize_figures
 
 import pyseq
 from pyseq import layers
@@ -15,6 +16,10 @@ def figure(function):
     """Register a function that returns a matplotlib figure under its name."""
     FIGURES[function.__name__] = function
     return function
+
+
+for drawn_by_visualize in visualize_figures.ALL:
+    figure(drawn_by_visualize)
 
 
 def draw_all():

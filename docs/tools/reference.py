@@ -36,6 +36,7 @@ MODULES = [
     ("Mixed precision", "pyseq.mixed_precision", False),
     ("Dtype policies", "pyseq.dtype_policies", False),
     ("Trees", "pyseq.tree", False),
+    ("Visualize", "pyseq.visualize", False),
 ]
 if importlib.util.find_spec("sklearn"):
     MODULES.append(("scikit-learn", "pyseq.wrappers", False))

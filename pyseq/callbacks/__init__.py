@@ -9,6 +9,7 @@ _MODULES = {
     "checkpoint": "ModelCheckpoint OrbaxCheckpoint",
     "history": "History",
     "learning_rate": "LearningRateScheduler ReduceLROnPlateau",
+    "live_plot": "LivePlot",
     "loggers": "CSVLogger LambdaCallback RemoteMonitor TerminateOnNaN",
     "monitor": "EarlyStopping MonitorCallback",
     "progbar_logger": "ProgbarLogger",

@@ -77,6 +77,29 @@ class History(Callback):
             lines.append(_html_row("td", [str(epochs[i] + 1), *cells]))
         return "<table>" + "".join(lines) + "</table>"
 
+    def plot(self, metrics=None, ax=None):
+        """Draw loss and metrics over the epochs; see `pyseq.visualize.learning_curves`.
+
+        Args:
+            metrics: names such as `["loss", "accuracy"]`, without `val_`; all of them by default.
+            ax: axes to draw into, where one metric is drawn.
+
+        Returns:
+            The matplotlib `Figure`.
+
+        Raises:
+            ValueError: there is no epoch yet, or no such metric.
+            ImportError: matplotlib is not installed.
+
+        >>> history = History()
+        >>> history.history.update({"loss": [0.5, 0.4]})
+        >>> history.plot().axes[0].get_ylabel()
+        'loss'
+        """
+        from pyseq.visualize import curves
+
+        return curves.learning_curves(self, metrics, ax)
+
     def on_train_begin(self, logs=None):
         self.epoch = []
 

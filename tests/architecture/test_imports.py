@@ -29,7 +29,7 @@ LEVELS = [
     "utils.datasets utils.directories "
     "utils.element_files utils.elements utils.feature_space utils.files utils.graphs "
     "utils.images utils.joining utils.pipeline utils.seed "
-    "utils.session utils.sources utils.splitting utils.steps",
+    "utils.session utils.sources utils.splitting utils.steps visualize",
     # Faces, which nothing inside imports.
     "__init__ __main__ backend compat config migrate mixed_precision models preprocessing tree utils "
     "wrappers",
@@ -39,6 +39,8 @@ LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms.spl
 # Imports inside functions: each makes something heavy load late.
 LATE = {
     ("backend", ".compat.backend"): "losses, layers and ops, for scripts of Keras 2 only",
+    ("callbacks.history", ".visualize.curves"): "pictures",
+    ("callbacks.live_plot", "IPython.display"): "notebooks only",
     ("callbacks.loggers", "urllib.error"): "the network",
     ("callbacks.loggers", "urllib.parse"): "the network",
     ("callbacks.loggers", "urllib.request"): "the network",
@@ -61,6 +63,10 @@ LATE = {
     ("utils.files", "urllib.request"): "the network",
     ("utils.graphs", "pydot"): "plots of models",
     ("utils.images", "PIL"): "images",
+    ("visualize.drawing", "IPython.display"): "notebooks only",
+    ("visualize.drawing", "matplotlib.figure"): "pictures",
+    ("visualize.drawing", "matplotlib.pyplot"): "pictures",
+    ("visualize.drawing", "matplotlib.ticker"): "pictures",
     ("wrappers", "sklearn"): "says what to install where it is missing",
 }
 
