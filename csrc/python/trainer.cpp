@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "bindings.h"
 
 namespace pyseq::python {
@@ -96,6 +98,7 @@ std::int64_t trainer_run(Trainer& trainer, const py::object& x, const py::object
 TrainerSpec to_trainer(const py::dict& d) {
   TrainerSpec spec;
   spec.target = d["target"].cast<Dims>();
+  spec.input_gradient = get<bool>(d, "input_gradient", false);
   if (d.contains("loss") && !d["loss"].is_none()) {
     const py::dict l = d["loss"].cast<py::dict>();
     spec.loss.kind = l["kind"].cast<std::string>();
@@ -175,6 +178,14 @@ void bind_trainer(py::module_& m) {
         const py::gil_scoped_release release;
         return t.hold(a, b, c, rows);
       }, py::arg("x"), py::arg("y"), py::arg("weights"))
+      .def("input_gradient", [](const Trainer& t, std::int64_t rows) {  // of the rows of the last batch
+        const ProgramSpec& spec = t.program().spec();
+        py::array dx = rows_of(rows, spec.slots[spec.inputs[0]], spec.dtype);
+        const auto bytes = static_cast<std::size_t>(dx.nbytes());
+        if (const void* from = t.input_gradient()) std::memcpy(dx.mutable_data(), from, bytes);
+        else std::memset(dx.mutable_data(), 0, bytes);
+        return dx;
+      }, py::arg("rows"))
       .def("release", &Trainer::release, py::call_guard<py::gil_scoped_release>())
       .def("reset_totals", &Trainer::reset_totals)
       .def("profile", &Trainer::profile)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 
 import numpy as np
 
@@ -76,8 +74,8 @@ def _up_to(model, layer, graph, value, begin=0):
 def input_gradients(model, x, weights, scores, where):
     """Gradients of weighted sums of a model's outputs with respect to its inputs.
 
-    The model answers as in `predict`: nothing is dropped, moving averages are used. They are those
-    of `TrainableModel.input_gradients` of the core: reverse-mode derivatives, op by op.
+    The model answers as in `predict`: nothing is dropped, moving averages are used. They are
+    reverse-mode derivatives, op by op.
 
     Args:
         model: a built model with one output.
@@ -117,8 +115,21 @@ def input_gradients(model, x, weights, scores, where):
     outputs = _answer(graph, graph.program(flat[0]), [rows, nothing])
     chosen = np.ascontiguousarray(weights(outputs), graph.dtype)
     graph.training = True  # it keeps what the way back reads; layers still answer as in `predict`
-    net = _trainable(graph, summed, storages, rows)
-    return net.input_gradients(rows, chosen), outputs
+    trainer = _core.Trainer(
+        graph.program(summed),
+        storages,
+        {
+            "target": list(summed.shape),
+            "loss": {"kind": "value", "attrs": {}, "slot": summed.slot, "reduction": "sum"},
+            "metrics": [],
+            "optimizers": [],
+            "parameters": [],
+            "input_gradient": True,
+        },
+    )
+    n = len(rows)
+    trainer.run(rows, chosen, None, None, 0, n, n, 1, math.inf, np.empty(0), 0, 0)
+    return trainer.input_gradient(n), outputs
 
 
 def _no_gradient(where, model, reads):
@@ -137,28 +148,3 @@ def _depends(graph, output):
         if reached & set(op["inputs"]):
             reached |= set(op["outputs"])
     return output.slot in reached
-
-
-def _trainable(graph, summed, storages, rows):
-    """The graph as a `TrainableModel` of the core, whose loss is the sum of `summed`."""
-    loss = {"kind": "value", "attrs": {}, "slot": summed.slot, "reduction": "sum"}
-    spec = {"target": list(summed.shape), "loss": loss, "metrics": [], "parameters": []}
-    spec["optimizers"] = [{"kind": "sgd", "attrs": {"momentum": 0.0, "nesterov": False}}]
-    described = {
-        "config": "{}",
-        "weights": [],
-        "assets": [],
-        "program": graph.program(summed),
-        "variables": storages,
-        "trainer": spec,
-        "metrics": [],
-        "learning_rates": [_core.Variable([], "float32")],
-        "iterations": _core.Variable([], "int64"),
-    }
-    # What a file says it answers is of no use here: its input.
-    plain = lowering.Graph(rows.shape[1:], dtype=graph.dtype, portable=True)
-    same = plain.op("reshape", plain.input, (rows[0].size,), name="input")
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "model.pyseq")
-        _core.write_model(plain.program(same), [], path, rows[:1], None, [], described)
-        return _core.TrainableModel.load(path)
