@@ -246,6 +246,25 @@ def list_devices():
     return _core.list_devices()
 
 
+def instruction_sets():
+    """Return the levels of instructions of CPUs that the core has code for.
+
+    Returns:
+        A dict: `"built"`, those compiled in; `"usable"`, those of them that this CPU has; both are
+        lists. `"in_use"` is a string; the environment variable `PYSEQ_ISA` chooses another one
+        before pyseq is imported.
+
+    >>> levels = instruction_sets()
+    >>> levels["in_use"] in levels["usable"]
+    True
+    """
+    return {
+        "built": list(_core.built_isas()),
+        "usable": list(_core.available_isas()),
+        "in_use": _core.current_isa(),
+    }
+
+
 class device:
     """Context manager: models compute on a device within, and where they did before after it.
 

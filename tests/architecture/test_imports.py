@@ -31,7 +31,7 @@ LEVELS = [
     "utils.images utils.joining utils.pipeline utils.seed "
     "utils.session utils.sources utils.splitting utils.steps visualize",
     # Faces, which nothing inside imports.
-    "__init__ __main__ backend compat config migrate mixed_precision models preprocessing tree utils "
+    "__init__ __main__ backend commands compat config migrate mixed_precision models preprocessing tree utils "
     "wrappers",
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms.split()}
