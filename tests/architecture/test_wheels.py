@@ -127,3 +127,18 @@ def test_keep_core(tmp_path):
         p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()
     ) == sorted(kept)
     script("keep_core").main(tmp_path / "none yet")
+
+
+def test_conda_recipe_follows_pyproject():
+    recipe = (ROOT / "packaging/conda/recipe.yaml").read_text()
+    project = (ROOT / "pyproject.toml").read_text()
+    version = re.search(r'^version = "(.*)"$', project, re.M)[1]
+    assert f'  version: "{version}"\n' in recipe
+    block = re.search(r"^dependencies = \[(.*?)\]$", project, re.M | re.S)[1]
+    needs = re.findall(r'"([\w-]+>=[\d.]+)', block)
+    assert len(needs) == 3
+    run = re.search(r"^  run:\n((?:    .*\n)+)", recipe, re.M)[1]
+    assert run == "    - python\n" + "".join(f"    - {n.replace('>=', ' >=')}\n" for n in needs)
+    for tool in ("scikit-build-core", "pybind11"):
+        bound = re.search(rf'"{tool}>=([\d.]+)"', project)[1]
+        assert f"- {tool} >={bound}\n" in recipe
