@@ -55,7 +55,7 @@ def main():
     # Kernels of each level that runs here.
     x = answers - np.float32(0.5)
     for level in set(_core.available_isas()) - {"ref64"}:
-        y = _core.run_op("relu", level, [x], [], {}, [[10]])["outputs"][0]
+        y = _core.run_op("activation", level, [x], [], {"activation": "relu"}, [[10]])["outputs"][0]
         expect(np.array_equal(y, np.maximum(x, 0)), f"kernels of {level} that work")
 
     with tempfile.TemporaryDirectory() as folder:
