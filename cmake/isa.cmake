@@ -7,11 +7,19 @@ macro(pyseq_level name)
   set(_flags_${name} ${ARGN})
 endmacro()
 
+set(_processor ${CMAKE_SYSTEM_PROCESSOR})
+if(CMAKE_OSX_ARCHITECTURES)  # what is built for, which need not be this machine's
+  set(_processor ${CMAKE_OSX_ARCHITECTURES})
+endif()
 pyseq_level(base)
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+if(_processor MATCHES "x86_64|AMD64")
   pyseq_level(avx2 -mavx2 -mfma -mbmi2)
-  pyseq_level(avx512 -march=x86-64-v4 -mprefer-vector-width=512)
-  pyseq_level(amx ${_flags_avx512} -mavx512bf16 -mamx-tile -mamx-bf16 -DPYSEQ_AMX=1)
+  if(NOT APPLE)  # macOS hides AVX-512 until a program has used it
+    pyseq_level(avx512 -march=x86-64-v4 -mprefer-vector-width=512)
+  endif()
+  if(CMAKE_SYSTEM_NAME STREQUAL "Linux")  # only there the kernel's permission is asked for: core/cpu.h
+    pyseq_level(amx ${_flags_avx512} -mavx512bf16 -mamx-tile -mamx-bf16 -DPYSEQ_AMX=1)
+  endif()
 endif()
 pyseq_level(ref64 -DPYSEQ_REAL=double)  # float64 models; never the best level
 

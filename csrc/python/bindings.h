@@ -1,6 +1,7 @@
 #pragma once
 // What the files of the Python module share: plain data in, NumPy arrays out. The GIL is released
 // while the core computes.
+#include <pybind11/critical_section.h>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -29,6 +30,39 @@ void bind_training(py::module_& m);
 void bind_testing(py::module_& m);
 void bind_config(py::module_& m);
 void bind_interruption(py::module_& m);
+
+// Methods of an object that keeps no lock: in a Python without a GIL, calls of one object wait for each
+// other, as they do for the GIL elsewhere. Programs, variables and sessions need none of it, and a trainer,
+// which works without the GIL, has a lock of its own.
+class Alone {
+ public:
+#ifdef Py_GIL_DISABLED
+  template <class T>
+  explicit Alone(const T& self) : object_(py::cast(&self, py::return_value_policy::reference)), section_(object_) {}
+
+ private:
+  py::object object_;
+  py::scoped_critical_section section_;
+#else
+  template <class T>
+  explicit Alone(const T&) {}
+#endif
+};
+
+template <class R, class T, class... Args>
+auto alone(R (T::*method)(Args...)) {
+  return [method](T& self, Args... args) -> R {
+    [[maybe_unused]] const Alone section(self);
+    return (self.*method)(std::forward<Args>(args)...);
+  };
+}
+template <class R, class T, class... Args>
+auto alone(R (T::*method)(Args...) const) {
+  return [method](const T& self, Args... args) -> R {
+    [[maybe_unused]] const Alone section(self);
+    return (self.*method)(std::forward<Args>(args)...);
+  };
+}
 
 // Throws what a signal handler raised while the core was interrupted, if one did.
 void rethrow_interruption();

@@ -2,21 +2,26 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <atomic>
+
 #include "bindings.h"
 
 namespace pyseq::python {
 namespace {
 
-volatile sig_atomic_t arrived = 0;
-struct sigaction python_handler;
+// The system may run the handler on any thread.
+std::atomic<bool> arrived{false};
+std::atomic<void (*)(int)> python_function{nullptr};  // what the handler of `before` calls
+static_assert(std::atomic<void (*)(int)>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
+struct sigaction before;  // read and written by the main thread only
 pthread_t main_thread;
 thread_local bool watching = false;
 thread_local int within = 0;  // calls of the core by Python functions that it calls
 thread_local std::exception_ptr raised;  // by Python's own handler
 
 void note(int signal) {
-  arrived = 1;
-  python_handler.sa_handler(signal);
+  arrived = true;
+  python_function.load()(signal);
 }
 
 // Python runs handlers on its main thread only. The handler is in place while a call lasts: programs
@@ -28,18 +33,18 @@ void begin() {
   }
   if (!pthread_equal(pthread_self(), main_thread)) return;
   struct sigaction ours {};
-  if (sigaction(SIGINT, nullptr, &python_handler) != 0) return;
-  const auto handler = python_handler.sa_handler;
-  if (handler == SIG_DFL || handler == SIG_IGN || (python_handler.sa_flags & SA_SIGINFO)) return;
-  ours = python_handler;
+  if (sigaction(SIGINT, nullptr, &before) != 0) return;
+  const auto handler = before.sa_handler;
+  if (handler == SIG_DFL || handler == SIG_IGN || (before.sa_flags & SA_SIGINFO)) return;
+  python_function = handler;
+  ours = before;
   ours.sa_handler = note;
   watching = sigaction(SIGINT, &ours, nullptr) == 0;
-  arrived = 1;  // one may have come before
+  arrived = true;  // one may have come before
 }
 
 bool stop() {
-  if (!watching || !arrived) return false;
-  arrived = 0;
+  if (!watching || !arrived.exchange(false)) return false;
   const py::gil_scoped_acquire gil;
   if (PyErr_CheckSignals() == 0) return false;  // a handler that goes on
   raised = std::make_exception_ptr(py::error_already_set());
@@ -53,8 +58,8 @@ void end() {
     return;
   }
   watching = false;
-  arrived = 0;
-  sigaction(SIGINT, &python_handler, nullptr);
+  arrived = false;
+  sigaction(SIGINT, &before, nullptr);
 }
 
 }  // namespace

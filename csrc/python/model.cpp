@@ -58,8 +58,9 @@ py::array predict_texts(const Model& model, const py::list& given) {
 void bind_model(py::module_& m) {
   py::class_<Stream>(m, "Stream")
       .def_property_readonly("output_steps", &Stream::output_steps)
-      .def("reset", &Stream::reset)
+      .def("reset", alone(&Stream::reset))
       .def("run", [](Stream& stream, const py::array& x) {
+        [[maybe_unused]] const Alone section(stream);
         check_rows(x, stream.input_shape(), stream.input_dtype(), "Stream.run");
         if (x.shape(0) != stream.rows())
           throw py::value_error("Stream.run: expected " + std::to_string(stream.rows()) + " rows, got " +
@@ -70,6 +71,7 @@ void bind_model(py::module_& m) {
         return y;
       })
       .def("save", [](const Stream& stream) {
+        [[maybe_unused]] const Alone section(stream);
         std::string bytes(stream.state_bytes(), '\0');
         stream.save(bytes.data());
         return py::bytes(bytes);
@@ -79,6 +81,7 @@ void bind_model(py::module_& m) {
         if (bytes.size() != stream.state_bytes())
           throw py::value_error("Stream.restore: expected " + std::to_string(stream.state_bytes()) + " bytes, got " +
                                 std::to_string(bytes.size()));
+        [[maybe_unused]] const Alone section(stream);
         stream.restore(bytes.data());
       });
   py::class_<Model>(m, "Model")

@@ -1,7 +1,8 @@
 #include "bindings.h"
 
-PYBIND11_MODULE(_core, m) {
-  namespace py = pybind11;
+namespace py = pybind11;
+
+PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   using namespace pyseq;
   using python::rethrow_interruption;
   m.doc() = "The compiled core of pyseq";

@@ -1,9 +1,45 @@
 #include <cstring>
+#include <mutex>
 
 #include "bindings.h"
 
 namespace pyseq::python {
 namespace {
+
+// A trainer computes without the GIL, one run at a time: calls from other threads wait. The same thread may
+// come again, from a Python function inside a run.
+struct LockedTrainer {
+  LockedTrainer(const std::shared_ptr<Program>& program, const std::vector<VariablePtr>& variables, TrainerSpec spec)
+      : trainer(program, variables, std::move(spec)) {}
+
+  // Who waits lets other threads have the GIL: the one inside may need it.
+  std::unique_lock<std::recursive_mutex> lock() {
+    std::unique_lock<std::recursive_mutex> held(mutex, std::try_to_lock);
+    if (!held) {
+      const py::gil_scoped_release release;
+      held.lock();
+    }
+    return held;
+  }
+
+  Trainer trainer;
+  std::recursive_mutex mutex;
+};
+
+template <class R, class... Args>
+auto locked(R (Trainer::*method)(Args...)) {
+  return [method](LockedTrainer& t, Args... args) -> R {
+    const auto lock = t.lock();
+    return (t.trainer.*method)(args...);
+  };
+}
+template <class R>
+auto locked(R (Trainer::*method)() const) {
+  return [method](LockedTrainer& t) -> R {
+    const auto lock = t.lock();
+    return (t.trainer.*method)();
+  };
+}
 
 template <class T>
 T get(const py::dict& d, const char* key, T otherwise) {
@@ -44,7 +80,7 @@ Rows to_rows(const py::object& object, std::vector<py::array>& held) {
   return rows;
 }
 
-std::int64_t trainer_run(Trainer& trainer, const py::object& x, const py::object& y, const py::object& weights,
+std::int64_t trainer_run(LockedTrainer& shared, const py::object& x, const py::object& y, const py::object& weights,
                          const py::object& order, std::int64_t begin, std::int64_t end,
                          std::int64_t batch_size, std::int64_t max_batches, double max_seconds,
                          const py::array_t<double, py::array::c_style>& learning_rates,
@@ -81,6 +117,8 @@ std::int64_t trainer_run(Trainer& trainer, const py::object& x, const py::object
   r.step = step;
   if (learning_rates.size() > 0 && learning_rates.size() < batches)
     throw py::value_error("Trainer: expected a learning rate for each batch");
+  const auto lock = shared.lock();
+  Trainer& trainer = shared.trainer;
   py::array out;
   if (!predictions.is_none()) {
     out = predictions.cast<py::array>();
@@ -157,41 +195,48 @@ TrainerSpec to_trainer(const py::dict& d) {
 }
 
 void bind_trainer(py::module_& m) {
-  py::class_<Trainer>(m, "Trainer")
+  py::class_<LockedTrainer>(m, "Trainer")
       .def(py::init([](const std::shared_ptr<Program>& program, const std::vector<VariablePtr>& variables,
                        const py::dict& spec) {
-        return std::make_unique<Trainer>(program, variables, to_trainer(spec));
+        return std::make_unique<LockedTrainer>(program, variables, to_trainer(spec));
       }))
       .def("run", &trainer_run, py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("order"),
            py::arg("begin"), py::arg("end"), py::arg("batch_size"), py::arg("max_batches"),
            py::arg("max_seconds"), py::arg("learning_rates"), py::arg("iteration"), py::arg("step"),
            py::arg("predictions") = py::none())
-      .def("totals", [](const Trainer& t) {
+      .def("totals", [](LockedTrainer& t) {
+        const auto lock = t.lock();
         std::vector<std::pair<double, double>> r;
-        for (const Total& x : t.totals()) r.emplace_back(x.total, x.count);
+        for (const Total& x : t.trainer.totals()) r.emplace_back(x.total, x.count);
         return r;
       })
-      .def("hold", [](Trainer& t, const py::object& x, const py::object& y, const py::object& weights) {
+      .def("hold", [](LockedTrainer& t, const py::object& x, const py::object& y, const py::object& weights) {
         std::vector<py::array> held;
         const Rows a = to_rows(x, held), b = to_rows(y, held), c = to_rows(weights, held);
         const std::int64_t rows = held.empty() ? 0 : held[0].shape(0);
+        const auto lock = t.lock();
         const py::gil_scoped_release release;
-        return t.hold(a, b, c, rows);
+        return t.trainer.hold(a, b, c, rows);
       }, py::arg("x"), py::arg("y"), py::arg("weights"))
-      .def("input_gradient", [](const Trainer& t, std::int64_t rows) {  // of the rows of the last batch
-        const ProgramSpec& spec = t.program().spec();
+      .def("input_gradient", [](LockedTrainer& t, std::int64_t rows) {  // of the rows of the last batch
+        const ProgramSpec& spec = t.trainer.program().spec();
         py::array dx = rows_of(rows, spec.slots[spec.inputs[0]], spec.dtype);
         const auto bytes = static_cast<std::size_t>(dx.nbytes());
-        if (const void* from = t.input_gradient()) std::memcpy(dx.mutable_data(), from, bytes);
+        const auto lock = t.lock();
+        if (const void* from = t.trainer.input_gradient()) std::memcpy(dx.mutable_data(), from, bytes);
         else std::memset(dx.mutable_data(), 0, bytes);
         return dx;
       }, py::arg("rows"))
-      .def("release", &Trainer::release, py::call_guard<py::gil_scoped_release>())
-      .def("reset_totals", &Trainer::reset_totals)
-      .def("profile", &Trainer::profile)
-      .def("profile_microseconds", &Trainer::profile_microseconds)
-      .def("profile_flops", &Trainer::profile_flops)
-      .def_property_readonly("bytes", &Trainer::bytes);
+      .def("release", [](LockedTrainer& t) {
+        const auto lock = t.lock();
+        const py::gil_scoped_release release;
+        t.trainer.release();
+      })
+      .def("reset_totals", locked(&Trainer::reset_totals))
+      .def("profile", locked(&Trainer::profile))
+      .def("profile_microseconds", locked(&Trainer::profile_microseconds))
+      .def("profile_flops", locked(&Trainer::profile_flops))
+      .def_property_readonly("bytes", locked(&Trainer::bytes));
 }
 
 }  // namespace pyseq::python

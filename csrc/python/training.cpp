@@ -74,14 +74,16 @@ void bind_training(py::module_& m) {
       .def(py::init<Dims, std::uint64_t, std::string>(), py::arg("input_shape"), py::arg("seed") = 0,
            py::arg("name") = "sequential")
       .def("add", [](Sequential& s, const std::string& kind, const py::kwargs& arguments) {
+        [[maybe_unused]] const Alone section(s);
         s.add(kind, to_attributes(arguments));
       })
-      .def_property_readonly("output_shape", &Sequential::output_shape)
-      .def_property_readonly("parameters", &Sequential::parameters)
-      .def("build", &Sequential::build)
+      .def_property_readonly("output_shape", alone(&Sequential::output_shape))
+      .def_property_readonly("parameters", alone(&Sequential::parameters))
+      .def("build", alone(&Sequential::build))
       .def("compile", [](const Sequential& s, const std::string& loss, const std::string& optimizer,
                          double learning_rate, const py::dict& arguments, const py::dict& of_loss,
                          const std::vector<std::string>& metrics) {
+        [[maybe_unused]] const Alone section(s);
         return s.compile({optimizer, learning_rate, to_attributes(arguments), loss, to_attributes(of_loss), metrics});
       }, py::arg("loss"), py::arg("optimizer") = "adam", py::arg("learning_rate") = -1,
          py::arg("optimizer_arguments") = py::dict(), py::arg("loss_arguments") = py::dict(),
@@ -89,7 +91,7 @@ void bind_training(py::module_& m) {
   m.def("sequential_layers", &sequential_layers);
   py::class_<TrainableModel>(m, "TrainableModel")
       .def_static("load", [](const std::string& path) { return TrainableModel::load(path); })
-      .def("save", &TrainableModel::save)
+      .def("save", alone(&TrainableModel::save))
       .def("fit", [](TrainableModel& t, const py::array& x, const py::array& y, std::int64_t epochs,
                      std::int64_t batch_size, bool shuffle, std::uint64_t seed, double validation_split) {
         FitOptions options;
@@ -99,24 +101,30 @@ void bind_training(py::module_& m) {
         options.seed = seed;
         options.validation_split = validation_split;
         py::list history;
+        [[maybe_unused]] const Alone section(t);
         for (const Epoch& e : t.fit(to_data(x, y), options))
           history.append(py::make_tuple(e.epoch, from(e.training), from(e.validation), e.learning_rate));
         return history;
       }, py::arg("x"), py::arg("y"), py::arg("epochs") = 1, py::arg("batch_size") = 32, py::arg("shuffle") = true,
          py::arg("seed") = 0, py::arg("validation_split") = 0.0)
       .def("evaluate", [](TrainableModel& t, const py::array& x, const py::array& y) {
+        [[maybe_unused]] const Alone section(t);
         return from(t.evaluate(to_data(x, y)));
       })
       .def("input_gradients", [](TrainableModel& t, const py::array& x, const py::array& y) {
+        [[maybe_unused]] const Alone section(t);
         const ProgramSpec& spec = t.spec().program->spec();
         py::array dx = rows_of(x.shape(0), t.model().input_shape(), spec.dtype);
         t.input_gradients(to_data(x, y), dx.mutable_data());
         return dx;
       })
-      .def_property_readonly("model", [](const TrainableModel& t) { return t.model(); })
+      .def_property_readonly("model", [](const TrainableModel& t) {
+        [[maybe_unused]] const Alone section(t);
+        return t.model();
+      })
       .def_property_readonly("metric_names", &TrainableModel::metric_names)
-      .def_property_readonly("iterations", &TrainableModel::iterations)
-      .def_property("learning_rate", &TrainableModel::learning_rate, &TrainableModel::set_learning_rate);
+      .def_property_readonly("iterations", alone(&TrainableModel::iterations))
+      .def_property("learning_rate", alone(&TrainableModel::learning_rate), alone(&TrainableModel::set_learning_rate));
 }
 
 }  // namespace pyseq::python
