@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pyseq.metrics.base import Metric
     from pyseq.optimizers.optimizer import Optimizer
     from pyseq.random import SeedGenerator
+    from pyseq.training.model import Model
+
+T = TypeVar("T")
+M = TypeVar("M", bound="Model")
 
 # An array, a number or lists of them, a Variable, a KerasTensor, a tensor of a trace: what `call`
 # is given, and what comes of it, depends on who calls.
@@ -68,22 +72,120 @@ class NoArguments(TypedDict, total=False):
     """Of functions whose `**kwargs` only catch old or misspelt names."""
 
 
-class PlainLayerArguments(TypedDict, total=False):
-    """What the base class takes in the `**kwargs` of every layer."""
+class CloneArguments(TypedDict, total=False):
+    """What `clone_model` takes of Keras's further arguments."""
 
-    name: str | None
-    trainable: bool
+    cache: dict[int, Any]
+
+
+class LoadArguments(TypedDict, total=False):
+    """What `load_weights` takes for some formats."""
+
+    allow_non_finite: bool
+    by_name: bool
+    objects_to_skip: Sequence[Any] | None
+
+
+class ModelArguments(TypedDict, total=False):
+    """What `Model` takes beside its name: the ends of a straight model, or what a layer takes."""
+
+    inputs: Any
+    outputs: Any
     dtype: DTypeLike
     autocast: bool
+    activity_regularizer: RegularizerLike
+
+
+class SaveArguments(TypedDict, total=False):
+    """What `save` takes for the older format of Keras, and names of old."""
+
+    include_optimizer: bool
+    save_format: str | None
+
+
+class ShapeArguments(TypedDict, total=False):
+    """Old ways to give the first layer its input shape."""
+
     input_shape: int | Shape
     batch_input_shape: Shape
     batch_shape: Shape
     batch_size: int | None
-    input_dim: int
     input_length: int
 
 
+class FirstLayerArguments(ShapeArguments, total=False):
+    """What `Layer` takes beside the arguments that it names."""
+
+    input_dim: int
+
+
+class BareLayerArguments(ShapeArguments, total=False):
+    """What the base class takes in the `**kwargs` of every layer."""
+
+    trainable: bool
+    autocast: bool
+
+
+class EmbeddingArguments(BareLayerArguments, total=False):
+    """Of layers whose `input_dim` is something else."""
+
+    name: str | None
+    dtype: DTypeLike
+
+
+class NamedLayerArguments(BareLayerArguments, total=False):
+    """Of layers that name `name` themselves."""
+
+    dtype: DTypeLike
+    input_dim: int
+    activity_regularizer: RegularizerLike
+
+
+class PlainLayerArguments(BareLayerArguments, total=False):
+    """Of layers that name `activity_regularizer` themselves."""
+
+    name: str | None
+    dtype: DTypeLike
+    input_dim: int
+
+
 class LayerArguments(PlainLayerArguments, total=False):
-    """The same of layers that do not name `activity_regularizer` themselves."""
+    """Of layers that name none of these."""
 
     activity_regularizer: RegularizerLike
+
+
+class Operators:
+    """The operators that classes are given from tables."""
+
+    def __add__(self, other: Any) -> Any: ...
+    def __radd__(self, other: Any) -> Any: ...
+    def __sub__(self, other: Any) -> Any: ...
+    def __rsub__(self, other: Any) -> Any: ...
+    def __mul__(self, other: Any) -> Any: ...
+    def __rmul__(self, other: Any) -> Any: ...
+    def __truediv__(self, other: Any) -> Any: ...
+    def __rtruediv__(self, other: Any) -> Any: ...
+    def __floordiv__(self, other: Any) -> Any: ...
+    def __rfloordiv__(self, other: Any) -> Any: ...
+    def __mod__(self, other: Any) -> Any: ...
+    def __rmod__(self, other: Any) -> Any: ...
+    def __pow__(self, other: Any) -> Any: ...
+    def __rpow__(self, other: Any) -> Any: ...
+    def __matmul__(self, other: Any) -> Any: ...
+    def __rmatmul__(self, other: Any) -> Any: ...
+    def __and__(self, other: Any) -> Any: ...
+    def __rand__(self, other: Any) -> Any: ...
+    def __or__(self, other: Any) -> Any: ...
+    def __ror__(self, other: Any) -> Any: ...
+    def __xor__(self, other: Any) -> Any: ...
+    def __rxor__(self, other: Any) -> Any: ...
+    def __lt__(self, other: Any) -> Any: ...
+    def __le__(self, other: Any) -> Any: ...
+    def __gt__(self, other: Any) -> Any: ...
+    def __ge__(self, other: Any) -> Any: ...
+    def __neg__(self) -> Any: ...
+    def __invert__(self) -> Any: ...
+    def __abs__(self) -> Any: ...
+    def __getitem__(self, key: Any) -> Any: ...
+    def __round__(self, ndigits: int = 0) -> Any: ...

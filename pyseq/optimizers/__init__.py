@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq.optimizers import schedules
 from pyseq.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW
 from pyseq.optimizers.adaptive import Adadelta, Adafactor, Adagrad, Ftrl, RMSprop
@@ -11,6 +13,9 @@ from pyseq.optimizers.muon import Muon
 from pyseq.optimizers.optimizer import Optimizer
 from pyseq.optimizers.sgd import SGD, Lion
 from pyseq.registry.serialization import deserialize_keras_object, serialize_keras_object
+
+if TYPE_CHECKING:
+    from pyseq.types import CustomObjects, OptimizerLike
 
 __all__ = [
     "SGD",
@@ -43,12 +48,12 @@ _BY_NAME = {c.__name__.lower(): c for c in _CLASSES}
 _NEED_ARGUMENTS = ("lossscaleoptimizer", "multioptimizer", "optimizermap")
 
 
-def serialize(optimizer):
+def serialize(optimizer: OptimizerLike) -> Any:
     """Return the config dict of an optimizer."""
     return serialize_keras_object(optimizer)
 
 
-def deserialize(config, custom_objects=None):
+def deserialize(config: Any, custom_objects: CustomObjects = None) -> Any:
     """Return the optimizer that a config dict describes; built-in names match in any case."""
     if isinstance(config, dict):
         known = _BY_NAME.get(str(config.get("class_name")).lower())
@@ -57,7 +62,7 @@ def deserialize(config, custom_objects=None):
     return deserialize_keras_object(config, custom_objects, family="optimizers")
 
 
-def get(identifier):
+def get(identifier: Any) -> Any:
     """Return an optimizer from None, a name in any case, a config dict, a class or an instance.
 
     >>> type(get("adamw")).__name__
