@@ -339,3 +339,21 @@ def is_flash_attention_enabled() -> None:
 def is_nnx_enabled() -> bool:
     """Return False: that is a matter of the JAX backend of Keras."""
     return False
+
+
+__all__ = [
+    "backend", "current_device", "device", "disable_compat_notices", "disable_flash_attention",
+    "disable_interactive_logging", "disable_traceback_filtering", "dtype_policy",
+    "enable_compat_notices", "enable_flash_attention", "enable_interactive_logging",
+    "enable_traceback_filtering", "enable_unsafe_deserialization", "epsilon",
+    "float32_matmul_precision", "floatx", "image_data_format", "is_flash_attention_enabled",
+    "is_interactive_logging_enabled", "is_nnx_enabled", "is_traceback_filtering_enabled",
+    "list_devices", "max_epochs", "max_steps_per_epoch", "num_threads", "reset_dtype_policy",
+    "set_backend", "set_device", "set_dtype_policy", "set_epsilon", "set_float32_matmul_precision",
+    "set_floatx", "set_image_data_format", "set_max_epochs", "set_max_steps_per_epoch",
+    "set_num_threads", "silence", "silenced", "standardize_data_format",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

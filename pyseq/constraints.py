@@ -230,3 +230,13 @@ def get(identifier: Any) -> Any:
     MaxNorm(max_value=2, axis=0)
     """
     return get_object(identifier, "constraints", "constraint")
+
+
+__all__ = [
+    "Constraint", "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "deserialize", "get", "max_norm",
+    "min_max_norm", "non_neg", "serialize", "unit_norm",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -266,3 +266,10 @@ def get(identifier: Any) -> Any:
     if isinstance(identifier, str):
         return DTypePolicy(identifier)
     return DTypePolicy(dtypes.standardize_dtype(identifier))
+
+
+__all__ = ["DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy", "deserialize", "get", "serialize"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

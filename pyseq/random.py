@@ -386,3 +386,13 @@ def binomial(
     """Return the numbers of successes in `counts` trials, as floats."""
     dtype = _float_dtype(dtype, "random.binomial")
     return _generator(seed).binomial(counts, probabilities, tuple(shape)).astype(dtype)
+
+
+__all__ = [
+    "SeedGenerator", "beta", "binomial", "categorical", "dropout", "gamma", "normal", "randint",
+    "shuffle", "truncated_normal", "uniform",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -235,3 +235,13 @@ def get(identifier: Any) -> Any:
     if isinstance(identifier, str) and identifier == "l1_l2":
         return L1L2(0.01, 0.01)
     return get_object(identifier, "regularizers", "regularizer")
+
+
+__all__ = [
+    "L1", "L1L2", "L2", "OrthogonalRegularizer", "Regularizer", "deserialize", "get", "l1",
+    "l1_l2", "l2", "orthogonal_regularizer", "serialize",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

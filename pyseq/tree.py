@@ -263,3 +263,14 @@ def _expect_alike(where, a, b):
         same = kinds[0] is kinds[1] and list(_keys(a)) == list(_keys(b))
     if not same:
         raise ValueError(f"{where}: expected values nested in the same way, got {a!r} and {b!r}")
+
+
+__all__ = [
+    "MAP_TO_NONE", "assert_same_paths", "assert_same_structure", "flatten", "flatten_with_path",
+    "is_nested", "lists_to_tuples", "map_shape_structure", "map_structure", "map_structure_up_to",
+    "pack_sequence_as", "traverse",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

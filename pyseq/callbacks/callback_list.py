@@ -156,12 +156,12 @@ class CallbackList(Callback):
 def _forward(hook, caller):
     if caller == "_hook":
 
-        def method(self, logs=None):
+        def method(self: Any, logs: Logs | None = None) -> None:
             self._hook(hook, logs)
 
     else:
 
-        def method(self, index, logs=None):
+        def method(self: Any, index: int, logs: Logs | None = None) -> None:
             getattr(self, caller)(hook, index, logs)
 
     method.__name__ = hook

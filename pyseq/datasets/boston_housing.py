@@ -30,3 +30,10 @@ def load_data(path: str = "boston_housing.npz", test_split: float = 0.2, seed: i
     )
     with np.load(file, allow_pickle=False) as data:
         return shuffled_split(data["x"], data["y"], test_split, seed)
+
+
+__all__ = ["load_data"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

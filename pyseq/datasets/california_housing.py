@@ -44,3 +44,10 @@ def load_data(
         x, y = data["x"], data["y"]
     rows = _NUM_SMALL if version == "small" else len(x)
     return shuffled_split(x[:rows], y[:rows], test_split, seed)
+
+
+__all__ = ["load_data"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -34,3 +34,10 @@ def _load(names):
         names,
         b"labels",
     )
+
+
+__all__ = ["load_data"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -39,3 +39,10 @@ def _load(names, label_key):
         names,
         label_key,
     )
+
+
+__all__ = ["load_data"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -31,3 +31,10 @@ def load_data() -> Split:
     with np.load(_FILE, allow_pickle=False) as archive:
         x, y = archive["x"], archive["y"]
     return (x[:_NUM_TRAIN], y[:_NUM_TRAIN]), (x[_NUM_TRAIN:], y[_NUM_TRAIN:])
+
+
+__all__ = ["load_data"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

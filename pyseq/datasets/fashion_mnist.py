@@ -55,3 +55,10 @@ def _read(name, header):
     path = cached_file(name, _ORIGIN + name, _HASHES[name], subdir="datasets/fashion-mnist")
     with gzip.open(path) as file:
         return np.frombuffer(bytearray(file.read())[header:], np.uint8)
+
+
+__all__ = ["load_data"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -57,3 +57,10 @@ def load_data(
 def get_word_index(path: str = "imdb_word_index.json") -> dict[str, int]:
     """Dict from word to its rank, 1 for the most frequent; add `index_from` for its id."""
     return load_word_index(path, "imdb_word_index.json", _WORDS_HASH)
+
+
+__all__ = ["get_word_index", "load_data"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -28,3 +28,10 @@ def load_data(path: str = "mnist.npz") -> Split:
     )
     with np.load(file, allow_pickle=False) as data:
         return (data["x_train"], data["y_train"]), (data["x_test"], data["y_test"])
+
+
+__all__ = ["load_data"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -67,3 +67,10 @@ def get_label_names() -> Any:
     'earn'
     """
     return tuple(_TOPICS.split())
+
+
+__all__ = ["get_label_names", "get_word_index", "load_data"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -438,7 +438,7 @@ class TFSMLayer(_OtherBackend):
 
 
 def _function(cls):
-    def merge(inputs, **kwargs):
+    def merge(inputs: Tensor, **kwargs: Any) -> Tensor:
         return cls(**kwargs)(inputs)
 
     merge.__name__ = merge.__qualname__ = cls.__name__.lower()

@@ -154,3 +154,7 @@ def as_loss(identifier: Any) -> Tensor:
             getattr(loss, "__name__", type(loss).__name__)
         )
     return LossFunctionWrapper(loss, name=name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -227,3 +227,7 @@ def get(identifier: Any) -> Any:
     elif isinstance(identifier, dict):
         identifier = deserialize(identifier)
     return get_object(identifier, "metrics", "metric")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

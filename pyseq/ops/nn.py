@@ -65,3 +65,7 @@ __all__ += convolutions.__all__
 __all__ += ctc.__all__
 __all__ += normalizations.__all__
 __all__ += pooling.__all__
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

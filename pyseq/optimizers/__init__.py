@@ -89,3 +89,7 @@ def get(identifier: Any) -> Any:
             f"{identifier!r}"
         )
     return identifier
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

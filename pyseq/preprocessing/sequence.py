@@ -225,3 +225,7 @@ def skipgrams(
             random.seed(seed)
             random.shuffle(values)
     return pairs, labels
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -393,3 +393,10 @@ def tokenizer_from_json(json_string: Any) -> Any:
     for name, types in _COUNTED.items():
         setattr(tokenizer, name, _counted(config[name], f"{where}: {name}", *types))
     return tokenizer
+
+
+__all__ = ["Tokenizer", "hashing_trick", "one_hot", "text_to_word_sequence", "tokenizer_from_json"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -61,8 +61,8 @@ def _of_three_planes(function):
     """A function of three planes of floats and the epsilon of their dtype, as one of images."""
     where = function.__name__
 
-    @functools.wraps(function)
-    def call(images, data_format=None):
+    @functools.wraps(function, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+    def call(images: Tensor, data_format: DataFormat = None) -> Tensor:
         name = dtype_of(images)
         if name is not float and name not in dtypes.FLOAT_DTYPES:
             raise ValueError(

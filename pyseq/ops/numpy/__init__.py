@@ -20,3 +20,7 @@ __all__ += products.__all__
 __all__ += reductions.__all__
 __all__ += selection.__all__
 __all__ += shaping.__all__
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -47,7 +47,7 @@ def full(shape: Any, fill_value: Any, dtype: DTypeLike = None) -> Tensor:
 
 
 def _like(name, value):
-    def like(x, dtype=None):
+    def like(x: Tensor, dtype: DTypeLike = None) -> Tensor:
         if symbolic.is_traced(x):
             return getattr(np, name)(symbolic.traced(x), dtype=dtype)
         x = convert_to_tensor(x)
@@ -163,7 +163,7 @@ def meshgrid(*x: Any, indexing: str = "xy") -> Tensor:
 
 
 def _window(function, doc):
-    def window(x):
+    def window(x: int) -> Tensor:
         return rounded(function(int(x)), settings.floatx)
 
     window.__name__ = window.__qualname__ = function.__name__

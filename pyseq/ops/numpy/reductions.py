@@ -278,7 +278,7 @@ def _weighted(x, weights, axis):
 
 
 def _running(function, doc):
-    def running(x, axis=None, dtype=None):
+    def running(x: Tensor, axis: int | None = None, dtype: DTypeLike = None) -> Tensor:
         if symbolic.is_traced(x):
             return function(symbolic.traced(x), axis=axis, dtype=dtype)
         name = dtypes.standardize_dtype(dtype) if dtype else counted(dtype_of(x))
