@@ -34,6 +34,7 @@ from pyseq.ops.linalg import *  # noqa: F403
 from pyseq.ops.math import *  # noqa: F403
 from pyseq.ops.nn import psnr as psnr
 from pyseq.ops.normalizations import *  # noqa: F403
+from pyseq.ops.numpy.bits import *  # noqa: F403
 from pyseq.ops.numpy.creation import *  # noqa: F403
 from pyseq.ops.numpy.elementwise import *  # noqa: F403
 from pyseq.ops.numpy.products import *  # noqa: F403

@@ -550,62 +550,15 @@ def allclose(
     return np.all(np.isclose(x1, x2, rtol, atol, equal_nan))
 
 
-@_pair
-def bitwise_and(x: Tensor, y: Tensor) -> Tensor:
-    """Return the bits that both have."""
-    return np.bitwise_and(x, y)
-
-
-@_pair
-def bitwise_or(x: Tensor, y: Tensor) -> Tensor:
-    """Return the bits that one has."""
-    return np.bitwise_or(x, y)
-
-
-@_pair
-def bitwise_xor(x: Tensor, y: Tensor) -> Tensor:
-    """Return the bits that exactly one has."""
-    return np.bitwise_xor(x, y)
-
-
-@_same
-def bitwise_not(x: Tensor) -> Tensor:
-    """Return `x` with each bit turned."""
-    return np.bitwise_not(x)
-
-
-bitwise_invert = bitwise_not
-
-
-@_counted_pair
-def left_shift(x: Tensor, y: Tensor) -> Tensor:
-    """Return `x` with its bits moved up by `y`."""
-    return np.left_shift(x, y)
-
-
-bitwise_left_shift = left_shift
-
-
-@_counted_pair
-def right_shift(x: Tensor, y: Tensor) -> Tensor:
-    """Return `x` with its bits moved down by `y`."""
-    return np.right_shift(x, y)
-
-
-bitwise_right_shift = right_shift
-
-
 __all__ = [
     "abs", "absolute", "add", "allclose", "angle", "arccos", "arccosh", "arcsin", "arcsinh",
-    "arctan", "arctan2", "arctanh", "bitwise_and", "bitwise_invert", "bitwise_left_shift",
-    "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "cbrt", "ceil", "clip",
-    "conj", "conjugate", "cos", "cosh", "deg2rad", "divide", "divide_no_nan", "equal", "exp",
-    "exp2", "expm1", "fabs", "floor", "floor_divide", "fmax", "fmin", "fmod", "gcd", "greater",
-    "greater_equal", "heaviside", "hypot", "i0", "imag", "isclose", "isfinite", "isinf", "isnan",
-    "isneginf", "isposinf", "isreal", "lcm", "ldexp", "left_shift", "less", "less_equal", "log",
-    "log1p", "log2", "log10", "logaddexp", "logaddexp2", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "maximum", "minimum", "mod", "multiply", "nan_to_num", "negative",
-    "nextafter", "not_equal", "polar", "power", "rad2deg", "real", "reciprocal", "right_shift",
-    "round", "sign", "signbit", "sin", "sinc", "sinh", "sqrt", "square", "subtract", "tan", "tanh",
-    "true_divide", "trunc",
+    "arctan", "arctan2", "arctanh", "cbrt", "ceil", "clip", "conj", "conjugate", "cos", "cosh",
+    "deg2rad", "divide", "divide_no_nan", "equal", "exp", "exp2", "expm1", "fabs", "floor",
+    "floor_divide", "fmax", "fmin", "fmod", "gcd", "greater", "greater_equal", "heaviside",
+    "hypot", "i0", "imag", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf",
+    "isreal", "lcm", "ldexp", "less", "less_equal", "log", "log1p", "log2", "log10", "logaddexp",
+    "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum",
+    "mod", "multiply", "nan_to_num", "negative", "nextafter", "not_equal", "polar", "power",
+    "rad2deg", "real", "reciprocal", "round", "sign", "signbit", "sin", "sinc", "sinh", "sqrt",
+    "square", "subtract", "tan", "tanh", "true_divide", "trunc",
 ]  # fmt: skip
