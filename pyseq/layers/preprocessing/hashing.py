@@ -349,7 +349,7 @@ class HashedCrossing(_NumPyLayer):
     Args:
         num_bins: number of bins.
         output_mode: "int" or "one_hot".
-        sparse: accepted as in Keras; results are arrays.
+        sparse: accepted as in Keras; only False.
 
     Call it on a list of two or more arrays of integers or strings, all of one shape: `()`, `(n,)`
     or `(n, 1)`. Returns integers of that shape, or `(n, num_bins)` for "one_hot". The values are
