@@ -16,7 +16,7 @@ CODE = 12
 SHADES = " .:-=+*#%@"
 
 
-def print_images(images):
+def print_images(images: np.ndarray) -> None:
     """Draws images `(N, 8, 8)` with values 0 to 1 side by side."""
     levels = (np.clip(images, 0, 1) * 9).round().astype(int)
     for row in range(8):
@@ -24,7 +24,7 @@ def print_images(images):
     print()
 
 
-def main():
+def main() -> float:
     pyseq.utils.set_random_seed(5)
     (x_train, _), (x_test, _) = digits.load_data()
     x_train = x_train.reshape(-1, 64).astype("float32") / 16

@@ -19,7 +19,7 @@ EPOCHS = 15
 SHADES = " .:-=+*#%@"
 
 
-def build_model():
+def build_model() -> pyseq.Sequential:
     return pyseq.Sequential(
         [
             pyseq.Input(shape=(8, 8, 1)),
@@ -37,7 +37,7 @@ def build_model():
     )
 
 
-def print_confusion(y_true, y_pred):
+def print_confusion(y_true: np.ndarray, y_pred: np.ndarray) -> None:
     """Prints how often each digit (row) was read as each digit (column)."""
     table = np.zeros((10, 10), int)
     np.add.at(table, (y_true, y_pred), 1)
@@ -47,7 +47,7 @@ def print_confusion(y_true, y_pred):
         print(f"  digit {digit}    {counts}")
 
 
-def print_images(images, captions):
+def print_images(images: np.ndarray, captions: list[str]) -> None:
     """Draws images with values 0 to 16 side by side, each with its caption."""
     for row in range(images.shape[1]):
         lines = ("".join(SHADES[value * 9 // 16] * 2 for value in image[row]) for image in images)
@@ -55,7 +55,7 @@ def print_images(images, captions):
     print("   ".join(f"{caption:^16}" for caption in captions))
 
 
-def main():
+def main() -> float:
     pyseq.utils.set_random_seed(1)
     (x_train, y_train), (x_test, y_test) = digits.load_data()
     inputs_train = x_train[..., None].astype("float32") / 16
@@ -92,7 +92,7 @@ def main():
     model.save("digits.keras")
     print(f"\nHeld-out accuracy: {accuracy:.4f} ({len(y_test) - len(wrong)} of {len(y_test)})")
     print("Saved digits.keras")
-    return accuracy
+    return float(accuracy)
 
 
 if __name__ == "__main__":

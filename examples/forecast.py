@@ -15,7 +15,7 @@ WINDOW = 48
 SEASON = 24
 
 
-def make_series(length, seed):
+def make_series(length: int, seed: int) -> np.ndarray:
     """A series `(length,)` with a daily and a weekly season."""
     rng = np.random.default_rng(seed)
     hour = np.arange(length)
@@ -24,14 +24,14 @@ def make_series(length, seed):
     return day * (1 + 0.3 * week) + week + 0.0002 * hour + rng.normal(0.0, 0.08, length)
 
 
-def make_windows(series):
+def make_windows(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Windows `(N, WINDOW, 1)` of the series and the value `(N, 1)` that follows each."""
     windows = np.lib.stride_tricks.sliding_window_view(series, WINDOW + 1)
     x, y = windows[:, :WINDOW, None], windows[:, WINDOW:]
     return x.astype("float32"), y.astype("float32")
 
 
-def sketch(values, low, high, width=60):
+def sketch(values: dict[str, float], low: float, high: float, width: int = 60) -> str:
     """One line: where each of `values`, a dict from mark to value, lies between low and high."""
     line = [" "] * width
     for mark, value in values.items():
@@ -39,7 +39,7 @@ def sketch(values, low, high, width=60):
     return "".join(line)
 
 
-def main():
+def main() -> float:
     pyseq.utils.set_random_seed(3)
     series = make_series(3000, seed=0)
     cut = 2400
@@ -70,7 +70,7 @@ def main():
         print(f"{i:3d} h |" + sketch({"o": y_test[i, 0], "x": forecast[i, 0]}, low, high) + "|")
     print(f"\nMean absolute error: {error:.4f}")
     print(f"  of the last value: {last:.4f}, of the value a season ago: {season:.4f}")
-    return error / min(last, season)
+    return float(error / min(last, season))
 
 
 if __name__ == "__main__":

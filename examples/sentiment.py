@@ -6,6 +6,8 @@ The sentences are put together from a few words, with "not" and "never" turning 
 so that the order of the words matters.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 import pyseq
@@ -37,7 +39,7 @@ VOCABULARY = {word: i for i, word in enumerate(GOOD + BAD + NEGATIONS + FILLERS,
 MAX_LENGTH = 14
 
 
-def make_sentence(rng):
+def make_sentence(rng: np.random.Generator) -> tuple[str, int]:
     """A sentence and its label: 1 if its judging words, negations applied, are mostly good."""
     words, score = [], 0
     for _ in range(rng.choice([1, 3])):
@@ -52,13 +54,13 @@ def make_sentence(rng):
     return " ".join(words), int(score > 0)
 
 
-def encode(sentences):
+def encode(sentences: Sequence[str]) -> np.ndarray:
     """Word ids `(N, MAX_LENGTH)`, filled up with 0 in front."""
     ids = [[VOCABULARY[word] for word in sentence.split()] for sentence in sentences]
     return pad_sequences(ids, maxlen=MAX_LENGTH)
 
 
-def main():
+def main() -> float:
     pyseq.utils.set_random_seed(4)
     rng = np.random.default_rng(0)
     sentences, labels = zip(*(make_sentence(rng) for _ in range(5000)), strict=True)
@@ -94,7 +96,7 @@ def main():
     ):
         print(f"{probability:6.1%} friendly   {sentence}")
     print(f"\nHeld-out accuracy: {accuracy:.4f}")
-    return accuracy
+    return float(accuracy)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pyseq import layers
 ROWS = 6000
 
 
-def make_table(rows, seed):
+def make_table(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Columns `(rows, 12)` of different scales and the label `(rows,)`, 1 for leaving."""
     rng = np.random.default_rng(seed)
     months = rng.gamma(2.0, 12.0, rows)
@@ -34,7 +34,7 @@ def make_table(rows, seed):
     return x.astype("float32"), leaves.astype("float32")
 
 
-def main():
+def main() -> float:
     pyseq.utils.set_random_seed(2)
     x, y = make_table(ROWS, seed=0)
     cut = int(0.8 * ROWS)
@@ -71,7 +71,7 @@ def main():
     always = max(y_test.mean(), 1 - y_test.mean())
     print(f"\nHeld-out accuracy: {results['accuracy']:.4f} (always the same answer: {always:.4f})")
     print(f"Held-out AUC:      {results['auc']:.4f}")
-    return results["accuracy"]
+    return float(results["accuracy"])
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ Each row holds 12 symbols out of 24; one of them comes twice, anywhere. To see w
 must be compared with each other: attention does.
 """
 
+from typing import Any
+
 import numpy as np
 
 import pyseq
@@ -18,12 +20,12 @@ SYMBOLS, LENGTH, WIDTH = 24, 12, 32
 class Embeddings(layers.Layer):
     """What a symbol is and where it stands: ids (n, t) to (n, t, WIDTH)."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.symbol = layers.Embedding(SYMBOLS, WIDTH)
         self.place = layers.Embedding(LENGTH, WIDTH)
 
-    def call(self, ids):
+    def call(self, ids: Any) -> Any:
         return self.symbol(ids) + self.place(ops.arange(LENGTH))
 
 
@@ -31,7 +33,7 @@ class Embeddings(layers.Layer):
 class TransformerBlock(layers.Layer):
     """Attention, then two Dense layers, each added to its input and normalized."""
 
-    def __init__(self, heads=4, rate=0.1, **kwargs):
+    def __init__(self, heads: int = 4, rate: float = 0.1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.heads, self.rate = heads, rate
         self.attention = layers.MultiHeadAttention(heads, WIDTH // heads, dropout=rate)
@@ -39,15 +41,15 @@ class TransformerBlock(layers.Layer):
         self.normalize = [layers.LayerNormalization(), layers.LayerNormalization()]
         self.drop = layers.Dropout(rate)
 
-    def call(self, x, training=False):
+    def call(self, x: Any, training: bool = False) -> Any:
         x = self.normalize[0](x + self.attention(x, x))
         return self.normalize[1](x + self.drop(self.dense(x), training=training))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "heads": self.heads, "rate": self.rate}
 
 
-def make_rows(count, seed):
+def make_rows(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Ids `(count, LENGTH)` and, for each row, the id that comes twice."""
     rng = np.random.default_rng(seed)
     ids = rng.permuted(np.tile(np.arange(SYMBOLS), (count, 1)), axis=1)[:, :LENGTH]
@@ -56,7 +58,7 @@ def make_rows(count, seed):
     return rng.permuted(ids, axis=1), twice
 
 
-def main():
+def main() -> float:
     pyseq.utils.set_random_seed(5)
     x_train, y_train = make_rows(20_000, seed=1)
     x_test, y_test = make_rows(2_000, seed=2)
@@ -78,7 +80,7 @@ def main():
     row = x_test[:1]
     print(f"\nHeld-out accuracy: {accuracy:.3f}")
     print(f"In {row[0].tolist()} the model sees {model.predict(row, verbose=0).argmax()} twice.")
-    return accuracy
+    return float(accuracy)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import dtypes, hooks, naming, special, symbolic
 from pyseq.registry import registration
 from pyseq.registry.serialization import deserialize_keras_object, serialize_keras_object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyseq.types import ActivationLike, Axis, CustomObjects, T, Tensor
 
 _SELU_SCALE = 1.0507009873554805
 _SELU_ALPHA = 1.6732632423543772
@@ -32,7 +38,7 @@ _CORE_ARGUMENTS = {
 CORE_NAME: dict[str, str] = {}
 
 
-def _builtin(*aliases):
+def _builtin(*aliases: str) -> Callable[[T], T]:
     def decorate(fn):
         @functools.wraps(fn)
         def function(x, *args, **kwargs):
@@ -57,7 +63,7 @@ def _floats(x):
 
 
 @_builtin()
-def linear(x):
+def linear(x: Tensor) -> Tensor:
     """x.
 
     >>> linear(np.array([1.0])).tolist()
@@ -67,7 +73,9 @@ def linear(x):
 
 
 @_builtin()
-def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
+def relu(
+    x: Tensor, negative_slope: float = 0.0, max_value: Any = None, threshold: Any = 0.0
+) -> Tensor:
     """min(x, max_value) where x > threshold, negative_slope (x - threshold) elsewhere.
 
     >>> relu(np.array([-1.0, 2.0])).tolist()
@@ -81,7 +89,7 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
 
 
 @_builtin()
-def relu6(x):
+def relu6(x: Tensor) -> Tensor:
     """min(max(x, 0), 6).
 
     >>> relu6(np.array([-1.0, 8.0])).tolist()
@@ -91,7 +99,7 @@ def relu6(x):
 
 
 @_builtin()
-def leaky_relu(x, negative_slope=0.2):
+def leaky_relu(x: Tensor, negative_slope: float = 0.2) -> Tensor:
     """x where x >= 0, negative_slope x below (the layer's default slope is 0.3).
 
     >>> leaky_relu(np.array([-1.0, 2.0])).tolist()
@@ -102,7 +110,7 @@ def leaky_relu(x, negative_slope=0.2):
 
 
 @_builtin()
-def elu(x, alpha=1.0):
+def elu(x: Tensor, alpha: Any = 1.0) -> Tensor:
     """x where x > 0, alpha (e^x - 1) below (Clevert et al., arXiv:1511.07289).
 
     >>> elu(np.array([2.0, -1000.0])).tolist()
@@ -113,7 +121,7 @@ def elu(x, alpha=1.0):
 
 
 @_builtin()
-def celu(x, alpha=1.0):
+def celu(x: Tensor, alpha: Any = 1.0) -> Tensor:
     """x where x > 0, alpha (e^(x / alpha) - 1) below (Barron, arXiv:1704.07483).
 
     >>> celu(np.array([2.0, -1000.0])).tolist()
@@ -125,7 +133,7 @@ def celu(x, alpha=1.0):
 
 
 @_builtin()
-def selu(x):
+def selu(x: Tensor) -> Tensor:
     """1.0507 elu(x, 1.6733) (Klambauer et al., arXiv:1706.02515).
 
     >>> selu(np.array([1.0])).round(4).tolist()
@@ -136,7 +144,7 @@ def selu(x):
 
 
 @_builtin()
-def exponential(x):
+def exponential(x: Tensor) -> Tensor:
     """e^x.
 
     >>> exponential(np.array([0.0])).tolist()
@@ -147,7 +155,7 @@ def exponential(x):
 
 
 @_builtin()
-def sigmoid(x):
+def sigmoid(x: Tensor) -> Tensor:
     """1 / (1 + e^-x).
 
     >>> sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist()
@@ -159,7 +167,7 @@ def sigmoid(x):
 
 
 @_builtin()
-def log_sigmoid(x):
+def log_sigmoid(x: Tensor) -> Tensor:
     """log(sigmoid(x)) = -softplus(-x).
 
     >>> log_sigmoid(np.array([-1000.0])).tolist()
@@ -169,7 +177,7 @@ def log_sigmoid(x):
 
 
 @_builtin()
-def tanh(x):
+def tanh(x: Tensor) -> Tensor:
     """Hyperbolic tangent.
 
     >>> tanh(np.array([0.0, 1000.0])).tolist()
@@ -179,7 +187,7 @@ def tanh(x):
 
 
 @_builtin()
-def tanh_shrink(x):
+def tanh_shrink(x: Tensor) -> Tensor:
     """x - tanh(x).
 
     >>> tanh_shrink(np.array([1000.0])).tolist()
@@ -190,7 +198,7 @@ def tanh_shrink(x):
 
 
 @_builtin()
-def softplus(x):
+def softplus(x: Tensor) -> Tensor:
     """log(1 + e^x).
 
     >>> softplus(np.array([-1000.0, 1000.0])).tolist()
@@ -201,7 +209,7 @@ def softplus(x):
 
 
 @_builtin()
-def softsign(x):
+def softsign(x: Tensor) -> Tensor:
     """x / (1 + |x|).
 
     >>> softsign(np.array([-1.0, 3.0])).tolist()
@@ -212,7 +220,7 @@ def softsign(x):
 
 
 @_builtin("swish")
-def silu(x):
+def silu(x: Tensor) -> Tensor:
     """x sigmoid(x), also called swish (Ramachandran et al., arXiv:1710.05941).
 
     >>> silu(np.array([0.0, 1000.0])).tolist()
@@ -223,7 +231,7 @@ def silu(x):
 
 
 @_builtin()
-def mish(x):
+def mish(x: Tensor) -> Tensor:
     """x tanh(softplus(x)) (Misra, arXiv:1908.08681).
 
     >>> mish(np.array([0.0, 1000.0])).tolist()
@@ -234,7 +242,7 @@ def mish(x):
 
 
 @_builtin()
-def gelu(x, approximate=False):
+def gelu(x: Tensor, approximate: bool = False) -> Tensor:
     """x Phi(x) with the normal distribution function Phi (Hendrycks, arXiv:1606.08415).
 
     Args:
@@ -255,7 +263,7 @@ def gelu(x, approximate=False):
 
 
 @_builtin()
-def glu(x, axis=-1):
+def glu(x: Tensor, axis: Axis = -1) -> Tensor:
     """a sigmoid(b), where a and b are the halves of x along `axis` (arXiv:1612.08083).
 
     >>> glu(np.array([2.0, 0.0])).tolist()
@@ -272,7 +280,7 @@ def glu(x, axis=-1):
 
 
 @_builtin()
-def hard_sigmoid(x):
+def hard_sigmoid(x: Tensor) -> Tensor:
     """clip(x / 6 + 1/2, 0, 1).
 
     >>> hard_sigmoid(np.array([-4.0, 0.0, 4.0])).tolist()
@@ -283,7 +291,7 @@ def hard_sigmoid(x):
 
 
 @_builtin("hard_swish")
-def hard_silu(x):
+def hard_silu(x: Tensor) -> Tensor:
     """x hard_sigmoid(x) (Howard et al., arXiv:1905.02244).
 
     >>> hard_silu(np.array([-4.0, 4.0])).tolist()
@@ -294,7 +302,7 @@ def hard_silu(x):
 
 
 @_builtin()
-def hard_tanh(x):
+def hard_tanh(x: Tensor) -> Tensor:
     """clip(x, -1, 1).
 
     >>> hard_tanh(np.array([-2.0, 0.5])).tolist()
@@ -304,7 +312,7 @@ def hard_tanh(x):
 
 
 @_builtin()
-def hard_shrink(x, threshold=0.5):
+def hard_shrink(x: Tensor, threshold: Any = 0.5) -> Tensor:
     """x where |x| > threshold, else 0.
 
     >>> hard_shrink(np.array([-1.0, 0.25])).tolist()
@@ -315,7 +323,7 @@ def hard_shrink(x, threshold=0.5):
 
 
 @_builtin()
-def soft_shrink(x, threshold=0.5):
+def soft_shrink(x: Tensor, threshold: Any = 0.5) -> Tensor:
     """sign(x) max(|x| - threshold, 0).
 
     >>> soft_shrink(np.array([-1.0, 0.25])).tolist()
@@ -327,7 +335,7 @@ def soft_shrink(x, threshold=0.5):
 
 
 @_builtin()
-def sparse_plus(x):
+def sparse_plus(x: Tensor) -> Tensor:
     """0 for x <= -1, (x + 1)^2 / 4 in between, x for x >= 1.
 
     >>> sparse_plus(np.array([-2.0, 0.0, 2.0])).tolist()
@@ -339,7 +347,7 @@ def sparse_plus(x):
 
 
 @_builtin()
-def sparse_sigmoid(x):
+def sparse_sigmoid(x: Tensor) -> Tensor:
     """clip((x + 1) / 2, 0, 1).
 
     >>> sparse_sigmoid(np.array([-2.0, 0.0, 2.0])).tolist()
@@ -350,7 +358,7 @@ def sparse_sigmoid(x):
 
 
 @_builtin()
-def squareplus(x, b=4):
+def squareplus(x: Tensor, b: Tensor = 4) -> Tensor:
     """(x + sqrt(x^2 + b)) / 2 (Barron, arXiv:2112.11687).
 
     >>> squareplus(np.array([0.0])).tolist()
@@ -365,7 +373,7 @@ def squareplus(x, b=4):
 
 
 @_builtin()
-def softmax(x, axis=-1):
+def softmax(x: Tensor, axis: Axis = -1) -> Tensor:
     """e^x divided by its sum over `axis` (an integer or a tuple of them).
 
     >>> softmax(np.array([0.0, 0.0])).tolist()
@@ -378,7 +386,7 @@ def softmax(x, axis=-1):
 
 
 @_builtin()
-def log_softmax(x, axis=-1):
+def log_softmax(x: Tensor, axis: Axis = -1) -> Tensor:
     """log(softmax(x)) over `axis` (an integer or a tuple of them).
 
     >>> log_softmax(np.array([0.0, 1000.0])).tolist()
@@ -391,7 +399,7 @@ def log_softmax(x, axis=-1):
 
 
 @_builtin()
-def sparsemax(x, axis=-1):
+def sparsemax(x: Tensor, axis: Axis = -1) -> Tensor:
     """Euclidean projection onto the probability simplex (Martins, arXiv:1602.02068).
 
     >>> sparsemax(np.array([3.0, 1.0, 0.0])).tolist()
@@ -409,7 +417,7 @@ def sparsemax(x, axis=-1):
 
 
 @registration.builtin("activations")
-def threshold(x, threshold, default_value):
+def threshold(x: Tensor, threshold: Any, default_value: Any) -> Tensor:
     """x where x > threshold, else default_value.
 
     >>> threshold(np.array([0.0, 2.0]), 1.0, -1.0).tolist()
@@ -423,7 +431,7 @@ swish = silu
 hard_swish = hard_silu
 
 
-def core(activation):
+def core(activation: ActivationLike) -> Tensor:
     """Return `(name, arguments)` of the compiled twin, or None for a user's function.
 
     >>> core(leaky_relu)
@@ -437,7 +445,7 @@ def core(activation):
     return CORE_NAME[known[1]], list(_CORE_ARGUMENTS.get(known[1], ()))
 
 
-def serialize(activation):
+def serialize(activation: ActivationLike) -> Any:
     """Return the bare name of a built-in, the config dict of anything else, None for None."""
     if activation is None:
         return None
@@ -447,14 +455,14 @@ def serialize(activation):
     return serialize_keras_object(activation)
 
 
-def deserialize(config, custom_objects=None):
+def deserialize(config: Any, custom_objects: CustomObjects = None) -> Any:
     """Return the function that a name or config dict describes."""
     if isinstance(config, str):
         return _named(config, custom_objects)
     return deserialize_keras_object(config, custom_objects)
 
 
-def get(identifier):
+def get(identifier: Any) -> Any:
     """Return an activation from None (linear), a name, config dict or callable.
 
     >>> get("swish").__name__
@@ -484,3 +492,16 @@ def _named(name, custom_objects=None):
             f"activations.get: expected the name of an activation, got {name!r}; {hint}"
         )
     return obj
+
+
+__all__ = [
+    "celu", "deserialize", "elu", "exponential", "gelu", "get", "glu", "hard_shrink",
+    "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu", "linear", "log_sigmoid",
+    "log_softmax", "mish", "relu", "relu6", "selu", "serialize", "sigmoid", "silu", "soft_shrink",
+    "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus",
+    "swish", "tanh", "tanh_shrink", "threshold",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import dtypes, symbolic
+
+if TYPE_CHECKING:
+    from pyseq.types import Operators
+else:
+    Operators = object
 
 _BINARY = {
     "add": np.add,
@@ -29,7 +36,7 @@ _COMPARISONS = {
 }
 
 
-class Arithmetic:
+class Arithmetic(Operators):
     """Operators on `value`, an array; in a trace they make symbolic tensors.
 
     `&`, `|` and `^` are logical, `~` is that of NumPy. `==` compares elements, between two of these
@@ -39,7 +46,7 @@ class Arithmetic:
     __array_priority__ = 100
     __hash__ = object.__hash__
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         if dtype is None and not copy:
             return self.value
         return np.array(self.value, dtype=dtype)
@@ -50,13 +57,13 @@ class Arithmetic:
     def __array_function__(self, function, types, args, kwargs):
         return function(*map(_plain, args), **{k: _plain(v) for k, v in kwargs.items()})
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         return _plain(self)[key]
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(self.value)
 
-    def __int__(self):
+    def __int__(self) -> int:
         return int(self.value)
 
     def __bool__(self):
@@ -65,19 +72,19 @@ class Arithmetic:
             f"take its value, or compare it with `is`"
         )
 
-    def __neg__(self):
+    def __neg__(self) -> Any:
         return np.negative(_plain(self))
 
-    def __pos__(self):
+    def __pos__(self) -> Any:
         return _plain(self)
 
-    def __abs__(self):
+    def __abs__(self) -> Any:
         return np.abs(_plain(self))
 
-    def __invert__(self):
+    def __invert__(self) -> Any:
         return ~_plain(self)
 
-    def __round__(self, ndigits=None):
+    def __round__(self, ndigits: int | None = None) -> Any:
         return np.round(_plain(self), ndigits or 0)
 
 
@@ -104,7 +111,7 @@ def _numbers(x):
 
 
 def _operator(function, swapped=False):
-    def method(self, other):
+    def method(self: Any, other: Any) -> Any:
         if symbolic.is_traced(self) or symbolic.is_traced(other):
             operands = _plain(self), _plain(other)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING, Any
 
 from pyseq.layers.core import InputLayer
 from pyseq.layers.keras_tensor import KerasTensor
@@ -10,10 +11,22 @@ from pyseq.registry import lambdas, serialization
 from pyseq.sequential import FeatureExtractor, Sequential
 from pyseq.training.model import Model
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Unpack
+
+    from pyseq.types import CloneArguments, M
+
 
 def clone_model(
-    model, input_tensors=None, clone_function=None, call_function=None, recursive=False, **kwargs
-):
+    model: M,
+    input_tensors: Any = None,
+    clone_function: Callable[[Any], Any] | None = None,
+    call_function: Any = None,
+    recursive: bool = False,
+    **kwargs: Unpack[CloneArguments],
+) -> M:
     """Return a model of the same architecture with new weights.
 
     Args:

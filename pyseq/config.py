@@ -7,15 +7,21 @@ No file in the home directory is read or written. `KERAS_MAX_EPOCHS` and
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 from pyseq import _core, checks, dtype_policies, settings
 from pyseq.settings import standardize_data_format
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from pyseq.types import DataFormat
 
 FLOATX_NAMES = ("float16", "bfloat16", "float32", "float64")
 MATMUL_PRECISIONS = ("highest", "high", "medium")
 
 
-def backend():
+def backend() -> str:
     """Return `"pyseq"`.
 
     >>> backend()
@@ -24,7 +30,7 @@ def backend():
     return "pyseq"
 
 
-def floatx():
+def floatx() -> str:
     """Return the default float dtype as a string, `"float32"` unless changed.
 
     >>> floatx()
@@ -33,7 +39,7 @@ def floatx():
     return settings.floatx
 
 
-def set_floatx(value):
+def set_floatx(value: str) -> None:
     """Set the default float dtype: `"float16"`, `"bfloat16"`, `"float32"` or `"float64"`.
 
     The two 16-bit names are kept for configs; arithmetic is then in float32.
@@ -45,12 +51,12 @@ def set_floatx(value):
     settings.change("floatx", str(value))
 
 
-def epsilon():
+def epsilon() -> float:
     """Return the small number that keeps divisions and logarithms finite (1e-07)."""
     return settings.epsilon
 
 
-def set_epsilon(value):
+def set_epsilon(value: Any) -> None:
     """Set the small number that keeps divisions and logarithms finite; it must be >= 0."""
     value = float(value)
     if not (math.isfinite(value) and value >= 0.0):
@@ -60,24 +66,24 @@ def set_epsilon(value):
     settings.change("epsilon", value)
 
 
-def image_data_format():
+def image_data_format() -> str:
     """Return the default position of the channel axis, `"channels_last"` unless changed."""
     return settings.image_data_format
 
 
-def set_image_data_format(data_format):
+def set_image_data_format(data_format: DataFormat) -> None:
     """Set the default position of the channel axis: `"channels_last"` or `"channels_first"`."""
     data_format = standardize_data_format(data_format, "set_image_data_format")
     settings.change("image_data_format", data_format)
 
 
-def dtype_policy():
+def dtype_policy() -> Any:
     """Return the `DTypePolicy` that layers get when they are given none."""
 
     return dtype_policies.default()
 
 
-def set_dtype_policy(policy):
+def set_dtype_policy(policy: Any) -> None:
     """Set the policy that layers get when they are given none.
 
     Args:
@@ -91,17 +97,17 @@ def set_dtype_policy(policy):
     settings.change("dtype_policy", dtype_policies.get(policy))
 
 
-def reset_dtype_policy():
+def reset_dtype_policy() -> None:
     """Let the default policy follow `floatx()` again."""
     settings.change("dtype_policy", None)
 
 
-def enable_compat_notices():
+def enable_compat_notices() -> None:
     """Tell once of each old spelling that a script uses."""
     settings.change("compat_notices", True)
 
 
-def disable_compat_notices():
+def disable_compat_notices() -> None:
     """Accept spellings of Keras 1 and 2 without a word; so does `PYSEQ_COMPAT_NOTICES=0`."""
     settings.change("compat_notices", False)
 
@@ -123,7 +129,7 @@ class silence:
     ...     pass
     """
 
-    def __init__(self, *codes):
+    def __init__(self, *codes: Any) -> None:
         known = [each.code for each in checks.known()]
         for code in codes:
             if not isinstance(code, str) or not any(k.startswith(code or "?") for k in known):
@@ -134,14 +140,14 @@ class silence:
         self.before = settings.silenced
         settings.change("silenced", tuple(dict.fromkeys((*self.before, *codes))))
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> None:
         settings.change("silenced", self.before)
 
 
-def silenced():
+def silenced() -> Any:
     """Return the codes, or beginnings of codes, whose warnings are silenced.
 
     >>> with silence("PS403", "PS5"):
@@ -151,57 +157,57 @@ def silenced():
     return settings.silenced
 
 
-def enable_interactive_logging():
+def enable_interactive_logging() -> None:
     """Show progress on standard output (the default)."""
     settings.change("interactive_logging", True)
 
 
-def disable_interactive_logging():
+def disable_interactive_logging() -> None:
     """Send progress to the `logging` module instead of standard output."""
     settings.change("interactive_logging", False)
 
 
-def is_interactive_logging_enabled():
+def is_interactive_logging_enabled() -> Any:
     """Return whether progress goes to standard output."""
     return settings.interactive_logging
 
 
-def enable_traceback_filtering():
+def enable_traceback_filtering() -> None:
     """Record that tracebacks may be shortened; pyseq's own are short and shown in full."""
     settings.change("traceback_filtering", True)
 
 
-def disable_traceback_filtering():
+def disable_traceback_filtering() -> None:
     """Record that tracebacks must not be shortened; pyseq's are shown in full either way."""
     settings.change("traceback_filtering", False)
 
 
-def is_traceback_filtering_enabled():
+def is_traceback_filtering_enabled() -> Any:
     """Return the flag that `enable_traceback_filtering` sets."""
     return settings.traceback_filtering
 
 
-def max_epochs():
+def max_epochs() -> Any:
     """Return the cap on the epochs of any `fit`, or None."""
     return settings.max_epochs
 
 
-def set_max_epochs(value):
+def set_max_epochs(value: Any) -> None:
     """Cap the epochs of any `fit`, for debugging; None removes the cap."""
     settings.change("max_epochs", settings.checked_cap(value, "set_max_epochs"))
 
 
-def max_steps_per_epoch():
+def max_steps_per_epoch() -> Any:
     """Return the cap on the steps of an epoch, or None."""
     return settings.max_steps_per_epoch
 
 
-def set_max_steps_per_epoch(value):
+def set_max_steps_per_epoch(value: Any) -> None:
     """Cap the steps of an epoch of `fit`, `evaluate` and `predict`; None removes the cap."""
     settings.change("max_steps_per_epoch", settings.checked_cap(value, "set_max_steps_per_epoch"))
 
 
-def enable_unsafe_deserialization():
+def enable_unsafe_deserialization() -> Any:
     """Refuse: pyseq has no mode in which a file runs code.
 
     Raises:
@@ -214,7 +220,7 @@ def enable_unsafe_deserialization():
     )
 
 
-def current_device():
+def current_device() -> Any:
     """Return where models compute: `"cpu"`, `"cuda"` or `"cuda:1"`.
 
     The first value is that of the environment variable `PYSEQ_DEVICE`, else `"cpu"`.
@@ -222,7 +228,7 @@ def current_device():
     return settings.device
 
 
-def set_device(name):
+def set_device(name: str) -> None:
     """Choose where models compute from now on; their weights move by themselves.
 
     Args:
@@ -237,7 +243,7 @@ def set_device(name):
     settings.change("device", str(name))
 
 
-def list_devices():
+def list_devices() -> Any:
     """Return the devices that can be used, as a list of `(name, description)`.
 
     >>> list_devices()[0][0]
@@ -273,24 +279,24 @@ class device:
     'cpu'
     """
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self.name = name
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.before = current_device()
         set_device(self.name)
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> None:
         set_device(self.before)
 
 
-def num_threads():
+def num_threads() -> int:
     """Return how many threads compute."""
     return _core.num_threads()
 
 
-def set_num_threads(count):
+def set_num_threads(count: Any) -> None:
     """Set how many threads compute. Results do not depend on the number.
 
     Args:
@@ -304,12 +310,12 @@ def set_num_threads(count):
     _core.set_num_threads(count)
 
 
-def float32_matmul_precision():
+def float32_matmul_precision() -> Any:
     """Return `"highest"`, `"high"` or `"medium"`."""
     return _core.matmul_precision()
 
 
-def set_float32_matmul_precision(precision):
+def set_float32_matmul_precision(precision: Any) -> None:
     """Set how exactly float32 matrix products are computed on CPUs with bfloat16 tiles and GPUs.
 
     Args:
@@ -325,7 +331,7 @@ def set_float32_matmul_precision(precision):
     _core.set_matmul_precision(precision)
 
 
-def set_backend(backend):
+def set_backend(backend: Any) -> None:
     """Accept `"pyseq"`, the one backend there is.
 
     Raises:
@@ -337,18 +343,36 @@ def set_backend(backend):
         )
 
 
-def enable_flash_attention():
+def enable_flash_attention() -> None:
     """Does nothing: attention is one program, whatever is set. Kept for scripts of Keras."""
 
 
-def disable_flash_attention():
+def disable_flash_attention() -> None:
     """Does nothing: attention is one program, whatever is set. Kept for scripts of Keras."""
 
 
-def is_flash_attention_enabled():
+def is_flash_attention_enabled() -> None:
     """Return None, as Keras does where nothing was chosen."""
 
 
-def is_nnx_enabled():
+def is_nnx_enabled() -> bool:
     """Return False: that is a matter of the JAX backend of Keras."""
     return False
+
+
+__all__ = [
+    "backend", "current_device", "device", "disable_compat_notices", "disable_flash_attention",
+    "disable_interactive_logging", "disable_traceback_filtering", "dtype_policy",
+    "enable_compat_notices", "enable_flash_attention", "enable_interactive_logging",
+    "enable_traceback_filtering", "enable_unsafe_deserialization", "epsilon",
+    "float32_matmul_precision", "floatx", "image_data_format", "is_flash_attention_enabled",
+    "is_interactive_logging_enabled", "is_nnx_enabled", "is_traceback_filtering_enabled",
+    "list_devices", "max_epochs", "max_steps_per_epoch", "num_threads", "reset_dtype_policy",
+    "set_backend", "set_device", "set_dtype_policy", "set_epsilon", "set_float32_matmul_precision",
+    "set_floatx", "set_image_data_format", "set_max_epochs", "set_max_steps_per_epoch",
+    "set_num_threads", "silence", "silenced", "standardize_data_format",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

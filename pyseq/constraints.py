@@ -7,6 +7,8 @@ epsilon is `pyseq.settings.epsilon`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import revision, settings
@@ -18,8 +20,13 @@ from pyseq.registry.serialization import (
     serialize_keras_object,
 )
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
-def _register(cls):
+    from pyseq.types import Axis, Config, ConstraintLike, CustomObjects, T, Tensor
+
+
+def _register(cls: T) -> T:
     return builtin("constraints", aliases=(to_snake_case(cls.__name__),))(cls)
 
 
@@ -44,20 +51,20 @@ def _norms(w, axis):
 class Constraint(revision.Noted):
     """Base class: subclasses define `__call__(w)` and `get_config()`."""
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Any:
         """Return the constrained weights: `w` itself, unless a subclass says otherwise."""
         return w
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Return the constructor's arguments."""
         return {}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Return the constraint that `get_config` described."""
         return construct(cls, config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
 
@@ -74,22 +81,22 @@ class MaxNorm(Constraint):
     [[0.6], [0.8]]
     """
 
-    def __init__(self, max_value=2, axis=0):
+    def __init__(self, max_value: Any = 2, axis: Axis = 0) -> None:
         if not max_value >= 0:
             raise ValueError(f"MaxNorm(max_value): expected a number >= 0, got {max_value!r}")
         _axes(axis, "MaxNorm")
         self.max_value = max_value
         self.axis = axis
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Any:
         w = _as_floats(w)
         norms = _norms(w, _axes(self.axis, "MaxNorm"))
         return w * (np.clip(norms, 0, self.max_value) / (settings.epsilon + norms))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"max_value": self.max_value, "axis": self.axis}
 
-    def lower(self):
+    def lower(self) -> Any:
         """Return the description for the compiled core."""
         return {
             "kind": "max_norm",
@@ -107,10 +114,10 @@ class NonNeg(Constraint):
     [0.0, 2.0]
     """
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Any:
         return np.maximum(_as_floats(w), 0)
 
-    def lower(self):
+    def lower(self) -> Any:
         """Return the description for the compiled core."""
         return {"kind": "non_neg"}
 
@@ -126,18 +133,18 @@ class UnitNorm(Constraint):
     [[0.6], [0.8]]
     """
 
-    def __init__(self, axis=0):
+    def __init__(self, axis: Axis = 0) -> None:
         _axes(axis, "UnitNorm")
         self.axis = axis
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Any:
         w = _as_floats(w)
         return w / (settings.epsilon + _norms(w, _axes(self.axis, "UnitNorm")))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"axis": self.axis}
 
-    def lower(self):
+    def lower(self) -> Any:
         """Return the description for the compiled core."""
         return {
             "kind": "unit_norm",
@@ -159,7 +166,9 @@ class MinMaxNorm(Constraint):
     [[0.6], [0.8]]
     """
 
-    def __init__(self, min_value=0.0, max_value=1.0, rate=1.0, axis=0):
+    def __init__(
+        self, min_value: Any = 0.0, max_value: Any = 1.0, rate: float = 1.0, axis: Axis = 0
+    ) -> None:
         if not 0 <= min_value <= max_value:
             raise ValueError(
                 f"MinMaxNorm: expected 0 <= min_value <= max_value, got min_value={min_value!r}, "
@@ -171,14 +180,14 @@ class MinMaxNorm(Constraint):
         self.rate = rate
         self.axis = axis
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Any:
         w = _as_floats(w)
         norms = _norms(w, _axes(self.axis, "MinMaxNorm"))
         wanted = np.clip(norms, self.min_value, self.max_value)
         wanted = self.rate * wanted + (1 - self.rate) * norms
         return w * (wanted / (settings.epsilon + norms))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "min_value": self.min_value,
             "max_value": self.max_value,
@@ -186,7 +195,7 @@ class MinMaxNorm(Constraint):
             "axis": self.axis,
         }
 
-    def lower(self):
+    def lower(self) -> Any:
         """Return the description for the compiled core."""
         return {
             "kind": "min_max_norm",
@@ -204,20 +213,30 @@ non_neg = NonNeg
 unit_norm = UnitNorm
 
 
-def serialize(constraint):
+def serialize(constraint: ConstraintLike) -> Any:
     """Return the config dict of a constraint."""
     return serialize_keras_object(constraint)
 
 
-def deserialize(config, custom_objects=None):
+def deserialize(config: Any, custom_objects: CustomObjects = None) -> Any:
     """Return the constraint that a config dict describes."""
     return deserialize_keras_object(config, custom_objects, family="constraints")
 
 
-def get(identifier):
+def get(identifier: Any) -> Any:
     """Return a constraint from None, a name, config dict, class or callable.
 
     >>> get("max_norm")
     MaxNorm(max_value=2, axis=0)
     """
     return get_object(identifier, "constraints", "constraint")
+
+
+__all__ = [
+    "Constraint", "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "deserialize", "get", "max_norm",
+    "min_max_norm", "non_neg", "serialize", "unit_norm",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any
 
 from pyseq import dtypes, settings
 from pyseq.registry.registration import builtin
@@ -17,6 +18,11 @@ from pyseq.registry.serialization import (
     deserialize_keras_object,
     serialize_keras_object,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from pyseq.types import Config, CustomObjects
 
 _MIXED = ("mixed_float16", "mixed_bfloat16")
 _QUANTIZED = ("int8_from_", "int4_from_", "float8_from_", "gptq", "awq")
@@ -47,7 +53,7 @@ class DTypePolicy:
     ('bfloat16', 'float32')
     """
 
-    def __init__(self, name=None):
+    def __init__(self, name: str | None = None) -> None:
         if name is None:
             name = default().name
         if not isinstance(name, str):
@@ -74,26 +80,26 @@ class DTypePolicy:
         self.compute_dtype = self.variable_dtype = dtype
 
     @property
-    def quantization_mode(self):
+    def quantization_mode(self) -> Any:
         """Always None: pyseq does not quantize."""
         return None
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Return `{"name": name}`."""
         return {"name": self.name}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Return the policy that `get_config` described."""
         return construct(cls, config)
 
-    def __eq__(self, other):
+    def __eq__(self, other: Any) -> bool:
         return isinstance(other, DTypePolicy) and self.name == other.name
 
     def __hash__(self):
         return hash(self.name)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'<DTypePolicy "{self.name}">'
 
 
@@ -124,7 +130,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
     (<DTypePolicy "float64">, <DTypePolicy "float32">)
     """
 
-    def __init__(self, default_policy=None, policy_map=None):
+    def __init__(self, default_policy: Any = None, policy_map: Any = None) -> None:
         if isinstance(default_policy, DTypePolicyMap):
             raise ValueError(
                 "DTypePolicyMap: expected default_policy to be one policy, got a DTypePolicyMap"
@@ -141,23 +147,23 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
             self[key] = policy
 
     @property
-    def default_policy(self):
+    def default_policy(self) -> Any:
         """The policy of paths without an entry."""
         return get(self._given)
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"map_{self.default_policy.name}"
 
     @property
-    def compute_dtype(self):
+    def compute_dtype(self) -> str:
         return self.default_policy.compute_dtype
 
     @property
-    def variable_dtype(self):
+    def variable_dtype(self) -> str:
         return self.default_policy.variable_dtype
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         if key in self._policies:
             return self._policies[key]
         found = [pattern for pattern in self._policies if re.fullmatch(pattern, key)]
@@ -185,16 +191,16 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
     def __delitem__(self, key):
         del self._policies[key]
 
-    def __contains__(self, key):
+    def __contains__(self, key: Any) -> bool:
         return key in self._policies
 
-    def __iter__(self):
+    def __iter__(self) -> Any:
         return iter(self._policies)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._policies)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Return the constructor's arguments."""
         default_policy = self._given
         if isinstance(default_policy, DTypePolicy):
@@ -205,28 +211,28 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: CustomObjects = None) -> Self:
         """Return the map that `get_config` described."""
         policies = deserialize_keras_object(config.get("policy_map"), custom_objects)
         return construct(cls, {**config, "policy_map": policies})
 
-    def __eq__(self, other):
+    def __eq__(self, other: Any) -> bool:
         same = isinstance(other, DTypePolicyMap) and self._given == other._given
         return same and self._policies == other._policies
 
     __hash__ = None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         entries = [(key, policy.name) for key, policy in self.items()]
         return f"<DTypePolicyMap default_policy={self.default_policy.name}, mapping={entries}>"
 
 
-def default():
+def default() -> Any:
     """Return the policy of layers that are given none; `config.set_dtype_policy` sets it."""
     return DTypePolicy(settings.floatx) if settings.dtype_policy is None else settings.dtype_policy
 
 
-def result_dtype(identifier):
+def result_dtype(identifier: Any) -> Any:
     """Return the dtype of what a loss or a metric returns; the default policy does not count.
 
     >>> result_dtype("mixed_bfloat16"), result_dtype(None)
@@ -235,17 +241,17 @@ def result_dtype(identifier):
     return get(settings.floatx if identifier is None else identifier).compute_dtype
 
 
-def serialize(dtype_policy):
+def serialize(dtype_policy: Any) -> Any:
     """Return the config dict of a policy."""
     return serialize_keras_object(dtype_policy)
 
 
-def deserialize(config, custom_objects=None):
+def deserialize(config: Any, custom_objects: CustomObjects = None) -> Any:
     """Return the policy that a config dict describes."""
     return deserialize_keras_object(config, custom_objects, family=_FAMILIES)
 
 
-def get(identifier):
+def get(identifier: Any) -> Any:
     """Return a policy from None (the default), a policy, a name, a config dict or a dtype.
 
     >>> get("float64")
@@ -260,3 +266,10 @@ def get(identifier):
     if isinstance(identifier, str):
         return DTypePolicy(identifier)
     return DTypePolicy(dtypes.standardize_dtype(identifier))
+
+
+__all__ = ["DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy", "deserialize", "get", "serialize"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import settings
+
+if TYPE_CHECKING:
+    from pyseq.types import DTypeLike
 
 INT_DTYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64")
 HALF_DTYPES = ("bfloat16", "float16")
@@ -13,7 +18,7 @@ DTYPES = frozenset((*INT_DTYPES, *FLOAT_DTYPES, "bool", "string", "complex64", "
 _PYTHON_DTYPES = {bool: "bool", int: "int32", float: None, str: "string", "int": "int32"}
 
 
-def standardize_dtype(dtype):
+def standardize_dtype(dtype: DTypeLike) -> str:
     """Return the name of a dtype; None stands for `floatx()`.
 
     Accepts names, NumPy dtypes and scalar types, Python's bool, int, float and str, and the
@@ -42,7 +47,7 @@ def standardize_dtype(dtype):
     return name
 
 
-def compute_dtype(dtype):
+def compute_dtype(dtype: DTypeLike) -> str:
     """Return the dtype that arithmetic in `dtype` runs in: the 16-bit floats run in float32.
 
     >>> compute_dtype("bfloat16"), compute_dtype("float64")
@@ -92,7 +97,7 @@ def rounded(x, dtype):
         return np.asarray(x).astype(numpy_dtype(dtype))[()]
 
 
-def is_float_dtype(dtype):
+def is_float_dtype(dtype: DTypeLike) -> Any:
     """Return whether `dtype` is a float type.
 
     >>> is_float_dtype("float16"), is_float_dtype("int8")
@@ -101,7 +106,7 @@ def is_float_dtype(dtype):
     return standardize_dtype(dtype) in FLOAT_DTYPES
 
 
-def is_int_dtype(dtype):
+def is_int_dtype(dtype: DTypeLike) -> Any:
     """Return whether `dtype` is a signed or unsigned integer type.
 
     >>> is_int_dtype("uint8"), is_int_dtype("bool")
@@ -116,7 +121,7 @@ def _is_weak(dtype):
     return dtype is int or dtype is float
 
 
-def result_type(*dtypes):
+def result_type(*dtypes: Any) -> Any:
     """Return the dtype of an expression over arguments of these dtypes.
 
     Integers with floats give the float type, and two different 16-bit floats give float32, as

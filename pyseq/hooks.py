@@ -8,6 +8,12 @@ from __future__ import annotations
 
 import functools
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyseq.types import T
 
 _ANSWERED_BY = {
     # What a symbolic tensor, or a layer of a user's own, is in a program.
@@ -75,7 +81,7 @@ _FAMILIES = {
 }
 
 
-def answers(question):
+def answers(question: str) -> Callable[[T], T]:
     """Decorator: the function answers `question`."""
 
     def decorate(function):
@@ -94,7 +100,7 @@ def ask(question, *args, **kwargs):
     return answer(*args, **kwargs)
 
 
-def takes_old_spellings(function, key=None):
+def takes_old_spellings(function: T, key: str | None = None) -> T:
     """Decorator: calls with arguments of Keras 1 and 2 mean today what they meant.
 
     Args:
@@ -111,7 +117,7 @@ def takes_old_spellings(function, key=None):
     return call
 
 
-def takes_old_names(function):
+def takes_old_names(function: T) -> T:
     """`takes_old_spellings` where only names of arguments are old: others cost next to nothing."""
     modern = takes_old_spellings(function)
     code = function.__code__

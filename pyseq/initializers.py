@@ -8,6 +8,7 @@ created. Give each weight its own instance, or a `pyseq.random.SeedGenerator` as
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -20,8 +21,19 @@ from pyseq.registry.serialization import (
     serialize_keras_object,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def _register(cls=None, aliases=()):
+    from typing_extensions import Self
+
+    from pyseq.types import Config, CustomObjects, DTypeLike, InitializerLike, Seed, T
+
+
+@overload
+def _register(cls: T) -> T: ...
+@overload
+def _register(*, aliases: tuple[str, ...]) -> Callable[[T], T]: ...
+def _register(cls: Any = None, aliases: tuple[str, ...] = ()) -> Any:
     def decorate(cls):
         return builtin("initializers", aliases=(to_snake_case(cls.__name__), *aliases))(cls)
 
@@ -36,27 +48,27 @@ def _array_dtype(dtype):
 class Initializer:
     """Base class: subclasses define `__call__(shape, dtype=None)` and `get_config()`."""
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
         """Return an array of `shape`; subclasses must define it."""
         raise TypeError(
             f"{type(self).__name__}: expected a subclass that defines __call__(shape, dtype), "
             f"got the base class; define it"
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Return the constructor's arguments."""
         return {}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Return the initializer that `get_config` described."""
         return construct(cls, config)
 
-    def clone(self):
+    def clone(self) -> Any:
         """Return a new initializer with the same arguments."""
         return type(self).from_config(self.get_config())
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
 
@@ -69,7 +81,7 @@ class Zeros(Initializer):
     [0.0, 0.0]
     """
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
         return np.zeros(tuple(shape), _array_dtype(dtype))
 
 
@@ -81,7 +93,7 @@ class Ones(Initializer):
     [1.0, 1.0]
     """
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
         return np.ones(tuple(shape), _array_dtype(dtype))
 
 
@@ -96,20 +108,20 @@ class Constant(Initializer):
     [3.0, 3.0]
     """
 
-    def __init__(self, value=0.0):
+    def __init__(self, value: Any = 0.0) -> None:
         dtypes.check_numbers(value, "Constant(value)")
         self.value = value
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
         values = np.empty(tuple(shape), _array_dtype(dtype))
         values[...] = self.value
         return values
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"value": serialize_keras_object(self.value)}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         config = dict(config)
         if isinstance(config.get("value"), dict):
             config["value"] = deserialize_keras_object(config["value"])
@@ -127,10 +139,10 @@ class Identity(Initializer):
     [[2.0, 0.0], [0.0, 2.0]]
     """
 
-    def __init__(self, gain=1.0):
+    def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
         if len(shape) != 2:
             raise ValueError(
                 f"Identity: expected a shape of two dimensions, got {tuple(shape)}; "
@@ -138,7 +150,7 @@ class Identity(Initializer):
             )
         return (self.gain * np.eye(*shape)).astype(_array_dtype(dtype))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         # Keras writes no gain at all; it is needed only where it differs from the default.
         return {} if self.gain == 1.0 else {"gain": self.gain}
 
@@ -151,7 +163,7 @@ class RandomInitializer(Initializer):
             `set_random_seed` controls.
     """
 
-    def __init__(self, seed=None):
+    def __init__(self, seed: Seed = None) -> None:
         if isinstance(seed, dict):
             seed = deserialize_keras_object(seed, family="random")
         is_int = hasattr(seed, "__index__") and not isinstance(seed, bool)
@@ -163,7 +175,7 @@ class RandomInitializer(Initializer):
         self._init_seed = seed
         self.seed = random.make_default_seed() if seed is None else seed
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"seed": serialize_keras_object(self._init_seed)}
 
 
@@ -178,15 +190,15 @@ class RandomNormal(RandomInitializer):
     (3, 4)
     """
 
-    def __init__(self, mean=0.0, stddev=0.05, seed=None):
+    def __init__(self, mean: Any = 0.0, stddev: float = 0.05, seed: Seed = None) -> None:
         self.mean = mean
         self.stddev = stddev
         super().__init__(seed)
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
         return random.normal(shape, self.mean, self.stddev, dtype, self.seed)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "mean": self.mean, "stddev": self.stddev}
 
 
@@ -201,15 +213,15 @@ class RandomUniform(RandomInitializer):
     True
     """
 
-    def __init__(self, minval=-0.05, maxval=0.05, seed=None):
+    def __init__(self, minval: Any = -0.05, maxval: Any = 0.05, seed: Seed = None) -> None:
         self.minval = minval
         self.maxval = maxval
         super().__init__(seed)
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
         return random.uniform(shape, self.minval, self.maxval, dtype, self.seed)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "minval": self.minval, "maxval": self.maxval}
 
 
@@ -225,15 +237,15 @@ class TruncatedNormal(RandomInitializer):
     True
     """
 
-    def __init__(self, mean=0.0, stddev=0.05, seed=None):
+    def __init__(self, mean: Any = 0.0, stddev: float = 0.05, seed: Seed = None) -> None:
         self.mean = mean
         self.stddev = stddev
         super().__init__(seed)
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
         return random.truncated_normal(shape, self.mean, self.stddev, dtype, self.seed)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "mean": self.mean, "stddev": self.stddev}
 
 
@@ -255,13 +267,13 @@ class VarianceScaling(RandomInitializer):
 
     def __init__(
         self,
-        scale=1.0,
-        mode="fan_in",
-        distribution="truncated_normal",
-        seed=None,
-        input_axes=None,
-        output_axes=None,
-    ):
+        scale: Any = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: Seed = None,
+        input_axes: Any = None,
+        output_axes: Any = None,
+    ) -> None:
         if scale <= 0.0:
             raise ValueError(f"VarianceScaling: expected scale > 0, got {scale}")
         if mode not in ("fan_in", "fan_out", "fan_avg"):
@@ -282,7 +294,7 @@ class VarianceScaling(RandomInitializer):
         self.output_axes = output_axes
         super().__init__(seed)
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, fan)
@@ -295,7 +307,7 @@ class VarianceScaling(RandomInitializer):
         stddev = math.sqrt(variance) / 0.87962566103423978
         return random.truncated_normal(shape, 0.0, stddev, dtype, self.seed)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "scale": self.scale,
@@ -311,10 +323,10 @@ class _FixedScaling(VarianceScaling):
 
     _scaling: tuple[float, str, str]
 
-    def __init__(self, seed=None, input_axes=None, output_axes=None):
+    def __init__(self, seed: Seed = None, input_axes: Any = None, output_axes: Any = None) -> None:
         super().__init__(*self._scaling, seed, input_axes, output_axes)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         return {key: config[key] for key in ("seed", "input_axes", "output_axes")}
 
@@ -417,11 +429,11 @@ class Orthogonal(RandomInitializer):
     True
     """
 
-    def __init__(self, gain=1.0, seed=None):
+    def __init__(self, gain: float = 1.0, seed: Seed = None) -> None:
         self.gain = gain
         super().__init__(seed)
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
         shape = tuple(shape)
         if len(shape) < 2:
             raise ValueError(
@@ -436,7 +448,7 @@ class Orthogonal(RandomInitializer):
         q = q.T if rows < columns else q
         return (self.gain * q.reshape(shape)).astype(_array_dtype(dtype))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "gain": self.gain}
 
 
@@ -458,7 +470,13 @@ class STFT(Initializer):
     (8, 1, 5)
     """
 
-    def __init__(self, side="real", window="hann", scaling="density", periodic=False):
+    def __init__(
+        self,
+        side: str = "real",
+        window: Any = "hann",
+        scaling: Any = "density",
+        periodic: bool = False,
+    ) -> None:
         if side not in ("real", "imag"):
             raise ValueError(f"STFT: expected side 'real' or 'imag', got {side!r}")
         if isinstance(window, str):
@@ -472,7 +490,7 @@ class STFT(Initializer):
         self.scaling = scaling
         self.periodic = periodic
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
         if len(shape) != 3:
             raise ValueError(f"STFT: expected a shape (frame_length, 1, bins), got {tuple(shape)}")
         frame_length, _, bins = shape
@@ -495,7 +513,7 @@ class STFT(Initializer):
                 kernel /= np.sum(np.abs(values))
         return kernel.astype(_array_dtype(dtype))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "side": self.side,
             "window": serialize_keras_object(self.window),
@@ -504,14 +522,14 @@ class STFT(Initializer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         config = dict(config)
         if isinstance(config.get("window"), dict):
             config["window"] = deserialize_keras_object(config["window"])
         return construct(cls, config)
 
 
-def compute_fans(shape, input_axes=None, output_axes=None):
+def compute_fans(shape: Any, input_axes: Any = None, output_axes: Any = None) -> Any:
     """Return how many inputs each output sees, and the reverse, for a kernel of `shape`.
 
     Dense kernels are (inputs, outputs), convolution kernels (*window, inputs, outputs).
@@ -533,18 +551,18 @@ def compute_fans(shape, input_axes=None, output_axes=None):
     return int(shape[-2] * window), int(shape[-1] * window)
 
 
-def serialize(initializer):
+def serialize(initializer: InitializerLike) -> Any:
     """Return the config dict of an initializer."""
     return serialize_keras_object(initializer)
 
 
-def deserialize(config, custom_objects=None):
+def deserialize(config: Any, custom_objects: CustomObjects = None) -> Any:
     """Return the initializer that a config dict describes."""
     return deserialize_keras_object(config, custom_objects, family="initializers")
 
 
 @hooks.answers("initializer")
-def get(identifier):
+def get(identifier: Any) -> Any:
     """Return an initializer from None, a name, config dict, class, callable or array.
 
     An array initializes weights of exactly its shape.
@@ -585,3 +603,18 @@ lecun_uniform = LecunUniform
 lecun_normal = LecunNormal
 orthogonal = OrthogonalInitializer = Orthogonal
 stft = STFTInitializer = STFT
+
+
+__all__ = [
+    "STFT", "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity",
+    "IdentityInitializer", "Initializer", "LecunNormal", "LecunUniform", "Ones", "Orthogonal",
+    "OrthogonalInitializer", "RandomInitializer", "RandomNormal", "RandomUniform",
+    "STFTInitializer", "TruncatedNormal", "VarianceScaling", "Zeros", "compute_fans", "constant",
+    "deserialize", "get", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "identity",
+    "lecun_normal", "lecun_uniform", "ones", "orthogonal", "random_normal", "random_uniform",
+    "serialize", "stft", "truncated_normal", "variance_scaling", "zeros",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -22,8 +22,8 @@ def package(name, modules, more=()):
         setattr(sys.modules[name], attribute, value)
         return value
 
-    def __dir__():
-        return sorted({*vars(sys.modules[name]), *where})
+    def __dir__() -> list[str]:
+        return sorted({*where, *more})
 
     return __getattr__, __dir__, sorted([*where, *more])
 

@@ -8,6 +8,10 @@ import contextvars
 import difflib
 import inspect
 import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _counts: collections.Counter[str] = collections.Counter()
 _lock = threading.Lock()
@@ -109,16 +113,18 @@ class name_scope:
     'encoder'
     """
 
-    def __init__(self, name, caller=None, deduplicate=True, override_parent=None):
+    def __init__(
+        self, name: str, caller: Any = None, deduplicate: bool = True, override_parent: Any = None
+    ) -> None:
         if not isinstance(name, str) or not name or "/" in name:
             raise ValueError(f"name_scope: expected a name without '/', got {name!r}")
         self.name = name
         self._scopes = []
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._scopes.append(scope(self))
         self._scopes[-1].__enter__()
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> None:
         self._scopes.pop().__exit__(*error)

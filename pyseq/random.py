@@ -13,6 +13,7 @@ import contextvars
 import math
 import random as python_random
 import threading
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +21,13 @@ from pyseq import dtypes, hooks, naming, symbolic
 from pyseq.registry.registration import builtin
 from pyseq.registry.serialization import construct
 from pyseq.variable import Variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from typing_extensions import Self, Unpack
+
+    from pyseq.types import Axis, Config, DTypeLike, NoArguments, Seed, Tensor
 
 _WORD = 0xFFFFFFFF
 _QWORD = 0xFFFFFFFFFFFFFFFF
@@ -42,7 +50,9 @@ class SeedGenerator:
     ([7, 0], [7, 1])
     """
 
-    def __init__(self, seed=None, name=None, **kwargs):
+    def __init__(
+        self, seed: Seed = None, name: str | None = None, **kwargs: Unpack[NoArguments]
+    ) -> None:
         if kwargs:
             raise ValueError(f"SeedGenerator: got unknown arguments {sorted(kwargs)}")
         self.name = naming.auto_name("seed_generator") if name is None else name
@@ -58,7 +68,7 @@ class SeedGenerator:
         )
         self._lock = threading.Lock()
 
-    def next(self, ordered=True):
+    def next(self, ordered: bool = True) -> Any:
         """Return a copy of `[seed, counter]` and advance the counter.
 
         Args:
@@ -75,12 +85,12 @@ class SeedGenerator:
                 symbolic.trace.reset(token)
         return current
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Return the seed given to the constructor, and the name."""
         return {"seed": self._initial_seed, "name": self.name}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Return a generator in its starting state."""
         return construct(cls, config)
 
@@ -96,7 +106,7 @@ _global_lock = threading.Lock()
 _global_generator: SeedGenerator | None = None
 
 
-def global_seed_generator():
+def global_seed_generator() -> Tensor:
     """Return the generator behind `seed=None`."""
     global _global_generator
     with _global_lock:
@@ -105,7 +115,7 @@ def global_seed_generator():
         return _global_generator
 
 
-def reset_global_seed_generator(seed=None):
+def reset_global_seed_generator(seed: Seed = None) -> None:
     """Restart the generator behind `seed=None`; with None it is seeded at its next use."""
     global _global_generator
     with _global_lock:
@@ -114,7 +124,7 @@ def reset_global_seed_generator(seed=None):
         )
 
 
-def make_default_seed():
+def make_default_seed() -> Tensor:
     """Return a seed drawn from Python's `random`."""
     return python_random.randint(1, 10**9)
 
@@ -128,7 +138,7 @@ def _check_seed(seed):
     return seed.__index__()
 
 
-def seed_state(seed):
+def seed_state(seed: Seed) -> Tensor:
     """Return the `[seed, counter]` pair (uint32) of the next draw for `seed`."""
     if seed is None:
         return global_seed_generator().next()
@@ -137,7 +147,7 @@ def seed_state(seed):
     return np.array([_check_seed(seed) & _WORD, 0], dtype=np.uint32)
 
 
-def draw_seed(seed, drawn=None):
+def draw_seed(seed: Seed, drawn: Any = None) -> Tensor:
     """Return a 63-bit integer seed for a compiled op, different for each `[seed, counter]`.
 
     The pair is mixed by the finalizer of SplitMix64 (Steele, Lea and Flood, 2014), so that
@@ -165,7 +175,7 @@ _noted: contextvars.ContextVar = contextvars.ContextVar("pyseq_op_seeds", defaul
 
 
 @contextlib.contextmanager
-def noting_seeds(given=()):
+def noting_seeds(given: Any = ()) -> Iterator[Any]:
     """Note the seeds of all ops that are made inside; yields the list of them.
 
     Args:
@@ -185,7 +195,7 @@ def noting_seeds(given=()):
         _noted.reset(token)
 
 
-def streams():
+def streams() -> Tensor:
     """Return the positions of Python's, NumPy's and the global generator.
 
     >>> position = streams()
@@ -202,7 +212,7 @@ def streams():
     }
 
 
-def set_streams(position):
+def set_streams(position: Any) -> None:
     """Go back to positions that `streams` returned; lists may stand for its tuples."""
     version, words, gauss = position["python"]
     python_random.setstate((version, tuple(words), gauss))
@@ -238,7 +248,9 @@ def _float_dtype(dtype, where):
     return "float32" if name == "bfloat16" else name
 
 
-def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+def normal(
+    shape: Any, mean: Any = 0.0, stddev: float = 1.0, dtype: DTypeLike = None, seed: Seed = None
+) -> Tensor:
     """Return normally distributed numbers of the given shape.
 
     >>> normal((2, 3), seed=1).shape
@@ -250,7 +262,9 @@ def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
     return _generator(seed).normal(mean, stddev, tuple(shape)).astype(dtype)
 
 
-def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
+def uniform(
+    shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: DTypeLike = None, seed: Seed = None
+) -> Tensor:
     """Return numbers distributed uniformly over `[minval, maxval)`."""
     dtype = _float_dtype(dtype, "random.uniform")
     if symbolic.trace.get() is not None:
@@ -258,7 +272,9 @@ def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
     return _generator(seed).uniform(minval, maxval, tuple(shape)).astype(dtype)
 
 
-def randint(shape, minval, maxval, dtype="int32", seed=None):
+def randint(
+    shape: Any, minval: Any, maxval: Any, dtype: DTypeLike = "int32", seed: Seed = None
+) -> Tensor:
     """Return integers distributed uniformly over `minval, ..., maxval - 1`."""
     name = dtypes.standardize_dtype(dtype)
     if name not in dtypes.INT_DTYPES:
@@ -270,7 +286,9 @@ def randint(shape, minval, maxval, dtype="int32", seed=None):
     return _generator(seed).integers(int(minval), int(maxval), tuple(shape), dtype=name)
 
 
-def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+def truncated_normal(
+    shape: Any, mean: Any = 0.0, stddev: float = 1.0, dtype: DTypeLike = None, seed: Seed = None
+) -> Tensor:
     """Return normally distributed numbers, redrawn while outside two standard deviations."""
     dtype = _float_dtype(dtype, "random.truncated_normal")
     shape = tuple(shape)
@@ -286,7 +304,7 @@ def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
     return values.astype(dtype).reshape(shape)
 
 
-def dropout(inputs, rate, noise_shape=None, seed=None):
+def dropout(inputs: Tensor, rate: float, noise_shape: Any = None, seed: Seed = None) -> Tensor:
     """Zero a share `rate` of the inputs and divide the others by `1 - rate`.
 
     Args:
@@ -318,7 +336,7 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
     return np.where(keep, inputs / (1.0 - rate), 0).astype(inputs.dtype)
 
 
-def shuffle(x, axis=0, seed=None):
+def shuffle(x: Tensor, axis: Axis = 0, seed: Seed = None) -> Tensor:
     """Return a copy of `x` with the elements along `axis` in random order.
 
     Slices along `axis` stay whole, as on the compiled backends of Keras.
@@ -326,7 +344,9 @@ def shuffle(x, axis=0, seed=None):
     return _generator(seed).permutation(np.asarray(x), axis=axis)
 
 
-def categorical(logits, num_samples, dtype="int32", seed=None):
+def categorical(
+    logits: Tensor, num_samples: int, dtype: DTypeLike = "int32", seed: Seed = None
+) -> Tensor:
     """Draw class indices with probabilities softmax(logits).
 
     Args:
@@ -348,19 +368,31 @@ def categorical(logits, num_samples, dtype="int32", seed=None):
     return np.minimum(found, logits.shape[1] - 1).astype(dtypes.standardize_dtype(dtype))
 
 
-def gamma(shape, alpha, dtype=None, seed=None):
+def gamma(shape: Any, alpha: Any, dtype: DTypeLike = None, seed: Seed = None) -> Tensor:
     """Return gamma distributed numbers of shape parameter `alpha` and scale 1."""
     dtype = _float_dtype(dtype, "random.gamma")
     return _generator(seed).gamma(alpha, 1.0, tuple(shape)).astype(dtype)
 
 
-def beta(shape, alpha, beta, dtype=None, seed=None):
+def beta(shape: Any, alpha: Any, beta: Any, dtype: DTypeLike = None, seed: Seed = None) -> Tensor:
     """Return beta distributed numbers in [0, 1]."""
     dtype = _float_dtype(dtype, "random.beta")
     return _generator(seed).beta(alpha, beta, tuple(shape)).astype(dtype)
 
 
-def binomial(shape, counts, probabilities, dtype=None, seed=None):
+def binomial(
+    shape: Any, counts: Any, probabilities: Any, dtype: DTypeLike = None, seed: Seed = None
+) -> Tensor:
     """Return the numbers of successes in `counts` trials, as floats."""
     dtype = _float_dtype(dtype, "random.binomial")
     return _generator(seed).binomial(counts, probabilities, tuple(shape)).astype(dtype)
+
+
+__all__ = [
+    "SeedGenerator", "beta", "binomial", "categorical", "dropout", "gamma", "normal", "randint",
+    "shuffle", "truncated_normal", "uniform",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

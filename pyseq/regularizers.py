@@ -7,6 +7,7 @@ A regularizer maps an array to a scalar that is added to the loss. The built-in 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +20,11 @@ from pyseq.registry.serialization import (
     serialize_keras_object,
 )
 from pyseq.symbolic import as_array
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from pyseq.types import Config, CustomObjects, Range, RegularizerLike, Tensor
 
 
 def _factor(value, where, default=None):
@@ -40,11 +46,11 @@ def _as_floats(x):
 class Regularizer(revision.Noted):
     """Base class: subclasses define `__call__(x)` and `get_config()`."""
 
-    def __call__(self, x):
+    def __call__(self, x: Tensor) -> Any:
         """Return the penalty of `x`, 0 in the base class."""
         return 0.0
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Return the constructor's arguments; a subclass that is saved must define it."""
         raise TypeError(
             f"{type(self).__name__}.get_config: expected a subclass that defines get_config(), "
@@ -52,11 +58,11 @@ class Regularizer(revision.Noted):
         )
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Return the regularizer that `get_config` described."""
         return construct(cls, config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
 
@@ -72,11 +78,11 @@ class L1L2(Regularizer):
     2.75
     """
 
-    def __init__(self, l1=0.0, l2=0.0):
+    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
         self.l1 = _factor(l1, f"{type(self).__name__}(l1)", 0.0)
         self.l2 = _factor(l2, f"{type(self).__name__}(l2)", 0.0)
 
-    def __call__(self, x):
+    def __call__(self, x: Tensor) -> Any:
         x = _as_floats(x)
         penalty = x.dtype.type(0)
         if self.l1:
@@ -85,10 +91,10 @@ class L1L2(Regularizer):
             penalty += x.dtype.type(self.l2) * np.sum(np.square(x))
         return penalty
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"l1": self.l1, "l2": self.l2}
 
-    def lower(self):
+    def lower(self) -> Any:
         """Return `{"l1": float, "l2": float}`."""
         return {"l1": self.l1, "l2": self.l2}
 
@@ -104,17 +110,17 @@ class L1(Regularizer):
     1.5
     """
 
-    def __init__(self, l1=0.01):
+    def __init__(self, l1: float = 0.01) -> None:
         self.l1 = _factor(l1, "L1(l1)", 0.01)
 
-    def __call__(self, x):
+    def __call__(self, x: Tensor) -> Any:
         x = _as_floats(x)
         return x.dtype.type(self.l1) * np.sum(np.abs(x))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"l1": self.l1}
 
-    def lower(self):
+    def lower(self) -> Any:
         """Return `{"l1": float, "l2": 0.0}`."""
         return {"l1": self.l1, "l2": 0.0}
 
@@ -130,17 +136,17 @@ class L2(Regularizer):
     2.5
     """
 
-    def __init__(self, l2=0.01):
+    def __init__(self, l2: float = 0.01) -> None:
         self.l2 = _factor(l2, "L2(l2)", 0.01)
 
-    def __call__(self, x):
+    def __call__(self, x: Tensor) -> Any:
         x = _as_floats(x)
         return x.dtype.type(self.l2) * np.sum(np.square(x))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"l2": self.l2}
 
-    def lower(self):
+    def lower(self) -> Any:
         """Return `{"l1": 0.0, "l2": float}`."""
         return {"l1": 0.0, "l2": self.l2}
 
@@ -157,7 +163,7 @@ class OrthogonalRegularizer(Regularizer):
     0.0
     """
 
-    def __init__(self, factor=0.01, mode="rows"):
+    def __init__(self, factor: Range = 0.01, mode: str = "rows") -> None:
         if mode not in ("rows", "columns"):
             raise ValueError(
                 f"OrthogonalRegularizer(mode): expected 'rows' or 'columns', got {mode!r}"
@@ -165,7 +171,7 @@ class OrthogonalRegularizer(Regularizer):
         self.factor = _factor(factor, "OrthogonalRegularizer(factor)", 0.01)
         self.mode = mode
 
-    def __call__(self, x):
+    def __call__(self, x: Tensor) -> Any:
         x = _as_floats(x)
         if x.ndim != 2:
             raise ValueError(
@@ -183,10 +189,10 @@ class OrthogonalRegularizer(Regularizer):
         np.fill_diagonal(cosines, 0)
         return x.dtype.type(self.factor * 0.5 / (size * (size - 1) / 2)) * np.sum(cosines)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"factor": self.factor, "mode": self.mode}
 
-    def lower(self):
+    def lower(self) -> Any:
         """Return `{"orthogonal": factor, "mode": "rows" or "columns"}`."""
         return {"orthogonal": self.factor, "mode": self.mode}
 
@@ -197,7 +203,7 @@ l1_l2 = L1L2
 orthogonal_regularizer = OrthogonalRegularizer
 
 
-def is_compiled(part):
+def is_compiled(part: Any) -> bool:
     """True for a regularizer or constraint that the core knows, False for a user's own or None."""
     for cls in type(part).__mro__:
         if "lower" in vars(cls):
@@ -207,17 +213,17 @@ def is_compiled(part):
     return False
 
 
-def serialize(regularizer):
+def serialize(regularizer: RegularizerLike) -> Any:
     """Return the config dict of a regularizer."""
     return serialize_keras_object(regularizer)
 
 
-def deserialize(config, custom_objects=None):
+def deserialize(config: Any, custom_objects: CustomObjects = None) -> Any:
     """Return the regularizer that a config dict describes."""
     return deserialize_keras_object(config, custom_objects, family="regularizers")
 
 
-def get(identifier):
+def get(identifier: Any) -> Any:
     """Return a regularizer from None, a name, config dict, class or callable.
 
     `"l1"` and `"l2"` have the factor 0.01, `"l1l2"` has factors of 0 as in Keras. `"l1_l2"`,
@@ -229,3 +235,13 @@ def get(identifier):
     if isinstance(identifier, str) and identifier == "l1_l2":
         return L1L2(0.01, 0.01)
     return get_object(identifier, "regularizers", "regularizer")
+
+
+__all__ = [
+    "L1", "L1L2", "L2", "OrthogonalRegularizer", "Regularizer", "deserialize", "get", "l1",
+    "l1_l2", "l2", "orthogonal_regularizer", "serialize",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

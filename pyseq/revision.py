@@ -7,6 +7,7 @@ Layers and what they hold (regularizers, losses, optimizers) note each change of
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING
 
 from pyseq import settings
 
@@ -59,11 +60,13 @@ def number(states, state):
 class Noted:
     """Base class of objects whose public attributes programs are lowered from."""
 
-    def __setattr__(self, name, value):
-        known = vars(self).get(name, _NONE)
-        super().__setattr__(name, value)
-        if known is not value and not name.startswith("_"):
-            touch_object()
+    if not TYPE_CHECKING:  # checkers would take any name for an attribute
+
+        def __setattr__(self, name, value):
+            known = vars(self).get(name, _NONE)
+            super().__setattr__(name, value)
+            if known is not value and not name.startswith("_"):
+                touch_object()
 
 
 class Same:

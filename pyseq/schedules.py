@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import TYPE_CHECKING, Any
 
 from pyseq.registry.registration import builtin
 from pyseq.registry.serialization import (
@@ -14,6 +15,11 @@ from pyseq.registry.serialization import (
     deserialize_keras_object,
     serialize_keras_object,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from pyseq.types import Config, CustomObjects
 
 
 def _check_steps(value, where):
@@ -24,14 +30,14 @@ def _check_steps(value, where):
 class LearningRateSchedule:
     """Base class: subclasses define `__call__(step)` and `get_config()`."""
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> Any:
         """Return the learning rate at `step`; subclasses must define it."""
         raise TypeError(
             f"{type(self).__name__}: expected a subclass that defines __call__(step), "
             f"got the base class; define it"
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Return the constructor's arguments; a subclass that is saved must define it."""
         raise TypeError(
             f"{type(self).__name__}.get_config: expected a subclass that defines get_config(), "
@@ -39,11 +45,11 @@ class LearningRateSchedule:
         )
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Return the schedule that `get_config` described."""
         return construct(cls, config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
 
@@ -53,7 +59,7 @@ class _ConfiguredSchedule(LearningRateSchedule):
 
     _fields: tuple[str, ...]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {field: getattr(self, field) for field in self._fields}
 
 
@@ -76,12 +82,12 @@ class ExponentialDecay(_ConfiguredSchedule):
 
     def __init__(
         self,
-        initial_learning_rate,
-        decay_steps,
-        decay_rate,
-        staircase=False,
-        name="ExponentialDecay",
-    ):
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str | None = "ExponentialDecay",
+    ) -> None:
         _check_steps(decay_steps, "ExponentialDecay(decay_steps)")
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = decay_steps
@@ -89,7 +95,7 @@ class ExponentialDecay(_ConfiguredSchedule):
         self.staircase = staircase
         self.name = name
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> Any:
         exponent = float(step) / self.decay_steps
         if self.staircase:
             exponent = math.floor(exponent)
@@ -116,12 +122,12 @@ class InverseTimeDecay(_ConfiguredSchedule):
 
     def __init__(
         self,
-        initial_learning_rate,
-        decay_steps,
-        decay_rate,
-        staircase=False,
-        name="InverseTimeDecay",
-    ):
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str | None = "InverseTimeDecay",
+    ) -> None:
         _check_steps(decay_steps, "InverseTimeDecay(decay_steps)")
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = decay_steps
@@ -129,7 +135,7 @@ class InverseTimeDecay(_ConfiguredSchedule):
         self.staircase = staircase
         self.name = name
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> Any:
         fraction = float(step) / self.decay_steps
         if self.staircase:
             fraction = math.floor(fraction)
@@ -163,13 +169,13 @@ class PolynomialDecay(_ConfiguredSchedule):
 
     def __init__(
         self,
-        initial_learning_rate,
-        decay_steps,
-        end_learning_rate=0.0001,
-        power=1.0,
-        cycle=False,
-        name="PolynomialDecay",
-    ):
+        initial_learning_rate: float,
+        decay_steps: int,
+        end_learning_rate: float = 0.0001,
+        power: float = 1.0,
+        cycle: bool = False,
+        name: str | None = "PolynomialDecay",
+    ) -> None:
         _check_steps(decay_steps, "PolynomialDecay(decay_steps)")
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = decay_steps
@@ -178,7 +184,7 @@ class PolynomialDecay(_ConfiguredSchedule):
         self.cycle = cycle
         self.name = name
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> Any:
         step, decay_steps = float(step), float(self.decay_steps)
         if self.cycle:
             decay_steps *= max(1, math.ceil(step / decay_steps))
@@ -204,7 +210,9 @@ class PiecewiseConstantDecay(_ConfiguredSchedule):
 
     _fields = ("boundaries", "values", "name")
 
-    def __init__(self, boundaries, values, name="PiecewiseConstant"):
+    def __init__(
+        self, boundaries: Any, values: Any, name: str | None = "PiecewiseConstant"
+    ) -> None:
         if len(boundaries) != len(values) - 1:
             raise ValueError(
                 f"PiecewiseConstantDecay: expected one more value than boundaries, got "
@@ -218,7 +226,7 @@ class PiecewiseConstantDecay(_ConfiguredSchedule):
         self.values = values
         self.name = name
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> Any:
         passed = sum(1 for boundary in self.boundaries if float(step) > boundary)
         return float(self.values[passed])
 
@@ -253,13 +261,13 @@ class CosineDecay(_ConfiguredSchedule):
 
     def __init__(
         self,
-        initial_learning_rate,
-        decay_steps,
-        alpha=0.0,
-        name="CosineDecay",
-        warmup_target=None,
-        warmup_steps=0,
-    ):
+        initial_learning_rate: float,
+        decay_steps: int,
+        alpha: Any = 0.0,
+        name: str | None = "CosineDecay",
+        warmup_target: Any = None,
+        warmup_steps: int = 0,
+    ) -> None:
         _check_steps(decay_steps, "CosineDecay(decay_steps)")
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = decay_steps
@@ -268,7 +276,7 @@ class CosineDecay(_ConfiguredSchedule):
         self.warmup_target = warmup_target
         self.warmup_steps = warmup_steps
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> Any:
         step, start = float(step), self.initial_learning_rate
         if self.warmup_target is not None:
             if step < self.warmup_steps:
@@ -301,13 +309,13 @@ class CosineDecayRestarts(_ConfiguredSchedule):
 
     def __init__(
         self,
-        initial_learning_rate,
-        first_decay_steps,
-        t_mul=2.0,
-        m_mul=1.0,
-        alpha=0.0,
-        name="SGDRDecay",
-    ):
+        initial_learning_rate: float,
+        first_decay_steps: int,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: Any = 0.0,
+        name: str | None = "SGDRDecay",
+    ) -> None:
         _check_steps(first_decay_steps, "CosineDecayRestarts(first_decay_steps)")
         if not t_mul >= 1:
             raise ValueError(f"CosineDecayRestarts(t_mul): expected a number >= 1, got {t_mul!r}")
@@ -318,7 +326,7 @@ class CosineDecayRestarts(_ConfiguredSchedule):
         self.alpha = alpha
         self.name = name
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> Any:
         step = float(step)
         if self.t_mul == 1.0:
             restart = math.floor(step / self.first_decay_steps)
@@ -339,11 +347,11 @@ class CosineDecayRestarts(_ConfiguredSchedule):
         return float(self.initial_learning_rate * ((1 - self.alpha) * cosine + self.alpha))
 
 
-def serialize(learning_rate_schedule):
+def serialize(learning_rate_schedule: Any) -> Any:
     """Return the config dict of a schedule."""
     return serialize_keras_object(learning_rate_schedule)
 
 
-def deserialize(config, custom_objects=None):
+def deserialize(config: Any, custom_objects: CustomObjects = None) -> Any:
     """Return the schedule that a config dict describes."""
     return deserialize_keras_object(config, custom_objects, family="optimizers.schedules")

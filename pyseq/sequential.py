@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq import hooks, revision
 from pyseq.layers.base import Layer
 from pyseq.layers.core import InputLayer
@@ -13,6 +15,13 @@ from pyseq.registry.registration import builtin
 from pyseq.saving import safe_json
 from pyseq.training import text
 from pyseq.training.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from typing_extensions import Self
+
+    from pyseq.types import Config, CustomObjects, Shape, Tensor
 
 
 @builtin("", aliases=("models.Sequential",))
@@ -34,7 +43,12 @@ class Sequential(Model):
     (None, 3)
     """
 
-    def __init__(self, layers=None, trainable=True, name=None):
+    def __init__(
+        self,
+        layers: Sequence[Layer | KerasTensor] | None = None,
+        trainable: bool = True,
+        name: str | None = None,
+    ) -> None:
         super().__init__(trainable=trainable, name=name)
         if layers is not None:
             if isinstance(layers, (Layer, KerasTensor)):
@@ -56,7 +70,7 @@ class Sequential(Model):
         return [layer for layer in self._layers if not isinstance(layer, InputLayer)]
 
     @property
-    def layers(self):
+    def layers(self) -> list[Layer]:
         """The layers in order, without the InputLayer.
 
         With it, as in Keras, in a model that `Model(inputs, outputs)` made.
@@ -64,18 +78,18 @@ class Sequential(Model):
         return list(self._layers) if self._counts_input else self._stack
 
     @layers.setter
-    def layers(self, _):
+    def layers(self, _: Any) -> None:
         raise AttributeError("`Sequential.layers` cannot be set; use `add` and `pop`")
 
-    def saved_children(self):
+    def saved_children(self) -> Iterator[Any]:
         yield "layers", self._stack
         yield from super().saved_children()
 
     @property
-    def output_layer(self):
+    def output_layer(self) -> Any:
         return self._stack[-1] if self._stack else None
 
-    def add(self, layer, rebuild=True):
+    def add(self, layer: Layer | KerasTensor, rebuild: bool = True) -> None:
         """Append a layer; builds it at once if the input shape is known."""
         layer = self._as_layer(layer)
         layer.check_place()
@@ -136,7 +150,7 @@ class Sequential(Model):
             f"{self.name}.add: expected a layer, got {type(layer).__name__} {layer!r}; {fix}"
         )
 
-    def pop(self, rebuild=True):
+    def pop(self, rebuild: bool = True) -> Layer:
         """Remove the last layer and return it."""
         if not self._stack:
             raise TypeError(f"{self.name}.pop: expected at least one layer, got an empty model")
@@ -153,7 +167,7 @@ class Sequential(Model):
         self._tensors = None
         self._forget_programs()
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         """Build all layers for `input_shape`, which includes the batch dimension."""
         if not self._stack:
             if not self._layers:
@@ -203,19 +217,19 @@ class Sequential(Model):
         if self.compiled and input_shape is not None:  # `add` and `pop` may go on
             self._check_model("build")
 
-    def check_input(self, shape):
+    def check_input(self, shape: Shape) -> None:
         if self._layers and isinstance(self._layers[0], InputLayer):
             self._layers[0].check_shape(self.name, shape)
         elif self._layers:
             self._layers[0].check_input(shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         shape = tuple(input_shape)
         for layer in self._stack:
             shape = layer.compute_output_shape(shape)
         return shape
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         return self._lower_from(g, x, 0)
 
     # --- text in front
@@ -224,7 +238,7 @@ class Sequential(Model):
     _text_input = False
 
     @property
-    def text_policy(self):
+    def text_policy(self) -> Any:
         return "read" if self._text_layers() else super().text_policy
 
     def _text_layers(self):
@@ -275,13 +289,13 @@ class Sequential(Model):
         self._forget_programs()
         return True
 
-    def read_text(self, x):
+    def read_text(self, x: Tensor) -> Any:
         """What the leading layers that read text make of an array of texts."""
         for layer in self._text_layers():
             x = layer.read_text(x)
         return x
 
-    def lower_rows(self, g, x):
+    def lower_rows(self, g: Any, x: Tensor) -> Any:
         front = self._text_layers()
         if not front:
             return self.emit(g, x)
@@ -298,21 +312,21 @@ class Sequential(Model):
     # --- shapes
 
     @property
-    def inputs(self):
+    def inputs(self) -> Any:
         return [self.input]
 
     @property
-    def outputs(self):
+    def outputs(self) -> Any:
         return self.output if isinstance(self.output, list) else [self.output]
 
-    def keep_tensors(self, inputs, outputs):
+    def keep_tensors(self, inputs: Tensor, outputs: Tensor) -> None:
         """A nested model keeps its own input and output."""
 
     @property
-    def input_dtype(self):
+    def input_dtype(self) -> Any:
         return self._layers[0].dtype if self._layers else None
 
-    def input_program_dtype(self):
+    def input_program_dtype(self) -> Any:
         front = self._text_layers()
         if front:
             last = front[-1]
@@ -322,14 +336,14 @@ class Sequential(Model):
         return first.dtype if isinstance(first, InputLayer) and not first.deferred else None
 
     @property
-    def supports_masking(self):
+    def supports_masking(self) -> bool:
         return True
 
     mask_policy = "pass"
 
     # --- configuration
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = {
             "name": self.name,
             "trainable": self.trainable,
@@ -341,7 +355,7 @@ class Sequential(Model):
         return config
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: CustomObjects = None) -> Self:
         """Create a model with new weights from what `get_config` returned."""
         if not isinstance(config, dict) or "name" not in config or "layers" not in config:
             raise ValueError(
@@ -454,7 +468,7 @@ def straight_model(inputs, outputs, name=None, trainable=True):
     return model
 
 
-def model_from_json(json_string, custom_objects=None):
+def model_from_json(json_string: Any, custom_objects: CustomObjects = None) -> Sequential:
     """Create a model with new weights from what `to_json` returned.
 
     Raises:

@@ -6,6 +6,10 @@ Code reads them as `settings.floatx`; `change` writes them and tells those who s
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyseq.types import DataFormat
 
 DATA_FORMATS = ("channels_first", "channels_last")
 
@@ -63,7 +67,7 @@ def change(name, value):
         function()
 
 
-def standardize_data_format(data_format, where="data_format"):
+def standardize_data_format(data_format: DataFormat, where: str = "data_format") -> Any:
     """Return a valid data format; None stands for the default one.
 
     >>> standardize_data_format("Channels_First")

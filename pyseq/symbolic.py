@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import dtypes
+
+if TYPE_CHECKING:
+    from pyseq.types import DTypeLike, Tensor
 
 # The trace whose user code is being called, or None.
 trace = contextvars.ContextVar("pyseq_trace", default=None)
@@ -103,7 +107,7 @@ def no_trace():
         trace.reset(token)
 
 
-def as_array(x, dtype=None):
+def as_array(x: Tensor, dtype: DTypeLike = None) -> Any:
     """Return `x` as an array; a symbolic tensor stays one, a weight becomes one in a trace."""
     if is_traced(x):
         x = traced(x)

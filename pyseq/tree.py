@@ -9,6 +9,10 @@ The parts of a dict come in the order of its sorted keys, those of an `OrderedDi
 from __future__ import annotations
 
 import collections
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyseq.types import Tensor
 
 
 class _MapToNone:
@@ -18,7 +22,7 @@ class _MapToNone:
 MAP_TO_NONE = _MapToNone()
 
 
-def is_nested(structure):
+def is_nested(structure: Any) -> bool:
     """True for lists, tuples and dicts.
 
     >>> is_nested([1]), is_nested("ab")
@@ -55,12 +59,12 @@ def _like(structure, values):
     return type(structure)(values)
 
 
-def flatten(structure):
+def flatten(structure: Any) -> Any:
     """Return the leaves as a list; what is not nested is the only leaf."""
     return [leaf for _, leaf in flatten_with_path(structure)]
 
 
-def flatten_with_path(structure):
+def flatten_with_path(structure: Any) -> Any:
     """Return `(path, leaf)` pairs, a path being the keys and indices that lead to the leaf.
 
     >>> flatten_with_path({"a": [7]})
@@ -75,7 +79,7 @@ def flatten_with_path(structure):
     ]
 
 
-def map_structure(func, *structures, none_is_leaf=True):
+def map_structure(func: Any, *structures: Any, none_is_leaf: bool = True) -> Any:
     """Return a structure of `func(leaf, ...)` for the leaves in the same places of all structures.
 
     Where the first structure has a leaf, the others may have more in its place.
@@ -108,7 +112,7 @@ def map_structure(func, *structures, none_is_leaf=True):
     return visit(structures)
 
 
-def map_structure_up_to(shallow_structure, func, *structures):
+def map_structure_up_to(shallow_structure: Any, func: Any, *structures: Any) -> Any:
     """Return a structure of `func` for the parts of others where `shallow_structure` has leaves.
 
     Raises:
@@ -131,7 +135,7 @@ def map_structure_up_to(shallow_structure, func, *structures):
     return visit(shallow_structure, structures)
 
 
-def assert_same_structure(a, b, check_types=None):
+def assert_same_structure(a: Tensor, b: Tensor, check_types: Any = None) -> None:
     """Raise a ValueError unless both are nested in the same way; kinds of containers count.
 
     >>> assert_same_structure([1, {"a": 2}], [3, {"a": 4}])
@@ -143,7 +147,7 @@ def assert_same_structure(a, b, check_types=None):
         assert_same_structure(a[key], b[key])
 
 
-def assert_same_paths(a, b):
+def assert_same_paths(a: Tensor, b: Tensor) -> None:
     """Raise a ValueError unless the leaves of both have the same paths; kinds may differ."""
     left, right = ({path for path, _ in flatten_with_path(s)} for s in (a, b))
     if left != right:
@@ -154,7 +158,7 @@ def assert_same_paths(a, b):
         )
 
 
-def pack_sequence_as(structure, flat_sequence):
+def pack_sequence_as(structure: Any, flat_sequence: Any) -> Any:
     """Return the values of a list in the structure of another value: the reverse of `flatten`.
 
     Raises:
@@ -177,7 +181,7 @@ def pack_sequence_as(structure, flat_sequence):
     return map_structure(lambda _: next(following), structure)
 
 
-def traverse(func, structure, top_down=True):
+def traverse(func: Any, structure: Any, top_down: bool = True) -> Any:
     """Return a structure with what `func` returns for each container and leaf that it changes.
 
     `func` returns None for what stays (with its parts visited), `MAP_TO_NONE` for None, else what
@@ -207,7 +211,7 @@ def traverse(func, structure, top_down=True):
     return visit(structure)
 
 
-def lists_to_tuples(structure):
+def lists_to_tuples(structure: Any) -> Any:
     """Return the structure with tuples for lists.
 
     >>> lists_to_tuples([1, [2]])
@@ -220,7 +224,7 @@ def lists_to_tuples(structure):
     return traverse(convert, structure, top_down=False)
 
 
-def map_shape_structure(func, structure):
+def map_shape_structure(func: Any, structure: Any) -> Any:
     """Return a structure of `func(shape)` for each shape: a tuple or list of integers and None.
 
     Raises:
@@ -259,3 +263,14 @@ def _expect_alike(where, a, b):
         same = kinds[0] is kinds[1] and list(_keys(a)) == list(_keys(b))
     if not same:
         raise ValueError(f"{where}: expected values nested in the same way, got {a!r} and {b!r}")
+
+
+__all__ = [
+    "MAP_TO_NONE", "assert_same_paths", "assert_same_structure", "flatten", "flatten_with_path",
+    "is_nested", "lists_to_tuples", "map_shape_structure", "map_structure", "map_structure_up_to",
+    "pack_sequence_as", "traverse",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

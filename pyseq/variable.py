@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import _core, dtypes, hooks, naming, symbolic
 from pyseq.arithmetic import Arithmetic
 from pyseq.signatures import call_with
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from pyseq.types import Array, DTypeLike
 
 
 class Variable(Arithmetic):
@@ -29,23 +36,34 @@ class Variable(Arithmetic):
     array([[3., 4.]], dtype=float32)
     """
 
-    def __new__(cls, initializer=None, shape=None, dtype=None, *args, **kwargs):
+    regularizer: Any
+    constraint: Any
+    initializer: Any
+
+    def __new__(
+        cls,
+        initializer: Any = None,
+        shape: Any = None,
+        dtype: Any = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Self:
         # A class of their own: reading any other variable does not ask whether to round.
         half = cls is Variable and dtype is not None and _name(dtype) in dtypes.HALF_DTYPES
         return super().__new__(HalfVariable if half else cls)
 
     def __init__(
         self,
-        initializer,
-        shape=None,
-        dtype=None,
-        trainable=True,
-        autocast=True,
-        aggregation="none",
-        synchronization="auto",
-        name=None,
-        path=None,
-    ):
+        initializer: Any,
+        shape: Any = None,
+        dtype: DTypeLike = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str = "none",
+        synchronization: str = "auto",
+        name: str | None = None,
+        path: Any = None,
+    ) -> None:
         name = name or naming.auto_name("variable")
         if shape is not None:
             initializer = hooks.ask("initializer", initializer)
@@ -65,14 +83,14 @@ class Variable(Arithmetic):
         self._store(value, np.dtype(dtypes.numpy_dtype(dtype)))
 
     @property
-    def is_float(self):
+    def is_float(self) -> Any:
         """Whether programs write the variable itself; those of other dtypes have a stand-in."""
         return self._storage is not None
 
     # Whole numbers that a float32 holds exactly.
     _EXACT = 1 << 24
 
-    def stored_as(self, dtype):
+    def stored_as(self, dtype: DTypeLike) -> Any:
         """The float variable that programs of `dtype` use: this one, or its stand-in."""
         if self.is_float:
             return self
@@ -115,28 +133,28 @@ class Variable(Arithmetic):
         self._store(value, value.dtype)
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         return self._array.shape
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         return self._array.ndim
 
     @property
-    def size(self):
+    def size(self) -> int:
         return self._array.size
 
     @property
-    def dtype(self):
+    def dtype(self) -> str:
         return self._array.dtype.name
 
     @property
-    def stored_dtype(self):
+    def stored_dtype(self) -> Any:
         """The dtype of the numbers that programs use: float32 for 16-bit floats."""
         return self.dtype
 
     @property
-    def value(self):
+    def value(self) -> Array:
         """The tensor itself, a read-only NumPy view: it shows later changes; `assign` writes."""
         if self._storage is not None:
             self._storage.fetch()
@@ -146,11 +164,11 @@ class Variable(Arithmetic):
             self._array[...] = value
         return self._view
 
-    def numpy(self):
+    def numpy(self) -> Array:
         """Return a copy of the tensor."""
         return self.value.copy()
 
-    def assign(self, value):
+    def assign(self, value: Any) -> Any:
         """Overwrite the tensor; `value` must have its shape. Returns self.
 
         In the `call` of a layer it becomes part of the program: it happens at the end of each step.
@@ -174,29 +192,29 @@ class Variable(Arithmetic):
             self._storage.changed()
         return self
 
-    def assign_add(self, value):
+    def assign_add(self, value: Any) -> Any:
         return self.assign((self if symbolic.is_traced(self) else self.value) + value)
 
-    def count(self, steps):
+    def count(self, steps: Any) -> Any:
         """Add to a whole number, outside of traces: `assign_add` of what every step counts."""
         if self._twin is None:
             self._array[()] = self._array[()] + steps
         else:
             self.assign_add(steps)
 
-    def assign_sub(self, value):
+    def assign_sub(self, value: Any) -> Any:
         return self.assign((self if symbolic.is_traced(self) else self.value) - value)
 
-    def settle(self):
+    def settle(self) -> None:
         """Give programs the numbers that readers get, where these are rounded."""
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._view)
 
     def __index__(self):
         return self.value.__index__()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
 
 

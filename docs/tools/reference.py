@@ -61,7 +61,7 @@ PARTS = {
         "Neural networks": "nn activation_functions normalizations classification pooling "
         "convolutions ctc attention",
         "Linear algebra": "linalg numpy.products",
-        "Elementwise": "numpy.elementwise math",
+        "Elementwise": "numpy.elementwise numpy.bits math",
         "Reductions": "numpy.reductions numpy.selection",
         "Shapes": "numpy.shaping rearranging blocks",
         "Arrays and loops": "numpy.creation arrays control promotion fourier",

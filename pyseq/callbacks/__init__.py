@@ -1,5 +1,9 @@
 """Callbacks of `fit`, `evaluate` and `predict`: `keras.callbacks`."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from pyseq import lazy
 
 _MODULES = {
@@ -17,4 +21,31 @@ _MODULES = {
     "tensorboard": "TensorBoard",
 }
 
-__getattr__, __dir__, __all__ = lazy.package(__name__, _MODULES)
+if TYPE_CHECKING:
+    from pyseq.callbacks.backup import BackupAndRestore as BackupAndRestore
+    from pyseq.callbacks.base import Callback as Callback
+    from pyseq.callbacks.callback_list import CallbackList as CallbackList
+    from pyseq.callbacks.checkpoint import (
+        ModelCheckpoint as ModelCheckpoint,
+        OrbaxCheckpoint as OrbaxCheckpoint,
+    )
+    from pyseq.callbacks.history import History as History
+    from pyseq.callbacks.learning_rate import (
+        LearningRateScheduler as LearningRateScheduler,
+        ReduceLROnPlateau as ReduceLROnPlateau,
+    )
+    from pyseq.callbacks.loggers import (
+        CSVLogger as CSVLogger,
+        LambdaCallback as LambdaCallback,
+        RemoteMonitor as RemoteMonitor,
+        TerminateOnNaN as TerminateOnNaN,
+    )
+    from pyseq.callbacks.monitor import (
+        EarlyStopping as EarlyStopping,
+        MonitorCallback as MonitorCallback,
+    )
+    from pyseq.callbacks.progbar_logger import ProgbarLogger as ProgbarLogger
+    from pyseq.callbacks.swap_ema import SwapEMAWeights as SwapEMAWeights
+    from pyseq.callbacks.tensorboard import TensorBoard as TensorBoard
+else:
+    __getattr__, __dir__, __all__ = lazy.package(__name__, _MODULES)

@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import shutil
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from pyseq.callbacks.checkpoint import BatchCounter, check_save_freq
 from pyseq.saving import h5_weights, safe_json
 from pyseq.saving.atomic import write_atomically
 from pyseq.saving.h5_reader import import_h5py, open_h5
+
+if TYPE_CHECKING:
+    from pyseq.types import Logs, Path
 
 _MAX_METADATA_BYTES = 65536
 # The dataset with where training stood: JSON.
@@ -41,8 +45,12 @@ class BackupAndRestore(Callback):
     """
 
     def __init__(
-        self, backup_dir, save_freq="epoch", double_checkpoint=False, delete_checkpoint=True
-    ):
+        self,
+        backup_dir: Path,
+        save_freq: Any = "epoch",
+        double_checkpoint: bool = False,
+        delete_checkpoint: bool = True,
+    ) -> None:
         super().__init__()
         if not backup_dir:
             raise ValueError(f"BackupAndRestore: expected a directory, got {backup_dir!r}")
@@ -57,10 +65,10 @@ class BackupAndRestore(Callback):
         self._metadata = os.path.join(self.backup_dir, "training_metadata.json")
 
     @property
-    def every_batch(self):
+    def every_batch(self) -> Any:
         return self.save_freq != "epoch"
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         if not self.model.built:
             raise ValueError(
                 "BackupAndRestore: expected a built model, got one without weights; put "
@@ -115,16 +123,16 @@ class BackupAndRestore(Callback):
             )
         return epoch
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch + 1
         self._counter.last = None
         if self.save_freq == "epoch":
             self._save(0, within_epoch=False)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if self._counter.due(batch):
             self._save(batch, within_epoch=True)
 
@@ -153,7 +161,7 @@ class BackupAndRestore(Callback):
         text = json.dumps(metadata).encode()
         write_atomically(self._metadata, lambda file: file.write(text))
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         if not self.delete_checkpoint:
             return
         for path in (self._weights, self._metadata):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq.callbacks.base import MODES, Callback, watches_batches
 from pyseq.callbacks.history import History
 from pyseq.callbacks.progbar_logger import ProgbarLogger
+
+if TYPE_CHECKING:
+    from pyseq.types import CallbacksLike, Logs
 
 
 def _flatten(callbacks):
@@ -41,8 +46,13 @@ class CallbackList(Callback):
     """
 
     def __init__(
-        self, callbacks=None, add_history=False, add_progbar=False, model=None, **params
-    ):
+        self,
+        callbacks: CallbacksLike = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Any = None,
+        **params: Any,
+    ) -> None:
         super().__init__()
         self.callbacks = _flatten(callbacks)
         for callback in self.callbacks:
@@ -65,7 +75,7 @@ class CallbackList(Callback):
     def _last(self, kind):
         return next((c for c in reversed(self.callbacks) if isinstance(c, kind)), None)
 
-    def append(self, callback):
+    def append(self, callback: Any) -> None:
         """Add a callback behind the others."""
         self.callbacks.append(callback)
         if self.model is not None:
@@ -73,13 +83,13 @@ class CallbackList(Callback):
         if self.params:
             callback.set_params(self.params)
 
-    def set_params(self, params):
+    def set_params(self, params: Any) -> None:
         self.params = params
         if params:
             for callback in self.callbacks:
                 callback.set_params(params)
 
-    def set_model(self, model):
+    def set_model(self, model: Any) -> None:
         if model is None:
             return
         super().set_model(model)
@@ -88,11 +98,11 @@ class CallbackList(Callback):
         for callback in self.callbacks:
             callback.set_model(model)
 
-    def needs_batches(self, mode):
+    def needs_batches(self, mode: str) -> bool:
         """Return whether a callback must be called around every batch of `mode`."""
         return any(watches_batches(c, mode) for c in self.callbacks)
 
-    def progress(self, mode, batch, logs):
+    def progress(self, mode: str, batch: int, logs: Logs) -> None:
         """Show progress where no callback watches batches.
 
         Args:
@@ -105,25 +115,25 @@ class CallbackList(Callback):
             getattr(bar, f"on_{mode}_batch_end")(batch, logs=logs() if bar.is_due(mode) else {})
 
     @property
-    def shows_progress(self):
+    def shows_progress(self) -> Any:
         """Whether anybody wants to hear of progress between epochs."""
         return self._progbar is not None
 
-    def count_rows(self, mode, count):
+    def count_rows(self, mode: str, count: int) -> None:
         """Tell the progress bar that `count` more rows were done."""
         if self._progbar is not None:
             self._progbar.count_rows(mode, count)
 
-    def close(self):
+    def close(self) -> None:
         """End what the progress bar shows of a run that did not come to its end."""
         if self._progbar is not None:
             self._progbar.close()
 
-    def batch_begin(self, mode, batch):
+    def batch_begin(self, mode: str, batch: int) -> None:
         """Call `on_{mode}_batch_begin` of all callbacks."""
         self._batch_hook(f"on_{mode}_batch_begin", batch, None)
 
-    def batch_end(self, mode, batch, logs):
+    def batch_end(self, mode: str, batch: int, logs: Logs) -> None:
         """Call `on_{mode}_batch_end` of all callbacks."""
         self._batch_hook(f"on_{mode}_batch_end", batch, logs)
 
@@ -146,12 +156,12 @@ class CallbackList(Callback):
 def _forward(hook, caller):
     if caller == "_hook":
 
-        def method(self, logs=None):
+        def method(self: Any, logs: Logs | None = None) -> None:
             self._hook(hook, logs)
 
     else:
 
-        def method(self, index, logs=None):
+        def method(self: Any, index: int, logs: Logs | None = None) -> None:
             getattr(self, caller)(hook, index, logs)
 
     method.__name__ = hook

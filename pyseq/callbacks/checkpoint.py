@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import string
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import hooks
 from pyseq.callbacks.base import Callback, say
 from pyseq.callbacks.monitor import MonitorCallback
+
+if TYPE_CHECKING:
+    from pyseq.types import Logs, Path
 
 
 def check_save_freq(where, save_freq):
@@ -68,15 +72,15 @@ class ModelCheckpoint(MonitorCallback):
     @hooks.takes_old_spellings
     def __init__(
         self,
-        filepath,
-        monitor="val_loss",
-        verbose=0,
-        save_best_only=False,
-        save_weights_only=False,
-        mode="auto",
-        save_freq="epoch",
-        initial_value_threshold=None,
-    ):
+        filepath: Path,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: Any = "epoch",
+        initial_value_threshold: Any = None,
+    ) -> None:
         super().__init__(monitor, mode, initial_value_threshold)
         self.verbose = verbose
         self.filepath = os.fspath(filepath)
@@ -95,19 +99,19 @@ class ModelCheckpoint(MonitorCallback):
             )
 
     @property
-    def every_batch(self):
+    def every_batch(self) -> Any:
         return self.save_freq != "epoch"
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if self._counter.due(batch):
             if self.save_best_only:
                 self._resolve_mode()
             self._save(self._epoch, batch, logs)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.save_best_only:
             self._resolve_mode()
         if self.save_freq == "epoch":
@@ -187,7 +191,7 @@ class OrbaxCheckpoint(Callback):
         directory: where Keras would write.
     """
 
-    def __init__(self, directory, *args, **kwargs):
+    def __init__(self, directory: Path, *args: Any, **kwargs: Any) -> None:
         raise ImportError(
             f"OrbaxCheckpoint: expected Orbax, which belongs to JAX, got {directory!r} in pyseq; "
             "use ModelCheckpoint('{epoch}.keras') or BackupAndRestore(directory)"

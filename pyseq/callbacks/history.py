@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from typing import Any
 
 from pyseq import hooks
 from pyseq.callbacks.base import Callback
@@ -47,11 +48,11 @@ class History(Callback):
     <History epochs=1, loss=0.5000>
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.history = Logs()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         names = [name for name, values in self.history.items() if values]
         last = "".join(f", {name}={_shown(self.history[name][-1])}" for name in names)
         return f"<{type(self).__name__} epochs={len(self._epochs())}{last}>"
@@ -77,7 +78,7 @@ class History(Callback):
             lines.append(_html_row("td", [str(epochs[i] + 1), *cells]))
         return "<table>" + "".join(lines) + "</table>"
 
-    def plot(self, metrics=None, ax=None):
+    def plot(self, metrics: Any = None, ax: Any = None) -> Any:
         """Draw loss and metrics over the epochs; see `pyseq.visualize.learning_curves`.
 
         Args:
@@ -100,10 +101,10 @@ class History(Callback):
 
         return curves.learning_curves(self, metrics, ax)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self.epoch = []
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)

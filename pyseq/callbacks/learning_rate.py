@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import inspect
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import hooks
 from pyseq.callbacks.base import Callback, say
 from pyseq.callbacks.monitor import MonitorCallback
+
+if TYPE_CHECKING:
+    from pyseq.types import Logs, Range
 
 
 def _optimizers(model):
@@ -47,15 +51,15 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def __init__(
         self,
-        monitor="val_loss",
-        factor=0.1,
-        patience=10,
-        verbose=0,
-        mode="auto",
-        min_delta=0.0001,
-        cooldown=0,
-        min_lr=0.0,
-    ):
+        monitor: str = "val_loss",
+        factor: Range = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 0.0001,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
         super().__init__(monitor, mode, min_delta=min_delta)
         if factor >= 1.0:
             raise ValueError(f"ReduceLROnPlateau: expected factor below 1, got {factor}")
@@ -71,14 +75,14 @@ class ReduceLROnPlateau(MonitorCallback):
         self.cooldown_counter = 0
         self.wait = 0
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._reset()
 
-    def in_cooldown(self):
+    def in_cooldown(self) -> Any:
         """Return whether it still waits after a reduction."""
         return self.cooldown_counter > 0
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self._resolve_mode()
         logs = {} if logs is None else logs
         _log_rates(self.model, logs)
@@ -122,7 +126,7 @@ class LearningRateScheduler(Callback):
     0
     """
 
-    def __init__(self, schedule, verbose=0):
+    def __init__(self, schedule: Any, verbose: int = 0) -> None:
         super().__init__()
         self.schedule = schedule
         self.verbose = verbose
@@ -138,7 +142,7 @@ class LearningRateScheduler(Callback):
             return self.schedule(epoch)
         return self.schedule(epoch, current)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         for suffix, optimizer in _optimizers(self.model).items():
             rate = self._next(epoch, _rate(optimizer))
             if isinstance(rate, np.ndarray) and rate.ndim == 0:
@@ -153,6 +157,6 @@ class LearningRateScheduler(Callback):
                 say(f"\nEpoch {epoch + 1}: LearningRateScheduler setting the learning rate{name} "
                     f"to {rate}.")
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if logs is not None:
             _log_rates(self.model, logs)

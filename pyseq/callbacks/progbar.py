@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import settings
 from pyseq.callbacks import screen
 from pyseq.callbacks.base import show
+
+if TYPE_CHECKING:
+    from pyseq.types import Tensor
 
 _FULL, _EMPTY = "━", "─"
 _INDENT = "    "  # of metrics that have lines of their own
@@ -92,14 +96,14 @@ class Progbar:
 
     def __init__(
         self,
-        target,
-        width=20,
-        verbose=1,
-        interval=0.05,
-        stateful_metrics=None,
-        stateless_metrics=None,
-        unit_name="step",
-    ):
+        target: Tensor,
+        width: int = 20,
+        verbose: int = 1,
+        interval: float = 0.05,
+        stateful_metrics: Any = None,
+        stateless_metrics: Any = None,
+        unit_name: str = "step",
+    ) -> None:
         if stateful_metrics is not None and stateless_metrics is not None:
             raise ValueError(
                 "Progbar: expected stateful_metrics or stateless_metrics, got both; pass one"
@@ -125,13 +129,13 @@ class Progbar:
         self._rewrites = settings.interactive_logging and screen.can_rewrite(stream)
 
     @property
-    def due(self):
+    def due(self) -> Any:
         """Whether an update now would be shown."""
         if self.verbose != 1 or not self._rewrites:
             return False
         return time.perf_counter() - self._last_shown >= self.interval
 
-    def count_samples(self, count):
+    def count_samples(self, count: int) -> None:
         """Tell that `count` samples were done so far, for the samples a second."""
         self._samples = (count, time.perf_counter())
         if self._first_samples is None:
@@ -142,7 +146,7 @@ class Progbar:
             return name in self.stateless_metrics
         return self.stateful_metrics is None or name not in self.stateful_metrics
 
-    def update(self, current, values=None, finalize=None):
+    def update(self, current: Any, values: Any = None, finalize: Any = None) -> None:
         """Show that `current` steps are done.
 
         Args:
@@ -169,17 +173,17 @@ class Progbar:
         elif self._first_step is None and current:
             self._first_step = (current, time.perf_counter())
 
-    def close(self):
+    def close(self) -> None:
         """End a line that waits for its next update, where none will come."""
         if self._shown_length:
             self._shown_length = 0
             show("\n")
 
-    def add(self, n, values=None):
+    def add(self, n: int, values: Any = None) -> Tensor:
         """Show that n more steps are done."""
         self.update(self._seen + n, values)
 
-    def averages(self):
+    def averages(self) -> Any:
         """Return `{name: value}` as shown."""
         return {name: total / max(1, count) for name, (total, count) in self._sums.items()}
 

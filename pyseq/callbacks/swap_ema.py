@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pyseq.callbacks.base import Callback
+
+if TYPE_CHECKING:
+    from pyseq.types import Logs
 
 
 class SwapEMAWeights(Callback):
@@ -15,7 +20,7 @@ class SwapEMAWeights(Callback):
             training ends with them.
     """
 
-    def __init__(self, swap_on_epoch=False):
+    def __init__(self, swap_on_epoch: bool = False) -> None:
         super().__init__()
         self.swap_on_epoch = swap_on_epoch
         self._swapped = False
@@ -44,16 +49,16 @@ class SwapEMAWeights(Callback):
             average.assign(value)
         self._swapped = averages_in_model
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         if self.swap_on_epoch:
             self._swap(False)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.swap_on_epoch:
             self._swap(True)
             self._averages = [(v, v.numpy()) for v, _ in self._pairs()]
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         if not self._swapped:
             return
         # The optimizer has just overwritten the model by its averages, which hold the trained
@@ -64,14 +69,14 @@ class SwapEMAWeights(Callback):
         self._swapped = False
         self._averages = None
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: Logs | None = None) -> None:
         self._swap(True)
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: Logs | None = None) -> None:
         self._swap(False)
 
-    def on_predict_begin(self, logs=None):
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
         self._swap(True)
 
-    def on_predict_end(self, logs=None):
+    def on_predict_end(self, logs: Logs | None = None) -> None:
         self._swap(False)

@@ -6,11 +6,15 @@ import json
 import os
 import time
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq.callbacks.base import Callback
 from pyseq.callbacks.event_file import EventFile
+
+if TYPE_CHECKING:
+    from pyseq.types import Logs, Path
 
 
 class TensorBoard(Callback):
@@ -33,16 +37,16 @@ class TensorBoard(Callback):
 
     def __init__(
         self,
-        log_dir="logs",
-        histogram_freq=0,
-        write_graph=True,
-        write_images=False,
-        write_steps_per_second=False,
-        update_freq="epoch",
-        profile_batch=0,
-        embeddings_freq=0,
-        embeddings_metadata=None,
-    ):
+        log_dir: Path = "logs",
+        histogram_freq: int = 0,
+        write_graph: bool = True,
+        write_images: bool = False,
+        write_steps_per_second: bool = False,
+        update_freq: Any = "epoch",
+        profile_batch: Any = 0,
+        embeddings_freq: int = 0,
+        embeddings_metadata: Any = None,
+    ) -> None:
         super().__init__()
         if profile_batch:
             warnings.warn(
@@ -71,7 +75,7 @@ class TensorBoard(Callback):
         self._batch_started = self._epoch_started = 0.0
 
     @property
-    def every_batch(self):
+    def every_batch(self) -> Any:
         return self.update_freq != "epoch"
 
     def _writer(self, name):
@@ -79,7 +83,7 @@ class TensorBoard(Callback):
             self._writers[name] = EventFile(os.path.join(self.log_dir, name))
         return self._writers[name]
 
-    def set_model(self, model):
+    def set_model(self, model: Any) -> None:
         super().set_model(model)
         self._close()
         if self.embeddings_freq:
@@ -87,16 +91,16 @@ class TensorBoard(Callback):
 
     # --- hooks
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._train_batch = 0
         if self.write_graph:
             self._writer("train").text_tensor("keras", "graph_keras_model", self.model.to_json(), 0)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         self._train_batch += 1
         self._batch_started = time.perf_counter()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if not self.every_batch or self._train_batch % self.update_freq:
             return
         writer = self._writer("train")
@@ -105,10 +109,10 @@ class TensorBoard(Callback):
             writer.scalar("batch_steps_per_second", 1 / seconds, self._train_batch)
         self._scalars(writer, "batch_{}", logs, self._train_batch)
 
-    def on_test_batch_begin(self, batch, logs=None):
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         self._test_batch += 1
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: Logs | None = None) -> None:
         optimizer = getattr(self.model, "optimizer", None)
         if optimizer is not None and logs:
             writer = self._writer("validation")
@@ -116,11 +120,11 @@ class TensorBoard(Callback):
             self._scalars(writer, "evaluation_{}_vs_iterations", logs, step)
             writer.flush()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._first_iteration = int(self.model.optimizer.iterations)
         self._epoch_started = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
         train = {k: v for k, v in logs.items() if not k.startswith("val_")}
         validation = {k.removeprefix("val_"): v for k, v in logs.items() if k.startswith("val_")}
@@ -143,7 +147,7 @@ class TensorBoard(Callback):
         for writer in self._writers.values():
             writer.flush()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         self._close()
 
     def _close(self):

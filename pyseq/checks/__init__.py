@@ -78,3 +78,7 @@ __all__ = [
 @hooks.answers("tell_finding")
 def _tell(code, *args):
     tell(code, *args)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

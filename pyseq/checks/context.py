@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import activations
+
+if TYPE_CHECKING:
+    from pyseq.types import Tensor
 
 REGRESSION = (
     "huber",
@@ -51,7 +55,15 @@ class Context:
     Everything else is worked out when a check asks for it, and is None where it is not known.
     """
 
-    def __init__(self, model, where, x=None, y=None, weights=None, **details):
+    def __init__(
+        self,
+        model: Any,
+        where: Any,
+        x: Tensor = None,
+        y: Tensor = None,
+        weights: Tensor = None,
+        **details: Any,
+    ) -> None:
         self.model = model
         self.where = where
         self.x = x if isinstance(x, np.ndarray) else None
@@ -59,18 +71,18 @@ class Context:
         self.weights = weights if isinstance(weights, np.ndarray) else None
         self.details = details
 
-    def place(self, name):
+    def place(self, name: str) -> Any:
         """What a finding about data names: the function that runs, or `name` in `model.check`."""
         return name if self.where == "check" else self.where
 
     # --- what the model is compiled for
 
     @property
-    def optimizer(self):
+    def optimizer(self) -> Any:
         return self.model.optimizer if self.model.compiled else None
 
     @functools.cached_property
-    def optimizers(self):
+    def optimizers(self) -> Any:
         """The optimizers inside the model's, or itself, that have a learning rate of their own."""
         optimizer = self.optimizer
         if optimizer is None:
@@ -79,7 +91,7 @@ class Context:
         return list(getattr(optimizer, "optimizers", [optimizer]))
 
     @functools.cached_property
-    def loss(self):
+    def loss(self) -> Any:
         """The `Loss` that is trained on."""
         compiled = self.model._compiled_loss if self.model.compiled else None
         if compiled is None or self.model._defines("compute_loss"):
@@ -97,17 +109,17 @@ class Context:
         return self.loss.lower() or ("value", {})
 
     @property
-    def kind(self):
+    def kind(self) -> Any:
         """The loss as "mean_squared_error" and so on; "value" for a user's own."""
         return self._lowered[0]
 
     @property
-    def attrs(self):
+    def attrs(self) -> Any:
         """Arguments of the loss, such as `from_logits`."""
         return self._lowered[1]
 
     @functools.cached_property
-    def metric_names(self):
+    def metric_names(self) -> Any:
         """Those of the compiled metrics that were given by name."""
         compiled = self.model._compiled_metrics if self.model.compiled else None
         return [] if compiled is None else compiled.names()
@@ -115,12 +127,12 @@ class Context:
     # --- the model's layers
 
     @functools.cached_property
-    def chain(self):
+    def chain(self) -> Any:
         """The layers in order, those of nested models in their place; empty for a `call`."""
         return _chain(self.model)
 
     @functools.cached_property
-    def first(self):
+    def first(self) -> Any:
         """The first layer that does something with the values of x; None where unknown."""
         for layer in self.chain:
             if type(layer).__name__ not in _KEEP_VALUES:
@@ -130,7 +142,7 @@ class Context:
         return None
 
     @functools.cached_property
-    def output_shape(self):
+    def output_shape(self) -> Any:
         """Shape of one row of the output; None where part of it is not known."""
         shape = self.model._output_batch_shape
         if isinstance(shape, list):
@@ -145,7 +157,7 @@ class Context:
         return tuple(shape[1:])
 
     @functools.cached_property
-    def output(self):
+    def output(self) -> Any:
         """`(layer, activation)` that made the range of the output; None, None where unknown.
 
         Layers that hand on values, such as Flatten and pooling, are passed over.
@@ -153,14 +165,14 @@ class Context:
         return self.before(len(self.chain), _KEEP_RANGE)[:2]
 
     @property
-    def units(self):
+    def units(self) -> Any:
         """Length of the last axis of the output."""
         shape = self.output_shape
         if shape is not None:
             return shape[-1] if shape else 1
         return getattr(self.chain[-1], "units", None) if self.chain else None
 
-    def before(self, index, passing=_KEEP_VALUES):
+    def before(self, index: Any, passing: Any = _KEEP_VALUES) -> Any:
         """`(layer, activation, its index)` of the last one before `index` that changes values."""
         for i in range(index - 1, -1, -1):
             layer = self.chain[i]
@@ -173,7 +185,7 @@ class Context:
 
     # --- data and predictions
 
-    def rows(self, array, count=1000):
+    def rows(self, array: Tensor, count: Any = 1000) -> Any:
         """Up to about so many rows of an array, evenly spread."""
         return array[:: max(1, len(array) // count)]
 
@@ -182,7 +194,7 @@ class Context:
         return max(1, -(-array.size // numbers)) if array.ndim else 1
 
     @functools.cached_property
-    def predictions(self):
+    def predictions(self) -> Any:
         """What the model predicts for some rows of x; None where that is not known.
 
         It would change the states of a stateful model.

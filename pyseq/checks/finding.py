@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
+from typing import Any
 
 WIDTH = 80
 
@@ -46,12 +47,12 @@ class Findings(list):
     """
 
     @property
-    def errors(self):
+    def errors(self) -> Any:
         """Those that are surely wrong."""
         return Findings(f for f in self if f.severity == "error")
 
     @property
-    def warnings(self):
+    def warnings(self) -> Any:
         """Those that are suspicious."""
         return Findings(f for f in self if f.severity == "warning")
 
@@ -59,7 +60,7 @@ class Findings(list):
         counts = [(len(self.errors), "error"), (len(self.warnings), "warning")]
         return ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts)
 
-    def __str__(self):
+    def __str__(self) -> str:
         if not self:
             return "no findings"
         lines = []
@@ -102,12 +103,12 @@ class CheckWarning(UserWarning):
     'PS105'
     """
 
-    def __init__(self, finding):
+    def __init__(self, finding: Any) -> None:
         super().__init__(str(finding))
         self.finding = finding
 
     @property
-    def code(self):
+    def code(self) -> Any:
         """The code of the finding."""
         return self.finding.code
 
@@ -125,12 +126,12 @@ class CheckError(ValueError):
     'optimizer: got -1; use 0.01 [PS402]'
     """
 
-    def __init__(self, finding):
+    def __init__(self, finding: Any) -> None:
         super().__init__(str(finding))
         self.finding = finding
 
     @property
-    def code(self):
+    def code(self) -> Any:
         """The code of the finding."""
         return self.finding.code
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 from pyseq.checks import delivery
 from pyseq.checks.finding import Finding, Findings
@@ -36,7 +37,7 @@ class Check:
 _checks = {}
 
 
-def check(code, severity="warning", at=()):
+def check(code: Any, severity: str = "warning", at: Any = ()) -> Any:
     """Decorator: the function is the check `code`.
 
     Args:
@@ -77,12 +78,12 @@ def _page(function):
     return tuple(" ".join(part.split()) for part in (what, why, fix))
 
 
-def known():
+def known() -> Any:
     """All checks, by code."""
     return [_checks[code] for code in sorted(_checks)]
 
 
-def run(context, *moments):
+def run(context: Any, *moments: Any) -> None:
     """Run the checks of these moments: an error is raised, a warning given."""
     told = told_since_compile(context.model)
     silenced = delivery.silenced
@@ -96,25 +97,25 @@ def run(context, *moments):
             told.add(each.code)
 
 
-def find(context):
+def find(context: Any) -> Any:
     """All findings of all checks, as `model.check` returns them; errors come first."""
     found = [f for each in known() if each.at for f in each.findings(context)]
     return Findings(sorted(found, key=lambda f: f.severity))
 
 
-def tell(code, *args):
+def tell(code: Any, *args: Any) -> None:
     """Deliver what the check `code` makes of these arguments."""
     each = _checks[code]
     for finding in each.findings(*args):
         delivery.deliver(finding)
 
 
-def as_findings(code, *args):
+def as_findings(code: Any, *args: Any) -> Any:
     """`Findings` that the check `code` makes of these arguments."""
     return Findings(_checks[code].findings(*args))
 
 
-def error(code, layer, message, fix):
+def error(code: Any, layer: Any, message: Any, fix: Any) -> Any:
     """The error of a check whose message is made where the mistake is met; raise it."""
     return delivery.CheckError(Finding(code, "error", layer, message, fix))
 
@@ -124,6 +125,6 @@ def told_since_compile(model):
     return vars(model).setdefault("_told_checks", set())
 
 
-def forget_told(model):
+def forget_told(model: Any) -> None:
     """Let a model that is compiled anew tell again."""
     vars(model)["_told_checks"] = set()

@@ -12,8 +12,7 @@ import numpy as np
 
 from pyseq import activations, config, losses, naming, ops, random, settings, symbolic
 from pyseq.layers.keras_tensor import is_keras_tensor
-from pyseq.layers.merging import batch_dot as batch_dot
-from pyseq.layers.merging import l2_normalize as l2_normalize
+from pyseq.layers.merging import batch_dot as batch_dot, l2_normalize as l2_normalize
 from pyseq.training.model import Model
 from pyseq.variable import Variable
 

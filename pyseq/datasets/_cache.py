@@ -1,11 +1,14 @@
 """The download cache shared with Keras: `$KERAS_HOME` or `~/.keras`."""
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 TF_KERAS_DATASETS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 _CHUNK = 1 << 20
@@ -18,7 +21,7 @@ def keras_home():
     return Path(home).expanduser() if home else Path("~/.keras").expanduser()
 
 
-def cached_file(name, origin, file_hash, subdir="datasets"):
+def cached_file(name: str, origin: Any, file_hash: Any, subdir: str = "datasets") -> Any:
     """Path of `name` in the cache, downloaded from `origin` if it is absent or damaged.
 
     `file_hash` is the hexadecimal SHA-256 (64 digits) or MD5 (32 digits) of the file. An absolute

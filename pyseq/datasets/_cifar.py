@@ -1,4 +1,7 @@
+from __future__ import annotations
+
 import tarfile
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +12,9 @@ from ._pickled import load_pickle
 _ORIGIN = "https://www.cs.toronto.edu/~kriz/"
 
 
-def load_batches(archive, file_hash, cache_name, folder, names, label_key):
+def load_batches(
+    archive: Any, file_hash: Any, cache_name: Any, folder: Any, names: Any, label_key: Any
+) -> Any:
     """Images `(N, 32, 32, 3)` and labels `(N, 1)`, uint8, of the batches `names`.
 
     Reads the files that Keras left unpacked in the cache, or the archive itself.

@@ -5,9 +5,12 @@ names is replaced by a stand-in from the table below that only records its argum
 NumPy's nor anyone else's code is called by the file; arrays are then rebuilt from the record.
 """
 
+from __future__ import annotations
+
 import io
 import pickle
 import zipfile
+from typing import Any
 
 import numpy as np
 
@@ -99,7 +102,7 @@ def load_pickle(file, encoding="ASCII"):
     return _plain(value)
 
 
-def load_npz(path):
+def load_npz(path: Any) -> Any:
     """Arrays of the `.npz` file at `path` by name, object arrays included."""
     arrays = {}
     with zipfile.ZipFile(path) as archive:

@@ -1,7 +1,14 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
+if TYPE_CHECKING:
+    from pyseq.types import Tensor
 
-def check_test_split(test_split, where):
+
+def check_test_split(test_split: Any, where: Any) -> None:
     if not 0 <= test_split < 1:
         raise ValueError(
             f"{where}: expected test_split in [0, 1), got {test_split}; "
@@ -9,7 +16,7 @@ def check_test_split(test_split, where):
         )
 
 
-def shuffled_split(x, y, test_split, seed):
+def shuffled_split(x: Tensor, y: Tensor, test_split: Any, seed: Any) -> Any:
     """Shuffles rows with `RandomState(seed)`, as Keras does, then cuts off the test part."""
     order = np.arange(len(x))
     np.random.RandomState(seed).shuffle(order)

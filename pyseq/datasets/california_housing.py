@@ -1,14 +1,26 @@
 """California house prices of the 1990 census."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ._cache import TF_KERAS_DATASETS, cached_file
 from ._split import check_test_split, shuffled_split
 
+if TYPE_CHECKING:
+    from pyseq.types import Split
+
 _NUM_SMALL = 600
 
 
-def load_data(version="large", path="california_housing.npz", test_split=0.2, seed=113):
+def load_data(
+    version: Any = "large",
+    path: str = "california_housing.npz",
+    test_split: float = 0.2,
+    seed: int = 113,
+) -> Split:
     """Returns `(x_train, y_train), (x_test, y_test)` of block groups, downloaded on first use.
 
     20,640 rows, or the first 600 with `version="small"`. `x` is `(N, 8)`: position, age, rooms,
@@ -32,3 +44,10 @@ def load_data(version="large", path="california_housing.npz", test_split=0.2, se
         x, y = data["x"], data["y"]
     rows = _NUM_SMALL if version == "small" else len(x)
     return shuffled_split(x[:rows], y[:rows], test_split, seed)
+
+
+__all__ = ["load_data"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

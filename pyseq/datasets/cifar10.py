@@ -1,11 +1,18 @@
 """CIFAR-10: small colour images of ten classes."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ._cifar import load_batches
+
+if TYPE_CHECKING:
+    from pyseq.types import Split
 
 _HASH = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
 
 
-def load_data():
+def load_data() -> Split:
     """Returns `(x_train, y_train), (x_test, y_test)` of CIFAR-10, downloaded on first use.
 
     `x` is uint8 `(50000, 32, 32, 3)` and `(10000, 32, 32, 3)` with values 0 to 255, channels first
@@ -27,3 +34,10 @@ def _load(names):
         names,
         b"labels",
     )
+
+
+__all__ = ["load_data"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

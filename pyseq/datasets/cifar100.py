@@ -1,11 +1,18 @@
 """CIFAR-100: small colour images of a hundred classes in twenty groups."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ._cifar import load_batches
+
+if TYPE_CHECKING:
+    from pyseq.types import Split
 
 _HASH = "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7"
 
 
-def load_data(label_mode="fine"):
+def load_data(label_mode: str | None = "fine") -> Split:
     """Returns `(x_train, y_train), (x_test, y_test)` of CIFAR-100, downloaded on first use.
 
     `x` is uint8 `(50000, 32, 32, 3)` and `(10000, 32, 32, 3)` with values 0 to 255, channels first
@@ -32,3 +39,10 @@ def _load(names, label_key):
         names,
         label_key,
     )
+
+
+__all__ = ["load_data"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

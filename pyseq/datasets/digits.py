@@ -1,14 +1,20 @@
 """Handwritten digits, 8x8 pixels: a small set that comes with the package."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from pyseq.types import Split
 
 _FILE = Path(__file__).with_name("digits.npz")
 _NUM_TRAIN = 1437
 
 
-def load_data():
+def load_data() -> Split:
     """Returns `(x_train, y_train), (x_test, y_test)` of the UCI handwritten digits.
 
     No download. `x` is uint8 of shape `(N, 8, 8)` with values 0 to 16, `y` is uint8 of shape
@@ -25,3 +31,10 @@ def load_data():
     with np.load(_FILE, allow_pickle=False) as archive:
         x, y = archive["x"], archive["y"]
     return (x[:_NUM_TRAIN], y[:_NUM_TRAIN]), (x[_NUM_TRAIN:], y[_NUM_TRAIN:])
+
+
+__all__ = ["load_data"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

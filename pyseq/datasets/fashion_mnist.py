@@ -1,10 +1,16 @@
 """Fashion-MNIST: articles of clothing, 28x28 pixels."""
 
+from __future__ import annotations
+
 import gzip
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ._cache import cached_file
+
+if TYPE_CHECKING:
+    from pyseq.types import Split
 
 _ORIGIN = (
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/"
@@ -27,7 +33,7 @@ _HASHES = {
 _IMAGES_HEADER, _LABELS_HEADER = 16, 8  # bytes; the IDX format
 
 
-def load_data():
+def load_data() -> Split:
     """Returns `(x_train, y_train), (x_test, y_test)` of Fashion-MNIST, downloaded on first use.
 
     `x` is uint8 `(60000, 28, 28)` and `(10000, 28, 28)` with values 0 to 255, `y` is uint8 `(N,)`:
@@ -49,3 +55,10 @@ def _read(name, header):
     path = cached_file(name, _ORIGIN + name, _HASHES[name], subdir="datasets/fashion-mnist")
     with gzip.open(path) as file:
         return np.frombuffer(bytearray(file.read())[header:], np.uint8)
+
+
+__all__ = ["load_data"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

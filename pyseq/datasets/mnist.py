@@ -1,11 +1,18 @@
 """MNIST: handwritten digits, 28x28 pixels."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ._cache import TF_KERAS_DATASETS, cached_file
 
+if TYPE_CHECKING:
+    from pyseq.types import Split
 
-def load_data(path="mnist.npz"):
+
+def load_data(path: str = "mnist.npz") -> Split:
     """Returns `(x_train, y_train), (x_test, y_test)` of MNIST, downloaded on first use.
 
     `x` is uint8 `(60000, 28, 28)` and `(10000, 28, 28)` with values 0 to 255, `y` is uint8 `(N,)`
@@ -21,3 +28,10 @@ def load_data(path="mnist.npz"):
     )
     with np.load(file, allow_pickle=False) as data:
         return (data["x_train"], data["y_train"]), (data["x_test"], data["y_test"])
+
+
+__all__ = ["load_data"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

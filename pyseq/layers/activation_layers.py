@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +13,19 @@ from pyseq.layers.reshaping import AxesLast, positive_axes
 from pyseq.layers.shapes import InputSpec, broadcast_mask
 from pyseq.registry.registration import builtin
 from pyseq.symbolic import as_array
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import (
+        Axis,
+        Config,
+        ConstraintLike,
+        InitializerLike,
+        LayerArguments,
+        RegularizerLike,
+        Tensor,
+    )
 
 # What the softmax reads for an element that the mask leaves out.
 _FAR = -1e9
@@ -43,7 +57,13 @@ class ReLU(Layer):
 
     mask_policy = "pass"
 
-    def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **kwargs):
+    def __init__(
+        self,
+        max_value: Any = None,
+        negative_slope: float = 0.0,
+        threshold: Any = 0.0,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         if max_value is not None:
             max_value = _number(self.name, "max_value", max_value, 0)
@@ -51,7 +71,7 @@ class ReLU(Layer):
         self.negative_slope = _number(self.name, "negative_slope", negative_slope, 0)
         self.threshold = _number(self.name, "threshold", threshold, 0)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         arguments = [
             self.negative_slope,
             math.inf if self.max_value is None else self.max_value,
@@ -67,7 +87,7 @@ class ReLU(Layer):
         )
         return self.pass_mask(y, x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "max_value": self.max_value,
@@ -90,11 +110,11 @@ class LeakyReLU(Layer):
 
     mask_policy = "pass"
 
-    def __init__(self, negative_slope=0.3, **kwargs):
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         self.negative_slope = _number(self.name, "negative_slope", negative_slope)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         y = g.op(
             "activation",
             x,
@@ -105,7 +125,7 @@ class LeakyReLU(Layer):
         )
         return self.pass_mask(y, x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "negative_slope": self.negative_slope}
 
 
@@ -123,11 +143,11 @@ class ELU(Layer):
 
     mask_policy = "pass"
 
-    def __init__(self, alpha=1.0, **kwargs):
+    def __init__(self, alpha: float = 1.0, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         self.alpha = _number(self.name, "alpha", alpha)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         y = g.op(
             "activation",
             x,
@@ -138,7 +158,7 @@ class ELU(Layer):
         )
         return self.pass_mask(y, x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "alpha": self.alpha}
 
 
@@ -163,12 +183,12 @@ class PReLU(Layer):
 
     def __init__(
         self,
-        alpha_initializer="Zeros",
-        alpha_regularizer=None,
-        alpha_constraint=None,
-        shared_axes=None,
-        **kwargs,
-    ):
+        alpha_initializer: InitializerLike = "Zeros",
+        alpha_regularizer: RegularizerLike = None,
+        alpha_constraint: ConstraintLike = None,
+        shared_axes: Any = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
@@ -177,7 +197,7 @@ class PReLU(Layer):
             shared_axes = [shared_axes]
         self.shared_axes = None if shared_axes is None else list(shared_axes)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         shape = list(input_shape[1:])
         for axis in self.shared_axes or ():
             if not 1 <= axis <= len(shape):
@@ -202,10 +222,10 @@ class PReLU(Layer):
         axes = {i: d for i, d in enumerate(input_shape) if i and i not in shared}
         self.input_spec = InputSpec(ndim=len(input_shape), axes=axes)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         return self.pass_mask(g.op("prelu", x, x.shape, weights=[self.alpha], name=self.name), x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "alpha_initializer": initializers.serialize(self.alpha_initializer),
@@ -234,12 +254,12 @@ class Softmax(Layer):
 
     mask_policy = "pass"
 
-    def __init__(self, axis=-1, **kwargs):
+    def __init__(self, axis: Axis = -1, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
 
     @property
-    def row_coupling(self):
+    def row_coupling(self) -> Any:
         axes = self.axis if isinstance(self.axis, list) else [self.axis]
         rank = self._rank
         return "always" if any(a == 0 or a == -rank for a in axes) else None
@@ -247,7 +267,7 @@ class Softmax(Layer):
     # Of the input, the batch included, once it is known.
     _rank = 0
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self._rank = len(input_shape)
 
     def _call_on_one(self, inputs, mask=None, **kwargs):
@@ -258,7 +278,7 @@ class Softmax(Layer):
             mask = broadcast_mask(self.name, mask, inputs, inputs.shape)
         return super()._call_on_one(inputs, mask=mask, **kwargs)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         axes = positive_axes(self.name, self.axis, len(x.shape) + 1)
         mask = x.mask
         if mask is None:
@@ -284,7 +304,7 @@ class Softmax(Layer):
         tail = list(range(rank - len(axes), rank))
         return last.leave(g.op("softmax", inner, inner.shape, name=self.name, axes=tail))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "axis": self.axis}
 
 

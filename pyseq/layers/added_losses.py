@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import hooks, symbolic
 from pyseq.layers import arguments
 from pyseq.structures import leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyseq.types import Tensor
 
 
 class AddsLosses:
@@ -17,7 +23,7 @@ class AddsLosses:
     # Whether any layer has kept a loss yet: until then there are none to clear.
     _any_kept = False
 
-    def add_loss(self, loss):
+    def add_loss(self, loss: Any) -> None:
         """Add a tensor, or each of a list of them, to the loss, from within `call`.
 
         Its elements are summed. After a call on arrays it stands in `losses`.
@@ -43,13 +49,13 @@ class AddsLosses:
             elif symbolic.keeps_losses():
                 self.keep_loss(np.asarray(value))
 
-    def keep_loss(self, value):
+    def keep_loss(self, value: Tensor) -> None:
         """Note a loss of the call on arrays that runs now."""
         AddsLosses._any_kept = True
         self._losses.append(value)
 
     @contextlib.contextmanager
-    def entered(self):
+    def entered(self) -> Iterator[Any]:
         """A call on arrays: the losses of the last one are forgotten when the outermost begins."""
         if symbolic.is_running():
             yield
@@ -61,7 +67,7 @@ class AddsLosses:
             yield
 
     @property
-    def losses(self):
+    def losses(self) -> list[Any]:
         """What the last call on arrays added to the loss, and the penalties of the weights.
 
         First the regularizer of the output and what `add_loss` was given, of this layer and those

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import activations
@@ -9,6 +11,11 @@ from pyseq.layers.merging import ManyInputs, mask_of, with_mask
 from pyseq.layers.regularization import Dropout
 from pyseq.registry.registration import builtin
 from pyseq.symbolic import as_array
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import Config, LayerArguments, Seed, Tensor
 
 # Added to the scores of masked positions.
 FAR = -1e9
@@ -61,7 +68,17 @@ class Attention(ManyInputs):
     (2, 3, 4)
     """
 
-    def __init__(self, use_scale=False, score_mode="dot", dropout=0.0, seed=None, **kwargs):
+    scale: Any
+    concat_score_weight: Any
+
+    def __init__(
+        self,
+        use_scale: bool = False,
+        score_mode: str = "dot",
+        dropout: float = 0.0,
+        seed: Seed = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         if score_mode not in ("dot", "concat"):
             raise ValueError(
@@ -72,7 +89,7 @@ class Attention(ManyInputs):
         self._dropout_layer = Dropout(dropout, seed=seed)
         self.scale = self.concat_score_weight = None
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         if self.use_scale:
             self.scale = self.add_weight((), "ones", name="scale")
         if self.score_mode == "concat":
@@ -97,12 +114,12 @@ class Attention(ManyInputs):
 
     def call(
         self,
-        inputs,
-        mask=None,
-        training=None,
-        return_attention_scores=False,
-        use_causal_mask=False,
-    ):
+        inputs: Tensor,
+        mask: Tensor = None,
+        training: Any = None,
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
+    ) -> Any:
         query, value, *key = inputs
         if mask is None:
             mask = [mask_of(query), mask_of(value)]
@@ -118,26 +135,26 @@ class Attention(ManyInputs):
             y = np.where(np.expand_dims(_as_bool(mask[0]), -1), y, 0.0)
         return (y, weights) if return_attention_scores else y
 
-    def __call__(self, inputs, mask=None, **kwargs):
+    def __call__(self, inputs: Tensor, mask: Tensor = None, **kwargs: Any) -> Any:
         self._check(inputs, "inputs")
         if mask is not None:
             self._check(mask, "masks")
         return self.run(inputs, {"mask": mask, **kwargs})
 
-    def output_shapes(self, shapes, kwargs, apart):
+    def output_shapes(self, shapes: Any, kwargs: Any, apart: Any) -> Any:
         """Of the output and, where they are returned, of the scores."""
         result = super().output_shapes(shapes, kwargs, apart)
         if kwargs.get("return_attention_scores"):
             result.append((*shapes[0][:-1], shapes[-1][-2]))
         return result
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape[0][:-1], input_shape[1][-1])
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Tensor, mask: Tensor = None) -> Any:
         return None if mask is None else mask[0]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "use_scale": self.use_scale,
@@ -162,10 +179,12 @@ class AdditiveAttention(Attention):
     (2, 3, 4)
     """
 
-    def __init__(self, use_scale=True, dropout=0.0, **kwargs):
+    def __init__(
+        self, use_scale: bool = True, dropout: float = 0.0, **kwargs: Unpack[LayerArguments]
+    ) -> None:
         super().__init__(use_scale=use_scale, dropout=dropout, **kwargs)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         if self.use_scale:
             self.scale = self.add_weight((input_shape[0][-1],), "glorot_uniform", name="scale")
 
@@ -175,7 +194,7 @@ class AdditiveAttention(Attention):
             pairs = pairs * as_array(self.scale)
         return np.sum(pairs, axis=-1)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         del config["score_mode"]
         return config

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +19,13 @@ from pyseq.layers.weights import Weighted
 from pyseq.registry.registration import to_snake_case
 from pyseq.signatures import parameters_of, taken_by
 from pyseq.variable import Variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self, Unpack
+
+    from pyseq.types import Config, DTypeLike, FirstLayerArguments, RegularizerLike, Shape, Tensor
 
 _LEGACY_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_dim")
 
@@ -41,12 +49,17 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         name: unique name within a model; made from the class name by default.
     """
 
+    name: str
+    input_spec: Any
+    activity_regularizer: Any
+    row_coupling: str | None
+
     # "pass": the mask goes on to the next layer; "drop": it ends here with a warning;
     # "consume": the layer uses it up.
     mask_policy = "drop"
 
     @property
-    def text_policy(self):
+    def text_policy(self) -> Any:
         """What the layer does with arrays of text, as one of the first layers of a Sequential.
 
         "read": makes numbers of them; "either": makes numbers of text and of numbers; "pass":
@@ -58,7 +71,7 @@ class Layer(Weighted, AddsLosses, Called, Configured):
     # Whether the rows of a batch act on each other: None, "training" or "always".
     row_coupling = None
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         # Layers and weights may become attributes before `Layer.__init__` runs.
         layer = super().__new__(cls, *args, **kwargs)
         for known in ("_layers", "_trainable_variables", "_non_trainable_variables"):
@@ -68,13 +81,13 @@ class Layer(Weighted, AddsLosses, Called, Configured):
     def __init__(
         self,
         *,
-        activity_regularizer=None,
-        trainable=True,
-        dtype=None,
-        autocast=True,
-        name=None,
-        **kwargs,
-    ):
+        activity_regularizer: RegularizerLike = None,
+        trainable: bool = True,
+        dtype: DTypeLike = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Unpack[FirstLayerArguments],
+    ) -> None:
         if name is None:
             name = naming.auto_name(to_snake_case(type(self).__name__))
         elif not isinstance(name, str) or "/" in name:
@@ -127,30 +140,34 @@ class Layer(Weighted, AddsLosses, Called, Configured):
             kwargs.pop(key, None)
         return shape
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = _recording_build(cls.__dict__["build"])
 
-    def __setattr__(self, key, value):
-        if self._is_complete and not self._stays_open:
-            self._check_late(key, value)
-        if isinstance(value, Layer) and key != "_parent":
-            self._children()  # lists that have grown come before it
-            self._track(value)
-        elif isinstance(value, Variable):
-            self._track_variable(value)
-        elif key == "dtype_policy":
-            value = dtype_policies.get(value)
-        if key == "_trainable":
-            revision.touch()
-        elif not key.startswith("_") and vars(self).get(key, _NONE) is not value:
-            if not isinstance(getattr(type(self), key, None), property):  # it sets what counts
-                self._note_change(key)
-        object.__setattr__(self, key, value)
+    if not TYPE_CHECKING:  # checkers would take any name for an attribute
 
-    def __getattr__(self, name):
-        return hooks.ask("old_attribute", self, name)
+        def __setattr__(self, key, value):
+            if self._is_complete and not self._stays_open:
+                self._check_late(key, value)
+            if isinstance(value, Layer) and key != "_parent":
+                self._children()  # lists that have grown come before it
+                self._track(value)
+            elif isinstance(value, Variable):
+                self._track_variable(value)
+            elif key == "dtype_policy":
+                value = dtype_policies.get(value)
+            if key == "_trainable":
+                revision.touch()
+            elif not key.startswith("_") and vars(self).get(key, _NONE) is not value:
+                if not isinstance(getattr(type(self), key, None), property):  # it sets what counts
+                    self._note_change(key)
+            object.__setattr__(self, key, value)
+
+    if not TYPE_CHECKING:  # checkers would take any name for an attribute
+
+        def __getattr__(self, name):
+            return hooks.ask("old_attribute", self, name)
 
     def _track(self, layer):
         if all(layer is not known for known in self._layers):
@@ -167,42 +184,42 @@ class Layer(Weighted, AddsLosses, Called, Configured):
     # --- dtype
 
     @property
-    def dtype(self):
+    def dtype(self) -> str:
         return self.dtype_policy.variable_dtype
 
     @property
-    def variable_dtype(self):
+    def variable_dtype(self) -> str:
         return self.dtype_policy.variable_dtype
 
     @property
-    def compute_dtype(self):
+    def compute_dtype(self) -> str:
         return self.dtype_policy.compute_dtype
 
     @property
-    def input_dtype(self):
+    def input_dtype(self) -> Any:
         """The dtype that inputs of floats are cast to."""
         return self.compute_dtype
 
     @property
-    def handed_dtype(self):
+    def handed_dtype(self) -> Any:
         """The dtype that outputs of floats are handed out in."""
         return self.compute_dtype
 
-    def half_in_call(self, x):
+    def half_in_call(self, x: Tensor) -> Any:
         """The 16-bit dtype that `call` sees a value of floats in, or None."""
         return x.in_dtype(self.compute_dtype).half if self.autocast else x.half
 
     @property
-    def arithmetic_dtype(self):
+    def arithmetic_dtype(self) -> Any:
         """What `compute_dtype` is computed in: float32 for 16-bit floats."""
         return dtypes.compute_dtype(self.compute_dtype)
 
     @property
-    def supports_masking(self):
+    def supports_masking(self) -> bool:
         return self.mask_policy != "drop"
 
     @supports_masking.setter
-    def supports_masking(self, value):
+    def supports_masking(self, value: Tensor) -> None:
         if value != self.supports_masking:
             self.mask_policy = "pass" if value else "drop"
 
@@ -215,30 +232,38 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         if type(self).build is Layer.build:
             self.mark_built()
 
-    def build(self, input_shape):
-        self.built = True
+    if TYPE_CHECKING:  # a subclass takes a shape for each of its tensors
 
-    def compute_output_shape(self, input_shape):
-        if not self._has_code():
-            raise NotImplementedError(
-                f"{self.name}: expected a layer that defines `call(inputs)`, got "
-                f"{type(self).__name__}, which does not have a `compute_output_shape` method "
-                "implemented; define one of them in a subclass"
-            )
-        if type(self).call is Layer.call:
-            return tuple(input_shape)
-        try:
-            return hooks.ask("layer_output_shape", self, tuple(input_shape))
-        except Exception:  # code that only works on arrays
+        def build(self, *args: Any, **kwargs: Any) -> None: ...
+
+        def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    else:
+
+        def build(self, input_shape: Any) -> None:
+            self.built = True
+
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            if not self._has_code():
+                raise NotImplementedError(
+                    f"{self.name}: expected a layer that defines `call(inputs)`, got "
+                    f"{type(self).__name__}, which does not have a `compute_output_shape` method "
+                    "implemented; define one of them in a subclass"
+                )
+            if type(self).call is Layer.call:
+                return tuple(input_shape)
             try:
-                return self._trial_shape(input_shape)
-            except Exception:
-                if "mask" not in parameters_of(self.call):
-                    raise
-            try:
-                return self._trial_shape(input_shape, lambda x: x.shape[1:2])
-            except Exception:  # within TimeDistributed, a row has one number
-                return self._trial_shape(input_shape, lambda _: ())
+                return hooks.ask("layer_output_shape", self, tuple(input_shape))
+            except Exception:  # code that only works on arrays
+                try:
+                    return self._trial_shape(input_shape)
+                except Exception:
+                    if "mask" not in parameters_of(self.call):
+                        raise
+                try:
+                    return self._trial_shape(input_shape, lambda x: x.shape[1:2])
+                except Exception:  # within TimeDistributed, a row has one number
+                    return self._trial_shape(input_shape, lambda _: ())
 
     def _trial_shape(self, input_shape, mask_shape=None):
         def call(x):
@@ -258,7 +283,7 @@ class Layer(Weighted, AddsLosses, Called, Configured):
                 raise
             return tuple(self.compute_output_shape(input_shape))
 
-    def compute_output_spec(self, *args, **kwargs):
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The symbolic outputs, in their structure, of a call with KerasTensors; builds nothing.
 
         >>> from pyseq import KerasTensor, layers
@@ -267,16 +292,16 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         """
         return arguments.output_spec(self, arguments.Arguments(self, args, kwargs))
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Tensor, previous_mask: Any = None) -> Any:
         return previous_mask if self.mask_policy == "pass" else None
 
-    def get_build_config(self):
+    def get_build_config(self) -> Any:
         shape = self._build_input_shape
         if shape is None:
             return None
         return {"shapes_dict" if self._built_by_names else "input_shape": shape}
 
-    def build_from_config(self, config):
+    def build_from_config(self, config: Config) -> None:
         if config and isinstance(config.get("shapes_dict"), dict):
             shapes = config["shapes_dict"]
             expected = parameters_of(self.build)
@@ -293,7 +318,7 @@ class Layer(Weighted, AddsLosses, Called, Configured):
 
     # --- lowering
 
-    def program_dtype(self):
+    def program_dtype(self) -> Any:
         """The float dtype of a program of this layer and those in it: one for all of them."""
         floats = {v.stored_dtype: v.path for v in self.weights if v.is_float}
         if len(floats) > 1:
@@ -306,11 +331,11 @@ class Layer(Weighted, AddsLosses, Called, Configured):
             return "float64" if self.dtype == "float64" else "float32"
         return next(iter(floats))
 
-    def input_program_dtype(self):
+    def input_program_dtype(self) -> Any:
         """The dtype of the inputs of a program of this layer; None for the program's floats."""
         return None
 
-    def read_text(self, x):
+    def read_text(self, x: Tensor) -> Any:
         """The output for an array of texts."""
         if self.text_policy is None:
             raise TypeError(
@@ -319,15 +344,15 @@ class Layer(Weighted, AddsLosses, Called, Configured):
             )
         return np.asarray(self.call(x, **taken_by(self.call, training=False, mask=None)))
 
-    def integer_dtype(self):
+    def integer_dtype(self) -> Any:
         """The dtype of the output where it is integers, else None."""
         return None
 
-    def lower_rows(self, g, x):
+    def lower_rows(self, g: Any, x: Tensor) -> Any:
         """`emit` for rows of data, which have been through the leading layers that read text."""
         return self.emit(g, x)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         """Append this layer's ops to graph `g` and return the output value."""
         if type(self).call is Layer.call:
             raise ValueError(
@@ -344,7 +369,15 @@ class Layer(Weighted, AddsLosses, Called, Configured):
             y = self.lower_on_host(g, call, x, shape, half=self.half_in_call(x))
             return self.pass_mask(self.handed_out(y), x)
 
-    def lower_on_host(self, g, function, x, shape, dtype=None, half=None):
+    def lower_on_host(
+        self,
+        g: Any,
+        function: Callable[..., Any],
+        x: Tensor,
+        shape: Shape,
+        dtype: DTypeLike = None,
+        half: Any = None,
+    ) -> Any:
         """Append a call of `function(array)`, with `training` and `mask` where it takes them.
 
         The result has `shape` for each row, and the integer `dtype` where that is given. With
@@ -366,7 +399,7 @@ class Layer(Weighted, AddsLosses, Called, Configured):
             self.name, dtype,
         )
 
-    def check_host(self, g, problem):
+    def check_host(self, g: Any, problem: Any) -> None:
         """Raise a ValueError where Python code that could not be traced would need a gradient."""
         if g.training and any(v.trainable for v in (*g.variables, *self.trainable_weights)):
             raise ValueError(
@@ -395,7 +428,7 @@ class Layer(Weighted, AddsLosses, Called, Configured):
     def _makes_mask(self):
         return type(self).compute_mask is not Layer.compute_mask
 
-    def emit(self, g, x, activity=True):
+    def emit(self, g: Any, x: Tensor, activity: bool = True) -> Any:
         """Check the input, build if needed, lower, and add the activity regularizer."""
         with self.scope():
             return self._emit(g, x, activity)
@@ -436,7 +469,7 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         out = g.op("activity_regularizer", y, y.shape, name=self.name, **description)
         return out.with_mask(y.mask)
 
-    def handed_out(self, y, x=None):
+    def handed_out(self, y: Tensor, x: Tensor = None) -> Any:
         """A value, or a list of them, handed out in the dtype of the layer's outputs.
 
         With `autocast=False` floats `x` keep their own: that of the outputs, but for weights.
@@ -458,26 +491,26 @@ class Layer(Weighted, AddsLosses, Called, Configured):
     # Whether outputs are of the layer's dtype whatever `autocast` says.
     _casts_itself = False
 
-    def keeps_floats(self):
+    def keeps_floats(self) -> Any:
         """Whether outputs have the float dtype of the inputs: nothing casts, nor do weights."""
         casts = self.autocast or self._casts_itself
         return not casts and not any(v.is_float for v in self.weights)
 
-    def pass_mask(self, y, x):
+    def pass_mask(self, y: Tensor, x: Tensor) -> Any:
         """Give `y` the mask of `x` if this layer passes masks."""
         return y.with_mask(x.mask if self.mask_policy == "pass" else None)
 
-    def check_place(self):
+    def check_place(self) -> None:
         """Raise a ValueError if this layer cannot stand among the layers of a model."""
 
-    def check_input(self, shape):
+    def check_input(self, shape: Shape) -> None:
         """Raise a ValueError naming this layer if it cannot take an input of `shape`."""
         spec = self.input_spec
         if spec is None:
             return
         spec.check(self.name, shape)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +14,19 @@ from pyseq.layers.shapes import InputSpec, broadcast_mask
 from pyseq.registry.registration import builtin
 from pyseq.signatures import call_with
 from pyseq.symbolic import as_array
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import (
+        Axis,
+        Config,
+        ConstraintLike,
+        InitializerLike,
+        LayerArguments,
+        RegularizerLike,
+        Tensor,
+    )
 
 
 def _squared_root(initializer):
@@ -55,30 +69,30 @@ class BatchNormalization(Affine):
     mask_policy = "pass"
 
     @property
-    def row_coupling(self):
+    def row_coupling(self) -> Any:
         return "training" if self.trainable else None
 
     def __init__(
         self,
-        axis=-1,
-        momentum=0.99,
-        epsilon=1e-3,
-        center=True,
-        scale=True,
-        beta_initializer="zeros",
-        gamma_initializer="ones",
-        moving_mean_initializer="zeros",
-        moving_variance_initializer="ones",
-        beta_regularizer=None,
-        gamma_regularizer=None,
-        beta_constraint=None,
-        gamma_constraint=None,
-        renorm=False,
-        renorm_clipping=None,
-        renorm_momentum=0.99,
-        synchronized=False,
-        **kwargs,
-    ):
+        axis: Axis = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        moving_mean_initializer: InitializerLike = "zeros",
+        moving_variance_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike = None,
+        gamma_regularizer: RegularizerLike = None,
+        beta_constraint: ConstraintLike = None,
+        gamma_constraint: ConstraintLike = None,
+        renorm: bool = False,
+        renorm_clipping: Any = None,
+        renorm_momentum: float = 0.99,
+        synchronized: bool = False,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         if not hasattr(axis, "__index__"):
             raise TypeError(f"{self.name}: expected `axis` to be an integer, got {axis!r}")
@@ -120,7 +134,7 @@ class BatchNormalization(Affine):
             raise ValueError(f"{self.name}: expected dmax >= 0, got {clipping}")
         return clipping
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         axes = positive_axes(self.name, self.axis, len(input_shape))
         shape = known_sizes(self.name, input_shape, axes)
         self._add_affine(shape)
@@ -139,7 +153,7 @@ class BatchNormalization(Affine):
             self.renorm_stddev = state("renorm_stddev", stddev)
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axes[0]: shape[0]})
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         positive_axes(self.name, self.axis, len(input_shape))
         return tuple(input_shape)
 
@@ -157,7 +171,7 @@ class BatchNormalization(Affine):
                 f"{tuple(mask)}, input {tuple(shape)}"
             )
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         if x.mask is not None:
             self._check_mask((None, *x.mask.shape), (None, *x.shape))
         axes = positive_axes(self.name, self.axis, len(x.shape) + 1)
@@ -200,7 +214,7 @@ class BatchNormalization(Affine):
         order = [(d + 1) % rank for d in (*range(axis), *range(axis + 1, rank), axis)]
         return lower_permute(g, whole, order, self.name)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "axis": self.axis,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,11 +12,16 @@ from pyseq.layers import arguments
 from pyseq.layers.call_context import TakesContext
 from pyseq.layers.keras_tensor import KerasTensor
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyseq.types import Tensor
+
 
 class Called(TakesContext):
     """The part of `Layer` that answers calls, and tells when what was compiled for it is old."""
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the layer on an array `(n, ...)`; returns a NumPy array (or a list of them).
 
         A layer whose `call` takes more than one tensor and `training` and `mask` takes all that:
@@ -52,7 +58,7 @@ class Called(TakesContext):
     def _answered_by(self, runner):
         """A program for inference is about to answer a call on an array of common dtype."""
 
-    def keep_tensors(self, inputs, outputs):
+    def keep_tensors(self, inputs: Tensor, outputs: Tensor) -> None:
         """Note the symbolic input and output; as in Keras, those of the first call stay."""
         if self._tensors is None:
             self._tensors = (inputs, outputs)
@@ -66,31 +72,37 @@ class Called(TakesContext):
         return self._tensors[index]
 
     @property
-    def input(self):
+    def input(self) -> Any:
         """The symbolic input of the layer in the first model that it was part of."""
         return self._tensor(0, "input")
 
     @property
-    def output(self):
+    def output(self) -> Any:
         """The symbolic output of the layer in the first model that it was part of."""
         return self._tensor(1, "output")
 
-    def call(self, inputs, training=None):
-        """The layer's own output for an array or tensor; a subclass may override it."""
-        if not self._has_code():
-            raise NotImplementedError(
-                f"{self.name}: expected a layer that defines `call(inputs)`, got "
-                f"{type(self).__name__}, which does not have a `call` method implemented; "
-                "define it in a subclass"
-            )
-        if not symbolic.is_traced(inputs):
-            training = symbolic.training() if training is None else bool(training)
-            return hooks.ask("run_call", self, inputs, training)
-        with self._built_in():
-            return hooks.ask("call_layer", self, symbolic.traced(inputs), training)
+    if TYPE_CHECKING:  # a subclass takes what it likes
 
-    # Set while `call` of a subclass asks for the output of the built-in class.
-    _as_built_in = False
+        def call(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    else:
+
+        def call(self, inputs: Tensor, training: Any = None) -> Any:
+            """The layer's own output for an array or tensor; a subclass may override it."""
+            if not self._has_code():
+                raise NotImplementedError(
+                    f"{self.name}: expected a layer that defines `call(inputs)`, got "
+                    f"{type(self).__name__}, which does not have a `call` method implemented; "
+                    "define it in a subclass"
+                )
+            if not symbolic.is_traced(inputs):
+                training = symbolic.training() if training is None else bool(training)
+                return hooks.ask("run_call", self, inputs, training)
+            with self._built_in():
+                return hooks.ask("call_layer", self, symbolic.traced(inputs), training)
+
+        # Set while `call` of a subclass asks for the output of the built-in class.
+        _as_built_in = False
 
     @contextlib.contextmanager
     def _built_in(self):
@@ -102,12 +114,12 @@ class Called(TakesContext):
 
     built = False
 
-    def mark_built(self):
+    def mark_built(self) -> None:
         """Note that the layer has all its weights."""
         self.built = True
 
     @contextlib.contextmanager
-    def scope(self):
+    def scope(self) -> Iterator[Any]:
         """Within it, weights that are made have paths that begin with the layer's."""
         if self._parent_path is None:
             self._parent_path = naming.path_here(self)
@@ -115,7 +127,7 @@ class Called(TakesContext):
             yield
 
     @property
-    def path(self):
+    def path(self) -> str:
         """Names of the layers around this one where it was first built or called, and its own."""
         around = naming.path_here(self) if self._parent_path is None else self._parent_path
         return f"{around}/{self.name}" if around else self.name

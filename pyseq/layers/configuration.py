@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq import dtype_policies, regularizers, revision
 from pyseq.registry import arguments
 from pyseq.registry.reading import reading
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from pyseq.types import Config
 
 
 class Configured:
     """The part of `Layer` that describes it as plain data and makes it of that again."""
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         layer = super().__new__(cls)
         if cls._config_is_captured():
             object.__setattr__(layer, "_arguments", (args, kwargs))
@@ -22,7 +29,7 @@ class Configured:
         built_in = (getattr(cls.__init__, "__module__", None) or "").startswith("pyseq.")
         return cls.get_config is Configured.get_config and not built_in
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Return the constructor arguments as plain data.
 
         Those of a user's class without a `get_config` of its own are what it was called with.
@@ -39,7 +46,7 @@ class Configured:
         return config
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Create a layer from what `get_config` returned."""
         if cls._config_is_captured():
             config = arguments.restored(config)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq import activations, constraints, initializers, regularizers
 from pyseq.layers.base import Layer
 from pyseq.layers.core import (
@@ -15,6 +17,23 @@ from pyseq.layers.core import (
 from pyseq.layers.spatial_base import SpatialMixin
 from pyseq.registry.registration import builtin
 from pyseq.spatial import padding_of, tuple_of, window_output, window_pads
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import (
+        ActivationLike,
+        CausalPadding,
+        Config,
+        ConstraintLike,
+        DataFormat,
+        InitializerLike,
+        Padding,
+        PlainLayerArguments,
+        RegularizerLike,
+        Size,
+        Tensor,
+    )
 
 
 class _ConvBase(SpatialMixin, Layer):
@@ -166,7 +185,7 @@ class _Conv(NoLowRank, _ConvBase):
         self.kernel_regularizer = regularizers.get(regularizer)
         self.kernel_constraint = constraints.get(constraint)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         channels = self._channels(input_shape)
         if channels % self.groups:
             raise ValueError(
@@ -179,11 +198,11 @@ class _Conv(NoLowRank, _ConvBase):
         self.bias = self._add_bias(self.filters)
         self.input_spec = self._spec(channels)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         lengths, _ = self._split(input_shape)
         return self._output_shape(input_shape, self._windows(lengths), self.filters)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         x_last = self._to_last(g, x)
         lengths = x_last.shape[:-1]
         shape = (*self._windows(lengths), self.filters)
@@ -192,7 +211,7 @@ class _Conv(NoLowRank, _ConvBase):
         y = self._lower_op(g, x_last, "conv", shape, weights, groups=self.groups, **attrs)
         return self.pass_mask(y, x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -236,26 +255,26 @@ class Conv1D(_Conv):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=1,
-        padding="valid",
-        data_format=None,
-        dilation_rate=1,
-        groups=1,
-        activation=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        lora_rank=None,
-        lora_alpha=None,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: Size,
+        strides: Size = 1,
+        padding: CausalPadding = "valid",
+        data_format: DataFormat = None,
+        dilation_rate: Size = 1,
+        groups: int = 1,
+        activation: ActivationLike = None,
+        use_bias: bool = True,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        lora_rank: Any = None,
+        lora_alpha: Any = None,
+        **kwargs: Unpack[PlainLayerArguments],
+    ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self._setup(
             filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation,
@@ -299,26 +318,26 @@ class Conv2D(_Conv):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=(1, 1),
-        padding="valid",
-        data_format=None,
-        dilation_rate=(1, 1),
-        groups=1,
-        activation=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        lora_rank=None,
-        lora_alpha=None,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: Size,
+        strides: Size = (1, 1),
+        padding: Padding = "valid",
+        data_format: DataFormat = None,
+        dilation_rate: Size = (1, 1),
+        groups: int = 1,
+        activation: ActivationLike = None,
+        use_bias: bool = True,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        lora_rank: Any = None,
+        lora_alpha: Any = None,
+        **kwargs: Unpack[PlainLayerArguments],
+    ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self._setup(
             filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation,
@@ -359,26 +378,26 @@ class Conv3D(_Conv):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=(1, 1, 1),
-        padding="valid",
-        data_format=None,
-        dilation_rate=(1, 1, 1),
-        groups=1,
-        activation=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        lora_rank=None,
-        lora_alpha=None,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: Size,
+        strides: Size = (1, 1, 1),
+        padding: Padding = "valid",
+        data_format: DataFormat = None,
+        dilation_rate: Size = (1, 1, 1),
+        groups: int = 1,
+        activation: ActivationLike = None,
+        use_bias: bool = True,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        lora_rank: Any = None,
+        lora_alpha: Any = None,
+        **kwargs: Unpack[PlainLayerArguments],
+    ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self._setup(
             filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation,

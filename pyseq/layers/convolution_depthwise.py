@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq import constraints, initializers, regularizers
 from pyseq.layers.convolution import _ConvBase
 from pyseq.layers.core import positive_int
 from pyseq.registry.registration import builtin
 from pyseq.spatial import padding_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import (
+        ActivationLike,
+        CausalPadding,
+        Config,
+        ConstraintLike,
+        DataFormat,
+        InitializerLike,
+        Padding,
+        PlainLayerArguments,
+        RegularizerLike,
+        Size,
+        Tensor,
+    )
 
 
 class _Depthwise(_ConvBase):
@@ -34,7 +53,7 @@ class _Depthwise(_ConvBase):
         self.depthwise_regularizer = regularizers.get(regularizer)
         self.depthwise_constraint = constraints.get(constraint)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         channels = self._channels(input_shape)
         self.compute_output_shape(input_shape)
         shape = (*self.kernel_size, channels, self.depth_multiplier)
@@ -48,12 +67,12 @@ class _Depthwise(_ConvBase):
         self.bias = self._add_bias(channels * self.depth_multiplier)
         self.input_spec = self._spec(channels)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         lengths, channels = self._split(input_shape)
         out = None if channels is None else channels * self.depth_multiplier
         return self._output_shape(input_shape, self._windows(lengths), out)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         x_last = self._to_last(g, x)
         lengths = x_last.shape[:-1]
         shape = (*self._windows(lengths), x_last.shape[-1] * self.depth_multiplier)
@@ -61,7 +80,7 @@ class _Depthwise(_ConvBase):
         y = self._lower_op(g, x_last, "depthwise_conv", shape, [self.kernel, self.bias], **attrs)
         return self.pass_mask(y, x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "depth_multiplier": self.depth_multiplier,
@@ -99,23 +118,23 @@ class DepthwiseConv1D(_Depthwise):
 
     def __init__(
         self,
-        kernel_size,
-        strides=1,
-        padding="valid",
-        depth_multiplier=1,
-        data_format=None,
-        dilation_rate=1,
-        activation=None,
-        use_bias=True,
-        depthwise_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        depthwise_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        depthwise_constraint=None,
-        bias_constraint=None,
-        **kwargs,
-    ):
+        kernel_size: Size,
+        strides: Size = 1,
+        padding: CausalPadding = "valid",
+        depth_multiplier: int = 1,
+        data_format: DataFormat = None,
+        dilation_rate: Size = 1,
+        activation: ActivationLike = None,
+        use_bias: bool = True,
+        depthwise_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        depthwise_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        depthwise_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        **kwargs: Unpack[PlainLayerArguments],
+    ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self._setup(
             kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, activation,
@@ -154,23 +173,23 @@ class DepthwiseConv2D(_Depthwise):
 
     def __init__(
         self,
-        kernel_size,
-        strides=(1, 1),
-        padding="valid",
-        depth_multiplier=1,
-        data_format=None,
-        dilation_rate=(1, 1),
-        activation=None,
-        use_bias=True,
-        depthwise_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        depthwise_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        depthwise_constraint=None,
-        bias_constraint=None,
-        **kwargs,
-    ):
+        kernel_size: Size,
+        strides: Size = (1, 1),
+        padding: Padding = "valid",
+        depth_multiplier: int = 1,
+        data_format: DataFormat = None,
+        dilation_rate: Size = (1, 1),
+        activation: ActivationLike = None,
+        use_bias: bool = True,
+        depthwise_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        depthwise_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        depthwise_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        **kwargs: Unpack[PlainLayerArguments],
+    ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self._setup(
             kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, activation,
@@ -211,7 +230,7 @@ class _Separable(_ConvBase):
         self.pointwise_regularizer = regularizers.get(regularizer)
         self.pointwise_constraint = constraints.get(constraint)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         channels = self._channels(input_shape)
         self.compute_output_shape(input_shape)
         shape = (*self.kernel_size, channels, self.depth_multiplier)
@@ -221,11 +240,11 @@ class _Separable(_ConvBase):
         self.bias = self._add_bias(self.filters)
         self.input_spec = self._spec(channels)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         lengths, _ = self._split(input_shape)
         return self._output_shape(input_shape, self._windows(lengths), self.filters)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         x_last = self._to_last(g, x)
         lengths = x_last.shape[:-1]
         spatial = self._windows(lengths)
@@ -251,7 +270,7 @@ class _Separable(_ConvBase):
         )
         return self.pass_mask(y, x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "depth_multiplier": self.depth_multiplier,
@@ -293,27 +312,27 @@ class SeparableConv1D(_Separable):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=1,
-        padding="valid",
-        data_format=None,
-        dilation_rate=1,
-        depth_multiplier=1,
-        activation=None,
-        use_bias=True,
-        depthwise_initializer="glorot_uniform",
-        pointwise_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        depthwise_regularizer=None,
-        pointwise_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        depthwise_constraint=None,
-        pointwise_constraint=None,
-        bias_constraint=None,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: Size,
+        strides: Size = 1,
+        padding: CausalPadding = "valid",
+        data_format: DataFormat = None,
+        dilation_rate: Size = 1,
+        depth_multiplier: int = 1,
+        activation: ActivationLike = None,
+        use_bias: bool = True,
+        depthwise_initializer: InitializerLike = "glorot_uniform",
+        pointwise_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        depthwise_regularizer: RegularizerLike = None,
+        pointwise_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        depthwise_constraint: ConstraintLike = None,
+        pointwise_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        **kwargs: Unpack[PlainLayerArguments],
+    ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self._setup(
             filters, kernel_size, strides, padding, data_format, dilation_rate, depth_multiplier,
@@ -361,27 +380,27 @@ class SeparableConv2D(_Separable):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=(1, 1),
-        padding="valid",
-        data_format=None,
-        dilation_rate=(1, 1),
-        depth_multiplier=1,
-        activation=None,
-        use_bias=True,
-        depthwise_initializer="glorot_uniform",
-        pointwise_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        depthwise_regularizer=None,
-        pointwise_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        depthwise_constraint=None,
-        pointwise_constraint=None,
-        bias_constraint=None,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: Size,
+        strides: Size = (1, 1),
+        padding: Padding = "valid",
+        data_format: DataFormat = None,
+        dilation_rate: Size = (1, 1),
+        depth_multiplier: int = 1,
+        activation: ActivationLike = None,
+        use_bias: bool = True,
+        depthwise_initializer: InitializerLike = "glorot_uniform",
+        pointwise_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        depthwise_regularizer: RegularizerLike = None,
+        pointwise_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        depthwise_constraint: ConstraintLike = None,
+        pointwise_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        **kwargs: Unpack[PlainLayerArguments],
+    ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self._setup(
             filters, kernel_size, strides, padding, data_format, dilation_rate, depth_multiplier,

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq import constraints, initializers, regularizers
 from pyseq.layers.convolution import _ConvBase
 from pyseq.layers.core import positive_int
 from pyseq.registry.registration import builtin
 from pyseq.spatial import padding_of, transposed_window, tuple_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import (
+        ActivationLike,
+        Config,
+        ConstraintLike,
+        DataFormat,
+        InitializerLike,
+        Padding,
+        PlainLayerArguments,
+        RegularizerLike,
+        Size,
+        Tensor,
+    )
 
 
 class _ConvTranspose(_ConvBase):
@@ -61,7 +79,7 @@ class _ConvTranspose(_ConvBase):
             )
         return out, cut
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         channels = self._channels(input_shape)
         self.compute_output_shape(input_shape)
         shape = (*self.kernel_size, self.filters, channels)
@@ -69,12 +87,12 @@ class _ConvTranspose(_ConvBase):
         self.bias = self._add_bias(self.filters)
         self.input_spec = self._spec(channels)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         lengths, _ = self._split(input_shape)
         spatial = tuple(self._axis(i, n)[0] for i, n in enumerate(lengths))
         return self._output_shape(input_shape, spatial, self.filters)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         x_last = self._to_last(g, x)
         axes = [self._axis(i, n) for i, n in enumerate(x_last.shape[:-1])]
         spatial = [out for out, _ in axes]
@@ -91,7 +109,7 @@ class _ConvTranspose(_ConvBase):
         )
         return self.pass_mask(y, x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -135,24 +153,24 @@ class Conv1DTranspose(_ConvTranspose):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=1,
-        padding="valid",
-        output_padding=None,
-        data_format=None,
-        dilation_rate=1,
-        activation=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: Size,
+        strides: Size = 1,
+        padding: Padding = "valid",
+        output_padding: Size | None = None,
+        data_format: DataFormat = None,
+        dilation_rate: Size = 1,
+        activation: ActivationLike = None,
+        use_bias: bool = True,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        **kwargs: Unpack[PlainLayerArguments],
+    ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self._setup(
             filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate,
@@ -192,24 +210,24 @@ class Conv2DTranspose(_ConvTranspose):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=(1, 1),
-        padding="valid",
-        output_padding=None,
-        data_format=None,
-        dilation_rate=(1, 1),
-        activation=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: Size,
+        strides: Size = (1, 1),
+        padding: Padding = "valid",
+        output_padding: Size | None = None,
+        data_format: DataFormat = None,
+        dilation_rate: Size = (1, 1),
+        activation: ActivationLike = None,
+        use_bias: bool = True,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        **kwargs: Unpack[PlainLayerArguments],
+    ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self._setup(
             filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate,
@@ -249,24 +267,24 @@ class Conv3DTranspose(_ConvTranspose):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=(1, 1, 1),
-        padding="valid",
-        data_format=None,
-        output_padding=None,
-        dilation_rate=(1, 1, 1),
-        activation=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: Size,
+        strides: Size = (1, 1, 1),
+        padding: Padding = "valid",
+        data_format: DataFormat = None,
+        output_padding: Size | None = None,
+        dilation_rate: Size = (1, 1, 1),
+        activation: ActivationLike = None,
+        use_bias: bool = True,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        **kwargs: Unpack[PlainLayerArguments],
+    ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self._setup(
             filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate,

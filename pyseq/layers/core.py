@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import activations, constraints, dtypes, hooks, initializers, regularizers
@@ -9,6 +11,24 @@ from pyseq.layers.base import Layer
 from pyseq.layers.keras_tensor import KerasTensor
 from pyseq.layers.shapes import InputSpec
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import (
+        ActivationLike,
+        Config,
+        ConstraintLike,
+        DTypeLike,
+        InitializerLike,
+        LayerArguments,
+        NoArguments,
+        PlainLayerArguments,
+        RegularizerLike,
+        Shape,
+        Tensor,
+    )
+    from pyseq.variable import Variable
 
 # Activations that mix elements have ops of their own.
 _ACTIVATION_OPS = {
@@ -62,17 +82,17 @@ class InputLayer(Layer):
 
     def __init__(
         self,
-        shape=None,
-        batch_size=None,
-        dtype=None,
-        sparse=None,
-        ragged=None,
-        batch_shape=None,
-        input_tensor=None,
-        optional=False,
-        name=None,
-        **kwargs,
-    ):
+        shape: Shape | None = None,
+        batch_size: int | None = None,
+        dtype: DTypeLike = None,
+        sparse: Any = None,
+        ragged: Any = None,
+        batch_shape: Shape | None = None,
+        input_tensor: Any = None,
+        optional: bool = False,
+        name: str | None = None,
+        **kwargs: Unpack[NoArguments],
+    ) -> None:
         if "input_shape" in kwargs:
             shape = kwargs.pop("input_shape")
         if "batch_input_shape" in kwargs:
@@ -138,10 +158,10 @@ class InputLayer(Layer):
                 )
 
     @property
-    def dtype(self):
+    def dtype(self) -> str:
         return self._dtype
 
-    def check_shape(self, where, shape):
+    def check_shape(self, where: Any, shape: Shape) -> None:
         """Raise a ValueError if data of `shape` (batch included) does not fit this input."""
         fits = len(shape) == len(self.batch_shape) and all(
             self.deferred or a is None or b is None or a == b
@@ -156,16 +176,16 @@ class InputLayer(Layer):
                 f"{where}: expected an input of shape {self.batch_shape}, got {tuple(shape)}; {fix}"
             )
 
-    def compute_output_shape(self, input_shape=None):
+    def compute_output_shape(self, input_shape: Any = None) -> Any:
         return self.batch_shape
 
-    def call(self, inputs=None, training=None):
+    def call(self, inputs: Tensor = None, training: Any = None) -> Any:
         return inputs
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         return x
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "batch_shape": self.batch_shape,
             "dtype": self.dtype,
@@ -177,16 +197,16 @@ class InputLayer(Layer):
 
 
 def Input(
-    shape=None,
-    batch_size=None,
-    dtype=None,
-    sparse=None,
-    ragged=None,
-    batch_shape=None,
-    name=None,
-    tensor=None,
-    optional=False,
-):
+    shape: Shape | None = None,
+    batch_size: int | None = None,
+    dtype: DTypeLike = None,
+    sparse: Any = None,
+    ragged: Any = None,
+    batch_shape: Shape | None = None,
+    name: str | None = None,
+    tensor: Any = None,
+    optional: bool = False,
+) -> KerasTensor:
     """Describe the input of a model; put it first into a `Sequential`.
 
     Args:
@@ -233,7 +253,7 @@ def reject_options(where, **options):
 class NoLowRank:
     """A layer that Keras can adapt by matrices of low rank."""
 
-    def enable_lora(self, rank, *args, **kwargs):
+    def enable_lora(self, rank: int, *args: Any, **kwargs: Any) -> Any:
         """Raise a ValueError: weights are not adapted by low rank."""
         raise ValueError(
             f"{self.name}.enable_lora: expected no adapters, got rank={rank!r}; pyseq does not "
@@ -319,25 +339,28 @@ class Dense(NoLowRank, Layer):
     (3, 2)
     """
 
+    kernel: Variable
+    bias: Variable | None
+
     mask_policy = "pass"
 
     def __init__(
         self,
-        units,
-        activation=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        lora_rank=None,
-        lora_alpha=None,
-        quantization_config=None,
-        **kwargs,
-    ):
+        units: int,
+        activation: ActivationLike = None,
+        use_bias: bool = True,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        lora_rank: Any = None,
+        lora_alpha: Any = None,
+        quantization_config: Any = None,
+        **kwargs: Unpack[PlainLayerArguments],
+    ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         reject_options(self.name, lora_rank=lora_rank, quantization_config=quantization_config)
         self.units = positive_int(self.name, "units", units)
@@ -351,7 +374,7 @@ class Dense(NoLowRank, Layer):
         self.bias_constraint = constraints.get(bias_constraint)
         self.input_spec = InputSpec(min_ndim=2).with_hint("add an axis, e.g. x[:, None]")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         size = input_shape[-1]
         if size is None:
             raise ValueError(
@@ -378,11 +401,11 @@ class Dense(NoLowRank, Layer):
             "add an axis, e.g. x[:, None]"
         )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         self.check_input(input_shape)
         return activation_output_shape(self.activation, (*input_shape[:-1], self.units))
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         fused = fused_activation(self.activation)
         weights = [self.kernel] if self.bias is None else [self.kernel, self.bias]
         y = g.op(
@@ -399,7 +422,7 @@ class Dense(NoLowRank, Layer):
             y = lower_activation(g, y, self.activation, self.name)
         return self.pass_mask(y, x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "units": self.units,
@@ -428,7 +451,7 @@ class Identity(Layer):
 
     mask_policy = "pass"
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         return x
 
 
@@ -445,15 +468,15 @@ class Activation(Layer):
 
     mask_policy = "pass"
 
-    def __init__(self, activation, **kwargs):
+    def __init__(self, activation: ActivationLike, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return activation_output_shape(self.activation, input_shape)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         return self.pass_mask(lower_activation(g, x, self.activation, self.name), x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "activation": activations.serialize(self.activation)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any
 
 from pyseq import activations, constraints, initializers, regularizers
 from pyseq.layers.base import Layer
@@ -14,6 +15,19 @@ from pyseq.layers.core import (
 )
 from pyseq.layers.shapes import InputSpec
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import (
+        ActivationLike,
+        Config,
+        ConstraintLike,
+        InitializerLike,
+        LayerArguments,
+        RegularizerLike,
+        Tensor,
+    )
 
 
 class _Equation:
@@ -93,22 +107,22 @@ class EinsumDense(NoLowRank, Layer):
 
     def __init__(
         self,
-        equation,
-        output_shape,
-        activation=None,
-        bias_axes=None,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        lora_rank=None,
-        lora_alpha=None,
-        gptq_unpacked_column_size=None,
-        quantization_config=None,
-        **kwargs,
-    ):
+        equation: str,
+        output_shape: Any,
+        activation: ActivationLike = None,
+        bias_axes: Any = None,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        lora_rank: Any = None,
+        lora_alpha: Any = None,
+        gptq_unpacked_column_size: Any = None,
+        quantization_config: Any = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         reject_options(
             self.name,
@@ -149,7 +163,7 @@ class EinsumDense(NoLowRank, Layer):
                 size[letter] = d
         return e, size
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         e, size = self._analyze(input_shape)
         unknown = [letter for letter in e.w if size.get(letter) is None]
         if unknown:
@@ -203,11 +217,11 @@ class EinsumDense(NoLowRank, Layer):
             )
         return (*shape, *([1] * (0 if e.left else e.elided)))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         e, size = self._analyze(input_shape)
         return activation_output_shape(self.activation, tuple(size.get(c) for c in e.y))
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         e, size = self._analyze((None, *x.shape))
         letters = {letter: i for i, letter in enumerate(dict.fromkeys(e.x + e.w + e.y))}
         y = g.op(
@@ -224,7 +238,7 @@ class EinsumDense(NoLowRank, Layer):
             y = g.op("add_bias", y, y.shape, weights=[self.bias], name=self.name)
         return self.pass_mask(lower_activation(g, y, self.activation, self.name), x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **Layer.get_config(self),
             "output_shape": self.partial_output_shape,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +13,19 @@ from pyseq.layers.core import NoLowRank, positive_int, reject_options
 from pyseq.layers.shapes import InputSpec
 from pyseq.registry import serialization
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import (
+        Config,
+        ConstraintLike,
+        EmbeddingArguments,
+        InitializerLike,
+        LayerArguments,
+        RegularizerLike,
+        Tensor,
+    )
 
 
 @builtin("layers")
@@ -43,18 +57,18 @@ class Embedding(NoLowRank, Layer):
 
     def __init__(
         self,
-        input_dim,
-        output_dim,
-        embeddings_initializer="uniform",
-        embeddings_regularizer=None,
-        embeddings_constraint=None,
-        mask_zero=False,
-        weights=None,
-        lora_rank=None,
-        lora_alpha=None,
-        quantization_config=None,
-        **kwargs,
-    ):
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: InitializerLike = "uniform",
+        embeddings_regularizer: RegularizerLike = None,
+        embeddings_constraint: ConstraintLike = None,
+        mask_zero: bool = False,
+        weights: Any = None,
+        lora_rank: Any = None,
+        lora_alpha: Any = None,
+        quantization_config: Any = None,
+        **kwargs: Unpack[EmbeddingArguments],
+    ) -> None:
         length = kwargs.pop("input_length", None)
         if length is not None:
             warnings.warn("Argument `input_length` is deprecated. Just remove it.", stacklevel=2)
@@ -73,7 +87,7 @@ class Embedding(NoLowRank, Layer):
             table = weights if np.ndim(weights) == 2 else next(iter(weights))
             self.embeddings.assign(np.asarray(table))
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         if self.built:
             return
         self.embeddings = self.add_weight(
@@ -84,13 +98,13 @@ class Embedding(NoLowRank, Layer):
             constraint=self.embeddings_constraint,
         )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape, self.output_dim)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Tensor, mask: Tensor = None) -> Any:
         return np.not_equal(np.asarray(inputs), 0) if self.mask_zero else None
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         y = g.op(
             "embedding", x, (*x.shape, self.output_dim), weights=[self.embeddings], name=self.name
         )
@@ -114,7 +128,7 @@ class Embedding(NoLowRank, Layer):
             shared_batch=False,
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         old = {"dropout": self.word_dropout} if self.word_dropout else {}
         return {
             **Layer.get_config(self),
@@ -151,17 +165,17 @@ class ReversibleEmbedding(Embedding):
 
     def __init__(
         self,
-        input_dim,
-        output_dim,
-        tie_weights=True,
-        embeddings_initializer="uniform",
-        embeddings_regularizer=None,
-        embeddings_constraint=None,
-        mask_zero=False,
-        reverse_dtype=None,
-        logit_soft_cap=None,
-        **kwargs,
-    ):
+        input_dim: int,
+        output_dim: int,
+        tie_weights: bool = True,
+        embeddings_initializer: InitializerLike = "uniform",
+        embeddings_regularizer: RegularizerLike = None,
+        embeddings_constraint: ConstraintLike = None,
+        mask_zero: bool = False,
+        reverse_dtype: Any = None,
+        logit_soft_cap: Any = None,
+        **kwargs: Unpack[EmbeddingArguments],
+    ) -> None:
         super().__init__(
             input_dim,
             output_dim,
@@ -175,7 +189,7 @@ class ReversibleEmbedding(Embedding):
         self.reverse_dtype = reverse_dtype
         self.logit_soft_cap = logit_soft_cap
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)
         if not self.tie_weights:
             self.reverse_embeddings = self.add_weight(
@@ -184,7 +198,7 @@ class ReversibleEmbedding(Embedding):
                 initializer=self.embeddings_initializer,
             )
 
-    def reverse(self, x):
+    def reverse(self, x: Tensor) -> Any:
         """Scores of all ids for vectors `(n, ..., output_dim)`, as a NumPy array."""
         if not self.built:
             self.build()
@@ -194,10 +208,10 @@ class ReversibleEmbedding(Embedding):
         cap = self.logit_soft_cap
         return scores if cap is None else np.tanh(scores / cap) * cap
 
-    def __call__(self, inputs, reverse=False, **kwargs):
+    def __call__(self, inputs: Tensor, reverse: bool = False, **kwargs: Any) -> Any:
         return self.reverse(inputs) if reverse else super().__call__(inputs, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "tie_weights": self.tie_weights,
@@ -221,17 +235,17 @@ class Masking(Layer):
 
     mask_policy = "consume"
 
-    def __init__(self, mask_value=0.0, **kwargs):
+    def __init__(self, mask_value: Any = 0.0, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         if isinstance(mask_value, dict):
             mask_value = serialization.deserialize_keras_object(mask_value)
         self.mask_value = mask_value
         self.input_spec = InputSpec(min_ndim=2)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Tensor, mask: Tensor = None) -> Any:
         return np.any(np.not_equal(np.asarray(inputs), self.mask_value), axis=-1)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         value = self.mask_value
         y, mask = g.op_multi(
             "masking",
@@ -242,5 +256,5 @@ class Masking(Layer):
         )
         return y.with_mask(mask)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "mask_value": self.mask_value}

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq import ops
 from pyseq.symbolic import Placeholder
 
+if TYPE_CHECKING:
+    from pyseq.types import DTypeLike, Operators, Shape, Tensor
+else:
+    Operators = object
 
-class KerasTensor(Placeholder):
+
+class KerasTensor(Placeholder, Operators):
     """What `Input` returns: a shape, a dtype and a name that a Sequential starts from.
 
     One that is made of a shape alone tells the shapes and dtypes of what functions of
@@ -18,7 +25,9 @@ class KerasTensor(Placeholder):
         path: the layers that lead to it, the InputLayer first.
     """
 
-    def __init__(self, shape, dtype="float32", name=None, path=()):
+    def __init__(
+        self, shape: Shape, dtype: DTypeLike = "float32", name: str | None = None, path: Any = ()
+    ) -> None:
         self.shape = tuple(shape)
         self.dtype = dtype
         self.name = name
@@ -27,12 +36,12 @@ class KerasTensor(Placeholder):
         self.ragged = False
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         return len(self.shape)
 
     rank = ndim
 
-    def through(self, layer):
+    def through(self, layer: Any) -> Any:
         """The symbolic output (or outputs) of `layer` for this input; builds the layer."""
         layer.check_input(self.shape)
         with layer.scope():
@@ -60,7 +69,7 @@ class KerasTensor(Placeholder):
             f"{self.shape}, which has none yet; use ops.where or ops.cond in a layer"
         )
 
-    def __iter__(self):
+    def __iter__(self) -> Any:
         raise NotImplementedError(
             f"{self.name}: expected an array to iterate over, got a symbolic tensor of shape "
             f"{self.shape}; index it, x[:, i]"
@@ -69,7 +78,7 @@ class KerasTensor(Placeholder):
     # Of Python: whether two are the same one. `!=` compares the numbers, as in Keras.
     __hash__ = Placeholder.__hash__
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
 
@@ -77,7 +86,7 @@ _COMPARISONS = frozenset(("less", "less_equal", "greater", "greater_equal", "not
 
 
 def _operator(name, swapped=False):
-    def method(self, *operands):
+    def method(self: Any, *operands: Any) -> Any:
         if self.path and name not in _COMPARISONS:
             raise TypeError(
                 f"{self.name}: expected a layer to take a symbolic tensor, got an operator on one "
@@ -122,6 +131,6 @@ for _name, _function in {
     setattr(KerasTensor, f"__{_name}__", _operator(_function))
 
 
-def is_keras_tensor(x):
+def is_keras_tensor(x: Tensor) -> bool:
     """Return whether `x` is the symbolic result of `pyseq.Input`."""
     return isinstance(x, KerasTensor)

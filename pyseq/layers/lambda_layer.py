@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import hooks
@@ -10,6 +12,13 @@ from pyseq.layers.shapes import trial_output_shape
 from pyseq.registry import lambdas, serialization
 from pyseq.registry.registration import builtin
 from pyseq.signatures import parameters_of, taken_by
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self, Unpack
+
+    from pyseq.types import Config, CustomObjects, LayerArguments, Tensor
 
 
 @builtin("layers")
@@ -33,7 +42,14 @@ class Lambda(Layer):
     [[2.0, 2.0]]
     """
 
-    def __init__(self, function, output_shape=None, mask=None, arguments=None, **kwargs):
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        output_shape: Any = None,
+        mask: Tensor = None,
+        arguments: Any = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         if not callable(function):
             raise TypeError(f"{self.name}: expected `function` to be callable, got {function!r}")
@@ -43,7 +59,7 @@ class Lambda(Layer):
         self.mask_policy = "drop" if mask is None else "pass"
         self._output_shape = output_shape
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         if callable(self._output_shape):
             return tuple(self._output_shape(tuple(input_shape)))
         if self._output_shape is not None:
@@ -65,14 +81,14 @@ class Lambda(Layer):
 
     text_policy = "pass"
 
-    def read_text(self, x):
+    def read_text(self, x: Tensor) -> Any:
         return np.asarray(self._run(x, False, None))
 
     def _run(self, x, training, mask):
         more = taken_by(self.function, training=training, mask=mask)
         return self.function(x, **{**more, **self.arguments})
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         training = g.training
 
         def traced(a):
@@ -94,7 +110,7 @@ class Lambda(Layer):
             y = super().handed_out(y)
         return y.with_mask(self._lower_mask(g, x, y))
 
-    def handed_out(self, y, x=None):
+    def handed_out(self, y: Tensor, x: Tensor = None) -> Any:
         """The function decides on the dtype."""
         return y
 
@@ -118,7 +134,7 @@ class Lambda(Layer):
         mask = hooks.ask("lower_function", g, traced, x, self.name)
         return None if nothing[-1] else mask
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """The constructor's arguments; saving describes the functions by their names."""
         config = {
             **super().get_config(),
@@ -132,7 +148,9 @@ class Lambda(Layer):
         return config
 
     @classmethod
-    def from_config(cls, config, custom_objects=None, safe_mode=None):
+    def from_config(
+        cls, config: Config, custom_objects: CustomObjects = None, safe_mode: Any = None
+    ) -> Self:
         """Create the layer; the function must be registered or in `custom_objects`."""
         config = lambdas.with_functions("Lambda", config, custom_objects)
         for key in ("function", "output_shape", "mask"):

@@ -6,6 +6,7 @@ Merging ones serve within users' layers, the others are errors that say so.
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,11 @@ from pyseq.layers.keras_tensor import KerasTensor, is_keras_tensor
 from pyseq.layers.reshaping import positive_axes
 from pyseq.registry.registration import builtin
 from pyseq.symbolic import as_array, is_traced
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import Axis, Config, LayerArguments, Tensor
 
 
 def mask_of(x):
@@ -55,7 +61,7 @@ class ManyInputs(Layer):
     mask_policy = "pass"
 
     @classmethod
-    def refusal(cls):
+    def refusal(cls) -> str:
         return (
             f"{cls.__name__}: expected a layer with one input and one output, got one of several "
             "inputs; a Sequential is a straight line of layers: use it in the `call` of a layer or "
@@ -63,10 +69,10 @@ class ManyInputs(Layer):
             "branch"
         )
 
-    def check_place(self):
+    def check_place(self) -> Any:
         raise ValueError(self.refusal())
 
-    def run(self, inputs, kwargs, apart=False):
+    def run(self, inputs: Tensor, kwargs: Any, apart: bool = False) -> Any:
         """Build and call the layer; `apart`: inputs are arguments of their own, not a list."""
         symbolic = [x for x in inputs if is_keras_tensor(x)]
         if not symbolic:
@@ -85,7 +91,7 @@ class ManyInputs(Layer):
         self.keep_tensors(list(inputs), outputs)
         return outputs
 
-    def output_shapes(self, shapes, kwargs, apart):
+    def output_shapes(self, shapes: Any, kwargs: Any, apart: Any) -> Any:
         """Of each output of a call with inputs of these shapes."""
         shape = self.compute_output_shape(*shapes) if apart else self.compute_output_shape(shapes)
         return [shape]
@@ -112,7 +118,7 @@ def _rows(where, shapes):
 class _Merge(ManyInputs):
     """One output for a list of inputs."""
 
-    def __call__(self, inputs, **kwargs):
+    def __call__(self, inputs: Tensor, **kwargs: Any) -> Any:
         if not isinstance(inputs, (list, tuple)):
             raise ValueError(self.refusal())
         # Each call, as a built layer takes inputs of other shapes too.
@@ -123,10 +129,10 @@ class _Merge(ManyInputs):
             return y
         return with_mask(y, self.compute_mask(inputs, masks))
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self.compute_output_shape(input_shape)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Tensor, mask: Tensor = None) -> Any:
         """Where any of the inputs counts, None where one of them has no mask."""
         masks = self._masks(inputs, mask)
         if any(m is None for m in masks):
@@ -159,7 +165,7 @@ class _Elementwise(_Merge):
 
     _inputs = None
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         shapes = _shapes(self.name, input_shape, self._inputs)
         batch = _rows(self.name, shapes)
         rank = max(map(len, shapes))
@@ -175,7 +181,7 @@ class _Elementwise(_Merge):
             result.append(None if None in sizes else next(iter(known), 1))
         return (batch, *result)
 
-    def call(self, xs):
+    def call(self, xs: Any) -> Any:
         rank = max(x.ndim for x in xs)
         aligned = []
         for x in xs:
@@ -207,7 +213,7 @@ def _choose(function, xs):
 
 
 class _OtherBackend(Layer):
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise ValueError(
             f"{type(self).__name__}: expected a layer that pyseq computes itself, got a wrapper of "
             "another framework; convert the part into layers of pyseq, or use Keras"
@@ -225,7 +231,7 @@ class Add(_Elementwise):
     [[4.0, 7.0]]
     """
 
-    def merge(self, xs):
+    def merge(self, xs: Any) -> Any:
         return functools.reduce(np.add, xs)
 
 
@@ -240,7 +246,7 @@ class Average(_Elementwise):
     [[2.0, 3.5]]
     """
 
-    def merge(self, xs):
+    def merge(self, xs: Any) -> Any:
         return functools.reduce(np.add, xs) / len(xs)
 
 
@@ -255,11 +261,11 @@ class Concatenate(_Merge):
     (2, 4)
     """
 
-    def __init__(self, axis=-1, **kwargs):
+    def __init__(self, axis: Axis = -1, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         self.axis = axis
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         shapes = _shapes(self.name, input_shape)
         first, rank = shapes[0], len(shapes[0])
         axis = positive_axes(self.name, self.axis, rank)[0]
@@ -274,7 +280,7 @@ class Concatenate(_Merge):
         sizes = [shape[axis] for shape in shapes]
         return (*first[:axis], None if None in sizes else sum(sizes), *first[axis + 1 :])
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Tensor, mask: Tensor = None) -> Any:
         """The masks one after the other, all that of inputs without one."""
         masks = self._masks(inputs, mask)
         if all(m is None for m in masks):
@@ -289,10 +295,10 @@ class Concatenate(_Merge):
             parts.append(m)
         return np.any(np.concatenate(parts, axis=self.axis), axis=-1)
 
-    def call(self, xs):
+    def call(self, xs: Any) -> Any:
         return np.concatenate(xs, axis=self.axis)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "axis": self.axis}
 
 
@@ -308,14 +314,16 @@ class Dot(_Merge):
     [[13.0]]
     """
 
-    def __init__(self, axes, normalize=False, **kwargs):
+    def __init__(
+        self, axes: Axis, normalize: bool = False, **kwargs: Unpack[LayerArguments]
+    ) -> None:
         super().__init__(**kwargs)
         self.axes, self.normalize = axes, normalize
 
     def _both_axes(self):
         return (self.axes, self.axes) if isinstance(self.axes, int) else tuple(self.axes)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         a, b = _shapes(self.name, input_shape, 2)
         first, second = (
             positive_axes(self.name, axis, len(shape))[0]
@@ -329,16 +337,16 @@ class Dot(_Merge):
         shape = (*a[:first], *a[first + 1 :], *b[1:second], *b[second + 1 :])
         return shape if len(shape) > 1 else (*shape, 1)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Tensor, mask: Tensor = None) -> Any:
         return None
 
-    def call(self, xs):
+    def call(self, xs: Any) -> Any:
         axes = self._both_axes()
         if self.normalize:
             xs = [l2_normalize(x, a) for x, a in zip(xs, axes, strict=True)]
         return batch_dot(*xs, axes=axes)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "axes": self.axes, "normalize": self.normalize}
 
 
@@ -353,7 +361,7 @@ class Maximum(_Elementwise):
     [[3.0, 6.0]]
     """
 
-    def merge(self, xs):
+    def merge(self, xs: Any) -> Any:
         return _choose(np.maximum, xs)
 
 
@@ -368,7 +376,7 @@ class Minimum(_Elementwise):
     [[1.0, 5.0]]
     """
 
-    def merge(self, xs):
+    def merge(self, xs: Any) -> Any:
         return _choose(np.minimum, xs)
 
 
@@ -383,7 +391,7 @@ class Multiply(_Elementwise):
     [[3.0, 10.0]]
     """
 
-    def merge(self, xs):
+    def merge(self, xs: Any) -> Any:
         masks = [_whole_mask(x) for x in xs]
         kept = [x if m is None else np.where(m, x, 1.0) for x, m in zip(xs, masks, strict=True)]
         y = functools.reduce(np.multiply, kept)
@@ -405,7 +413,7 @@ class Subtract(_Elementwise):
 
     _inputs = 2
 
-    def merge(self, xs):
+    def merge(self, xs: Any) -> Any:
         return np.subtract(*xs)
 
 
@@ -430,7 +438,7 @@ class TFSMLayer(_OtherBackend):
 
 
 def _function(cls):
-    def merge(inputs, **kwargs):
+    def merge(inputs: Tensor, **kwargs: Any) -> Tensor:
         return cls(**kwargs)(inputs)
 
     merge.__name__ = merge.__qualname__ = cls.__name__.lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import string
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +22,20 @@ from pyseq.layers.regularization import Dropout
 from pyseq.registry.registration import builtin
 from pyseq.symbolic import as_array, is_traced
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import (
+        Config,
+        ConstraintLike,
+        InitializerLike,
+        LayerArguments,
+        PlainLayerArguments,
+        RegularizerLike,
+        Seed,
+        Tensor,
+    )
+
 
 class _Heads(ManyInputs):
     """What both layers of several heads share: projections, masks, weighted sums.
@@ -36,21 +51,21 @@ class _Heads(ManyInputs):
 
     def __init__(
         self,
-        dropout=0.0,
-        use_bias=True,
-        sliding_window=None,
-        flash_attention=None,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        use_gate=False,
-        seed=None,
-        **kwargs,
-    ):
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        sliding_window: Any = None,
+        flash_attention: Any = None,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        use_gate: bool = False,
+        seed: Seed = None,
+        **kwargs: Unpack[PlainLayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
         if sliding_window is not None and (
@@ -130,17 +145,17 @@ class _Heads(ManyInputs):
 
     def call(
         self,
-        query,
-        value,
-        key=None,
-        query_mask=None,
-        value_mask=None,
-        key_mask=None,
-        attention_mask=None,
-        return_attention_scores=False,
-        training=None,
-        use_causal_mask=False,
-    ):
+        query: Tensor,
+        value: Tensor,
+        key: Tensor = None,
+        query_mask: Tensor = None,
+        value_mask: Tensor = None,
+        key_mask: Tensor = None,
+        attention_mask: Tensor = None,
+        return_attention_scores: bool = False,
+        training: Any = None,
+        use_causal_mask: bool = False,
+    ) -> Any:
         key_is_given = key is not None
         query, value = as_array(query), as_array(value)
         key = as_array(key) if key_is_given else value
@@ -160,7 +175,9 @@ class _Heads(ManyInputs):
             y = with_mask(y, query_mask)
         return (y, weights) if return_attention_scores else y
 
-    def __call__(self, query, value=None, key=None, **kwargs):
+    def __call__(
+        self, query: Tensor, value: Tensor = None, key: Tensor = None, **kwargs: Any
+    ) -> Any:
         if value is None:
             raise ValueError(self.refusal())
         return self.run([query, value] if key is None else [query, value, key], kwargs, True)
@@ -168,7 +185,7 @@ class _Heads(ManyInputs):
     # Of queries, values and keys: over what positions attend.
     attention_axes = (1,)
 
-    def output_shapes(self, shapes, kwargs, apart):
+    def output_shapes(self, shapes: Any, kwargs: Any, apart: Any) -> Any:
         """Of the output and, where they are returned, of the weights of each head."""
         result = super().output_shapes(shapes, kwargs, apart)
         if kwargs.get("return_attention_scores"):
@@ -179,7 +196,7 @@ class _Heads(ManyInputs):
             result.append((*rest, self._score_heads(), *sizes))
         return result
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = {**super().get_config(), **self._options}
         for name, part in self._projection.items():
             module = {"i": initializers, "r": regularizers, "c": constraints}
@@ -212,16 +229,16 @@ class MultiHeadAttention(_Heads):
 
     def __init__(
         self,
-        num_heads,
-        key_dim,
-        value_dim=None,
-        dropout=0.0,
-        use_bias=True,
-        output_shape=None,
-        attention_axes=None,
-        sliding_window=None,
-        **kwargs,
-    ):
+        num_heads: int,
+        key_dim: int,
+        value_dim: Any = None,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        output_shape: Any = None,
+        attention_axes: Any = None,
+        sliding_window: Any = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(dropout, use_bias, sliding_window, **kwargs)
         value_dim = value_dim or key_dim
         for what, n in (("num_heads", num_heads), ("key_dim", key_dim), ("value_dim", value_dim)):
@@ -245,7 +262,7 @@ class MultiHeadAttention(_Heads):
             **options,
         )
 
-    def build(self, query_shape, value_shape, key_shape=None):
+    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
         key_shape = value_shape if key_shape is None else key_shape
         if self.attention_axes is None:
             self.attention_axes = tuple(range(1, len(query_shape) - 1))
@@ -294,10 +311,12 @@ class MultiHeadAttention(_Heads):
     def _leave(self, heads):
         return self.output_dense(heads)
 
-    def compute_output_shape(self, query_shape, value_shape, key_shape=None):
+    def compute_output_shape(
+        self, query_shape: Any, value_shape: Any, key_shape: Any = None
+    ) -> Any:
         return (*query_shape[:-1], *(self._output_shape or query_shape[-1:]))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "num_heads": self.num_heads,
@@ -329,14 +348,14 @@ class GroupQueryAttention(_Heads):
 
     def __init__(
         self,
-        head_dim,
-        num_query_heads,
-        num_key_value_heads,
-        dropout=0.0,
-        use_bias=True,
-        sliding_window=None,
-        **kwargs,
-    ):
+        head_dim: int,
+        num_query_heads: Any,
+        num_key_value_heads: Any,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        sliding_window: Any = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(dropout, use_bias, sliding_window, **kwargs)
         if num_query_heads % num_key_value_heads:
             raise ValueError(
@@ -349,7 +368,7 @@ class GroupQueryAttention(_Heads):
 
     # The names of the projections, with and without `_`, are those in Keras's files.
 
-    def build(self, query_shape, value_shape, key_shape=None):
+    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
         key_shape = value_shape if key_shape is None else key_shape
 
         def projection(name, shape, heads, **options):
@@ -384,10 +403,12 @@ class GroupQueryAttention(_Heads):
     def _leave(self, heads):
         return self._output_dense(heads)
 
-    def compute_output_shape(self, query_shape, value_shape, key_shape=None):
+    def compute_output_shape(
+        self, query_shape: Any, value_shape: Any, key_shape: Any = None
+    ) -> Any:
         return tuple(query_shape)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "head_dim": self.head_dim,

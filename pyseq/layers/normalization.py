@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import constraints, initializers, regularizers
@@ -9,6 +11,19 @@ from pyseq.layers.base import Layer
 from pyseq.layers.reshaping import AxesLast, positive_axes
 from pyseq.layers.shapes import InputSpec
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import (
+        Axis,
+        Config,
+        ConstraintLike,
+        InitializerLike,
+        LayerArguments,
+        RegularizerLike,
+        Tensor,
+    )
 
 
 def _check_axis_type(where, axis):
@@ -118,18 +133,18 @@ class LayerNormalization(Affine):
 
     def __init__(
         self,
-        axis=-1,
-        epsilon=1e-3,
-        center=True,
-        scale=True,
-        beta_initializer="zeros",
-        gamma_initializer="ones",
-        beta_regularizer=None,
-        gamma_regularizer=None,
-        beta_constraint=None,
-        gamma_constraint=None,
-        **kwargs,
-    ):
+        axis: Axis = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike = None,
+        gamma_regularizer: RegularizerLike = None,
+        beta_constraint: ConstraintLike = None,
+        gamma_constraint: ConstraintLike = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         self.rms_scaling = bool(kwargs.pop("rms_scaling", False))
         super().__init__(**kwargs)
         self.axis = _check_axis_type(self.name, axis)
@@ -145,7 +160,7 @@ class LayerNormalization(Affine):
             gamma_constraint,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         axes = positive_axes(self.name, self.axis, len(input_shape))
         shape = known_sizes(self.name, input_shape, axes)
         # A list from here on, as in the configs of Keras.
@@ -155,11 +170,11 @@ class LayerNormalization(Affine):
         if self.center and not self.rms_scaling:
             self._add_beta(shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         positive_axes(self.name, self.axis, len(input_shape))
         return tuple(input_shape)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         axes = positive_axes(self.name, self.axis, len(x.shape) + 1)
         last = AxesLast(g, x, axes, self.name)
         inner = last.enter(x)
@@ -177,7 +192,7 @@ class LayerNormalization(Affine):
         )
         return self.pass_mask(last.leave(y), x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "axis": self.axis,
@@ -205,22 +220,24 @@ class RMSNormalization(Layer):
     [[1.0, -1.0]]
     """
 
-    def __init__(self, axis=-1, epsilon=1e-6, **kwargs):
+    def __init__(
+        self, axis: Axis = -1, epsilon: float = 1e-6, **kwargs: Unpack[LayerArguments]
+    ) -> None:
         super().__init__(**kwargs)
         self.axis = _check_axis_type(self.name, axis)
         self.epsilon = epsilon
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         axes = positive_axes(self.name, self.axis, len(input_shape))
         shape = known_sizes(self.name, input_shape, axes)
         self.axis = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]
         self.scale = self.add_weight(name="scale", shape=shape, initializer="ones")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         positive_axes(self.name, self.axis, len(input_shape))
         return tuple(input_shape)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         axes = positive_axes(self.name, self.axis, len(x.shape) + 1)
         last = AxesLast(g, x, axes, self.name)
         inner = last.enter(x)
@@ -235,11 +252,11 @@ class RMSNormalization(Layer):
         )
         return self.pass_mask(last.leave(y), x)
 
-    def handed_out(self, y, x=None):
+    def handed_out(self, y: Tensor, x: Tensor = None) -> Any:
         """Floats keep the dtype that they come in, as in Keras."""
         return y.in_dtype(self.handed_dtype if self.autocast or x is None else x.half)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}
 
 
@@ -256,22 +273,22 @@ class UnitNormalization(Layer):
 
     mask_policy = "pass"
 
-    def __init__(self, axis=-1, **kwargs):
+    def __init__(self, axis: Axis = -1, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         self.axis = _check_axis_type(self.name, axis)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         positive_axes(self.name, self.axis, len(input_shape))
         return tuple(input_shape)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         axes = positive_axes(self.name, self.axis, len(x.shape) + 1)
         last = AxesLast(g, x, axes, self.name)
         inner = last.enter(x)
         y = g.op("unit_norm", inner, inner.shape, name=self.name, axes=len(axes))
         return self.pass_mask(last.leave(y), x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "axis": self.axis}
 
 
@@ -301,19 +318,19 @@ class GroupNormalization(Affine):
 
     def __init__(
         self,
-        groups=32,
-        axis=-1,
-        epsilon=1e-3,
-        center=True,
-        scale=True,
-        beta_initializer="zeros",
-        gamma_initializer="ones",
-        beta_regularizer=None,
-        gamma_regularizer=None,
-        beta_constraint=None,
-        gamma_constraint=None,
-        **kwargs,
-    ):
+        groups: int = 32,
+        axis: Axis = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike = None,
+        gamma_regularizer: RegularizerLike = None,
+        beta_constraint: ConstraintLike = None,
+        gamma_constraint: ConstraintLike = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         is_integer = isinstance(groups, (int, np.integer)) and not isinstance(groups, bool)
         if not is_integer or (groups < 1 and groups != -1):
@@ -335,7 +352,7 @@ class GroupNormalization(Affine):
             gamma_constraint,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         axes = positive_axes(self.name, self.axis, len(input_shape))
         (channels,) = known_sizes(self.name, input_shape, axes)
         if self.groups == -1:
@@ -348,11 +365,11 @@ class GroupNormalization(Affine):
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axes[0]: channels})
         self._add_affine((channels,))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         positive_axes(self.name, self.axis, len(input_shape))
         return tuple(input_shape)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         axes = positive_axes(self.name, self.axis, len(x.shape) + 1)
         last = AxesLast(g, x, axes, self.name)
         inner = last.enter(x)
@@ -369,7 +386,7 @@ class GroupNormalization(Affine):
         )
         return self.pass_mask(last.leave(y), x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "groups": self.groups,

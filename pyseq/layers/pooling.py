@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq.layers.base import Layer
 from pyseq.layers.spatial_base import SpatialMixin
 from pyseq.registry.registration import builtin
 from pyseq.spatial import padding_of, tuple_of, window_output, window_pads
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import (
+        Config,
+        DataFormat,
+        LayerArguments,
+        NamedLayerArguments,
+        Padding,
+        Size,
+        Tensor,
+    )
 
 
 class _Pooling(SpatialMixin, Layer):
     _rank = None
     _kind = None
 
-    def __init__(self, pool_size, strides, padding, data_format, name, kwargs):
+    def __init__(
+        self,
+        pool_size: Size,
+        strides: Size,
+        padding: Padding,
+        data_format: DataFormat,
+        name: str,
+        kwargs: Any,
+    ) -> None:
         super().__init__(name=name, **kwargs)
         self._set_layout(self._rank, data_format)
         self.pool_size = tuple_of(self.name, "pool_size", pool_size, self.rank)
@@ -28,11 +51,11 @@ class _Pooling(SpatialMixin, Layer):
             )
         )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         lengths, channels = self._split(input_shape)
         return self._join(input_shape[0], self._windows(lengths), channels)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         x_last = self._to_last(g, x)
         lengths = x_last.shape[:-1]
         pads = [
@@ -51,7 +74,7 @@ class _Pooling(SpatialMixin, Layer):
         )
         return self.pass_mask(self._from_last(g, y), x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "pool_size": self.pool_size,
@@ -65,18 +88,23 @@ class _GlobalPooling(SpatialMixin, Layer):
     _rank = None
     _mode = None
 
-    def __init__(self, data_format=None, keepdims=False, **kwargs):
+    def __init__(
+        self,
+        data_format: DataFormat = None,
+        keepdims: bool = False,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         self._set_layout(self._rank, data_format)
         self.keepdims = bool(keepdims)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         _, channels = self._split(input_shape)
         if self.keepdims:
             return self._join(input_shape[0], (1,) * self.rank, channels)
         return (input_shape[0], channels)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         x_last = self._to_last(g, x)
         inputs = [x_last]
         if self.mask_policy == "consume" and x.mask is not None:
@@ -89,7 +117,7 @@ class _GlobalPooling(SpatialMixin, Layer):
         )
         return self._from_last(g, y) if self.keepdims else y
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "data_format": self.data_format,
@@ -101,16 +129,18 @@ class _AdaptivePooling(SpatialMixin, Layer):
     _rank = None
     _mode = None
 
-    def __init__(self, output_size, data_format=None, **kwargs):
+    def __init__(
+        self, output_size: Size, data_format: DataFormat = None, **kwargs: Unpack[LayerArguments]
+    ) -> None:
         super().__init__(**kwargs)
         self._set_layout(self._rank, data_format)
         self.output_size = tuple_of(self.name, "output_size", output_size, self.rank)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         _, channels = self._split(input_shape)
         return self._join(input_shape[0], self.output_size, channels)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         x_last = self._to_last(g, x)
         y = g.op(
             "adaptive_pool",
@@ -122,7 +152,7 @@ class _AdaptivePooling(SpatialMixin, Layer):
         )
         return self.pass_mask(self._from_last(g, y), x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "output_size": self.output_size,
@@ -153,8 +183,14 @@ class MaxPooling1D(_Pooling):
     _kind = "max_pool"
 
     def __init__(
-        self, pool_size=2, strides=None, padding="valid", data_format=None, name=None, **kwargs
-    ):
+        self,
+        pool_size: Size = 2,
+        strides: Size | None = None,
+        padding: Padding = "valid",
+        data_format: DataFormat = None,
+        name: str | None = None,
+        **kwargs: Unpack[NamedLayerArguments],
+    ) -> None:
         super().__init__(pool_size, strides, padding, data_format, name, kwargs)
 
 
@@ -183,8 +219,14 @@ class MaxPooling2D(_Pooling):
     _kind = "max_pool"
 
     def __init__(
-        self, pool_size=(2, 2), strides=None, padding="valid", data_format=None, name=None, **kwargs
-    ):
+        self,
+        pool_size: Size = (2, 2),
+        strides: Size | None = None,
+        padding: Padding = "valid",
+        data_format: DataFormat = None,
+        name: str | None = None,
+        **kwargs: Unpack[NamedLayerArguments],
+    ) -> None:
         super().__init__(pool_size, strides, padding, data_format, name, kwargs)
 
 
@@ -214,13 +256,13 @@ class MaxPooling3D(_Pooling):
 
     def __init__(
         self,
-        pool_size=(2, 2, 2),
-        strides=None,
-        padding="valid",
-        data_format=None,
-        name=None,
-        **kwargs,
-    ):
+        pool_size: Size = (2, 2, 2),
+        strides: Size | None = None,
+        padding: Padding = "valid",
+        data_format: DataFormat = None,
+        name: str | None = None,
+        **kwargs: Unpack[NamedLayerArguments],
+    ) -> None:
         super().__init__(pool_size, strides, padding, data_format, name, kwargs)
 
 
@@ -247,8 +289,14 @@ class AveragePooling1D(_Pooling):
     _kind = "average_pool"
 
     def __init__(
-        self, pool_size, strides=None, padding="valid", data_format=None, name=None, **kwargs
-    ):
+        self,
+        pool_size: Size,
+        strides: Size | None = None,
+        padding: Padding = "valid",
+        data_format: DataFormat = None,
+        name: str | None = None,
+        **kwargs: Unpack[NamedLayerArguments],
+    ) -> None:
         super().__init__(pool_size, strides, padding, data_format, name, kwargs)
 
 
@@ -277,8 +325,14 @@ class AveragePooling2D(_Pooling):
     _kind = "average_pool"
 
     def __init__(
-        self, pool_size, strides=None, padding="valid", data_format=None, name=None, **kwargs
-    ):
+        self,
+        pool_size: Size,
+        strides: Size | None = None,
+        padding: Padding = "valid",
+        data_format: DataFormat = None,
+        name: str | None = None,
+        **kwargs: Unpack[NamedLayerArguments],
+    ) -> None:
         super().__init__(pool_size, strides, padding, data_format, name, kwargs)
 
 
@@ -307,8 +361,14 @@ class AveragePooling3D(_Pooling):
     _kind = "average_pool"
 
     def __init__(
-        self, pool_size, strides=None, padding="valid", data_format=None, name=None, **kwargs
-    ):
+        self,
+        pool_size: Size,
+        strides: Size | None = None,
+        padding: Padding = "valid",
+        data_format: DataFormat = None,
+        name: str | None = None,
+        **kwargs: Unpack[NamedLayerArguments],
+    ) -> None:
         super().__init__(pool_size, strides, padding, data_format, name, kwargs)
 
 

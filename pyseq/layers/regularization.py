@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 from pyseq import random, settings
 from pyseq.layers.base import Layer
@@ -10,13 +11,26 @@ from pyseq.layers.shapes import InputSpec
 from pyseq.registry.registration import builtin
 from pyseq.regularizers import L1L2
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import (
+        BareLayerArguments,
+        Config,
+        DataFormat,
+        DTypeLike,
+        LayerArguments,
+        Seed,
+        Tensor,
+    )
+
 
 class _Random(Layer):
     """Identity at inference; random numbers while training."""
 
     mask_policy = "pass"
 
-    def __init__(self, seed=None, **kwargs):
+    def __init__(self, seed: Seed = None, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         if seed is not None and not isinstance(seed, random.SeedGenerator):
             if isinstance(seed, bool) or not hasattr(seed, "__index__"):
@@ -36,7 +50,7 @@ class _Random(Layer):
         if amount > 0 and self.seed_generator is None:
             self.seed_generator = random.SeedGenerator(self.seed)
 
-    def op_seed(self):
+    def op_seed(self) -> Any:
         """The seed of this layer's op: the same at every lowering of the layer."""
         self._drawn = random.draw_seed(self.seed, self._drawn)
         return self._drawn
@@ -63,7 +77,7 @@ class _Dropout(_Random):
         """Dimensions of the random choice, batch included, for an input of `shape`; or None."""
         return None
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         if not g.training or self.rate == 0:
             return self.pass_mask(x, x)
         attrs = {}
@@ -102,7 +116,13 @@ class Dropout(_Dropout):
     [[1.0, 1.0]]
     """
 
-    def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: Any = None,
+        seed: Seed = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(seed, **kwargs)
         self.rate = self._check_rate(rate)
         self._keep_state(self.rate)
@@ -142,7 +162,7 @@ class Dropout(_Dropout):
                 )
         return noise
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "rate": self.rate,
@@ -169,7 +189,7 @@ class AlphaDropout(Dropout):
 
     _alpha = True
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         # a = ((1 - rate)(1 + rate q^2))^(-1/2) is infinite at 1.
         if g.training and self.rate == 1:
             raise ValueError(f"{self.name}: expected `rate` below 1 in training, got 1")
@@ -177,12 +197,19 @@ class AlphaDropout(Dropout):
 
 
 class _SpatialDropout(_Dropout):
-    def __init__(self, rate, seed=None, name=None, dtype=None, **kwargs):
+    def __init__(
+        self,
+        rate: float,
+        seed: Seed = None,
+        name: str | None = None,
+        dtype: DTypeLike = None,
+        **kwargs: Unpack[BareLayerArguments],
+    ) -> None:
         super().__init__(seed, name=name, dtype=dtype, **kwargs)
         self.rate = self._check_rate(rate)
         self._keep_state(self.rate)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "rate": self.rate,
             "seed": self._seed_config(),
@@ -206,7 +233,9 @@ class SpatialDropout1D(_SpatialDropout):
     (1, 2, 1)
     """
 
-    def __init__(self, rate, seed=None, name=None, dtype=None):
+    def __init__(
+        self, rate: float, seed: Seed = None, name: str | None = None, dtype: DTypeLike = None
+    ) -> None:
         super().__init__(rate, seed, name, dtype)
         self.input_spec = InputSpec(ndim=3)
 
@@ -217,7 +246,14 @@ class SpatialDropout1D(_SpatialDropout):
 class _SpatialDropoutND(_SpatialDropout):
     _rank = 2
 
-    def __init__(self, rate, data_format=None, seed=None, name=None, dtype=None):
+    def __init__(
+        self,
+        rate: float,
+        data_format: DataFormat = None,
+        seed: Seed = None,
+        name: str | None = None,
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(rate, seed, name, dtype)
         self.data_format = settings.standardize_data_format(data_format, self.name)
         self.input_spec = InputSpec(ndim=self._rank + 2)
@@ -228,7 +264,7 @@ class _SpatialDropoutND(_SpatialDropout):
             return (*shape[:2], *ones)
         return (shape[0], *ones, shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "data_format": self.data_format}
 
 
@@ -281,12 +317,12 @@ class GaussianDropout(_Random):
     [[1.0, 1.0]]
     """
 
-    def __init__(self, rate, seed=None, **kwargs):
+    def __init__(self, rate: float, seed: Seed = None, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(seed, **kwargs)
         self.rate = self._check_rate(rate, below_one=True)
         self._keep_state(self.rate)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         if not g.training or self.rate == 0:
             return self.pass_mask(x, x)
         stddev = math.sqrt(self.rate / (1 - self.rate))
@@ -295,7 +331,7 @@ class GaussianDropout(_Random):
         )
         return self.pass_mask(y, x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "rate": self.rate, "seed": self._seed_config()}
 
 
@@ -312,14 +348,14 @@ class GaussianNoise(_Random):
     [[1.0, 1.0]]
     """
 
-    def __init__(self, stddev, seed=None, **kwargs):
+    def __init__(self, stddev: float, seed: Seed = None, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(seed, **kwargs)
         if not 0 <= stddev <= 1:
             raise ValueError(f"{self.name}: expected `stddev` in [0, 1], got {stddev!r}")
         self.stddev = stddev
         self._keep_state(stddev)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         if not g.training or self.stddev == 0:
             return self.pass_mask(x, x)
         y = g.op(
@@ -332,7 +368,7 @@ class GaussianNoise(_Random):
         )
         return self.pass_mask(y, x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "stddev": self.stddev, "seed": self._seed_config()}
 
 
@@ -351,15 +387,15 @@ class ActivityRegularization(Layer):
 
     mask_policy = "pass"
 
-    def __init__(self, l1=0.0, l2=0.0, **kwargs):
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(activity_regularizer=L1L2(l1=l1, l2=l2), **kwargs)
         self.l1 = l1
         self.l2 = l2
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         return self.pass_mask(x, x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         config.pop("activity_regularizer", None)
         return {**config, "l1": self.l1, "l2": self.l2}

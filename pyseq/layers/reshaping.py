@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 from pyseq import settings
 from pyseq.layers.base import Layer
 from pyseq.layers.core import positive_int
 from pyseq.layers.shapes import InputSpec
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import Config, DataFormat, LayerArguments, Shape, Tensor
 
 
 @builtin("layers")
@@ -25,23 +31,23 @@ class Flatten(Layer):
     (2, 12)
     """
 
-    def __init__(self, data_format=None, **kwargs):
+    def __init__(self, data_format: DataFormat = None, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         self.data_format = settings.standardize_data_format(data_format, self.name)
         self.input_spec = InputSpec(min_ndim=1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         dims = input_shape[1:]
         return (input_shape[0], None if None in dims else math.prod(dims))
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         if self.data_format == "channels_first" and len(x.shape) > 1:
             x = lower_permute(g, x, [*range(1, len(x.shape)), 0], self.name)
         if len(x.shape) == 1:
             return self.pass_mask(x, x)
         return g.op("reshape", x, (math.prod(x.shape),), name=self.name)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "data_format": self.data_format}
 
 
@@ -105,7 +111,7 @@ class Reshape(Layer):
     (5, 3, 2)
     """
 
-    def __init__(self, target_shape, **kwargs):
+    def __init__(self, target_shape: Shape, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         target = tuple(target_shape)
         integers = all(hasattr(d, "__index__") and not isinstance(d, bool) for d in target)
@@ -116,7 +122,7 @@ class Reshape(Layer):
             )
         self.target_shape = tuple(int(d) for d in target)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         dims, target = tuple(input_shape[1:]), self.target_shape
         if None in dims:
             return (input_shape[0], *(None if d == -1 else d for d in target))
@@ -135,11 +141,11 @@ class Reshape(Layer):
             )
         return (input_shape[0], *target)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         shape = self.compute_output_shape((None, *x.shape))[1:]
         return self.pass_mask(g.op("reshape", x, shape, name=self.name), x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "target_shape": self.target_shape}
 
 
@@ -155,7 +161,7 @@ class Permute(Layer):
     (5, 4, 3)
     """
 
-    def __init__(self, dims, **kwargs):
+    def __init__(self, dims: Any, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         self.dims = tuple(dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
@@ -165,14 +171,14 @@ class Permute(Layer):
             )
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         self.check_input(input_shape)
         return (input_shape[0], *(input_shape[d] for d in self.dims))
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         return self.pass_mask(lower_permute(g, x, [d - 1 for d in self.dims], self.name), x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "dims": self.dims}
 
 
@@ -190,20 +196,20 @@ class RepeatVector(Layer):
     (5, 3, 2)
     """
 
-    def __init__(self, n, **kwargs):
+    def __init__(self, n: int, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         if not hasattr(n, "__index__"):
             raise TypeError(f"{self.name}: expected `n` to be an integer, got {n!r}")
         self.n = positive_int(self.name, "n", n)
         self.input_spec = InputSpec(ndim=2)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         self.check_input(input_shape)
         return (input_shape[0], self.n, input_shape[1])
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         y = g.op("repeat_vector", x, (self.n, *x.shape), name=self.name, n=self.n)
         return self.pass_mask(y, x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "n": self.n}

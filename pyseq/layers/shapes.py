@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import symbolic
 from pyseq.registry import limits
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from pyseq.types import Axis, DTypeLike, Shape
 
 
 class InputSpec:
@@ -21,16 +28,16 @@ class InputSpec:
 
     def __init__(
         self,
-        dtype=None,
-        shape=None,
-        ndim=None,
-        max_ndim=None,
-        min_ndim=None,
-        axes=None,
-        allow_last_axis_squeeze=False,
-        name=None,
-        optional=False,
-    ):
+        dtype: DTypeLike = None,
+        shape: Shape | None = None,
+        ndim: Any = None,
+        max_ndim: Any = None,
+        min_ndim: Any = None,
+        axes: Axis = None,
+        allow_last_axis_squeeze: bool = False,
+        name: str | None = None,
+        optional: bool = False,
+    ) -> None:
         self.dtype = dtype
         self.shape = None if shape is None else tuple(shape)
         self.ndim = len(self.shape) if self.shape is not None else ndim
@@ -43,11 +50,11 @@ class InputSpec:
         # What to do about a wrong rank; layers give a better hint.
         self.hint = ""
 
-    def with_hint(self, hint):
+    def with_hint(self, hint: Any) -> Self:
         self.hint = hint
         return self
 
-    def check(self, where, shape):
+    def check(self, where: Any, shape: Shape) -> None:
         """Raise a ValueError that starts with `where` if `shape` does not fit."""
         rank = len(shape)
         hint = f"; {self.hint}" if self.hint else ""
@@ -78,7 +85,7 @@ class InputSpec:
                     f"{where}: expected an input of shape {self.shape}, got {tuple(shape)}"
                 )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         parts = [f"{k}={v}" for k, v in vars(self).items() if v and k != "hint"]
         return f"InputSpec({', '.join(parts)})"
 

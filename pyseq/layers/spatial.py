@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq.layers.base import Layer
 from pyseq.layers.core import positive_int
 from pyseq.layers.spatial_base import SpatialMixin
 from pyseq.ops.image.resizing import INTERPOLATIONS
 from pyseq.registry.registration import builtin
 from pyseq.spatial import tuple_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import Config, DataFormat, LayerArguments, Size, Tensor
 
 
 def lower_resize(g, x, size, interpolation, antialias=False, *, name):
@@ -31,13 +38,13 @@ class _UpSampling(SpatialMixin, Layer):
     def _sizes(self):
         return self.size
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         lengths, channels = self._split(input_shape)
         sizes = zip(lengths, self._sizes(), strict=True)
         spatial = [None if n is None else n * s for n, s in sizes]
         return self._join(input_shape[0], spatial, channels)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         x_last = self._to_last(g, x)
         spatial = [n * s for n, s in zip(x_last.shape[:-1], self._sizes(), strict=True)]
         shape = (*spatial, x_last.shape[-1])
@@ -62,7 +69,7 @@ class UpSampling1D(_UpSampling):
     [1.0, 1.0, 2.0, 2.0]
     """
 
-    def __init__(self, size=2, **kwargs):
+    def __init__(self, size: Size = 2, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         self._set_layout(1, "channels_last")
         self.size = positive_int(self.name, "size", size)
@@ -70,7 +77,7 @@ class UpSampling1D(_UpSampling):
     def _sizes(self):
         return (self.size,)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "size": self.size}
 
 
@@ -91,7 +98,13 @@ class UpSampling2D(_UpSampling):
     (1, 8, 8, 3)
     """
 
-    def __init__(self, size=(2, 2), data_format=None, interpolation="nearest", **kwargs):
+    def __init__(
+        self,
+        size: Any = (2, 2),
+        data_format: DataFormat = None,
+        interpolation: str = "nearest",
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         self._set_layout(2, data_format)
         self.size = tuple_of(self.name, "size", size, 2)
@@ -102,7 +115,7 @@ class UpSampling2D(_UpSampling):
                 f"{interpolation!r}"
             )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "size": self.size,
@@ -126,12 +139,17 @@ class UpSampling3D(_UpSampling):
     (1, 4, 4, 4, 3)
     """
 
-    def __init__(self, size=(2, 2, 2), data_format=None, **kwargs):
+    def __init__(
+        self,
+        size: Any = (2, 2, 2),
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         self._set_layout(3, data_format)
         self.size = tuple_of(self.name, "size", size, 3)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "size": self.size, "data_format": self.data_format}
 
 
@@ -167,7 +185,7 @@ class _ZeroPadding(_Framed):
     def _frame(self):
         return self.padding
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         lengths, channels = self._split(input_shape)
         spatial = [
             None if n is None else n + b + e
@@ -175,7 +193,7 @@ class _ZeroPadding(_Framed):
         ]
         return self._join(input_shape[0], spatial, channels)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         return self._lower(g, x, "pad")
 
 
@@ -183,7 +201,7 @@ class _Cropping(_Framed):
     def _frame(self):
         return self.cropping
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         lengths, channels = self._split(input_shape)
         spatial = [
             None if n is None else n - b - e
@@ -197,7 +215,7 @@ class _Cropping(_Framed):
                 )
         return self._join(input_shape[0], spatial, channels)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         return self._lower(g, x, "crop")
 
 
@@ -216,7 +234,9 @@ class ZeroPadding1D(_ZeroPadding):
     [0.0, 0.0, 1.0]
     """
 
-    def __init__(self, padding=1, data_format=None, **kwargs):
+    def __init__(
+        self, padding: Any = 1, data_format: DataFormat = None, **kwargs: Unpack[LayerArguments]
+    ) -> None:
         super().__init__(**kwargs)
         self._set_layout(1, data_format)
         self.padding = tuple_of(self.name, "padding", padding, 2, least=0)
@@ -224,7 +244,7 @@ class ZeroPadding1D(_ZeroPadding):
     def _frame(self):
         return (self.padding,)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "padding": self.padding, "data_format": self.data_format}
 
 
@@ -243,12 +263,17 @@ class ZeroPadding2D(_ZeroPadding):
     (1, 5, 8, 3)
     """
 
-    def __init__(self, padding=(1, 1), data_format=None, **kwargs):
+    def __init__(
+        self,
+        padding: Any = (1, 1),
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         self._set_layout(2, data_format)
         self.padding = _pairs_of(self.name, "padding", padding, 2)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "padding": self.padding, "data_format": self.data_format}
 
 
@@ -267,12 +292,17 @@ class ZeroPadding3D(_ZeroPadding):
     (1, 4, 5, 6, 1)
     """
 
-    def __init__(self, padding=((1, 1), (1, 1), (1, 1)), data_format=None, **kwargs):
+    def __init__(
+        self,
+        padding: Any = ((1, 1), (1, 1), (1, 1)),
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         self._set_layout(3, data_format)
         self.padding = _pairs_of(self.name, "padding", padding, 3)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "padding": self.padding, "data_format": self.data_format}
 
 
@@ -290,7 +320,7 @@ class Cropping1D(_Cropping):
     [2.0]
     """
 
-    def __init__(self, cropping=(1, 1), **kwargs):
+    def __init__(self, cropping: Any = (1, 1), **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         self._set_layout(1, "channels_last")
         self.cropping = tuple_of(self.name, "cropping", cropping, 2, least=0)
@@ -298,7 +328,7 @@ class Cropping1D(_Cropping):
     def _frame(self):
         return (self.cropping,)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "cropping": self.cropping}
 
 
@@ -317,12 +347,17 @@ class Cropping2D(_Cropping):
     (1, 2, 3, 3)
     """
 
-    def __init__(self, cropping=((0, 0), (0, 0)), data_format=None, **kwargs):
+    def __init__(
+        self,
+        cropping: Any = ((0, 0), (0, 0)),
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         self._set_layout(2, data_format)
         self.cropping = _pairs_of(self.name, "cropping", cropping, 2)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "cropping": self.cropping, "data_format": self.data_format}
 
 
@@ -341,10 +376,15 @@ class Cropping3D(_Cropping):
     (1, 2, 3, 4, 1)
     """
 
-    def __init__(self, cropping=((1, 1), (1, 1), (1, 1)), data_format=None, **kwargs):
+    def __init__(
+        self,
+        cropping: Any = ((1, 1), (1, 1), (1, 1)),
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         self._set_layout(3, data_format)
         self.cropping = _pairs_of(self.name, "cropping", cropping, 3)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "cropping": self.cropping, "data_format": self.data_format}

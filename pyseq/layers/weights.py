@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import (
@@ -21,6 +23,19 @@ from pyseq.signatures import call_with
 from pyseq.structures import leaves
 from pyseq.variable import Variable
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyseq.types import (
+        Array,
+        ConstraintLike,
+        DTypeLike,
+        InitializerLike,
+        RegularizerLike,
+        Shape,
+        Tensor,
+    )
+
 # What layers and models keep for themselves; their contents appear elsewhere or are no state.
 _PRIVATE = frozenset(
     "_layers _parent _compile_config _programs _predictors _runners _losses _quick "
@@ -38,17 +53,17 @@ class Weighted:
     @hooks.takes_old_spellings
     def add_weight(
         self,
-        shape=None,
-        initializer=None,
-        dtype=None,
-        trainable=True,
-        autocast=True,
-        regularizer=None,
-        constraint=None,
-        aggregation="none",
-        overwrite_with_gradient=False,
-        name=None,
-    ):
+        shape: Shape | None = None,
+        initializer: InitializerLike = None,
+        dtype: DTypeLike = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: RegularizerLike = None,
+        constraint: ConstraintLike = None,
+        aggregation: str = "none",
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
+    ) -> Variable:
         """Create a weight of `shape` and return it as a `Variable`."""
         if isinstance(shape, str):
             raise ValueError(
@@ -136,7 +151,7 @@ class Weighted:
                 self._check_incomplete("weights and layers")
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[Metric]:
         """The metrics that are attributes of the layer and of those in it, in lists too."""
         found = {}
         for layer in self._flatten():
@@ -146,16 +161,16 @@ class Weighted:
         return list(found.values())
 
     @property
-    def metrics_variables(self):
+    def metrics_variables(self) -> Any:
         """The variables of `metrics`."""
         return [variable for metric in self.metrics for variable in metric.variables]
 
     @property
-    def trainable(self):
+    def trainable(self) -> bool:
         return self._trainable
 
     @trainable.setter
-    def trainable(self, value):
+    def trainable(self, value: Tensor) -> None:
         self._trainable = bool(value)
         for variable in self._trainable_variables:
             variable.trainable = self._trainable
@@ -195,7 +210,7 @@ class Weighted:
         return result
 
     @property
-    def weights(self):
+    def weights(self) -> list[Variable]:
         seen, result = set(), []
         for layer in self._flatten():
             for variable in layer._own_variables():
@@ -205,7 +220,7 @@ class Weighted:
         return result
 
     @property
-    def variables(self):
+    def variables(self) -> list[Variable]:
         """The weights and, behind those of their layer, the states of random generators."""
         seen, result = set(), []
         for layer in self._flatten():
@@ -222,7 +237,7 @@ class Weighted:
         return result
 
     @property
-    def trainable_weights(self):
+    def trainable_weights(self) -> list[Variable]:
         if not self.trainable:
             return []
         trained = {
@@ -231,22 +246,22 @@ class Weighted:
         return [v for v in self.weights if v.trainable and id(v) in trained]
 
     @property
-    def non_trainable_weights(self):
+    def non_trainable_weights(self) -> list[Variable]:
         trained = {id(v) for v in self.trainable_weights}
         return [v for v in self.weights if id(v) not in trained]
 
     trainable_variables = trainable_weights
 
     @property
-    def non_trainable_variables(self):
+    def non_trainable_variables(self) -> list[Variable]:
         trained = {id(v) for v in self.trainable_weights}
         return [v for v in self.variables if id(v) not in trained]
 
-    def get_weights(self):
+    def get_weights(self) -> list[Array]:
         """Return copies of all weights, in the order of `weights`."""
         return [v.numpy() for v in self.weights]
 
-    def set_weights(self, weights):
+    def set_weights(self, weights: Any) -> None:
         """Set all weights from a list of arrays in the order of `weights`."""
         variables = self.weights
         weights = list(weights)
@@ -266,8 +281,13 @@ class Weighted:
             variable.assign(array)
 
     def stateless_call(
-        self, trainable_variables, non_trainable_variables, *args, return_losses=False, **kwargs
-    ):
+        self,
+        trainable_variables: Any,
+        non_trainable_variables: Any,
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> Any:
         """Call the layer with other values of its weights; leaves the layer as it is.
 
         Args:
@@ -317,7 +337,7 @@ class Weighted:
             for layer, losses in kept:
                 layer._losses[:] = losses
 
-    def count_params(self):
+    def count_params(self) -> int:
         """Number of elements of all weights."""
         if not self.built:
             raise ValueError(
@@ -329,7 +349,7 @@ class Weighted:
     def _attributes(self):
         return vars(self)
 
-    def saved_children(self):
+    def saved_children(self) -> Iterator[Any]:
         """Yield `(name, value)` of the attributes that files look through, public ones first."""
         children = self._attributes()
         # "~" sorts behind letters.
@@ -337,11 +357,11 @@ class Weighted:
             if name not in _PRIVATE and not name.startswith("__"):
                 yield name, children[name]
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         for i, variable in enumerate(self._own_variables()):
             store[str(i)] = variable.numpy()
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         variables = self._own_variables()
         if len(store.keys()) != len(variables):
             raise ValueError(

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq import initializers
 from pyseq.layers.base import Layer
 from pyseq.layers.core import positive_int
 from pyseq.layers.shapes import InputSpec
 from pyseq.registry import serialization
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from pyseq.types import Config, CustomObjects, LayerArguments, Tensor
 
 
 @builtin("layers")
@@ -18,30 +25,30 @@ class Wrapper(Layer):
         layer: the layer.
     """
 
-    def __init__(self, layer, **kwargs):
+    def __init__(self, layer: Any, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         if not isinstance(layer, Layer):
             raise ValueError(f"{self.name}: expected `layer` to be a layer, got {layer!r}")
         self.layer = layer
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         if not self.layer.built:
             self.layer.build(input_shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return self.layer.compute_output_shape(input_shape)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         return self.layer.emit(g, x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "layer": serialization.serialize_keras_object(self.layer),
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: CustomObjects = None) -> Self:
         """Create the wrapper and its layer."""
         config = dict(config)
         layer = config.pop("layer")
@@ -67,13 +74,15 @@ class SpectralNormalization(Wrapper):
     (1, 2)
     """
 
-    def __init__(self, layer, power_iterations=1, **kwargs):
+    def __init__(
+        self, layer: Any, power_iterations: int = 1, **kwargs: Unpack[LayerArguments]
+    ) -> None:
         super().__init__(layer, **kwargs)
         self.power_iterations = positive_int(self.name, "power_iterations", power_iterations)
 
     row_coupling = "training"
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         super().build(input_shape)
         self.input_spec = InputSpec(min_ndim=1, axes={-1: input_shape[-1]})
         kernel = getattr(self.layer, "kernel", None)
@@ -96,11 +105,11 @@ class SpectralNormalization(Wrapper):
         )
 
     @property
-    def mask_policy(self):
+    def mask_policy(self) -> Any:
         # The inner layer is called with the mask and hands on what it makes of it.
         return self.layer.mask_policy
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         mask = x.mask
         if g.training:
             x = g.op(
@@ -113,5 +122,5 @@ class SpectralNormalization(Wrapper):
             )
         return self.layer.emit(g, x.with_mask(mask))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "power_iterations": self.power_iterations}

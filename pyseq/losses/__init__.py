@@ -6,6 +6,8 @@ one (a function or a subclass of `Loss`) is called with arrays.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq.losses.base import Loss, LossFunctionWrapper
 from pyseq.losses.crossentropy import (
     BinaryCrossentropy,
@@ -53,6 +55,9 @@ from pyseq.registry.serialization import (
     get_object,
     serialize_keras_object,
 )
+
+if TYPE_CHECKING:
+    from pyseq.types import CustomObjects, Tensor
 
 __all__ = [
     "CTC",
@@ -108,7 +113,7 @@ __all__ = [
 ]
 
 
-def serialize(loss):
+def serialize(loss: Any) -> Any:
     """Return the config dict of a loss, or the description of a function.
 
     >>> serialize(mean_squared_error)["config"]
@@ -117,14 +122,14 @@ def serialize(loss):
     return serialize_keras_object(loss)
 
 
-def deserialize(name, custom_objects=None):
+def deserialize(name: str, custom_objects: CustomObjects = None) -> Any:
     """Return the loss or function that a config dict or a name describes."""
     if isinstance(name, str):
         return get_object(name, "losses", "loss", custom_objects)
     return deserialize_keras_object(name, custom_objects, family="losses")
 
 
-def get(identifier):
+def get(identifier: Any) -> Any:
     """Return a loss or a function from None, a name, config dict, class, instance or function.
 
     >>> get("mse").__name__, get("Huber").delta
@@ -133,7 +138,7 @@ def get(identifier):
     return get_object(identifier, "losses", "loss")
 
 
-def as_loss(identifier):
+def as_loss(identifier: Any) -> Tensor:
     """Return a `Loss` from whatever `get` takes; functions are wrapped under the name given.
 
     >>> as_loss("mse").lower()
@@ -149,3 +154,7 @@ def as_loss(identifier):
             getattr(loss, "__name__", type(loss).__name__)
         )
     return LossFunctionWrapper(loss, name=name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

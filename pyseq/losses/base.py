@@ -6,6 +6,8 @@ rows are multiplied by weights and mask, and a reduction makes one number of the
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import dtype_policies, dtypes, naming, results, revision, settings
@@ -17,6 +19,13 @@ from pyseq.registry.serialization import (
     serialize_keras_object,
 )
 from pyseq.symbolic import as_array, is_traced, traced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self
+
+    from pyseq.types import Config, DTypeLike, Reduction, T, Tensor
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
@@ -193,17 +202,24 @@ class Loss(revision.Noted):
     5.0
     """
 
-    def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
+    def __init__(
+        self,
+        name: str | None = None,
+        reduction: Reduction = "sum_over_batch_size",
+        dtype: DTypeLike = None,
+    ) -> None:
         self.name = name or naming.auto_name(to_snake_case(type(self).__name__))
         self.reduction = standardize_reduction(reduction)
         self._dtype = dtype_policies.result_dtype(dtype)
 
     @property
-    def dtype(self):
+    def dtype(self) -> str:
         """Dtype of the result."""
         return self._dtype
 
-    def __call__(self, y_true, y_pred, sample_weight=None, mask=None):
+    def __call__(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None, mask: Tensor = None
+    ) -> Any:
         """Return the reduced loss.
 
         Args:
@@ -226,31 +242,31 @@ class Loss(revision.Noted):
             return results.handed(loss)
         return results.handed(dtypes.rounded(loss, self._dtype))
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Any:
         """Return one value per row; subclasses must define it."""
         raise TypeError(
             f"{type(self).__name__}: expected a subclass that defines call(y_true, y_pred), got "
             f"none; define it to return one value per sample"
         )
 
-    def result_mask(self, y_true, y_pred, values):
+    def result_mask(self, y_true: Tensor, y_pred: Tensor, values: Any) -> Any:
         """Return the rows that the loss itself leaves out of the mean as a 0/1 mask, or None."""
         return None
 
-    def lower(self):
+    def lower(self) -> Any:
         """Return `(kind, attributes)` for the compiled core, or None if only Python can run it."""
         return None
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Return the constructor's arguments."""
         return {"name": self.name, "reduction": self.reduction}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Return the loss that `get_config` described."""
         return construct(cls, config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
 
 
@@ -293,39 +309,46 @@ class LossFunctionWrapper(Loss):
     9.0
     """
 
-    def __init__(self, fn, reduction="sum_over_batch_size", name=None, dtype=None, **kwargs):
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: DTypeLike = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.fn = fn
         self._fn_kwargs = kwargs
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Any:
         y_true, y_pred = squeeze_or_expand_to_same_rank(as_array(y_true), as_array(y_pred))
         return self.fn(y_true, y_pred, **self._fn_kwargs)
 
-    def result_mask(self, y_true, y_pred, values):
+    def result_mask(self, y_true: Tensor, y_pred: Tensor, values: Any) -> Any:
         y_true, y_pred = squeeze_or_expand_to_same_rank(y_true, y_pred)
         return function_mask(self.fn, y_true, y_pred, values, self._fn_kwargs)
 
-    def lower(self):
+    def lower(self) -> Any:
         """Return `(kind, attributes)` of a built-in function, or None for any other."""
         if type(self).call is not LossFunctionWrapper.call:
             return None
         return lower_function(self.fn, {**getattr(self.fn, "defaults", {}), **self._fn_kwargs})
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         config["fn"] = serialize_keras_object(self.fn)
         config.update(serialize_keras_object(self._fn_kwargs))
         return config
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         config = modern_arguments(cls, config)
         if isinstance(config.get("fn"), dict):
             config["fn"] = deserialize_keras_object(config["fn"], family=("losses", "metrics"))
         return super().from_config(config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         fn = getattr(self.fn, "__name__", self.fn)
         return f"<{type(self).__name__}({fn}, {self._fn_kwargs})>"
 
@@ -342,19 +365,26 @@ class BuiltinLoss(LossFunctionWrapper):
 
     unsaved = ()
 
-    def __init__(self, fn, reduction, name, dtype, **kwargs):
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        reduction: Reduction,
+        name: str,
+        dtype: DTypeLike,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(fn, reduction=reduction, name=name, dtype=dtype, **kwargs)
         for key, value in kwargs.items():
             setattr(self, key, value)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = Loss.get_config(self)
         for key, value in self._fn_kwargs.items():
             if key not in self.unsaved or value != self.fn.defaults[key]:
                 config[key] = value
         return config
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return Loss.__repr__(self)
 
 
@@ -368,7 +398,7 @@ def describe(fn, python_only=False):
     return fn
 
 
-def loss_function(*aliases, in_metrics=True):
+def loss_function(*aliases: str, in_metrics: bool = True) -> Callable[[T], T]:
     """Register a built-in loss function; `in_metrics` ones are found in `metrics` as well."""
 
     def decorate(fn):

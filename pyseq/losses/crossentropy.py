@@ -5,6 +5,8 @@ Probabilities are clipped to [epsilon, 1 - epsilon], epsilon = `pyseq.settings.e
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import dtypes, hooks, settings
@@ -16,6 +18,9 @@ from pyseq.losses.base import (
 )
 from pyseq.registry.registration import builtin
 from pyseq.symbolic import as_array
+
+if TYPE_CHECKING:
+    from pyseq.types import Axis, DTypeLike, Reduction, Tensor
 
 
 def _clip(p):
@@ -86,7 +91,13 @@ def binary_values(y_true, y_pred, from_logits):
 
 
 @loss_function("bce", "BCE")
-def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
+def binary_crossentropy(
+    y_true: Tensor,
+    y_pred: Tensor,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: Axis = -1,
+) -> Tensor:
     """mean(-y_true ln p - (1 - y_true) ln(1 - p)) over `axis`.
 
     Args:
@@ -104,15 +115,15 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, 
 
 @loss_function()
 def binary_focal_crossentropy(
-    y_true,
-    y_pred,
-    apply_class_balancing=False,
-    alpha=0.25,
-    gamma=2.0,
-    from_logits=False,
-    label_smoothing=0.0,
-    axis=-1,
-):
+    y_true: Tensor,
+    y_pred: Tensor,
+    apply_class_balancing: bool = False,
+    alpha: Any = 0.25,
+    gamma: Any = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: Axis = -1,
+) -> Tensor:
     """Binary cross-entropy times (1 - p_t)^gamma, p_t = y_true p + (1 - y_true)(1 - p).
 
     T.-Y. Lin et al., "Focal loss for dense object detection" (2017).
@@ -137,7 +148,13 @@ def binary_focal_crossentropy(
 
 
 @loss_function()
-def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
+def categorical_crossentropy(
+    y_true: Tensor,
+    y_pred: Tensor,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: Axis = -1,
+) -> Tensor:
     """-sum(y_true ln p) over `axis`.
 
     Args:
@@ -156,14 +173,14 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
 
 @loss_function()
 def categorical_focal_crossentropy(
-    y_true,
-    y_pred,
-    alpha=0.25,
-    gamma=2.0,
-    from_logits=False,
-    label_smoothing=0.0,
-    axis=-1,
-):
+    y_true: Tensor,
+    y_pred: Tensor,
+    alpha: Any = 0.25,
+    gamma: Any = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: Axis = -1,
+) -> Tensor:
     """-sum(alpha (1 - p)^gamma y_true ln p) over `axis` (Lin et al. 2017).
 
     Args:
@@ -200,7 +217,13 @@ def _labels(y_true, y_pred, axis, where):
 
 
 @loss_function()
-def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
+def sparse_categorical_crossentropy(
+    y_true: Tensor,
+    y_pred: Tensor,
+    from_logits: bool = False,
+    ignore_class: Any = None,
+    axis: Axis = -1,
+) -> Tensor:
     """-ln p[y_true], p the probability of each class along `axis`.
 
     Args:
@@ -244,7 +267,7 @@ sparse_categorical_crossentropy.result_mask = _counted_rows
 
 
 @loss_function(in_metrics=False)
-def categorical_generalized_cross_entropy(y_true, y_pred, q):
+def categorical_generalized_cross_entropy(y_true: Tensor, y_pred: Tensor, q: Any) -> Tensor:
     """(1 - p[y_true]^q) / q: between cross-entropy (q near 0) and mean absolute error (q near 1).
 
     Z. Zhang and M. R. Sabuncu, "Generalized cross entropy loss for training deep neural networks
@@ -283,13 +306,13 @@ class BinaryCrossentropy(BuiltinLoss):
 
     def __init__(
         self,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        reduction="sum_over_batch_size",
-        name="binary_crossentropy",
-        dtype=None,
-    ):
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: Axis = -1,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "binary_crossentropy",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(
             binary_crossentropy,
             reduction,
@@ -316,16 +339,16 @@ class BinaryFocalCrossentropy(BuiltinLoss):
 
     def __init__(
         self,
-        apply_class_balancing=False,
-        alpha=0.25,
-        gamma=2.0,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        reduction="sum_over_batch_size",
-        name="binary_focal_crossentropy",
-        dtype=None,
-    ):
+        apply_class_balancing: bool = False,
+        alpha: Any = 0.25,
+        gamma: Any = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: Axis = -1,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "binary_focal_crossentropy",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(
             binary_focal_crossentropy,
             reduction,
@@ -352,13 +375,13 @@ class CategoricalCrossentropy(BuiltinLoss):
 
     def __init__(
         self,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        reduction="sum_over_batch_size",
-        name="categorical_crossentropy",
-        dtype=None,
-    ):
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: Axis = -1,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "categorical_crossentropy",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(
             categorical_crossentropy,
             reduction,
@@ -384,15 +407,15 @@ class CategoricalFocalCrossentropy(BuiltinLoss):
 
     def __init__(
         self,
-        alpha=0.25,
-        gamma=2.0,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        reduction="sum_over_batch_size",
-        name="categorical_focal_crossentropy",
-        dtype=None,
-    ):
+        alpha: Any = 0.25,
+        gamma: Any = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: Axis = -1,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "categorical_focal_crossentropy",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(
             categorical_focal_crossentropy,
             reduction,
@@ -420,13 +443,13 @@ class SparseCategoricalCrossentropy(BuiltinLoss):
 
     def __init__(
         self,
-        from_logits=False,
-        ignore_class=None,
-        reduction="sum_over_batch_size",
-        axis=-1,
-        name="sparse_categorical_crossentropy",
-        dtype=None,
-    ):
+        from_logits: bool = False,
+        ignore_class: Any = None,
+        reduction: Reduction = "sum_over_batch_size",
+        axis: Axis = -1,
+        name: str | None = "sparse_categorical_crossentropy",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(
             sparse_categorical_crossentropy,
             reduction,
@@ -448,11 +471,11 @@ class CategoricalGeneralizedCrossEntropy(BuiltinLoss):
 
     def __init__(
         self,
-        q=0.5,
-        reduction="sum_over_batch_size",
-        name="categorical_generalized_cross_entropy",
-        dtype=None,
-    ):
+        q: float = 0.5,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "categorical_generalized_cross_entropy",
+        dtype: DTypeLike = None,
+    ) -> None:
         if not 0 < q < 1:
             raise ValueError(
                 f"CategoricalGeneralizedCrossEntropy(q): expected a number in (0, 1), got {q!r}"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from pyseq import settings
 from pyseq.losses.base import BuiltinLoss, arrays, loss_function
 from pyseq.registry.registration import builtin
 
+if TYPE_CHECKING:
+    from pyseq.types import DTypeLike, Reduction, Tensor
+
 
 @loss_function("kld", "KLD")
-def kl_divergence(y_true, y_pred):
+def kl_divergence(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """sum(y_true ln(y_true / y_pred)) over the last axis, both clipped to [epsilon, 1].
 
     Args:
@@ -26,7 +31,7 @@ def kl_divergence(y_true, y_pred):
 
 
 @loss_function()
-def poisson(y_true, y_pred):
+def poisson(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """mean(y_pred - y_true ln(y_pred + epsilon)) over the last axis.
 
     Args:
@@ -46,7 +51,12 @@ def poisson(y_true, y_pred):
 class KLDivergence(BuiltinLoss):
     """Loss from `kl_divergence`."""
 
-    def __init__(self, reduction="sum_over_batch_size", name="kl_divergence", dtype=None):
+    def __init__(
+        self,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "kl_divergence",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(kl_divergence, reduction, name, dtype)
 
 
@@ -54,5 +64,10 @@ class KLDivergence(BuiltinLoss):
 class Poisson(BuiltinLoss):
     """Loss from `poisson`."""
 
-    def __init__(self, reduction="sum_over_batch_size", name="poisson", dtype=None):
+    def __init__(
+        self,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "poisson",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(poisson, reduction, name, dtype)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from pyseq.losses.base import BuiltinLoss, arrays, loss_function
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from pyseq.types import DTypeLike, Reduction, Tensor
 
 
 def _signs(y_true):
@@ -14,7 +19,7 @@ def _signs(y_true):
 
 
 @loss_function()
-def hinge(y_true, y_pred):
+def hinge(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """mean(max(1 - y_true y_pred, 0)) over the last axis.
 
     Args:
@@ -29,7 +34,7 @@ def hinge(y_true, y_pred):
 
 
 @loss_function()
-def squared_hinge(y_true, y_pred):
+def squared_hinge(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """mean(max(1 - y_true y_pred, 0)^2) over the last axis; labels as in `hinge`.
 
     >>> squared_hinge([[1.0]], [[0.5]]).tolist()
@@ -40,7 +45,7 @@ def squared_hinge(y_true, y_pred):
 
 
 @loss_function()
-def categorical_hinge(y_true, y_pred):
+def categorical_hinge(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """max(max((1 - y_true) y_pred) - sum(y_true y_pred) + 1, 0) over the last axis.
 
     Args:
@@ -64,7 +69,12 @@ class Hinge(BuiltinLoss):
     0.25
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="hinge", dtype=None):
+    def __init__(
+        self,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "hinge",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(hinge, reduction, name, dtype)
 
 
@@ -72,7 +82,12 @@ class Hinge(BuiltinLoss):
 class SquaredHinge(BuiltinLoss):
     """Loss from `squared_hinge`."""
 
-    def __init__(self, reduction="sum_over_batch_size", name="squared_hinge", dtype=None):
+    def __init__(
+        self,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "squared_hinge",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(squared_hinge, reduction, name, dtype)
 
 
@@ -80,5 +95,10 @@ class SquaredHinge(BuiltinLoss):
 class CategoricalHinge(BuiltinLoss):
     """Loss from `categorical_hinge`."""
 
-    def __init__(self, reduction="sum_over_batch_size", name="categorical_hinge", dtype=None):
+    def __init__(
+        self,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "categorical_hinge",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(categorical_hinge, reduction, name, dtype)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from pyseq import settings
 from pyseq.losses.base import BuiltinLoss, arrays, loss_function
 from pyseq.registry.registration import builtin
 
+if TYPE_CHECKING:
+    from pyseq.types import Axis, DTypeLike, Reduction, Tensor
+
 _LOG_2 = float(np.log(2.0))
 
 
 @loss_function("mse", "MSE")
-def mean_squared_error(y_true, y_pred):
+def mean_squared_error(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """mean((y_true - y_pred)^2) over the last axis.
 
     Args:
@@ -29,7 +34,7 @@ def mean_squared_error(y_true, y_pred):
 
 
 @loss_function("mae", "MAE")
-def mean_absolute_error(y_true, y_pred):
+def mean_absolute_error(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """mean(|y_true - y_pred|) over the last axis; shapes as `mean_squared_error`.
 
     >>> mean_absolute_error([[1.0, 2.0]], [[1.0, 4.0]]).tolist()
@@ -40,7 +45,7 @@ def mean_absolute_error(y_true, y_pred):
 
 
 @loss_function("mape", "MAPE")
-def mean_absolute_percentage_error(y_true, y_pred):
+def mean_absolute_percentage_error(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """100 mean(|y_true - y_pred| / max(|y_true|, epsilon)) over the last axis.
 
     >>> mean_absolute_percentage_error([[2.0]], [[1.0]]).tolist()
@@ -52,7 +57,7 @@ def mean_absolute_percentage_error(y_true, y_pred):
 
 
 @loss_function("msle", "MSLE")
-def mean_squared_logarithmic_error(y_true, y_pred):
+def mean_squared_logarithmic_error(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """mean((ln(max(y_true, epsilon) + 1) - ln(max(y_pred, epsilon) + 1))^2) over the last axis.
 
     >>> mean_squared_logarithmic_error([[0.0]], [[np.e - 1]]).round(5).tolist()
@@ -75,7 +80,7 @@ def l2_normalize(x, axis):
 
 
 @loss_function(in_metrics=False)
-def cosine_similarity(y_true, y_pred, axis=-1):
+def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: Axis = -1) -> Tensor:
     """Minus the cosine of the angle between targets and predictions, from -1 (alike) to 1.
 
     Args:
@@ -89,7 +94,7 @@ def cosine_similarity(y_true, y_pred, axis=-1):
 
 
 @loss_function()
-def huber(y_true, y_pred, delta=1.0):
+def huber(y_true: Tensor, y_pred: Tensor, delta: float = 1.0) -> Tensor:
     """Mean over the last axis of d^2/2 where |d| <= delta, else delta |d| - delta^2/2.
 
     P. J. Huber, "Robust estimation of a location parameter", Ann. Math. Stat. 35 (1964).
@@ -109,7 +114,7 @@ def huber(y_true, y_pred, delta=1.0):
 
 
 @loss_function()
-def log_cosh(y_true, y_pred):
+def log_cosh(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """mean(ln(cosh(y_pred - y_true))) over the last axis.
 
     >>> log_cosh([[0.0]], [[0.0]]).tolist()
@@ -128,7 +133,12 @@ class MeanSquaredError(BuiltinLoss):
     5.0
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="mean_squared_error", dtype=None):
+    def __init__(
+        self,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "mean_squared_error",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(mean_squared_error, reduction, name, dtype)
 
 
@@ -136,7 +146,12 @@ class MeanSquaredError(BuiltinLoss):
 class MeanAbsoluteError(BuiltinLoss):
     """Loss from `mean_absolute_error`."""
 
-    def __init__(self, reduction="sum_over_batch_size", name="mean_absolute_error", dtype=None):
+    def __init__(
+        self,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "mean_absolute_error",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(mean_absolute_error, reduction, name, dtype)
 
 
@@ -146,10 +161,10 @@ class MeanAbsolutePercentageError(BuiltinLoss):
 
     def __init__(
         self,
-        reduction="sum_over_batch_size",
-        name="mean_absolute_percentage_error",
-        dtype=None,
-    ):
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "mean_absolute_percentage_error",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(mean_absolute_percentage_error, reduction, name, dtype)
 
 
@@ -159,10 +174,10 @@ class MeanSquaredLogarithmicError(BuiltinLoss):
 
     def __init__(
         self,
-        reduction="sum_over_batch_size",
-        name="mean_squared_logarithmic_error",
-        dtype=None,
-    ):
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "mean_squared_logarithmic_error",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(mean_squared_logarithmic_error, reduction, name, dtype)
 
 
@@ -177,8 +192,12 @@ class CosineSimilarity(BuiltinLoss):
     unsaved = ("axis",)
 
     def __init__(
-        self, axis=-1, reduction="sum_over_batch_size", name="cosine_similarity", dtype=None
-    ):
+        self,
+        axis: Axis = -1,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "cosine_similarity",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(cosine_similarity, reduction, name, dtype, axis=axis)
 
 
@@ -192,7 +211,13 @@ class Huber(BuiltinLoss):
 
     unsaved = ("delta",)
 
-    def __init__(self, delta=1.0, reduction="sum_over_batch_size", name="huber_loss", dtype=None):
+    def __init__(
+        self,
+        delta: float = 1.0,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "huber_loss",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(huber, reduction, name, dtype, delta=delta)
 
 
@@ -200,5 +225,10 @@ class Huber(BuiltinLoss):
 class LogCosh(BuiltinLoss):
     """Loss from `log_cosh`."""
 
-    def __init__(self, reduction="sum_over_batch_size", name="log_cosh", dtype=None):
+    def __init__(
+        self,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "log_cosh",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(log_cosh, reduction, name, dtype)

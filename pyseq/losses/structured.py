@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import settings
 from pyseq.losses.base import BuiltinLoss, as_floats, check_same_shape, loss_function
 from pyseq.registry.registration import builtin
 from pyseq.symbolic import as_array
+
+if TYPE_CHECKING:
+    from pyseq.types import Axis, DTypeLike, Reduction, Tensor
 
 
 def _log_softmax(x):
@@ -16,7 +21,7 @@ def _log_softmax(x):
 
 
 @loss_function(in_metrics=False)
-def ctc(y_true, y_pred):
+def ctc(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Minus the log-probability of a label sequence, summed over its alignments to the frames.
 
     A. Graves et al., "Connectionist temporal classification", ICML 2006, equations 6-8.
@@ -114,7 +119,7 @@ def _axes(axis):
 
 
 @loss_function(in_metrics=False)
-def dice(y_true, y_pred, axis=None):
+def dice(y_true: Tensor, y_pred: Tensor, axis: Axis = None) -> Tensor:
     """1 - 2 sum(y_true y_pred) / (sum(y_true) + sum(y_pred) + epsilon).
 
     Args:
@@ -132,7 +137,9 @@ def dice(y_true, y_pred, axis=None):
 
 
 @loss_function(in_metrics=False)
-def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
+def tversky(
+    y_true: Tensor, y_pred: Tensor, alpha: Any = 0.5, beta: Any = 0.5, axis: Axis = None
+) -> Tensor:
     """1 - I / (I + alpha sum(y_true (1 - y_pred)) + beta sum((1 - y_true) y_pred) + epsilon).
 
     I = sum(y_true y_pred). S. S. M. Salehi et al., "Tversky loss function for image segmentation
@@ -166,14 +173,14 @@ def _logsumexp(x, where):
 
 @loss_function(in_metrics=False)
 def circle(
-    y_true,
-    y_pred,
-    ref_labels=None,
-    ref_embeddings=None,
-    remove_diagonal=True,
-    gamma=80.0,
-    margin=0.4,
-):
+    y_true: Tensor,
+    y_pred: Tensor,
+    ref_labels: Any = None,
+    ref_embeddings: Any = None,
+    remove_diagonal: bool = True,
+    gamma: Any = 80.0,
+    margin: float = 0.4,
+) -> Tensor:
     """Circle loss on cosine distances between embeddings.
 
     Y. Sun et al., "Circle loss: a unified perspective of pair similarity optimization" (2020).
@@ -220,7 +227,12 @@ circle.result_mask = lambda y_true, y_pred, values, **arguments: values > 0
 class CTC(BuiltinLoss):
     """Loss from `ctc`."""
 
-    def __init__(self, reduction="sum_over_batch_size", name="ctc", dtype=None):
+    def __init__(
+        self,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "ctc",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(ctc, reduction, name, dtype)
 
 
@@ -232,7 +244,13 @@ class Dice(BuiltinLoss):
         axis: axes of the sums, None for all.
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="dice", axis=None, dtype=None):
+    def __init__(
+        self,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "dice",
+        axis: Axis = None,
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(dice, reduction, name, dtype, axis=axis)
 
 
@@ -248,13 +266,13 @@ class Tversky(BuiltinLoss):
 
     def __init__(
         self,
-        alpha=0.5,
-        beta=0.5,
-        reduction="sum_over_batch_size",
-        name="tversky",
-        axis=None,
-        dtype=None,
-    ):
+        alpha: Any = 0.5,
+        beta: Any = 0.5,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "tversky",
+        axis: Axis = None,
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(tversky, reduction, name, dtype, alpha=alpha, beta=beta, axis=axis)
 
 
@@ -270,13 +288,13 @@ class Circle(BuiltinLoss):
 
     def __init__(
         self,
-        gamma=80.0,
-        margin=0.4,
-        remove_diagonal=True,
-        reduction="sum_over_batch_size",
-        name="circle",
-        dtype=None,
-    ):
+        gamma: Any = 80.0,
+        margin: float = 0.4,
+        remove_diagonal: bool = True,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = "circle",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(
             circle,
             reduction,

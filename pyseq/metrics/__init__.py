@@ -6,6 +6,8 @@ function, and `add_total_count` takes what the core has added up.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq import hooks, naming
 from pyseq.losses import (
     binary_crossentropy,
@@ -85,6 +87,9 @@ from pyseq.registry.serialization import (
     get_object,
     serialize_keras_object,
 )
+
+if TYPE_CHECKING:
+    from pyseq.types import CustomObjects
 
 __all__ = [
     "AUC",
@@ -183,7 +188,7 @@ _NAMES = {
 }
 
 
-def serialize(metric):
+def serialize(metric: Any) -> Any:
     """Return the config dict of a metric, or the description of a function.
 
     >>> serialize(AUC(name="auc"))["class_name"]
@@ -192,7 +197,7 @@ def serialize(metric):
     return serialize_keras_object(metric)
 
 
-def deserialize(config, custom_objects=None):
+def deserialize(config: Any, custom_objects: CustomObjects = None) -> Any:
     """Return the metric or function that a config dict or a name describes."""
     if isinstance(config, str):
         return _by_name(config, custom_objects)
@@ -210,7 +215,7 @@ def _by_name(name, custom_objects=None):
     return known
 
 
-def get(identifier):
+def get(identifier: Any) -> Any:
     """Return a metric or a function from None, a name, config dict, class, instance or function.
 
     >>> get("mse").name, get("auc").curve
@@ -221,3 +226,7 @@ def get(identifier):
     elif isinstance(identifier, dict):
         identifier = deserialize(identifier)
     return get_object(identifier, "metrics", "metric")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

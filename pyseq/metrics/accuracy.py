@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from pyseq.losses.base import (
 )
 from pyseq.metrics.reduction import BuiltinMean
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from pyseq.types import DTypeLike, Tensor
 
 
 def metric_function(fn):
@@ -45,7 +49,7 @@ def accuracy(y_true, y_pred):
 
 
 @metric_function
-def binary_accuracy(y_true, y_pred, threshold=0.5):
+def binary_accuracy(y_true: Tensor, y_pred: Tensor, threshold: Any = 0.5) -> Tensor:
     """1 where `y_pred > threshold` equals y_true, else 0.
 
     Args:
@@ -61,7 +65,7 @@ def binary_accuracy(y_true, y_pred, threshold=0.5):
 
 
 @metric_function
-def categorical_accuracy(y_true, y_pred):
+def categorical_accuracy(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """1 where the largest of y_pred is at the largest of y_true, else 0.
 
     Args:
@@ -105,7 +109,7 @@ def _labels_error(where, y_true, y_pred):
 
 
 @metric_function
-def sparse_categorical_accuracy(y_true, y_pred):
+def sparse_categorical_accuracy(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """1 where the largest of y_pred is at the position y_true, else 0.
 
     Args:
@@ -147,7 +151,7 @@ def _in_top_k(labels, y_pred, k):
 
 
 @metric_function
-def top_k_categorical_accuracy(y_true, y_pred, k=5):
+def top_k_categorical_accuracy(y_true: Tensor, y_pred: Tensor, k: int = 5) -> Tensor:
     """1 where the class of y_true is among the k largest of y_pred, else 0.
 
     Args:
@@ -162,7 +166,9 @@ def top_k_categorical_accuracy(y_true, y_pred, k=5):
 
 
 @metric_function
-def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False):
+def sparse_top_k_categorical_accuracy(
+    y_true: Tensor, y_pred: Tensor, k: int = 5, from_sorted_ids: bool = False
+) -> Tensor:
     """1 where the class y_true is among the k largest of y_pred, else 0.
 
     Args:
@@ -191,7 +197,7 @@ class Accuracy(BuiltinMean):
     0.5
     """
 
-    def __init__(self, name="accuracy", dtype=None):
+    def __init__(self, name: str | None = "accuracy", dtype: DTypeLike = None) -> None:
         super().__init__(accuracy, name, dtype, "up")
 
 
@@ -206,7 +212,9 @@ class BinaryAccuracy(BuiltinMean):
     0.5
     """
 
-    def __init__(self, name="binary_accuracy", dtype=None, threshold=0.5):
+    def __init__(
+        self, name: str | None = "binary_accuracy", dtype: DTypeLike = None, threshold: Any = 0.5
+    ) -> None:
         super().__init__(binary_accuracy, name, dtype, "up", threshold=threshold)
 
 
@@ -214,7 +222,7 @@ class BinaryAccuracy(BuiltinMean):
 class CategoricalAccuracy(BuiltinMean):
     """Mean of `categorical_accuracy`."""
 
-    def __init__(self, name="categorical_accuracy", dtype=None):
+    def __init__(self, name: str | None = "categorical_accuracy", dtype: DTypeLike = None) -> None:
         super().__init__(categorical_accuracy, name, dtype, "up")
 
 
@@ -222,7 +230,9 @@ class CategoricalAccuracy(BuiltinMean):
 class SparseCategoricalAccuracy(BuiltinMean):
     """Mean of `sparse_categorical_accuracy`."""
 
-    def __init__(self, name="sparse_categorical_accuracy", dtype=None):
+    def __init__(
+        self, name: str | None = "sparse_categorical_accuracy", dtype: DTypeLike = None
+    ) -> None:
         super().__init__(sparse_categorical_accuracy, name, dtype, "up")
 
 
@@ -234,7 +244,9 @@ class TopKCategoricalAccuracy(BuiltinMean):
         k: how many of the largest scores count.
     """
 
-    def __init__(self, k=5, name="top_k_categorical_accuracy", dtype=None):
+    def __init__(
+        self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: DTypeLike = None
+    ) -> None:
         super().__init__(top_k_categorical_accuracy, name, dtype, "up", k=k)
 
 
@@ -250,8 +262,12 @@ class SparseTopKCategoricalAccuracy(BuiltinMean):
     unsaved = ("from_sorted_ids",)
 
     def __init__(
-        self, k=5, name="sparse_top_k_categorical_accuracy", dtype=None, from_sorted_ids=False
-    ):
+        self,
+        k: int = 5,
+        name: str | None = "sparse_top_k_categorical_accuracy",
+        dtype: DTypeLike = None,
+        from_sorted_ids: bool = False,
+    ) -> None:
         super().__init__(
             sparse_top_k_categorical_accuracy,
             name,

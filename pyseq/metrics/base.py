@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +22,11 @@ from pyseq.registry.registration import builtin, to_snake_case
 from pyseq.registry.serialization import construct
 from pyseq.signatures import call_with
 from pyseq.variable import Variable
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from pyseq.types import Config, DTypeLike, InitializerLike, Shape
 
 
 def _in_traces(update_state):
@@ -146,21 +152,23 @@ class Metric:
 
     _direction = None
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "update_state" in vars(cls):
             cls.update_state = _in_traces(cls.update_state)
 
-    def __init__(self, dtype=None, name=None):
+    def __init__(self, dtype: DTypeLike = None, name: str | None = None) -> None:
         self.name = name or naming.auto_name(to_snake_case(type(self).__name__))
         self._dtype = dtype_policies.result_dtype(dtype)
         self._variables = []
         self._metrics = []
 
-    def __setattr__(self, name, value):
-        if "_metrics" in self.__dict__:
-            self._track(value)
-        super().__setattr__(name, value)
+    if not TYPE_CHECKING:  # checkers would take any name for an attribute
+
+        def __setattr__(self, name, value):
+            if "_metrics" in self.__dict__:
+                self._track(value)
+            super().__setattr__(name, value)
 
     def _track(self, value):
         """Note variables and metrics, in lists and dicts too."""
@@ -175,7 +183,7 @@ class Metric:
             _append_once(self._variables, value)
 
     @property
-    def dtype(self):
+    def dtype(self) -> str:
         """Dtype of results."""
         return self._dtype
 
@@ -187,7 +195,14 @@ class Metric:
     def _rounded(self, result):
         return dtypes.rounded(result, self._dtype)
 
-    def add_variable(self, shape, initializer=None, dtype=None, aggregation="sum", name=None):
+    def add_variable(
+        self,
+        shape: Shape,
+        initializer: InitializerLike = None,
+        dtype: DTypeLike = None,
+        aggregation: str = "sum",
+        name: str | None = None,
+    ) -> Variable:
         """Create a variable of this metric.
 
         Args:
@@ -203,12 +218,18 @@ class Metric:
         self._variables.append(variable)
         return variable
 
-    def add_weight(self, shape=(), initializer=None, dtype=None, name=None):
+    def add_weight(
+        self,
+        shape: Shape = (),
+        initializer: InitializerLike = None,
+        dtype: DTypeLike = None,
+        name: str | None = None,
+    ) -> Variable:
         """Create a variable of this metric; another name of `add_variable`."""
         return self.add_variable(shape, initializer, dtype=dtype, name=name)
 
     @property
-    def variables(self):
+    def variables(self) -> list[Variable]:
         """Variables of this metric, then those of metrics that are its attributes."""
         # What lists and dicts have got since they became attributes.
         for name, value in list(vars(self).items()):
@@ -219,25 +240,25 @@ class Metric:
             variables.extend(metric.variables)
         return variables
 
-    def update_state(self, *args, **kwargs):
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Add a batch; subclasses must define it."""
         raise TypeError(
             f"{type(self).__name__}: expected a subclass that defines update_state(y_true, "
             f"y_pred, sample_weight=None), got none; define it"
         )
 
-    def result(self):
+    def result(self) -> Any:
         """Return the value over the batches so far; subclasses must define it."""
         raise TypeError(
             f"{type(self).__name__}: expected a subclass that defines result(), got none; define it"
         )
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Set every variable to zero."""
         for variable in self.variables:
             variable.assign(np.zeros(variable.shape, variable.value.dtype))
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Add a batch and return the value over the batches so far.
 
         Within the `call` of a layer it is a tensor, without gradient.
@@ -278,28 +299,28 @@ class Metric:
             for variable, value in zip(variables, before, strict=True):
                 variable.assign(value)
 
-    def stateless_update_state(self, metric_variables, *args, **kwargs):
+    def stateless_update_state(self, metric_variables: Any, *args: Any, **kwargs: Any) -> Any:
         """Return the values that the variables would have after a batch; changes nothing."""
         return self._with_state(metric_variables, lambda: self.update_state(*args, **kwargs))[1]
 
-    def stateless_result(self, metric_variables):
+    def stateless_result(self, metric_variables: Any) -> Any:
         """Return the result for these values of the variables; changes nothing."""
         return self._with_state(metric_variables, self.result)[0]
 
-    def stateless_reset_state(self):
+    def stateless_reset_state(self) -> Any:
         """Return the values that the variables would have after a reset; changes nothing."""
         return self._with_state([v.value for v in self.variables], self.reset_state)[1]
 
-    def lower(self):
+    def lower(self) -> Any:
         """Return `(kind, attributes)` where the compiled core can accumulate it, else None."""
         return None
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Return the constructor's arguments."""
         return {"name": self.name, "dtype": self.dtype}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Return the metric that `get_config` described, with empty state."""
         return construct(cls, config)
 
@@ -310,5 +331,5 @@ class Metric:
                 f"it first in __init__()"
             )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import settings
 from pyseq.losses.base import divide_no_nan, squeeze_or_expand_to_same_rank
 from pyseq.metrics.base import ACCUMULATOR, Metric
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from pyseq.types import Config, DTypeLike, Tensor
 
 NEG_INF = -1e10
 
@@ -156,7 +161,9 @@ class _Count(Metric):
 
     _part = None
 
-    def __init__(self, thresholds=None, name=None, dtype=None):
+    def __init__(
+        self, thresholds: Any = None, name: str | None = None, dtype: DTypeLike = None
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.init_thresholds = thresholds
         self.thresholds = as_thresholds(thresholds, 0.5, type(self).__name__)
@@ -165,7 +172,7 @@ class _Count(Metric):
             (len(self.thresholds),), dtype=ACCUMULATOR, name="accumulator"
         )
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
         """Add a batch of 0/1 labels and scores."""
         counts = confusion_counts(
             y_true,
@@ -177,12 +184,12 @@ class _Count(Metric):
         )
         self.accumulator.assign_add(counts[self._part])
 
-    def result(self):
+    def result(self) -> Any:
         """Return the count, or one per threshold."""
         counts = self._rounded(self.accumulator.value)
         return counts[0] if len(self.thresholds) == 1 else counts
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"thresholds": self.init_thresholds, **super().get_config()}
 
 
@@ -239,7 +246,14 @@ class _Ratio(Metric):
     _direction = "up"
     _error = None  # name of its variable, and its place in `confusion_counts`
 
-    def __init__(self, thresholds=None, top_k=None, class_id=None, name=None, dtype=None):
+    def __init__(
+        self,
+        thresholds: Any = None,
+        top_k: Any = None,
+        class_id: Any = None,
+        name: str | None = None,
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.init_thresholds = thresholds
         self.top_k = top_k
@@ -253,7 +267,7 @@ class _Ratio(Metric):
         self._errors = self.add_variable(shape, dtype=ACCUMULATOR, name=error_name)
         setattr(self, error_name, self._errors)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
         """Add a batch of 0/1 labels and scores."""
         counts = confusion_counts(
             y_true,
@@ -268,13 +282,13 @@ class _Ratio(Metric):
         self.true_positives.assign_add(counts[0])
         self._errors.assign_add(counts[self._part])
 
-    def result(self):
+    def result(self) -> Any:
         """Return the ratio, or one per threshold; 0 where there is nothing to divide by."""
         hits = self.true_positives.value
         ratios = self._rounded(divide_no_nan(hits, hits + self._errors.value))
         return ratios[0] if len(self.thresholds) == 1 else ratios
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "thresholds": self.init_thresholds,
             "top_k": self.top_k,

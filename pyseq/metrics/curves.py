@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import dtypes, settings
@@ -9,6 +11,9 @@ from pyseq.losses.base import divide_no_nan
 from pyseq.metrics.base import ACCUMULATOR, Metric
 from pyseq.metrics.confusion import confusion_counts, spread_evenly
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from pyseq.types import Config, DTypeLike, Tensor
 
 CURVES = ("ROC", "PR", "PRGAIN")
 SUMMATION_METHODS = ("interpolation", "majoring", "minoring")
@@ -41,7 +46,14 @@ class _AtConstraint(_FourCounts):
 
     _constraint = None  # name of the argument
 
-    def __init__(self, value, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(
+        self,
+        value: Any,
+        num_thresholds: int = 200,
+        class_id: Any = None,
+        name: str | None = None,
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         where = type(self).__name__
         if not 0 <= value <= 1:
@@ -60,7 +72,7 @@ class _AtConstraint(_FourCounts):
         self.thresholds = [0.0, *_inner_thresholds(num_thresholds), 1.0] if self._evenly else [0.5]
         self._add_counts((len(self.thresholds),))
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
         """Add a batch of 0/1 labels and scores in [0, 1]."""
         self._accumulate(
             confusion_counts(
@@ -78,7 +90,7 @@ class _AtConstraint(_FourCounts):
         """Return `(constrained, dependent)` ratios at each threshold."""
         raise TypeError(f"{type(self).__name__}: expected a subclass that defines _ratios()")
 
-    def result(self):
+    def result(self) -> Any:
         """Return the best value, 0 if no threshold meets the constraint."""
         constrained, dependent = self._ratios()
         met = constrained.astype(np.float32) >= np.float32(self.value)
@@ -96,7 +108,7 @@ class _AtConstraint(_FourCounts):
         tp, fp, _, _ = self._values()
         return divide_no_nan(tp, tp + fp)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "num_thresholds": self.num_thresholds,
             self._constraint: self.value,
@@ -121,7 +133,14 @@ class SensitivityAtSpecificity(_AtConstraint):
 
     _constraint = "specificity"
 
-    def __init__(self, specificity, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(
+        self,
+        specificity: Any,
+        num_thresholds: int = 200,
+        class_id: Any = None,
+        name: str | None = None,
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(specificity, num_thresholds, class_id, name, dtype)
 
     def _ratios(self):
@@ -142,7 +161,14 @@ class SpecificityAtSensitivity(_AtConstraint):
 
     _constraint = "sensitivity"
 
-    def __init__(self, sensitivity, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(
+        self,
+        sensitivity: Any,
+        num_thresholds: int = 200,
+        class_id: Any = None,
+        name: str | None = None,
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
 
     def _ratios(self):
@@ -163,7 +189,14 @@ class PrecisionAtRecall(_AtConstraint):
 
     _constraint = "recall"
 
-    def __init__(self, recall, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(
+        self,
+        recall: Any,
+        num_thresholds: int = 200,
+        class_id: Any = None,
+        name: str | None = None,
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(recall, num_thresholds, class_id, name, dtype)
 
     def _ratios(self):
@@ -184,7 +217,14 @@ class RecallAtPrecision(_AtConstraint):
 
     _constraint = "precision"
 
-    def __init__(self, precision, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(
+        self,
+        precision: Any,
+        num_thresholds: int = 200,
+        class_id: Any = None,
+        name: str | None = None,
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(precision, num_thresholds, class_id, name, dtype)
 
     def _ratios(self):
@@ -222,17 +262,17 @@ class AUC(_FourCounts):
 
     def __init__(
         self,
-        num_thresholds=200,
-        curve="ROC",
-        summation_method="interpolation",
-        name=None,
-        dtype=None,
-        thresholds=None,
-        multi_label=False,
-        num_labels=None,
-        label_weights=None,
-        from_logits=False,
-    ):
+        num_thresholds: int = 200,
+        curve: str = "ROC",
+        summation_method: str = "interpolation",
+        name: str | None = None,
+        dtype: DTypeLike = None,
+        thresholds: Any = None,
+        multi_label: bool = False,
+        num_labels: Any = None,
+        label_weights: Any = None,
+        from_logits: bool = False,
+    ) -> None:
         self.curve = _choice(curve, CURVES, str.upper, "AUC(curve)")
         self.summation_method = _choice(
             summation_method, SUMMATION_METHODS, str.lower, "AUC(summation_method)"
@@ -271,7 +311,7 @@ class AUC(_FourCounts):
             self._build((None, num_labels))
 
     @property
-    def thresholds(self):
+    def thresholds(self) -> Any:
         """The thresholds, the ends a little outside of [0, 1]."""
         return list(self._thresholds)
 
@@ -287,7 +327,7 @@ class AUC(_FourCounts):
         self._add_counts(counts)
         self._built = True
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
         """Add a batch of 0/1 labels and scores in [0, 1] (or logits)."""
         y_pred = np.asarray(y_pred)
         if not self._built:
@@ -331,7 +371,7 @@ class AUC(_FourCounts):
         precision_gain = np.where(none, 1.0, 1 - scale * divide_no_nan(fp, tp))
         return np.maximum(recall_gain, 0.0), precision_gain
 
-    def result(self):
+    def result(self) -> Any:
         """Return the area, or the mean of the areas of the labels."""
         if not self._built:
             return self._rounded(0)
@@ -355,7 +395,7 @@ class AUC(_FourCounts):
                 areas = divide_no_nan(np.sum(areas * weights), np.sum(weights))
         return self._rounded(areas)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = {
             "num_thresholds": self.num_thresholds,
             "curve": self.curve,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import settings
 from pyseq.metrics.base import ACCUMULATOR, Metric
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from pyseq.types import Config, DTypeLike, Tensor
 
 _AVERAGES = (None, "micro", "macro", "weighted")
 
@@ -29,7 +34,14 @@ class FBetaScore(Metric):
 
     _direction = "up"
 
-    def __init__(self, average=None, beta=1.0, threshold=None, name="fbeta_score", dtype=None):
+    def __init__(
+        self,
+        average: Any = None,
+        beta: Any = 1.0,
+        threshold: Any = None,
+        name: str | None = "fbeta_score",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         where = type(self).__name__
         if average not in _AVERAGES:
@@ -62,7 +74,7 @@ class FBetaScore(Metric):
             setattr(self, name, self.add_variable(shape, dtype=ACCUMULATOR, name=name))
         self._built = True
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
         """Add a batch of `(N, K)`."""
         y_true = np.asarray(y_true, dtype=self._arithmetic)
         y_pred = np.asarray(y_pred, dtype=self._arithmetic)
@@ -85,7 +97,7 @@ class FBetaScore(Metric):
         add(self.false_negatives, (1 - positive) * y_true)
         add(self.intermediate_weights, y_true)
 
-    def result(self):
+    def result(self) -> Any:
         """Return the score, or one per class."""
         if not self._built:
             return self._rounded(0)
@@ -102,7 +114,7 @@ class FBetaScore(Metric):
             score = np.mean(score)
         return self._rounded(score)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "average": self.average,
@@ -122,10 +134,16 @@ class F1Score(FBetaScore):
     [1. 1.]
     """
 
-    def __init__(self, average=None, threshold=None, name="f1_score", dtype=None):
+    def __init__(
+        self,
+        average: Any = None,
+        threshold: Any = None,
+        name: str | None = "f1_score",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(average=average, beta=1.0, threshold=threshold, name=name, dtype=dtype)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         del config["beta"]
         return config

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import settings
 from pyseq.metrics.base import Metric
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from pyseq.types import Axis, Config, DTypeLike, Tensor
 
 
 @builtin("metrics")
@@ -31,15 +35,15 @@ class IoU(Metric):
 
     def __init__(
         self,
-        num_classes,
-        target_class_ids,
-        name=None,
-        dtype=None,
-        ignore_class=None,
-        sparse_y_true=True,
-        sparse_y_pred=True,
-        axis=-1,
-    ):
+        num_classes: int,
+        target_class_ids: Any,
+        name: str | None = None,
+        dtype: DTypeLike = None,
+        ignore_class: Any = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: Axis = -1,
+    ) -> None:
         super().__init__(name=name, dtype=dtype or "int32")
         if max(target_class_ids) >= num_classes:
             raise ValueError(
@@ -56,7 +60,7 @@ class IoU(Metric):
             (num_classes, num_classes), dtype=self._arithmetic, name="total_confusion_matrix"
         )
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
         """Add a batch; labels outside of [0, num_classes) do not count."""
         y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
         if not self.sparse_y_true:
@@ -93,7 +97,7 @@ class IoU(Metric):
         weights = weights.astype(self._arithmetic)
         return np.broadcast_to(weights.reshape(-1) if weights.ndim > 1 else weights, shape)
 
-    def result(self):
+    def result(self) -> Any:
         """Return the mean over the classes that occurred."""
         matrix = self.total_cm.value
         hits = np.diag(matrix)[self.target_class_ids].astype(np.float64)
@@ -103,7 +107,7 @@ class IoU(Metric):
         iou = np.where(present, hits / (union + epsilon), 0.0)
         return np.float32(iou.sum() / (np.count_nonzero(present) + epsilon))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "num_classes": self.num_classes,
@@ -133,16 +137,22 @@ class BinaryIoU(IoU):
     0.3333
     """
 
-    def __init__(self, target_class_ids=(0, 1), threshold=0.5, name=None, dtype=None):
+    def __init__(
+        self,
+        target_class_ids: Any = (0, 1),
+        threshold: Any = 0.5,
+        name: str | None = None,
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(2, target_class_ids, name=name, dtype=dtype)
         self.threshold = threshold
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
         """Add a batch of 0/1 labels and scores."""
         scores = np.asarray(y_pred, dtype=np.float32)
         super().update_state(y_true, scores >= np.float32(self.threshold), sample_weight)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "target_class_ids": self.target_class_ids,
             "threshold": self.threshold,
@@ -165,14 +175,14 @@ class MeanIoU(IoU):
 
     def __init__(
         self,
-        num_classes,
-        name=None,
-        dtype=None,
-        ignore_class=None,
-        sparse_y_true=True,
-        sparse_y_pred=True,
-        axis=-1,
-    ):
+        num_classes: int,
+        name: str | None = None,
+        dtype: DTypeLike = None,
+        ignore_class: Any = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: Axis = -1,
+    ) -> None:
         super().__init__(
             num_classes,
             list(range(num_classes)),
@@ -184,7 +194,7 @@ class MeanIoU(IoU):
             axis=axis,
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return self._config_without("target_class_ids")
 
 
@@ -201,14 +211,14 @@ class OneHotIoU(IoU):
 
     def __init__(
         self,
-        num_classes,
-        target_class_ids,
-        name=None,
-        dtype=None,
-        ignore_class=None,
-        sparse_y_pred=False,
-        axis=-1,
-    ):
+        num_classes: int,
+        target_class_ids: Any,
+        name: str | None = None,
+        dtype: DTypeLike = None,
+        ignore_class: Any = None,
+        sparse_y_pred: bool = False,
+        axis: Axis = -1,
+    ) -> None:
         super().__init__(
             num_classes,
             target_class_ids,
@@ -220,7 +230,7 @@ class OneHotIoU(IoU):
             axis=axis,
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return self._config_without("sparse_y_true")
 
 
@@ -236,13 +246,13 @@ class OneHotMeanIoU(MeanIoU):
 
     def __init__(
         self,
-        num_classes,
-        name=None,
-        dtype=None,
-        ignore_class=None,
-        sparse_y_pred=False,
-        axis=-1,
-    ):
+        num_classes: int,
+        name: str | None = None,
+        dtype: DTypeLike = None,
+        ignore_class: Any = None,
+        sparse_y_pred: bool = False,
+        axis: Axis = -1,
+    ) -> None:
         super().__init__(
             num_classes,
             name=name,
@@ -253,5 +263,5 @@ class OneHotMeanIoU(MeanIoU):
             axis=axis,
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return self._config_without("target_class_ids", "sparse_y_true")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import settings
@@ -10,6 +12,9 @@ from pyseq.losses.base import arrays, squeeze_or_expand_to_same_rank
 from pyseq.metrics.accuracy import python_metric_function
 from pyseq.metrics.reduction import BuiltinMean, Mean
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from pyseq.types import Axis, DTypeLike, Tensor
 
 
 @builtin("metrics")
@@ -20,7 +25,7 @@ class MeanSquaredError(BuiltinMean):
     5.0
     """
 
-    def __init__(self, name="mean_squared_error", dtype=None):
+    def __init__(self, name: str | None = "mean_squared_error", dtype: DTypeLike = None) -> None:
         super().__init__(regression.mean_squared_error, name, dtype, "down")
 
 
@@ -28,7 +33,7 @@ class MeanSquaredError(BuiltinMean):
 class MeanAbsoluteError(BuiltinMean):
     """Mean of `losses.mean_absolute_error`."""
 
-    def __init__(self, name="mean_absolute_error", dtype=None):
+    def __init__(self, name: str | None = "mean_absolute_error", dtype: DTypeLike = None) -> None:
         super().__init__(regression.mean_absolute_error, name, dtype, "down")
 
 
@@ -36,7 +41,9 @@ class MeanAbsoluteError(BuiltinMean):
 class MeanAbsolutePercentageError(BuiltinMean):
     """Mean of `losses.mean_absolute_percentage_error`."""
 
-    def __init__(self, name="mean_absolute_percentage_error", dtype=None):
+    def __init__(
+        self, name: str | None = "mean_absolute_percentage_error", dtype: DTypeLike = None
+    ) -> None:
         super().__init__(regression.mean_absolute_percentage_error, name, dtype, "down")
 
 
@@ -44,7 +51,9 @@ class MeanAbsolutePercentageError(BuiltinMean):
 class MeanSquaredLogarithmicError(BuiltinMean):
     """Mean of `losses.mean_squared_logarithmic_error`."""
 
-    def __init__(self, name="mean_squared_logarithmic_error", dtype=None):
+    def __init__(
+        self, name: str | None = "mean_squared_logarithmic_error", dtype: DTypeLike = None
+    ) -> None:
         super().__init__(regression.mean_squared_logarithmic_error, name, dtype, "down")
 
 
@@ -52,7 +61,7 @@ class MeanSquaredLogarithmicError(BuiltinMean):
 class LogCoshError(BuiltinMean):
     """Mean of `losses.log_cosh`."""
 
-    def __init__(self, name="logcosh", dtype=None):
+    def __init__(self, name: str | None = "logcosh", dtype: DTypeLike = None) -> None:
         super().__init__(regression.log_cosh, name, dtype, "down")
 
 
@@ -66,10 +75,12 @@ class RootMeanSquaredError(Mean):
 
     _direction = "down"
 
-    def __init__(self, name="root_mean_squared_error", dtype=None):
+    def __init__(
+        self, name: str | None = "root_mean_squared_error", dtype: DTypeLike = None
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
         """Add a batch."""
         y_true, y_pred = squeeze_or_expand_to_same_rank(
             np.asarray(y_true, dtype=self._arithmetic), np.asarray(y_pred, dtype=self._arithmetic)
@@ -77,11 +88,11 @@ class RootMeanSquaredError(Mean):
         y_true, y_pred = arrays(y_true, y_pred, self.name)
         self._add(np.square(y_pred - y_true), sample_weight)
 
-    def result(self):
+    def result(self) -> Any:
         """Return the root of the mean."""
         return self._rounded(np.sqrt(self._mean()))
 
-    def lower(self):
+    def lower(self) -> Any:
         """Return the mean whose root this is."""
         if type(self).update_state is not RootMeanSquaredError.update_state:
             return None
@@ -108,16 +119,18 @@ class CosineSimilarity(BuiltinMean):
 
     unsaved = ("axis",)
 
-    def __init__(self, name="cosine_similarity", dtype=None, axis=-1):
+    def __init__(
+        self, name: str | None = "cosine_similarity", dtype: DTypeLike = None, axis: Axis = -1
+    ) -> None:
         super().__init__(cosine_similarity, name, dtype, "up", axis=axis)
 
-    def lower(self):
+    def lower(self) -> Any:
         """Return the loss of the same name, whose sign `add_total_count` turns."""
         if type(self).update_state is not CosineSimilarity.update_state:
             return None
         return "cosine_similarity", {"axis": self.axis}
 
-    def add_total_count(self, total, count):
+    def add_total_count(self, total: Any, count: Any) -> None:
         """Add what the core accumulated for `lower()`."""
         super().add_total_count(-total, count)
 
@@ -126,7 +139,7 @@ class CosineSimilarity(BuiltinMean):
 class Hinge(BuiltinMean):
     """Mean of `losses.hinge`."""
 
-    def __init__(self, name="hinge", dtype=None):
+    def __init__(self, name: str | None = "hinge", dtype: DTypeLike = None) -> None:
         super().__init__(margin.hinge, name, dtype, "down")
 
 
@@ -134,7 +147,7 @@ class Hinge(BuiltinMean):
 class SquaredHinge(BuiltinMean):
     """Mean of `losses.squared_hinge`."""
 
-    def __init__(self, name="squared_hinge", dtype=None):
+    def __init__(self, name: str | None = "squared_hinge", dtype: DTypeLike = None) -> None:
         super().__init__(margin.squared_hinge, name, dtype, "down")
 
 
@@ -142,7 +155,7 @@ class SquaredHinge(BuiltinMean):
 class CategoricalHinge(BuiltinMean):
     """Mean of `losses.categorical_hinge`."""
 
-    def __init__(self, name="categorical_hinge", dtype=None):
+    def __init__(self, name: str | None = "categorical_hinge", dtype: DTypeLike = None) -> None:
         super().__init__(margin.categorical_hinge, name, dtype, "down")
 
 
@@ -150,7 +163,7 @@ class CategoricalHinge(BuiltinMean):
 class KLDivergence(BuiltinMean):
     """Mean of `losses.kl_divergence`."""
 
-    def __init__(self, name="kl_divergence", dtype=None):
+    def __init__(self, name: str | None = "kl_divergence", dtype: DTypeLike = None) -> None:
         super().__init__(divergence.kl_divergence, name, dtype, "down")
 
 
@@ -158,7 +171,7 @@ class KLDivergence(BuiltinMean):
 class Poisson(BuiltinMean):
     """Mean of `losses.poisson`."""
 
-    def __init__(self, name="poisson", dtype=None):
+    def __init__(self, name: str | None = "poisson", dtype: DTypeLike = None) -> None:
         super().__init__(divergence.poisson, name, dtype, "down")
 
 
@@ -172,8 +185,12 @@ class BinaryCrossentropy(BuiltinMean):
     """
 
     def __init__(
-        self, name="binary_crossentropy", dtype=None, from_logits=False, label_smoothing=0
-    ):
+        self,
+        name: str | None = "binary_crossentropy",
+        dtype: DTypeLike = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0,
+    ) -> None:
         super().__init__(
             crossentropy.binary_crossentropy,
             name,
@@ -196,12 +213,12 @@ class CategoricalCrossentropy(BuiltinMean):
 
     def __init__(
         self,
-        name="categorical_crossentropy",
-        dtype=None,
-        from_logits=False,
-        label_smoothing=0,
-        axis=-1,
-    ):
+        name: str | None = "categorical_crossentropy",
+        dtype: DTypeLike = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0,
+        axis: Axis = -1,
+    ) -> None:
         super().__init__(
             crossentropy.categorical_crossentropy,
             name,
@@ -225,12 +242,12 @@ class SparseCategoricalCrossentropy(BuiltinMean):
 
     def __init__(
         self,
-        name="sparse_categorical_crossentropy",
-        dtype=None,
-        from_logits=False,
-        ignore_class=None,
-        axis=-1,
-    ):
+        name: str | None = "sparse_categorical_crossentropy",
+        dtype: DTypeLike = None,
+        from_logits: bool = False,
+        ignore_class: Any = None,
+        axis: Axis = -1,
+    ) -> None:
         super().__init__(
             crossentropy.sparse_categorical_crossentropy,
             name,
@@ -249,7 +266,7 @@ def _spread(x, axis):
 
 
 @python_metric_function
-def pearson_correlation(y_true, y_pred, axis=-1):
+def pearson_correlation(y_true: Tensor, y_pred: Tensor, axis: Axis = -1) -> Tensor:
     """Covariance over the product of the standard deviations, along `axis`.
 
     >>> print(pearson_correlation([[1.0, 2.0]], [[2.0, 4.0]]))
@@ -263,7 +280,7 @@ def pearson_correlation(y_true, y_pred, axis=-1):
 
 
 @python_metric_function
-def concordance_correlation(y_true, y_pred, axis=-1):
+def concordance_correlation(y_true: Tensor, y_pred: Tensor, axis: Axis = -1) -> Tensor:
     """Lin's concordance: 2 covariance / (var + var + squared difference of the means + epsilon).
 
     L. I. Lin, "A concordance correlation coefficient to evaluate reproducibility", Biometrics 45
@@ -288,7 +305,9 @@ class PearsonCorrelation(BuiltinMean):
         axis: axis of the vectors that are correlated.
     """
 
-    def __init__(self, name="pearson_correlation", dtype=None, axis=-1):
+    def __init__(
+        self, name: str | None = "pearson_correlation", dtype: DTypeLike = None, axis: Axis = -1
+    ) -> None:
         super().__init__(pearson_correlation, name, dtype, "up", axis=axis)
 
 
@@ -300,5 +319,7 @@ class ConcordanceCorrelation(BuiltinMean):
         axis: axis of the vectors that are correlated.
     """
 
-    def __init__(self, name="concordance_correlation", dtype=None, axis=-1):
+    def __init__(
+        self, name: str | None = "concordance_correlation", dtype: DTypeLike = None, axis: Axis = -1
+    ) -> None:
         super().__init__(concordance_correlation, name, dtype, "up", axis=axis)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq.losses.base import (
@@ -14,6 +16,13 @@ from pyseq.metrics.base import ACCUMULATOR, Metric
 from pyseq.registry.registration import builtin, builtin_name
 from pyseq.registry.retired import modern_arguments
 from pyseq.registry.serialization import deserialize_keras_object, serialize_keras_object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self
+
+    from pyseq.types import Config, DTypeLike, Tensor
 
 # One value for a batch, or values that depend on the other rows: no sum over rows.
 _PER_BATCH = ("circle", "dice", "tversky")
@@ -59,16 +68,16 @@ class Sum(Metric):
     21.0
     """
 
-    def __init__(self, name="sum", dtype=None):
+    def __init__(self, name: str | None = "sum", dtype: DTypeLike = None) -> None:
         super().__init__(name=name, dtype=dtype)
         self.total = self.add_variable((), dtype=ACCUMULATOR, name="total")
 
-    def update_state(self, values, sample_weight=None):
+    def update_state(self, values: Any, sample_weight: Tensor = None) -> None:
         """Add values of any shape."""
         values, _ = reduce_to_samplewise_values(values, sample_weight, np.sum, self._arithmetic)
         self.total.assign_add(np.sum(values, dtype=np.float64))
 
-    def result(self):
+    def result(self) -> Any:
         """Return the sum."""
         return self._rounded(self.total.value)
 
@@ -87,12 +96,12 @@ class Mean(Metric):
     # Whether a mask on the predictions leaves rows out.
     uses_mask = False
 
-    def __init__(self, name="mean", dtype=None):
+    def __init__(self, name: str | None = "mean", dtype: DTypeLike = None) -> None:
         super().__init__(name=name, dtype=dtype)
         self.total = self.add_variable((), dtype=ACCUMULATOR, name="total")
         self.count = self.add_variable((), dtype=ACCUMULATOR, name="count")
 
-    def update_state(self, values, sample_weight=None):
+    def update_state(self, values: Any, sample_weight: Tensor = None) -> None:
         """Add values of any shape, averaged over the axes that have no weight."""
         self._add(values, sample_weight)
 
@@ -111,11 +120,11 @@ class Mean(Metric):
         self.total.assign_add(total)
         self.count.assign_add(count)
 
-    def add_total_count(self, total, count):
+    def add_total_count(self, total: Any, count: Any) -> None:
         """Add what the core accumulated for `lower()`: a weighted sum and the sum of weights."""
         self._accumulate(total, count)
 
-    def result(self):
+    def result(self) -> Any:
         """Return the mean, 0 before any value."""
         return self._rounded(self._mean())
 
@@ -140,7 +149,13 @@ class MeanMetricWrapper(Mean):
 
     uses_mask = True
 
-    def __init__(self, fn, name=None, dtype=None, **kwargs):
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        name: str | None = None,
+        dtype: DTypeLike = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self._fn = fn
         self._fn_kwargs = kwargs
@@ -148,7 +163,9 @@ class MeanMetricWrapper(Mean):
         if known is not None and known[0] == "keras.losses":
             self._direction = "down"
 
-    def update_state(self, y_true, y_pred, sample_weight=None, mask=None):
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None, mask: Tensor = None
+    ) -> None:
         """Add a batch.
 
         Args:
@@ -160,7 +177,7 @@ class MeanMetricWrapper(Mean):
         own = function_mask(self._fn, y_true, y_pred, values, self._fn_kwargs)
         self._add(values, apply_mask(sample_weight, mask, self._arithmetic, "sum"), own)
 
-    def lower(self):
+    def lower(self) -> Any:
         """Return `(kind, attributes)` of a built-in function, else None.
 
         The core weights whole rows of predictions: sample weights must not have the rank of the
@@ -175,14 +192,14 @@ class MeanMetricWrapper(Mean):
             return None
         return lower_function(self._fn, {**getattr(self._fn, "defaults", {}), **self._fn_kwargs})
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         config["fn"] = serialize_keras_object(self._fn)
         config.update(serialize_keras_object(self._fn_kwargs))
         return config
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         config = modern_arguments(cls, config)
         if isinstance(config.get("fn"), dict):
             config["fn"] = deserialize_keras_object(config["fn"], family=("metrics", "losses"))
@@ -198,13 +215,15 @@ class BuiltinMean(MeanMetricWrapper):
 
     unsaved = ()
 
-    def __init__(self, fn, name, dtype, direction, **kwargs):
+    def __init__(
+        self, fn: Callable[..., Any], name: str, dtype: DTypeLike, direction: Any, **kwargs: Any
+    ) -> None:
         super().__init__(fn, name=name, dtype=dtype, **kwargs)
         self._direction = direction
         for key, value in kwargs.items():
             setattr(self, key, value)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = Metric.get_config(self)
         for key, value in self._fn_kwargs.items():
             if key not in self.unsaved or value != self._fn.defaults[key]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq.losses.base import squeeze_or_expand_to_same_rank
 from pyseq.metrics.base import ACCUMULATOR, Metric
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from pyseq.types import Config, DTypeLike, Tensor
 
 _AGGREGATIONS = (None, "uniform_average", "variance_weighted_average")
 
@@ -30,11 +34,11 @@ class R2Score(Metric):
 
     def __init__(
         self,
-        class_aggregation="uniform_average",
-        num_regressors=0,
-        name="r2_score",
-        dtype=None,
-    ):
+        class_aggregation: str = "uniform_average",
+        num_regressors: int = 0,
+        name: str | None = "r2_score",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         if class_aggregation not in _AGGREGATIONS:
             raise ValueError(
@@ -63,7 +67,7 @@ class R2Score(Metric):
         self.count = self.add_variable(shape, dtype=ACCUMULATOR, name="count")
         self._built = True
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
         """Add a batch of `(N, D)`."""
         y_true, y_pred = squeeze_or_expand_to_same_rank(
             np.asarray(y_true, dtype=self._arithmetic), np.asarray(y_pred, dtype=self._arithmetic)
@@ -81,7 +85,7 @@ class R2Score(Metric):
         self.count.assign_add(np.sum(weights, axis=0))
         self.num_samples.assign_add(y_true.size)
 
-    def result(self):
+    def result(self) -> Any:
         """Return the score, or one per output."""
         if not self._built:
             return self._rounded(0)
@@ -112,7 +116,7 @@ class R2Score(Metric):
             return score
         return 1 - (1 - score) * (n - 1) / (n - p - 1)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "class_aggregation": self.class_aggregation,

@@ -5,10 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 
-from pyseq.compat import arguments, generators
-from pyseq.compat import layers as old_layers
-from pyseq.compat.attributes import TABLE as ATTRIBUTES
-from pyseq.compat.attributes import Method
+from pyseq.compat import arguments, generators, layers as old_layers
+from pyseq.compat.attributes import TABLE as ATTRIBUTES, Method
 from pyseq.compat.files import H5
 from pyseq.compat.names import NAMES
 from pyseq.migrate import grids, values

@@ -7,6 +7,7 @@ what they are: in `relu`, `relu6`, `hard_tanh` and `threshold`.
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +15,11 @@ from pyseq import activations, symbolic
 from pyseq.ops.promotion import checked_axes, convert_to_tensor, fractional, operation, own
 from pyseq.registry import registration
 
+if TYPE_CHECKING:
+    from pyseq.types import Axis, T, Tensor
 
-def _renamed(function):
+
+def _renamed(function: T) -> T:
     """The activation of that name as an operation; layers take it for the activation itself."""
     call = operation(fractional)(function)
     call.__module__ = __name__
@@ -49,7 +53,7 @@ def _is_integer(x):
 
 @registration.same_as(activations.relu)
 @operation(own)
-def relu(x):
+def relu(x: Tensor) -> Tensor:
     """max(x, 0).
 
     >>> relu([-1, 2]).tolist()
@@ -60,7 +64,7 @@ def relu(x):
 
 @registration.same_as(activations.relu6)
 @operation(own)
-def relu6(x):
+def relu6(x: Tensor) -> Tensor:
     """min(max(x, 0), 6).
 
     >>> relu6([-1, 8]).tolist()
@@ -71,7 +75,7 @@ def relu6(x):
 
 @registration.same_as(activations.hard_tanh)
 @operation(own)
-def hard_tanh(x):
+def hard_tanh(x: Tensor) -> Tensor:
     """clip(x, -1, 1).
 
     >>> hard_tanh([-2.0, 0.5]).tolist()
@@ -81,7 +85,7 @@ def hard_tanh(x):
 
 
 @operation(own)
-def threshold(x, threshold, default_value):
+def threshold(x: Tensor, threshold: Any, default_value: Any) -> Tensor:
     """x where x > threshold, else default_value.
 
     >>> threshold([0.0, 2.0], 1.0, -1.0).tolist()
@@ -93,7 +97,7 @@ def threshold(x, threshold, default_value):
 
 
 @operation(fractional)
-def gelu(x, approximate=True):
+def gelu(x: Tensor, approximate: bool = True) -> Tensor:
     """x Phi(x) (Hendrycks, arXiv:1606.08415); as in Keras, this name approximates it by default.
 
     >>> print(gelu([0.0, 1.0], approximate=False).round(4))
@@ -103,7 +107,7 @@ def gelu(x, approximate=True):
 
 
 @registration.same_as(activations.softmax)
-def softmax(x, axis=-1):
+def softmax(x: Tensor, axis: Axis = -1) -> Tensor:
     """e^x divided by its sum over `axis` (an integer, a tuple of them, or None for all).
 
     Warns where the axis has one entry, whose softmax is 1 whatever it is.
@@ -123,7 +127,7 @@ def softmax(x, axis=-1):
 
 
 @registration.same_as(activations.log_softmax)
-def log_softmax(x, axis=-1):
+def log_softmax(x: Tensor, axis: Axis = -1) -> Tensor:
     """log(softmax(x)) over `axis` (an integer, a tuple of them, or None for all).
 
     >>> log_softmax([0.0, 1000.0]).tolist()
@@ -145,8 +149,9 @@ def _softmax(x, axes, function):
     return function(x) if axes == (x.ndim - 1,) else function(x, axes)
 
 
-__all__ = (
-    "celu elu gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu "
-    "log_sigmoid log_softmax relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign "
-    "sparse_plus sparse_sigmoid sparsemax squareplus swish tanh_shrink threshold"
-).split()
+__all__ = [
+    "celu", "elu", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish",
+    "hard_tanh", "leaky_relu", "log_sigmoid", "log_softmax", "relu", "relu6", "selu", "sigmoid",
+    "silu", "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid",
+    "sparsemax", "squareplus", "swish", "tanh_shrink", "threshold",
+]  # fmt: skip

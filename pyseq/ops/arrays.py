@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import builtins
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,23 +16,26 @@ from pyseq import dtypes, hooks, symbolic
 from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import convert_to_tensor, rounded
 
+if TYPE_CHECKING:
+    from pyseq.types import DTypeLike, Reduction, Tensor
 
-def convert_to_numpy(x):
+
+def convert_to_numpy(x: Tensor) -> Tensor:
     """Return `x` as an array of its own, which may be written to."""
     return np.array(x)
 
 
-def is_tensor(x):
+def is_tensor(x: Tensor) -> Tensor:
     """True for arrays and for the tensors of a trace."""
     return isinstance(x, np.ndarray) or symbolic.is_traced(x)
 
 
-def shape(x):
+def shape(x: Tensor) -> Tensor:
     """Return the shape of `x`; the batch of a tensor in a trace is a tensor itself."""
     return np.shape(symbolic.traced(x))
 
 
-def dtype(x):
+def dtype(x: Tensor) -> Tensor:
     """Return the name of the dtype of `x`.
 
     >>> dtype(np.zeros(2)), dtype([1, 2])
@@ -42,7 +46,7 @@ def dtype(x):
 
 
 @infers_shapes
-def cast(x, dtype):
+def cast(x: Tensor, dtype: DTypeLike) -> Tensor:
     """Return `x` in another dtype."""
     name = dtypes.standardize_dtype(dtype)
     with np.errstate(all="ignore"):
@@ -63,7 +67,7 @@ def _range(name):
 
 
 @infers_shapes
-def saturate_cast(x, dtype):
+def saturate_cast(x: Tensor, dtype: DTypeLike) -> Tensor:
     """Return `x` in another dtype, its numbers brought into the range of that dtype first.
 
     >>> saturate_cast([-1.0, 300.0], "uint8").tolist()
@@ -85,7 +89,7 @@ def saturate_cast(x, dtype):
 
 
 @infers_shapes
-def stop_gradient(variable):
+def stop_gradient(variable: Tensor) -> Tensor:
     """Return `variable`; while training nothing before it gets a gradient through it."""
     if symbolic.is_traced(variable):
         return hooks.ask("unary", symbolic.trace.get(), variable, "stop_gradient")
@@ -116,7 +120,7 @@ def _spans(where, inputs, starts, sizes):
 
 
 @infers_shapes
-def slice(inputs, start_indices, shape):
+def slice(inputs: Tensor, start_indices: Any, shape: Any) -> Tensor:
     """Return the part of `inputs` of `shape` that begins at `start_indices`.
 
     Args:
@@ -133,7 +137,7 @@ def slice(inputs, start_indices, shape):
 
 
 @infers_shapes
-def slice_update(inputs, start_indices, updates):
+def slice_update(inputs: Tensor, start_indices: Any, updates: Any) -> Tensor:
     """Return a copy of `inputs` with `updates` written from `start_indices` on.
 
     Raises:
@@ -182,7 +186,7 @@ def _index_rows(where, indices, shape):
     return tuple((rows % sizes).T) if rows.size else tuple(rows.T)
 
 
-def scatter(indices, values, shape):
+def scatter(indices: Tensor, values: Tensor, shape: Any) -> Tensor:
     """Return zeros of `shape` with `values` added at `indices`.
 
     Args:
@@ -204,7 +208,9 @@ _REDUCTIONS = {"add": np.add, "max": np.maximum, "min": np.minimum, "mul": np.mu
 
 
 @infers_shapes
-def scatter_update(inputs, indices, updates, reduction=None):
+def scatter_update(
+    inputs: Tensor, indices: Tensor, updates: Any, reduction: Reduction = None
+) -> Tensor:
     """Return a copy of `inputs` with `updates` written at `indices`.
 
     Args:
@@ -277,7 +283,7 @@ def _scattered(inputs, places, updates, name):
     return np.where((last >= 0).reshape(*grid, *cells), np.reshape(rows, shape), inputs)
 
 
-__all__ = (
-    "cast convert_to_numpy dtype is_tensor saturate_cast scatter scatter_update shape slice "
-    "slice_update stop_gradient"
-).split()
+__all__ = [
+    "cast", "convert_to_numpy", "dtype", "is_tensor", "saturate_cast", "scatter", "scatter_update",
+    "shape", "slice", "slice_update", "stop_gradient",
+]  # fmt: skip

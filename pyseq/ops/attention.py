@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import activations, dtypes, symbolic
 from pyseq.ops.patches import tensors
 from pyseq.ops.promotion import fractional, operation, to_array
+
+if TYPE_CHECKING:
+    from pyseq.types import Tensor
 
 __all__ = ["dot_product_attention"]
 
@@ -22,16 +26,16 @@ def _result(*given):
 
 
 def dot_product_attention(
-    query,
-    key,
-    value,
-    bias=None,
-    mask=None,
-    scale=None,
-    is_causal=False,
-    flash_attention=None,
-    attn_logits_soft_cap=None,
-):
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Tensor = None,
+    mask: Tensor = None,
+    scale: Any = None,
+    is_causal: bool = False,
+    flash_attention: Any = None,
+    attn_logits_soft_cap: Any = None,
+) -> Tensor:
     """softmax(scale query key^T + bias) value (A. Vaswani et al., arXiv:1706.03762).
 
     Args:

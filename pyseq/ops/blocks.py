@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,11 +14,16 @@ from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import counted, operation, own
 from pyseq.spatial import tuple_of
 
+if TYPE_CHECKING:
+    from pyseq.types import DataFormat, Size, Tensor
+
 __all__ = ["depth_to_space", "fold", "space_to_depth", "unfold"]
 
 
 @operation(own)
-def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
+def unfold(
+    x: Tensor, kernel_size: Any, dilation: Size = 1, padding: Any = 0, stride: Size = 1
+) -> Tensor:
     """What each window of images sees, as columns.
 
     Args:
@@ -40,7 +46,14 @@ def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
 
 
 @operation(counted)
-def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
+def fold(
+    x: Tensor,
+    output_size: Size,
+    kernel_size: Any,
+    dilation: Size = 1,
+    padding: Any = 0,
+    stride: Size = 1,
+) -> Tensor:
     """The sum of windows, as `unfold` gives them, at their places in images.
 
     Args:
@@ -109,7 +122,7 @@ class _Grid:
 
 
 @infers_shapes
-def depth_to_space(x, block_size, data_format="channels_last"):
+def depth_to_space(x: Tensor, block_size: Any, data_format: DataFormat = "channels_last") -> Tensor:
     """Blocks of `block_size` squared pixels from the channels of one pixel.
 
     Args:
@@ -139,7 +152,7 @@ def depth_to_space(x, block_size, data_format="channels_last"):
 
 
 @infers_shapes
-def space_to_depth(x, block_size, data_format="channels_last"):
+def space_to_depth(x: Tensor, block_size: Any, data_format: DataFormat = "channels_last") -> Tensor:
     """The channels of one pixel from blocks of pixels; undoes `depth_to_space`.
 
     >>> space_to_depth(np.arange(4.0).reshape(1, 2, 2, 1), 2).ravel().tolist()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import dtypes, symbolic
 from pyseq.losses import crossentropy
 from pyseq.ops.patches import tensors
 from pyseq.ops.promotion import checked_axes, convert_to_tensor, fractional, operation
+
+if TYPE_CHECKING:
+    from pyseq.types import Axis, DTypeLike, Tensor
 
 __all__ = [
     "binary_crossentropy",
@@ -18,7 +23,9 @@ __all__ = [
 ]
 
 
-def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
+def one_hot(
+    x: Tensor, num_classes: int, axis: Axis = -1, dtype: DTypeLike = None, sparse: bool = False
+) -> Tensor:
     """Rows that hold 1 at the integer of `x`, 0 elsewhere; all 0 for integers out of range.
 
     Args:
@@ -45,7 +52,14 @@ def _one_hot(where, x, num_classes, axis, dtype, sparse):
     return hot if axis == x.ndim else np.moveaxis(hot, -1, axis)
 
 
-def multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False, **kwargs):
+def multi_hot(
+    inputs: Tensor,
+    num_classes: int | None = None,
+    axis: Axis = -1,
+    dtype: DTypeLike = None,
+    sparse: bool = False,
+    **kwargs: Any,
+) -> Tensor:
     """Rows that hold 1 at each of the integers of a row of `inputs`, 0 elsewhere.
 
     Args as for `one_hot`, of which this is the maximum over axis 1 (axis 0 of one row).
@@ -62,7 +76,7 @@ def multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False, **kwa
 
 
 @operation(fractional, tensors=2)
-def binary_crossentropy(target, output, from_logits=False):
+def binary_crossentropy(target: Tensor, output: Tensor, from_logits: bool = False) -> Tensor:
     """-target ln p - (1 - target) ln(1 - p) of each element.
 
     Args:
@@ -78,7 +92,9 @@ def binary_crossentropy(target, output, from_logits=False):
 
 
 @operation(fractional, tensors=2)
-def categorical_crossentropy(target, output, from_logits=False, axis=-1):
+def categorical_crossentropy(
+    target: Tensor, output: Tensor, from_logits: bool = False, axis: Axis = -1
+) -> Tensor:
     """-sum(target ln p) over `axis`.
 
     Args:
@@ -97,7 +113,9 @@ def categorical_crossentropy(target, output, from_logits=False, axis=-1):
     return -np.sum(target * crossentropy.log_probabilities(output, from_logits, axis), axis=axis)
 
 
-def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
+def sparse_categorical_crossentropy(
+    target: Tensor, output: Tensor, from_logits: bool = False, axis: Axis = -1
+) -> Tensor:
     """-ln p[target], p the probability of each class along `axis`.
 
     Args:

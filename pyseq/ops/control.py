@@ -12,12 +12,18 @@ from __future__ import annotations
 
 import functools
 import inspect
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import hooks, symbolic
 from pyseq.ops.promotion import convert_to_tensor
 from pyseq.structures import leaves, map_structure, packed, same_structure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyseq.types import Axis, Tensor
 
 
 def _check_callable(where, *functions):
@@ -53,7 +59,7 @@ def _shape(x):
     return tuple(convert_to_tensor(x).shape)
 
 
-def cond(pred, true_fn, false_fn):
+def cond(pred: Any, true_fn: Any, false_fn: Any) -> Tensor:
     """Return `true_fn()` if `pred` holds, else `false_fn()`.
 
     Args:
@@ -76,7 +82,7 @@ def cond(pred, true_fn, false_fn):
     return _selected("cond", pred, true_fn(), false_fn())
 
 
-def switch(index, branches, *operands):
+def switch(index: Any, branches: Any, *operands: Any) -> Tensor:
     """Return `branches[index](*operands)`; an index out of range is brought into it.
 
     Raises:
@@ -103,7 +109,7 @@ def switch(index, branches, *operands):
     return value
 
 
-def while_loop(cond, body, loop_vars, maximum_iterations=None):
+def while_loop(cond: Any, body: Any, loop_vars: Any, maximum_iterations: Any = None) -> Tensor:
     """Return `loop_vars` after `body` was applied while `cond` holds.
 
     Args:
@@ -148,7 +154,7 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
     return state if several else state[0]
 
 
-def fori_loop(lower, upper, body_fun, init_val):
+def fori_loop(lower: Any, upper: Any, body_fun: Any, init_val: Any) -> Tensor:
     """Return `init_val` after `body_fun(i, value)` for each i from `lower` to below `upper`."""
     _check_callable("fori_loop", body_fun)
     value = init_val
@@ -174,7 +180,9 @@ def _stacked(where, results):
     return packed(results[0], [np.stack(parts) for parts in zip(*rows, strict=True)])
 
 
-def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
+def scan(
+    f: Any, init: Any, xs: Any = None, length: Any = None, reverse: bool = False, unroll: Any = 1
+) -> Tensor:
     """Return the last carry and the stacked outputs of `f(carry, x) -> (carry, y)` over `xs`.
 
     Args:
@@ -212,7 +220,7 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
     return carry, _stacked("scan", outputs[::-1] if reverse else outputs)
 
 
-def map(f, xs):
+def map(f: Any, xs: Any) -> Tensor:
     """Return `f` of each entry along the first axis of `xs`, stacked.
 
     Args:
@@ -227,7 +235,7 @@ def map(f, xs):
     return _mapped("map", f, xs)
 
 
-def vectorized_map(function, elements):
+def vectorized_map(function: Callable[..., Any], elements: Any) -> Tensor:
     """Return `function` of each entry along the first axis of `elements`, as `map` does."""
     return _mapped("vectorized_map", function, elements)
 
@@ -246,7 +254,7 @@ def _mapped(where, function, xs):
     return _stacked(where, [function(packed(xs, [x[i] for x in flat])) for i in range(count)])
 
 
-def associative_scan(f, elems, reverse=False, axis=0):
+def associative_scan(f: Any, elems: Any, reverse: bool = False, axis: Axis = 0) -> Tensor:
     """Return what `f` makes of the entries up to each one along `axis`, in few large steps.
 
     Args:
@@ -310,7 +318,7 @@ def _scanned(combine, arrays, axis):
     return [np.take(np.concatenate(pair, axis=axis), order, axis=axis) for pair in both]
 
 
-def custom_gradient(f):
+def custom_gradient(f: Any) -> Tensor:
     """Return a function with the value of `f` and the gradient that `f` gives beside it.
 
     Args:
@@ -348,6 +356,7 @@ def _gradient(grad, args, upstream):
     return grad(upstream)
 
 
-__all__ = (
-    "associative_scan cond custom_gradient fori_loop map scan switch vectorized_map while_loop"
-).split()
+__all__ = [
+    "associative_scan", "cond", "custom_gradient", "fori_loop", "map", "scan", "switch",
+    "vectorized_map", "while_loop",
+]  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,11 +17,21 @@ from pyseq.ops.patches import is_first, pad, rows, spatial_rank, spread, taps, t
 from pyseq.ops.promotion import counted, operation
 from pyseq.spatial import padding_of, transposed_window, tuple_of, window_output, window_pads
 
+if TYPE_CHECKING:
+    from pyseq.types import DataFormat, Size, Tensor
+
 __all__ = ["conv", "conv_transpose", "depthwise_conv", "separable_conv"]
 
 
 @operation(counted, tensors=2)
-def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
+def conv(
+    inputs: Tensor,
+    kernel: Tensor,
+    strides: Size = 1,
+    padding: str = "valid",
+    data_format: DataFormat = None,
+    dilation_rate: Size = 1,
+) -> Tensor:
     """Convolution: y[t, f] = sum_{i, c} x[s t + d i - left, c] kernel[i, c, f].
 
     Args:
@@ -52,7 +63,14 @@ def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_
 
 
 @operation(counted, tensors=2)
-def depthwise_conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
+def depthwise_conv(
+    inputs: Tensor,
+    kernel: Tensor,
+    strides: Size = 1,
+    padding: str = "valid",
+    data_format: DataFormat = None,
+    dilation_rate: Size = 1,
+) -> Tensor:
     """Convolution of each channel by itself; output channel c m + j is filter j of channel c.
 
     Args as for `conv`; `kernel` is `(sizes..., c, m)`.
@@ -73,14 +91,14 @@ def depthwise_conv(inputs, kernel, strides=1, padding="valid", data_format=None,
 
 @operation(counted, tensors=3)
 def separable_conv(
-    inputs,
-    depthwise_kernel,
-    pointwise_kernel,
-    strides=1,
-    padding="valid",
-    data_format=None,
-    dilation_rate=1,
-):
+    inputs: Tensor,
+    depthwise_kernel: Any,
+    pointwise_kernel: Any,
+    strides: Size = 1,
+    padding: str = "valid",
+    data_format: DataFormat = None,
+    dilation_rate: Size = 1,
+) -> Tensor:
     """`depthwise_conv`, then a `conv` whose windows hold one entry.
 
     Args as for `conv`; kernels `(sizes..., c, m)` and `(1..., c m, filters)`.
@@ -94,14 +112,14 @@ def separable_conv(
 
 @operation(counted, tensors=2)
 def conv_transpose(
-    inputs,
-    kernel,
-    strides=1,
-    padding="valid",
-    output_padding=None,
-    data_format=None,
-    dilation_rate=1,
-):
+    inputs: Tensor,
+    kernel: Tensor,
+    strides: Size = 1,
+    padding: str = "valid",
+    output_padding: Any = None,
+    data_format: DataFormat = None,
+    dilation_rate: Size = 1,
+) -> Tensor:
     """Transposed convolution: each x[t] adds x[t] kernel[i] to y[s t + d i - cut].
 
     Args as for `conv`; `kernel` is `(sizes..., filters, c)`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,10 +12,15 @@ from pyseq.losses.structured import ctc_forward
 from pyseq.ops.patches import tensors
 from pyseq.ops.promotion import convert_to_tensor, to_array
 
+if TYPE_CHECKING:
+    from pyseq.types import Tensor
+
 __all__ = ["ctc_decode", "ctc_loss"]
 
 
-def ctc_loss(target, output, target_length, output_length, mask_index=0):
+def ctc_loss(
+    target: Tensor, output: Tensor, target_length: Any, output_length: Any, mask_index: int = 0
+) -> Tensor:
     """Minus the log-probability of label sequences, summed over their alignments to the frames.
 
     A. Graves et al., "Connectionist temporal classification", ICML 2006.
@@ -76,14 +82,14 @@ def _check_range(where, what, x, end):
 
 
 def ctc_decode(
-    inputs,
-    sequence_lengths,
-    strategy="greedy",
-    beam_width=100,
-    top_paths=1,
-    merge_repeated=True,
-    mask_index=0,
-):
+    inputs: Tensor,
+    sequence_lengths: Any,
+    strategy: str = "greedy",
+    beam_width: int = 100,
+    top_paths: int = 1,
+    merge_repeated: bool = True,
+    mask_index: int = 0,
+) -> Tensor:
     """Labels of frames, and scores.
 
     Args:

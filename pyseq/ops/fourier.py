@@ -9,12 +9,17 @@ In a trace a transform is a product with its matrix, which NumPy's transform of 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import dtypes, symbolic
 from pyseq.ops.math import windows
 from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import convert_to_tensor, dtype_of, fractional, rounded
+
+if TYPE_CHECKING:
+    from pyseq.types import Tensor
 
 
 def _pair(where, x):
@@ -79,7 +84,7 @@ def _fourier(where, transform, x, axes):
 
 
 @infers_shapes
-def fft(x):
+def fft(x: Tensor) -> Tensor:
     """Return the Fourier transform along the last axis, as real and imaginary parts.
 
     Raises:
@@ -89,13 +94,13 @@ def fft(x):
 
 
 @infers_shapes
-def fft2(x):
+def fft2(x: Tensor) -> Tensor:
     """Return the Fourier transform along the last two axes, as `fft` does."""
     return _fourier("fft2", np.fft.fft, x, (-1, -2))
 
 
 @infers_shapes
-def ifft2(x):
+def ifft2(x: Tensor) -> Tensor:
     """Return the inverse of `fft2`."""
     return _fourier("ifft2", np.fft.ifft, x, (-1, -2))
 
@@ -106,7 +111,7 @@ def _check_length(where, length):
 
 
 @infers_shapes
-def rfft(x, fft_length=None):
+def rfft(x: Tensor, fft_length: Any = None) -> Tensor:
     """Return the transform of real x (..., n) as two parts (..., fft_length // 2 + 1).
 
     Args:
@@ -126,7 +131,7 @@ def rfft(x, fft_length=None):
 
 
 @infers_shapes
-def irfft(x, fft_length=None):
+def irfft(x: Tensor, fft_length: Any = None) -> Tensor:
     """Return the inverse of `rfft`: real numbers (..., fft_length).
 
     Args:
@@ -179,7 +184,14 @@ def _window(where, window, length, fft_length):
 
 
 @infers_shapes
-def stft(x, sequence_length, sequence_stride, fft_length, window="hann", center=True):
+def stft(
+    x: Tensor,
+    sequence_length: Any,
+    sequence_stride: Any,
+    fft_length: Any,
+    window: Any = "hann",
+    center: bool = True,
+) -> Tensor:
     """Return the transforms of windows of the last axis: two parts (..., windows, bins).
 
     Args:
@@ -207,7 +219,15 @@ def stft(x, sequence_length, sequence_stride, fft_length, window="hann", center=
 
 
 @infers_shapes
-def istft(x, sequence_length, sequence_stride, fft_length, length=None, window="hann", center=True):
+def istft(
+    x: Tensor,
+    sequence_length: Any,
+    sequence_stride: Any,
+    fft_length: Any,
+    length: Any = None,
+    window: Any = "hann",
+    center: bool = True,
+) -> Tensor:
     """Return the samples (..., n) whose `stft` with the same arguments is `x`.
 
     Args:
@@ -271,4 +291,6 @@ def _overlapped(frames, stride):
     return flat[..., : length + stride * (count - 1)]
 
 
-__all__ = "fft fft2 ifft2 irfft istft rfft stft".split()
+__all__ = [
+    "fft", "fft2", "ifft2", "irfft", "istft", "rfft", "stft",
+]  # fmt: skip

@@ -10,11 +10,15 @@ Cholesky factors, triangular systems and most norms also work on the tensors of 
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import symbolic
 from pyseq.ops.promotion import fractional, operation
+
+if TYPE_CHECKING:
+    from pyseq.types import Axis, Tensor
 
 _real = operation(fractional)
 
@@ -58,7 +62,7 @@ def _solvable(function):
 
 @_solvable
 @_real
-def cholesky(x, upper=False):
+def cholesky(x: Tensor, upper: bool = False) -> Tensor:
     """Return the lower triangles L with L L^T = x of positive definite matrices x (..., n, n).
 
     Args:
@@ -92,7 +96,7 @@ def _cholesky(x):
 
 
 @_real
-def cholesky_inverse(x, upper=False):
+def cholesky_inverse(x: Tensor, upper: bool = False) -> Tensor:
     """Return the inverse of the matrices whose Cholesky factors are `x` (..., n, n).
 
     Args:
@@ -108,7 +112,7 @@ def cholesky_inverse(x, upper=False):
 
 
 @_real
-def det(x):
+def det(x: Tensor) -> Tensor:
     """Return the determinants of matrices (..., n, n).
 
     Raises:
@@ -120,7 +124,7 @@ def det(x):
 
 @_solvable
 @operation(fractional, result="own")
-def eig(x):
+def eig(x: Tensor) -> Tensor:
     """Return the eigenvalues (..., n) and eigenvectors, as columns (..., n, n), as complex numbers.
 
     Raises:
@@ -133,7 +137,7 @@ def eig(x):
 
 @_solvable
 @_real
-def eigh(x):
+def eigh(x: Tensor) -> Tensor:
     """Return the rising eigenvalues and the eigenvectors (columns) of symmetric matrices.
 
     The lower triangle is what is read.
@@ -147,7 +151,7 @@ def eigh(x):
 
 @_solvable
 @_real
-def inv(x):
+def inv(x: Tensor) -> Tensor:
     """Return the inverses of matrices (..., n, n).
 
     Raises:
@@ -158,7 +162,7 @@ def inv(x):
 
 
 @operation(fractional, result="own")
-def lu_factor(x):
+def lu_factor(x: Tensor) -> Tensor:
     """Return L and U of matrices (..., m, n) in one array, and the int32 pivots (..., min(m, n)).
 
     L has ones on its diagonal, which are not stored; row i was exchanged with row `pivots[i]`.
@@ -194,7 +198,7 @@ def _axes(x, axis):
 
 
 @_real
-def norm(x, ord=None, axis=None, keepdims=False):
+def norm(x: Tensor, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return vector norms along one axis or matrix norms over two.
 
     Args:
@@ -249,7 +253,7 @@ def _matrix_norm(x, ord, axes, keepdims):
 
 
 @operation(fractional, tensors=2)
-def lstsq(a, b, rcond=None):
+def lstsq(a: Tensor, b: Tensor, rcond: Any = None) -> Tensor:
     """Return the x (n,) or (n, k) for which a x is closest to b, the shortest of them.
 
     Args:
@@ -269,7 +273,7 @@ def lstsq(a, b, rcond=None):
 
 
 @operation(fractional, result="int32")
-def matrix_rank(x, tol=None):
+def matrix_rank(x: Tensor, tol: Any = None) -> Tensor:
     """Return the number of singular values of matrices (..., m, n) that are above `tol`.
 
     Args:
@@ -283,7 +287,7 @@ def matrix_rank(x, tol=None):
 
 
 @_real
-def pinv(x, rcond=None):
+def pinv(x: Tensor, rcond: Any = None) -> Tensor:
     """Return the pseudoinverses (..., n, m) of matrices (..., m, n).
 
     Args:
@@ -300,7 +304,7 @@ def pinv(x, rcond=None):
 
 
 @_real
-def qr(x, mode="reduced"):
+def qr(x: Tensor, mode: str = "reduced") -> Tensor:
     """Return an orthogonal Q and an upper triangular R with Q R = x (..., m, n).
 
     Args:
@@ -317,7 +321,7 @@ def qr(x, mode="reduced"):
 
 @_solvable
 @operation(fractional, tensors=2)
-def solve(a, b):
+def solve(a: Tensor, b: Tensor) -> Tensor:
     """Return the x, of the shape of b (..., n) or (..., n, k), with a x = b for a (..., n, n).
 
     Raises:
@@ -333,7 +337,7 @@ def solve(a, b):
 
 
 @operation(fractional, tensors=2)
-def solve_triangular(a, b, lower=False):
+def solve_triangular(a: Tensor, b: Tensor, lower: bool = False) -> Tensor:
     """Return the x with a x = b of which only the upper, or lower, triangle of `a` is read.
 
     A 0 on the diagonal gives inf or NaN.
@@ -376,7 +380,7 @@ def _joined(top, bottom):
 
 @_solvable
 @_real
-def svd(x, full_matrices=True, compute_uv=True):
+def svd(x: Tensor, full_matrices: bool = True, compute_uv: bool = True) -> Tensor:
     """Return U, the falling singular values and V^T of matrices (..., m, n).
 
     Args:
@@ -391,7 +395,11 @@ def svd(x, full_matrices=True, compute_uv=True):
     return tuple(found) if compute_uv else found
 
 
-__all__ = (
-    "cholesky cholesky_inverse det eig eigh inv lstsq lu_factor matrix_rank norm pinv qr solve "
-    "solve_triangular svd"
-).split()
+__all__ = [
+    "cholesky", "cholesky_inverse", "det", "eig", "eigh", "inv", "lstsq", "lu_factor",
+    "matrix_rank", "norm", "pinv", "qr", "solve", "solve_triangular", "svd",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

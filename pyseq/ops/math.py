@@ -8,6 +8,7 @@ np.float32(0.693)
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,17 +16,20 @@ from pyseq import dtypes, special, symbolic
 from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import convert_to_tensor, fractional, operation
 
+if TYPE_CHECKING:
+    from pyseq.types import Axis, Tensor
+
 _real = operation(fractional)
 
 
 @_real
-def rsqrt(x):
+def rsqrt(x: Tensor) -> Tensor:
     """Return 1 / sqrt(x), inf at 0 and NaN below."""
     return 1.0 / np.sqrt(x)
 
 
 @_real
-def erf(x):
+def erf(x: Tensor) -> Tensor:
     """Return the error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x.
 
     >>> erf(np.array([0.0, 1.0])).round(4).tolist()
@@ -35,7 +39,7 @@ def erf(x):
 
 
 @_real
-def erfc(x):
+def erfc(x: Tensor) -> Tensor:
     """Return 1 - erf(x), exact for large x too.
 
     In a trace it is what it says, 1 - erf(x): 0 from x = 4 on.
@@ -76,7 +80,7 @@ _TAIL = (
 
 
 @_real
-def erfinv(x):
+def erfinv(x: Tensor) -> Tensor:
     """Return the number whose error function is x: inf at 1, NaN beyond.
 
     In a trace it is M. Giles's approximation, right to about 3e-7 of its value.
@@ -112,7 +116,7 @@ def _refined(y, x):
 
 
 @operation(fractional, tensors=2)
-def cdist(x, y):
+def cdist(x: Tensor, y: Tensor) -> Tensor:
     """Return the Euclidean distances of vectors x (..., m, d) and y (..., n, d), as (..., m, n).
 
     Raises:
@@ -128,7 +132,7 @@ def cdist(x, y):
 
 
 @_real
-def logsumexp(x, axis=None, keepdims=False):
+def logsumexp(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return log(sum(exp(x))) along axes, safe for large x."""
     axis = tuple(axis) if isinstance(axis, list) else axis
     top = np.max(x, axis=axis, keepdims=True)
@@ -147,7 +151,7 @@ def _check_k(where, k, shape):
 
 
 @infers_shapes
-def top_k(x, k, sorted=True):
+def top_k(x: Tensor, k: int, sorted: bool = True) -> Tensor:
     """Return the k largest values of the last axis and their int32 indices, largest first.
 
     NaN counts as the largest, and of equal values the first comes first.
@@ -177,7 +181,7 @@ def _largest(x, k):
     return np.take_along_axis(x, indices, axis=-1), indices.astype("int32")
 
 
-def in_top_k(targets, predictions, k):
+def in_top_k(targets: Tensor, predictions: Tensor, k: int) -> Tensor:
     """True for each row of predictions (n, classes) whose target class is among the k largest.
 
     Ties count as among them, NaN as the largest prediction, but never as among them.
@@ -199,7 +203,7 @@ def in_top_k(targets, predictions, k):
 
 
 @operation()
-def extract_sequences(x, sequence_length, sequence_stride):
+def extract_sequences(x: Tensor, sequence_length: Any, sequence_stride: Any) -> Tensor:
     """Return the windows of the last axis, one every `sequence_stride`: (..., windows, length).
 
     Raises:
@@ -250,7 +254,9 @@ def _most(dtype):
     return np.inf if dtype.kind not in "iu" else np.iinfo(dtype).max
 
 
-def segment_sum(data, segment_ids, num_segments=None, sorted=False):
+def segment_sum(
+    data: Tensor, segment_ids: Any, num_segments: Any = None, sorted: bool = False
+) -> Tensor:
     """Return the sums of the rows of `data` that have the same segment id, in order of the ids.
 
     Args:
@@ -264,30 +270,36 @@ def segment_sum(data, segment_ids, num_segments=None, sorted=False):
     return _segment("segment_sum", data, segment_ids, num_segments, np.add, lambda _: 0)
 
 
-def segment_prod(data, segment_ids, num_segments=None, sorted=False):
+def segment_prod(
+    data: Tensor, segment_ids: Any, num_segments: Any = None, sorted: bool = False
+) -> Tensor:
     """Return products of rows as `segment_sum` does sums; 1 for a segment without rows."""
     return _segment("segment_prod", data, segment_ids, num_segments, np.multiply, lambda _: 1)
 
 
-def segment_max(data, segment_ids, num_segments=None, sorted=False):
+def segment_max(
+    data: Tensor, segment_ids: Any, num_segments: Any = None, sorted: bool = False
+) -> Tensor:
     """Return maxima of rows as `segment_sum` does sums; the least number where there are none."""
     return _segment("segment_max", data, segment_ids, num_segments, np.maximum, _least)
 
 
-def segment_min(data, segment_ids, num_segments=None, sorted=False):
+def segment_min(
+    data: Tensor, segment_ids: Any, num_segments: Any = None, sorted: bool = False
+) -> Tensor:
     """Return minima of rows as `segment_sum` does sums; the largest number where there are none."""
     return _segment("segment_min", data, segment_ids, num_segments, np.minimum, _most)
 
 
 @_real
-def logdet(x):
+def logdet(x: Tensor) -> Tensor:
     """Return the logarithm of the determinants of matrices (..., n, n); NaN of negative ones."""
     sign, size = np.linalg.slogdet(x)
     return np.where(sign < 0, np.nan, size).astype(x.dtype)
 
 
 @infers_shapes
-def view_as_complex(x):
+def view_as_complex(x: Tensor) -> Tensor:
     """Return real pairs (..., 2) as complex64 numbers (...).
 
     Raises:
@@ -303,13 +315,14 @@ def view_as_complex(x):
 
 
 @infers_shapes
-def view_as_real(x):
+def view_as_real(x: Tensor) -> Tensor:
     """Return complex numbers (...) as pairs (..., 2), real and imaginary."""
     x = convert_to_tensor(x)
     return np.stack([np.real(x), np.imag(x)], axis=-1)
 
 
-__all__ = (
-    "cdist erf erfc erfinv extract_sequences in_top_k logdet logsumexp rsqrt segment_max "
-    "segment_min segment_prod segment_sum top_k view_as_complex view_as_real"
-).split()
+__all__ = [
+    "cdist", "erf", "erfc", "erfinv", "extract_sequences", "in_top_k", "logdet", "logsumexp",
+    "rsqrt", "segment_max", "segment_min", "segment_prod", "segment_sum", "top_k",
+    "view_as_complex", "view_as_real",
+]  # fmt: skip

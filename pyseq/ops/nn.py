@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import symbolic
@@ -30,20 +32,12 @@ from pyseq.ops.numpy.elementwise import polar as polar
 from pyseq.ops.pooling import *  # noqa: F403
 from pyseq.ops.promotion import fractional, operation
 
-_FILES = (
-    activation_functions,
-    attention,
-    blocks,
-    classification,
-    convolutions,
-    ctc,
-    normalizations,
-    pooling,
-)
+if TYPE_CHECKING:
+    from pyseq.types import Tensor
 
 
 @operation(fractional, tensors=2)
-def psnr(x1, x2, max_val):
+def psnr(x1: Tensor, x2: Tensor, max_val: Any) -> Tensor:
     """Peak signal-to-noise ratio in decibels: 20 log10(max_val) - 10 log10(mean((x1 - x2)^2)).
 
     Args:
@@ -62,4 +56,16 @@ def psnr(x1, x2, max_val):
     return 20 * np.log10(max_val) - 10 * np.log10(error)
 
 
-__all__ = sorted(["polar", "psnr", *(name for file in _FILES for name in file.__all__)])
+__all__ = ["polar", "psnr"]
+__all__ += activation_functions.__all__
+__all__ += attention.__all__
+__all__ += blocks.__all__
+__all__ += classification.__all__
+__all__ += convolutions.__all__
+__all__ += ctc.__all__
+__all__ += normalizations.__all__
+__all__ += pooling.__all__
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

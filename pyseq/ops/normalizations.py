@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from pyseq.ops.promotion import (
     to_array,
 )
 
+if TYPE_CHECKING:
+    from pyseq.types import Axis, Tensor
+
 __all__ = [
     "batch_normalization",
     "layer_normalization",
@@ -27,7 +31,7 @@ __all__ = [
 ]
 
 
-def moments(x, axes, keepdims=False, synchronized=False):
+def moments(x: Tensor, axes: Axis, keepdims: bool = False, synchronized: bool = False) -> Tensor:
     """Mean and variance over `axes`; those of float16 are clipped to what it holds.
 
     Args:
@@ -54,7 +58,15 @@ def _moments(x, axes, keepdims):
     return np.mean(x, axis=axes, keepdims=keepdims), np.var(x, axis=axes, keepdims=keepdims)
 
 
-def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilon=1e-3):
+def batch_normalization(
+    x: Tensor,
+    mean: Any,
+    variance: Any,
+    axis: Axis,
+    offset: Any = None,
+    scale: Any = None,
+    epsilon: float = 1e-3,
+) -> Tensor:
     """scale (x - mean) / sqrt(variance + epsilon) + offset, each a vector along `axis`.
 
     Raises:
@@ -84,7 +96,14 @@ def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilo
     return y if name is None else rounded(y, name)
 
 
-def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, **kwargs):
+def layer_normalization(
+    x: Tensor,
+    gamma: Any = None,
+    beta: Any = None,
+    axis: Axis = -1,
+    epsilon: float | None = None,
+    **kwargs: Any,
+) -> Tensor:
     """gamma (x - mean) / sqrt(variance + epsilon) + beta with the statistics over `axis`.
 
     Args:
@@ -120,7 +139,9 @@ def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, **kwarg
     return y if name is None else rounded(y, name)
 
 
-def rms_normalization(x, scale=None, axis=-1, epsilon=None):
+def rms_normalization(
+    x: Tensor, scale: Any = None, axis: Axis = -1, epsilon: float | None = None
+) -> Tensor:
     """scale x / sqrt(mean(x^2) + epsilon) over `axis` (B. Zhang and R. Sennrich, 2019).
 
     Args:
@@ -142,7 +163,7 @@ def rms_normalization(x, scale=None, axis=-1, epsilon=None):
     return y if name is None else rounded(y, name)
 
 
-def normalize(x, axis=-1, order=2, epsilon=None):
+def normalize(x: Tensor, axis: Axis = -1, order: Any = 2, epsilon: float | None = None) -> Tensor:
     """x divided by its norm of an order >= 1 along `axis` (one, several, or None for all).
 
     Norms below `epsilon` (`config.epsilon()` when None) count as that.

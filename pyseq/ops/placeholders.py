@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pyseq import dtypes, symbolic
 from pyseq.structures import leaves, map_structure
 
+if TYPE_CHECKING:
+    from pyseq.types import T
+
 _UNKNOWN_SIZES = (2, 3)  # two, to tell the dimensions that follow them from those that are fixed
 
 
-def infers_shapes(function):
+def infers_shapes(function: T) -> T:
     """Decorator: a `KerasTensor` without layers before it gives KerasTensors.
 
     The function runs on small arrays of such shapes; nothing else of the result is kept.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,11 +12,20 @@ from pyseq.ops.patches import is_first, pad, spatial_rank, taps
 from pyseq.ops.promotion import fractional, operation, own
 from pyseq.spatial import padding_of, tuple_of, window_output, window_pads
 
+if TYPE_CHECKING:
+    from pyseq.types import DataFormat, Size, Tensor
+
 __all__ = ["adaptive_average_pool", "adaptive_max_pool", "average_pool", "max_pool"]
 
 
 @operation(own)
-def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+def max_pool(
+    inputs: Tensor,
+    pool_size: Any,
+    strides: Any = None,
+    padding: str = "valid",
+    data_format: DataFormat = None,
+) -> Tensor:
     """Maximum over windows; padding never wins.
 
     Args:
@@ -32,7 +42,13 @@ def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None)
 
 
 @operation(own)
-def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+def average_pool(
+    inputs: Tensor,
+    pool_size: Any,
+    strides: Any = None,
+    padding: str = "valid",
+    data_format: DataFormat = None,
+) -> Tensor:
     """Mean over the part of each window that lies inside the input.
 
     Args as for `max_pool`. Means of integers are rounded towards 0 to their dtype, as in Keras.
@@ -44,7 +60,7 @@ def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=N
 
 
 @operation(own)
-def adaptive_max_pool(inputs, output_size, data_format=None):
+def adaptive_max_pool(inputs: Tensor, output_size: Size, data_format: DataFormat = None) -> Tensor:
     """Maximum over cells: cell i of `o` is `[floor(i L / o), ceil((i + 1) L / o))` of length L.
 
     Args:
@@ -59,7 +75,9 @@ def adaptive_max_pool(inputs, output_size, data_format=None):
 
 
 @operation(fractional)
-def adaptive_average_pool(inputs, output_size, data_format=None):
+def adaptive_average_pool(
+    inputs: Tensor, output_size: Size, data_format: DataFormat = None
+) -> Tensor:
     """Mean over the cells of `adaptive_max_pool`.
 
     >>> adaptive_average_pool(np.arange(5.0).reshape(1, 5, 1), 2).ravel().tolist()

@@ -9,15 +9,23 @@ from __future__ import annotations
 
 import functools
 import inspect
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import dtypes, settings, symbolic
 from pyseq.ops.placeholders import infers_shapes
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyseq.types import DTypeLike, T, Tensor
+
 
 @infers_shapes
-def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
+def convert_to_tensor(
+    x: Tensor, dtype: DTypeLike = None, sparse: Any = None, ragged: Any = None
+) -> Tensor:
     """Return `x` as an array; Python numbers become `floatx()` or int32, as in Keras.
 
     >>> convert_to_tensor([1, 2]).dtype, convert_to_tensor(0.5).dtype
@@ -114,7 +122,9 @@ def checked_axes(where, axis, shape):
     return axes
 
 
-def operation(rule=dtypes.result_type, result=None, tensors=1):
+def operation(
+    rule: Callable[..., Any] = dtypes.result_type, result: str | None = None, tensors: int = 1
+) -> Callable[[T], T]:
     """Return a decorator for a function whose first `tensors` arguments are arrays.
 
     Args:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from typing import TYPE_CHECKING, Any
 
 from pyseq import symbolic
 from pyseq.ops.numpy.shaping import reshape, transpose
 from pyseq.ops.promotion import convert_to_tensor
 
+if TYPE_CHECKING:
+    from pyseq.types import Tensor
 
-def rearrange(tensor, pattern, **axes_lengths):
+
+def rearrange(tensor: Any, pattern: str, **axes_lengths: Any) -> Tensor:
     """Return `tensor` with axes split, joined and put into another order.
 
     Args:

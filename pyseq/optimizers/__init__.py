@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq import naming
 from pyseq.optimizers import schedules
 from pyseq.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW
@@ -12,6 +14,9 @@ from pyseq.optimizers.muon import Muon
 from pyseq.optimizers.optimizer import Optimizer
 from pyseq.optimizers.sgd import SGD, Lion
 from pyseq.registry.serialization import deserialize_keras_object, serialize_keras_object
+
+if TYPE_CHECKING:
+    from pyseq.types import CustomObjects, OptimizerLike
 
 __all__ = [
     "SGD",
@@ -44,12 +49,12 @@ _BY_NAME = {c.__name__.lower(): c for c in _CLASSES}
 _NEED_ARGUMENTS = ("lossscaleoptimizer", "multioptimizer", "optimizermap")
 
 
-def serialize(optimizer):
+def serialize(optimizer: OptimizerLike) -> Any:
     """Return the config dict of an optimizer."""
     return serialize_keras_object(optimizer)
 
 
-def deserialize(config, custom_objects=None):
+def deserialize(config: Any, custom_objects: CustomObjects = None) -> Any:
     """Return the optimizer that a config dict describes; built-in names match in any case."""
     if isinstance(config, dict):
         known = _BY_NAME.get(str(config.get("class_name")).lower())
@@ -58,7 +63,7 @@ def deserialize(config, custom_objects=None):
     return deserialize_keras_object(config, custom_objects, family="optimizers")
 
 
-def get(identifier):
+def get(identifier: Any) -> Any:
     """Return an optimizer from None, a name in any case, a config dict, a class or an instance.
 
     >>> type(get("adamw")).__name__
@@ -85,3 +90,7 @@ def get(identifier):
             f"{identifier!r}"
         )
     return identifier
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq import initializers
 from pyseq.optimizers.optimizer import Optimizer
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import LearningRate, NoArguments
 
 
 @builtin("optimizers")
@@ -32,23 +39,23 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        rho=0.9,
-        momentum=0.0,
-        epsilon=1e-7,
-        centered=False,
-        weight_decay=None,
-        clipnorm=None,
-        clipvalue=None,
-        global_clipnorm=None,
-        use_ema=False,
-        ema_momentum=0.99,
-        ema_overwrite_frequency=None,
-        loss_scale_factor=None,
-        gradient_accumulation_steps=None,
-        name=None,
-        **kwargs,
-    ):
+        learning_rate: LearningRate = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: Any = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: Any = None,
+        name: str | None = None,
+        **kwargs: Unpack[NoArguments],
+    ) -> None:
         super().__init__(
             learning_rate,
             weight_decay,
@@ -68,7 +75,7 @@ class RMSprop(Optimizer):
         self.epsilon = epsilon
         self.centered = centered
 
-    def slot_groups(self):
+    def slot_groups(self) -> Any:
         groups = [["velocity"]]
         if self.momentum > 0:
             groups.append(["momentum"])
@@ -98,21 +105,21 @@ class Adagrad(Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        initial_accumulator_value=0.1,
-        epsilon=1e-7,
-        weight_decay=None,
-        clipnorm=None,
-        clipvalue=None,
-        global_clipnorm=None,
-        use_ema=False,
-        ema_momentum=0.99,
-        ema_overwrite_frequency=None,
-        loss_scale_factor=None,
-        gradient_accumulation_steps=None,
-        name=None,
-        **kwargs,
-    ):
+        learning_rate: LearningRate = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: Any = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: Any = None,
+        name: str | None = None,
+        **kwargs: Unpack[NoArguments],
+    ) -> None:
         super().__init__(
             learning_rate,
             weight_decay,
@@ -130,13 +137,13 @@ class Adagrad(Optimizer):
         self.initial_accumulator_value = initial_accumulator_value
         self.epsilon = epsilon
 
-    def attributes(self):
+    def attributes(self) -> Any:
         return {"epsilon": float(self.epsilon)}
 
-    def slot_groups(self):
+    def slot_groups(self) -> Any:
         return [["accumulator"]]
 
-    def initial_slot(self, name, variable):
+    def initial_slot(self, name: str, variable: Any) -> Any:
         return initializers.Constant(self.initial_accumulator_value)
 
 
@@ -161,21 +168,21 @@ class Adadelta(Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        rho=0.95,
-        epsilon=1e-7,
-        weight_decay=None,
-        clipnorm=None,
-        clipvalue=None,
-        global_clipnorm=None,
-        use_ema=False,
-        ema_momentum=0.99,
-        ema_overwrite_frequency=None,
-        loss_scale_factor=None,
-        gradient_accumulation_steps=None,
-        name=None,
-        **kwargs,
-    ):
+        learning_rate: LearningRate = 0.001,
+        rho: float = 0.95,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: Any = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: Any = None,
+        name: str | None = None,
+        **kwargs: Unpack[NoArguments],
+    ) -> None:
         super().__init__(
             learning_rate,
             weight_decay,
@@ -193,7 +200,7 @@ class Adadelta(Optimizer):
         self.rho = rho
         self.epsilon = epsilon
 
-    def slot_groups(self):
+    def slot_groups(self) -> Any:
         return [["accumulated_grad", "accumulated_delta_var"]]
 
 
@@ -220,24 +227,24 @@ class Adafactor(Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        beta_2_decay=-0.8,
-        epsilon_1=1e-30,
-        epsilon_2=1e-3,
-        clip_threshold=1.0,
-        relative_step=True,
-        weight_decay=None,
-        clipnorm=None,
-        clipvalue=None,
-        global_clipnorm=None,
-        use_ema=False,
-        ema_momentum=0.99,
-        ema_overwrite_frequency=None,
-        loss_scale_factor=None,
-        gradient_accumulation_steps=None,
-        name=None,
-        **kwargs,
-    ):
+        learning_rate: LearningRate = 0.001,
+        beta_2_decay: float = -0.8,
+        epsilon_1: float = 1e-30,
+        epsilon_2: float = 1e-3,
+        clip_threshold: Any = 1.0,
+        relative_step: bool = True,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: Any = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: Any = None,
+        name: str | None = None,
+        **kwargs: Unpack[NoArguments],
+    ) -> None:
         super().__init__(
             learning_rate,
             weight_decay,
@@ -258,11 +265,11 @@ class Adafactor(Optimizer):
         self.clip_threshold = clip_threshold
         self.relative_step = relative_step
 
-    def attributes(self):
+    def attributes(self) -> Any:
         fields = ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold")
         return {field: float(getattr(self, field)) for field in fields}
 
-    def build_slots(self, variables):
+    def build_slots(self, variables: Any) -> None:
         for variable in variables:
             if variable.ndim < 2:
                 # Files hold two unused integers for variables that are not factored.
@@ -278,7 +285,7 @@ class Adafactor(Optimizer):
             slots.append(self.add_variable_from_reference(variable, "velocity"))
             self._slots[variable] = slots
 
-    def add_placeholder(self, name):
+    def add_placeholder(self, name: str) -> Any:
         """Track a scalar that is saved but never used."""
         return self._state(0, "int32", name)
 
@@ -313,25 +320,25 @@ class Ftrl(Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        learning_rate_power=-0.5,
-        initial_accumulator_value=0.1,
-        l1_regularization_strength=0.0,
-        l2_regularization_strength=0.0,
-        l2_shrinkage_regularization_strength=0.0,
-        beta=0.0,
-        weight_decay=None,
-        clipnorm=None,
-        clipvalue=None,
-        global_clipnorm=None,
-        use_ema=False,
-        ema_momentum=0.99,
-        ema_overwrite_frequency=None,
-        loss_scale_factor=None,
-        gradient_accumulation_steps=None,
-        name=None,
-        **kwargs,
-    ):
+        learning_rate: LearningRate = 0.001,
+        learning_rate_power: float = -0.5,
+        initial_accumulator_value: float = 0.1,
+        l1_regularization_strength: float = 0.0,
+        l2_regularization_strength: float = 0.0,
+        l2_shrinkage_regularization_strength: float = 0.0,
+        beta: Any = 0.0,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: Any = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: Any = None,
+        name: str | None = None,
+        **kwargs: Unpack[NoArguments],
+    ) -> None:
         super().__init__(
             learning_rate,
             weight_decay,
@@ -362,15 +369,15 @@ class Ftrl(Optimizer):
                 f"Ftrl(learning_rate_power): expected a number <= 0, got {learning_rate_power!r}"
             )
 
-    def attributes(self):
+    def attributes(self) -> Any:
         attributes = super().attributes()
         del attributes["initial_accumulator_value"]
         return attributes
 
-    def slot_groups(self):
+    def slot_groups(self) -> Any:
         return [["accumulator", "linear"]]
 
-    def initial_slot(self, name, variable):
+    def initial_slot(self, name: str, variable: Any) -> Any:
         if name == "linear":
             return "zeros"
         return initializers.Constant(self.initial_accumulator_value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq.optimizers.optimizer import Optimizer
@@ -11,6 +13,12 @@ from pyseq.registry.serialization import (
     deserialize_keras_object,
     serialize_keras_object,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from pyseq.types import Config, CustomObjects, NoArguments, OptimizerLike
+    from pyseq.variable import Variable
 
 # Written by older versions of Keras, always with these values.
 _RETIRED = {
@@ -45,8 +53,13 @@ class LossScaleOptimizer(Optimizer):
     """
 
     def __init__(
-        self, inner_optimizer, initial_scale=2.0**15, dynamic_growth_steps=2000, name=None, **kwargs
-    ):
+        self,
+        inner_optimizer: OptimizerLike,
+        initial_scale: Any = 2.0**15,
+        dynamic_growth_steps: int = 2000,
+        name: str | None = None,
+        **kwargs: Unpack[NoArguments],
+    ) -> None:
         if not kwargs.pop("dynamic", True):
             raise ValueError(
                 "LossScaleOptimizer(dynamic): expected True, got False; set loss_scale_factor on "
@@ -69,7 +82,7 @@ class LossScaleOptimizer(Optimizer):
         self.dynamic_growth_steps = dynamic_growth_steps
         inner_optimizer.loss_scale_factor = None
 
-    def build(self, variables):
+    def build(self, variables: Any) -> None:
         if self.built:
             return
         self.step_counter = self._state(0, "int32", "step_counter")
@@ -77,54 +90,54 @@ class LossScaleOptimizer(Optimizer):
         self.inner_optimizer.build(variables)
         super().build(variables)
 
-    def start_from_weights(self):
+    def start_from_weights(self) -> None:
         self.inner_optimizer.start_from_weights()
 
-    def saved_children(self):
+    def saved_children(self) -> Any:
         return (("inner_optimizer", self.inner_optimizer),)
 
     @property
-    def variables(self):
+    def variables(self) -> list[Variable]:
         return [*self._variables, *self.inner_optimizer.variables]
 
     @property
-    def learning_rate(self):
+    def learning_rate(self) -> Any:
         return self.inner_optimizer.learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, value):
+    def learning_rate(self, value: Any) -> None:
         self.inner_optimizer.learning_rate = value
 
     @property
-    def iterations(self):
+    def iterations(self) -> Any:
         return self.inner_optimizer.iterations
 
     @property
-    def raw_iterations(self):
+    def raw_iterations(self) -> Any:
         return self.inner_optimizer.raw_iterations
 
     @property
-    def has_schedule(self):
+    def has_schedule(self) -> Any:
         return self.inner_optimizer.has_schedule
 
-    def learning_rates(self, iteration, count):
+    def learning_rates(self, iteration: Any, count: Any) -> Any:
         return self.inner_optimizer.learning_rates(iteration, count)
 
-    def advance(self, steps):
+    def advance(self, steps: Any) -> None:
         self.inner_optimizer.advance(steps)
         for _ in range(steps):
             self._count(True)
 
-    def plan(self, variables):
+    def plan(self, variables: Any) -> Any:
         plan = self.inner_optimizer.plan(variables)
         for optimizer in plan["optimizers"]:
             optimizer["skip_non_finite"] = True
         return plan
 
-    def slots_for(self, variable):
+    def slots_for(self, variable: Any) -> Any:
         return self.inner_optimizer.slots_for(variable)
 
-    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
         self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
 
     def _count(self, finite):
@@ -137,11 +150,11 @@ class LossScaleOptimizer(Optimizer):
         else:
             self.step_counter.assign_add(1)
 
-    def check_finite(self, grads):
+    def check_finite(self, grads: Any) -> bool:
         """Return whether all elements of all gradients are finite."""
         return all(bool(np.isfinite(g).all()) for g in grads if g is not None)
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
         grads = list(grads)
         if trainable_variables is not None:
             trainable_variables = list(trainable_variables)
@@ -158,13 +171,13 @@ class LossScaleOptimizer(Optimizer):
             self.inner_optimizer.apply(grads, trainable_variables)
         self._count(finite)
 
-    def scale_loss(self, loss):
+    def scale_loss(self, loss: Any) -> Any:
         return loss * (float(self.dynamic_scale) if self.built else self.initial_scale)
 
-    def finalize_variable_values(self, var_list):
+    def finalize_variable_values(self, var_list: Any) -> None:
         self.inner_optimizer.finalize_variable_values(var_list)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "name": self.name,
             "inner_optimizer": serialize_keras_object(self.inner_optimizer),
@@ -173,7 +186,7 @@ class LossScaleOptimizer(Optimizer):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: CustomObjects = None) -> Self:
         config = dict(config)
         config["inner_optimizer"] = deserialize_keras_object(
             config["inner_optimizer"], custom_objects, family="optimizers"

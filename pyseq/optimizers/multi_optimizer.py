@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,12 @@ from pyseq.registry.serialization import (
     deserialize_keras_object,
     serialize_keras_object,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from pyseq.types import Config, CustomObjects, OptimizerLike
+    from pyseq.variable import Variable
 
 
 @builtin("optimizers")
@@ -31,7 +38,7 @@ class OptimizerMap(MutableMapping):
     ('SGD', 'Adam')
     """
 
-    def __init__(self, default_optimizer, optimizer_map=None):
+    def __init__(self, default_optimizer: OptimizerLike, optimizer_map: Any = None) -> None:
         if not isinstance(default_optimizer, Optimizer):
             raise TypeError(
                 f"OptimizerMap(default_optimizer): expected an Optimizer, got {default_optimizer!r}"
@@ -42,10 +49,10 @@ class OptimizerMap(MutableMapping):
         self._optimizer_map = optimizer_map or {}
 
     @property
-    def default_optimizer(self):
+    def default_optimizer(self) -> Any:
         return self._default_optimizer
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         if key in self._optimizer_map:
             return self._optimizer_map[key]
         matches = [pattern for pattern in self._optimizer_map if re.fullmatch(pattern, key)]
@@ -64,24 +71,24 @@ class OptimizerMap(MutableMapping):
     def __delitem__(self, key):
         del self._optimizer_map[key]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._optimizer_map)
 
-    def __iter__(self):
+    def __iter__(self) -> Any:
         return iter(self._optimizer_map)
 
-    def __call__(self, variable):
+    def __call__(self, variable: Any) -> Any:
         """Return the optimizer of a variable."""
         return self[variable.path]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "default_optimizer": serialize_keras_object(self._default_optimizer),
             "optimizer_map": serialize_keras_object(self._optimizer_map),
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: CustomObjects = None) -> Self:
         each = {
             key: deserialize_keras_object(value, custom_objects, family="optimizers")
             for key, value in (config.get("optimizer_map") or {}).items()
@@ -111,7 +118,9 @@ class MultiOptimizer(Optimizer):
         name: name in configs.
     """
 
-    def __init__(self, optimizer_map, loss_scale_factor=None, name=None):
+    def __init__(
+        self, optimizer_map: Any, loss_scale_factor: float | None = None, name: str | None = None
+    ) -> None:
         self._inner_optimizers = []
         super().__init__(0.0, loss_scale_factor=loss_scale_factor, name=name)
         self._optimizer_map = optimizer_map
@@ -124,7 +133,7 @@ class MultiOptimizer(Optimizer):
             optimizer.loss_scale_factor = self.loss_scale_factor
             self._inner_optimizers.append(optimizer)
 
-    def build(self, variables):
+    def build(self, variables: Any) -> None:
         if self.built:
             return
         variables = list(variables)
@@ -138,7 +147,7 @@ class MultiOptimizer(Optimizer):
             optimizer.build(own)
         super().build(variables)
 
-    def start_from_weights(self):
+    def start_from_weights(self) -> None:
         for optimizer in self._planned():
             optimizer.start_from_weights()
 
@@ -150,63 +159,63 @@ class MultiOptimizer(Optimizer):
                 yield optimizer, own
 
     @property
-    def optimizers(self):
+    def optimizers(self) -> Any:
         """The optimizers in the order in which their state is saved."""
         return list(self._inner_optimizers)
 
-    def saved_children(self):
+    def saved_children(self) -> Any:
         return (("optimizers", self.optimizers),)
 
     @property
-    def variables(self):
+    def variables(self) -> list[Variable]:
         inner = [v for optimizer in self._inner_optimizers for v in optimizer.variables]
         return [*self._variables, *inner]
 
     @property
-    def learning_rate(self):
+    def learning_rate(self) -> Any:
         raise AttributeError(
             "MultiOptimizer.learning_rate: expected to be asked of one of .optimizers, each of "
             "which has its own"
         )
 
     @learning_rate.setter
-    def learning_rate(self, value):
+    def learning_rate(self, value: Any) -> None:
         raise AttributeError(
             "MultiOptimizer.learning_rate: expected to be set on one of .optimizers, each of "
             "which has its own"
         )
 
     @property
-    def loss_scale_factor(self):
+    def loss_scale_factor(self) -> Any:
         return self._loss_scale_factor
 
     @loss_scale_factor.setter
-    def loss_scale_factor(self, value):
+    def loss_scale_factor(self, value: Any) -> None:
         self._loss_scale_factor = value
         for optimizer in self._inner_optimizers:
             optimizer.loss_scale_factor = value
 
     @property
-    def iterations(self):
+    def iterations(self) -> Any:
         return self._iterations
 
     def _planned(self):
         return [optimizer for optimizer, _ in self._groups(self._trainable_variables)]
 
     @property
-    def has_schedule(self):
+    def has_schedule(self) -> bool:
         return any(optimizer.has_schedule for optimizer in self._planned())
 
-    def learning_rates(self, iteration, count):
+    def learning_rates(self, iteration: Any, count: Any) -> Any:
         rates = [o.learning_rates(o.raw_iterations, count) for o in self._planned()]
         return np.ascontiguousarray(np.stack(rates, axis=1))
 
-    def advance(self, steps):
+    def advance(self, steps: Any) -> None:
         super().advance(steps)
         for optimizer in self._planned():
             optimizer.advance(steps)
 
-    def plan(self, variables):
+    def plan(self, variables: Any) -> Any:
         self._check_known(variables)
         plan = {"optimizers": [], "parameters": []}
         entries = {}
@@ -219,14 +228,14 @@ class MultiOptimizer(Optimizer):
         plan["parameters"] = [entries[v] for v in variables]
         return plan
 
-    def slots_for(self, variable):
+    def slots_for(self, variable: Any) -> Any:
         return self._optimizer_of[variable].slots_for(variable)
 
-    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
         for optimizer in self._inner_optimizers:
             optimizer.exclude_from_weight_decay(var_list, var_names)
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
         grads = list(grads)
         if not grads:
             return
@@ -248,13 +257,13 @@ class MultiOptimizer(Optimizer):
             optimizer.apply([gradient_of[v] for v in own], own)
         self._iterations.assign_add(1)
 
-    def finalize_variable_values(self, var_list):
+    def finalize_variable_values(self, var_list: Any) -> None:
         if not self.built:
             return
         for optimizer, own in self._groups(list(var_list)):
             optimizer.finalize_variable_values(own)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "optimizer_map": serialize_keras_object(self._optimizer_map),
             "loss_scale_factor": self.loss_scale_factor,
@@ -262,7 +271,7 @@ class MultiOptimizer(Optimizer):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: CustomObjects = None) -> Self:
         config = dict(config)
         config["optimizer_map"] = deserialize_keras_object(
             config["optimizer_map"], custom_objects, family="optimizers"

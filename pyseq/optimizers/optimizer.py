@@ -7,6 +7,7 @@ training loop. `apply` does one step on arrays, with the same compiled update of
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +21,11 @@ from pyseq.registry.serialization import (
     deserialize_keras_object,
 )
 from pyseq.variable import Variable
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from pyseq.types import Config, CustomObjects, LearningRate, NoArguments
 
 # What is meant by them is the learning rate.
 _RATES = {"alpha", "eta", "learn_rate", "lr", "rate", "step_size"}
@@ -53,19 +59,19 @@ class Optimizer(State, Steps, revision.Noted):
 
     def __init__(
         self,
-        learning_rate,
-        weight_decay=None,
-        clipnorm=None,
-        clipvalue=None,
-        global_clipnorm=None,
-        use_ema=False,
-        ema_momentum=0.99,
-        ema_overwrite_frequency=None,
-        loss_scale_factor=None,
-        gradient_accumulation_steps=None,
-        name=None,
-        **kwargs,
-    ):
+        learning_rate: LearningRate,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: Any = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: Any = None,
+        name: str | None = None,
+        **kwargs: Unpack[NoArguments],
+    ) -> None:
         where = type(self).__name__
         if kwargs:
             fix = "write learning_rate="
@@ -110,7 +116,7 @@ class Optimizer(State, Steps, revision.Noted):
 
     # --- what the compiled core needs
 
-    def lower(self):
+    def lower(self) -> Any:
         """Return the name of the compiled update and its attributes."""
         if self.kind is None or type(self).update_step is not Optimizer.update_step:
             raise ValueError(
@@ -120,7 +126,7 @@ class Optimizer(State, Steps, revision.Noted):
             )
         return self.kind, self.attributes()
 
-    def attributes(self):
+    def attributes(self) -> Any:
         """Return the numbers of the compiled update: by default all saved arguments."""
         attributes = {}
         for field in self._fields:
@@ -128,7 +134,7 @@ class Optimizer(State, Steps, revision.Noted):
             attributes[field] = bool(value) if isinstance(value, bool) else float(value)
         return attributes
 
-    def plan(self, variables):
+    def plan(self, variables: Any) -> Any:
         """Describe training of `variables` to the compiled core.
 
         Returns:
@@ -179,7 +185,7 @@ class Optimizer(State, Steps, revision.Noted):
 
     # --- weight decay and averages
 
-    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
         """Leave variables out of weight decay; to be called before `build`.
 
         Args:
@@ -208,7 +214,7 @@ class Optimizer(State, Steps, revision.Noted):
         if self.ema_overwrite_frequency and (iteration + 1) % self.ema_overwrite_frequency == 0:
             self.finalize_variable_values(self._trainable_variables)
 
-    def finalize_variable_values(self, var_list):
+    def finalize_variable_values(self, var_list: Any) -> None:
         """Overwrite variables with their moving averages, if there are any."""
         if not self.use_ema or not self.built:
             return
@@ -218,7 +224,7 @@ class Optimizer(State, Steps, revision.Noted):
 
     # --- configs
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Return the constructor's arguments as plain data."""
         if isinstance(self._learning_rate, Variable):
             rate = float(self._learning_rate)
@@ -240,7 +246,7 @@ class Optimizer(State, Steps, revision.Noted):
         return {"name": self.name, "learning_rate": rate, **values}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: CustomObjects = None) -> Self:
         """Return the optimizer that `get_config` described, without state."""
         config = dict(config)
         if isinstance(config.get("learning_rate"), dict):
@@ -249,14 +255,18 @@ class Optimizer(State, Steps, revision.Noted):
             )
         return construct(cls, config)
 
-    def __getattr__(self, name):
-        return hooks.ask("old_attribute", self, name)
+    if not TYPE_CHECKING:  # checkers would take any name for an attribute
 
-    def __setattr__(self, name, value):
-        if not hooks.ask("set_old_attribute", self, name, value):
-            super().__setattr__(name, value)
+        def __getattr__(self, name):
+            return hooks.ask("old_attribute", self, name)
 
-    def __repr__(self):
+    if not TYPE_CHECKING:  # checkers would take any name for an attribute
+
+        def __setattr__(self, name, value):
+            if not hooks.ask("set_old_attribute", self, name, value):
+                super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
 
 

@@ -23,3 +23,7 @@ __all__ = [
     "deserialize",
     "serialize",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq.optimizers.optimizer import Optimizer
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import LearningRate, NoArguments
 
 
 @builtin("optimizers")
@@ -29,21 +36,21 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.01,
-        momentum=0.0,
-        nesterov=False,
-        weight_decay=None,
-        clipnorm=None,
-        clipvalue=None,
-        global_clipnorm=None,
-        use_ema=False,
-        ema_momentum=0.99,
-        ema_overwrite_frequency=None,
-        loss_scale_factor=None,
-        gradient_accumulation_steps=None,
-        name=None,
-        **kwargs,
-    ):
+        learning_rate: LearningRate = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: Any = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: Any = None,
+        name: str | None = None,
+        **kwargs: Unpack[NoArguments],
+    ) -> None:
         super().__init__(
             learning_rate,
             weight_decay,
@@ -63,7 +70,7 @@ class SGD(Optimizer):
         if not isinstance(momentum, float) or not 0 <= momentum <= 1:
             raise ValueError(f"SGD(momentum): expected a float from 0 to 1, got {momentum!r}")
 
-    def slot_groups(self):
+    def slot_groups(self) -> Any:
         return [["momentum"]] if self.momentum != 0 else []
 
 
@@ -88,21 +95,21 @@ class Lion(Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        beta_1=0.9,
-        beta_2=0.99,
-        weight_decay=None,
-        clipnorm=None,
-        clipvalue=None,
-        global_clipnorm=None,
-        use_ema=False,
-        ema_momentum=0.99,
-        ema_overwrite_frequency=None,
-        loss_scale_factor=None,
-        gradient_accumulation_steps=None,
-        name=None,
-        **kwargs,
-    ):
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: Any = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: Any = None,
+        name: str | None = None,
+        **kwargs: Unpack[NoArguments],
+    ) -> None:
         super().__init__(
             learning_rate,
             weight_decay,
@@ -124,5 +131,5 @@ class Lion(Optimizer):
                 f"Lion(beta_1): expected a number in (0, 1], got {beta_1!r}; 0 is sign SGD"
             )
 
-    def slot_groups(self):
+    def slot_groups(self) -> Any:
         return [["momentum"]]

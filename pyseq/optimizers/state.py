@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,12 +12,15 @@ from pyseq.registry.serialization import serialize_keras_object
 from pyseq.schedules import ExponentialDecay, LearningRateSchedule
 from pyseq.variable import Variable
 
+if TYPE_CHECKING:
+    from pyseq.types import DTypeLike, InitializerLike, Shape
+
 
 class State:
     """The part of `Optimizer` that keeps variables of its own."""
 
     @property
-    def learning_rate(self):
+    def learning_rate(self) -> Any:
         """The current learning rate: a variable, or the number that a schedule gives now.
 
         Assigning a number changes the variable; an optimizer made with a schedule refuses one.
@@ -26,7 +30,7 @@ class State:
         return self._rate_at(int(self._iterations))
 
     @learning_rate.setter
-    def learning_rate(self, value):
+    def learning_rate(self, value: Any) -> None:
         if isinstance(value, Variable):
             value = float(value)
         if callable(value):
@@ -53,11 +57,11 @@ class State:
         return serialize_keras_object(ExponentialDecay(rate, decay_steps=1, decay_rate=1.0))
 
     @property
-    def has_schedule(self):
+    def has_schedule(self) -> bool:
         """Whether the learning rate may differ from step to step."""
         return not isinstance(self._learning_rate, Variable)
 
-    def learning_rates(self, iteration, count):
+    def learning_rates(self, iteration: Any, count: Any) -> Any:
         """Return the learning rates of `count` steps from step number `iteration` on.
 
         Returns:
@@ -71,27 +75,27 @@ class State:
         return np.array([self._rate_at(iteration + i) for i in range(count)], dtype="float64")
 
     @property
-    def iterations(self):
+    def iterations(self) -> Any:
         """Number of updates made: a variable, or an integer where gradients accumulate."""
         if self.gradient_accumulation_steps:
             return self._iterations.value // self.gradient_accumulation_steps
         return self._iterations
 
     @property
-    def raw_iterations(self):
+    def raw_iterations(self) -> Any:
         """Number of steps made, an int; several of them make one update if gradients accumulate."""
         return self._iterations.value.item()
 
-    def advance(self, steps):
+    def advance(self, steps: Any) -> None:
         """Count steps that the compiled training loop made."""
         self._iterations.count(steps)
 
     @property
-    def variables(self):
+    def variables(self) -> list[Variable]:
         """All state in the order in which it is saved: iteration, learning rate, then the slots."""
         return list(self._variables)
 
-    def saved_children(self):
+    def saved_children(self) -> Any:
         """Return `(name, optimizers)` of those within this one."""
         return ()
 
@@ -102,13 +106,25 @@ class State:
         self._variables.append(variable)
         return variable
 
-    def add_variable(self, shape, initializer="zeros", dtype=None, name=None, **kwargs):
+    def add_variable(
+        self,
+        shape: Shape,
+        initializer: InitializerLike = "zeros",
+        dtype: DTypeLike = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> Variable:
         """Create and return a state variable that is not tied to a model variable."""
         value = initializers.get(initializer)(shape=tuple(shape), dtype=dtype or settings.floatx)
         name = name or "variable"
         return self._state(value, dtype, name)
 
-    def add_variable_from_reference(self, reference_variable, name=None, initializer="zeros"):
+    def add_variable_from_reference(
+        self,
+        reference_variable: Any,
+        name: str | None = None,
+        initializer: InitializerLike = "zeros",
+    ) -> Any:
         """Create and return a state variable of the shape and dtype of a model variable."""
         prefix = getattr(reference_variable, "path", reference_variable.name).replace("/", "_")
         return self.add_variable(
@@ -118,7 +134,9 @@ class State:
             f"{prefix}_{name or 'var'}",
         )
 
-    def add_optimizer_variables(self, trainable_variables, name, initializer="zeros"):
+    def add_optimizer_variables(
+        self, trainable_variables: Any, name: str, initializer: InitializerLike = "zeros"
+    ) -> Any:
         """Create a state variable, or several, for each model variable.
 
         Args:
@@ -146,7 +164,7 @@ class State:
         ]
         return tuple([row[k] for row in rows] for k in range(len(name)))
 
-    def build(self, variables):
+    def build(self, variables: Any) -> None:
         """Create the state for `variables`; does nothing the second time."""
         if self.built:
             return
@@ -162,10 +180,10 @@ class State:
         self.start_from_weights()
         self.built = True
 
-    def start_from_weights(self):
+    def start_from_weights(self) -> None:
         """Set what begins with the values of the weights; called before the first update."""
 
-    def build_slots(self, variables):
+    def build_slots(self, variables: Any) -> None:
         """Create what `kind` keeps for each variable, group by group in the order of saving."""
         for group in self.slot_groups():
             for variable in variables:
@@ -176,15 +194,15 @@ class State:
                         )
                     )
 
-    def slot_groups(self):
+    def slot_groups(self) -> Any:
         """Return lists of slot names; the slots of one list lie beside each other when saved."""
         return []
 
-    def initial_slot(self, name, variable):
+    def initial_slot(self, name: str, variable: Any) -> str:
         """Return the initializer of a slot."""
         return "zeros"
 
-    def slots_for(self, variable):
+    def slots_for(self, variable: Any) -> Any:
         """Return the state variables of a model variable, in the order of the compiled update."""
         return list(self._slots[variable])
 
@@ -192,7 +210,7 @@ class State:
         """Number of `variable` in `build`, under the name that `update_step` of subclasses uses."""
         return self._index[variable]
 
-    def set_weights(self, weights):
+    def set_weights(self, weights: Any) -> None:
         """Overwrite `variables` with arrays in the same order."""
         if not self.built:
             raise ValueError(
@@ -207,12 +225,12 @@ class State:
         for variable, weight in zip(variables, weights, strict=True):
             variable.assign(weight)
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         """Write `variables` to `store` under "0", "1", ..."""
         for i, variable in enumerate(self.variables):
             store[str(i)] = variable.numpy()
 
-    def saved_variables(self, shapes):
+    def saved_variables(self, shapes: Any) -> Any:
         """Return those of `variables` that arrays of these shapes are for, in order, or None.
 
         Keras 2 did not save the learning rate with the state.
@@ -224,7 +242,7 @@ class State:
                 return variables
         return None
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         """Read `variables` from `store`; another number of them is skipped with a warning."""
         variables = self.variables
         if len(store.keys()) == len(variables) - 1:

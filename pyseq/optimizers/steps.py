@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import _core
 
+if TYPE_CHECKING:
+    from pyseq.types import LearningRate, Tensor
+
 
 class Steps:
     """The part of `Optimizer` that makes steps outside of the training loop."""
 
-    def apply_gradients(self, grads_and_vars):
+    def apply_gradients(self, grads_and_vars: Any) -> Any:
         """Do one step from pairs (gradient, variable); returns the step counter."""
         pairs = list(grads_and_vars)
         self.apply([g for g, _ in pairs], [v for _, v in pairs])
         return self._iterations
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
         """Do one step.
 
         Args:
@@ -107,7 +111,7 @@ class Steps:
                 variable.assign(variable.value * variable.value.dtype.type(1 - decay))
             self.update_step(grad, variable, rate)
 
-    def before_update(self):
+    def before_update(self) -> None:
         """Called once before the variables of a step are updated."""
 
     def _clip_factors(self, grads):
@@ -134,28 +138,30 @@ class Steps:
             decay,
         )
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Tensor, variable: Any, learning_rate: LearningRate) -> None:
         """Update one variable from its gradient, after clipping and weight decay."""
         gradient = np.asarray(gradient, variable.stored_dtype)
         self._core_update(gradient, variable, float(learning_rate))
 
-    def assign(self, variable, value):
+    def assign(self, variable: Any, value: Any) -> Any:
         """Overwrite a variable."""
         variable.assign(value)
 
-    def assign_add(self, variable, value):
+    def assign_add(self, variable: Any, value: Any) -> Any:
         """Add to a variable."""
         variable.assign_add(value)
 
-    def assign_sub(self, variable, value):
+    def assign_sub(self, variable: Any, value: Any) -> Any:
         """Subtract from a variable."""
         variable.assign_sub(value)
 
-    def scale_loss(self, loss):
+    def scale_loss(self, loss: Any) -> Any:
         """Return the loss times `loss_scale_factor`, whose gradients `apply` expects."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
-    def stateless_apply(self, optimizer_variables, grads, trainable_variables):
+    def stateless_apply(
+        self, optimizer_variables: Any, grads: Any, trainable_variables: Any
+    ) -> Any:
         """Return what `apply` would make of the given values, without changing any variable.
 
         Returns:

@@ -14,3 +14,7 @@ __all__ = [
     "text_dataset_from_directory",
     "timeseries_dataset_from_array",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from pyseq.types import Tensor
 
 # Of these NumPy alone computes orders 0 and 1, to the last bit what `scipy.ndimage` gives.
 FILL_MODES = ("nearest", "constant", "reflect", "wrap", "mirror")
@@ -141,20 +146,20 @@ def _check_axes(x, row_axis, col_axis, channel_axis, where):
 
 
 def apply_affine_transform(
-    x,
-    theta=0,
-    tx=0,
-    ty=0,
-    shear=0,
-    zx=1,
-    zy=1,
-    row_axis=1,
-    col_axis=2,
-    channel_axis=0,
-    fill_mode="nearest",
-    cval=0.0,
-    order=1,
-):
+    x: Tensor,
+    theta: Any = 0,
+    tx: Any = 0,
+    ty: Any = 0,
+    shear: Any = 0,
+    zx: Any = 1,
+    zy: Any = 1,
+    row_axis: Any = 1,
+    col_axis: Any = 2,
+    channel_axis: Any = 0,
+    fill_mode: str = "nearest",
+    cval: Any = 0.0,
+    order: Any = 1,
+) -> Any:
     """Return an image that is rotated, shifted, sheared and zoomed about its centre.
 
     Args:

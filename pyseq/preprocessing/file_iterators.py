@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import settings
 from pyseq.preprocessing.image_iterators import Iterator, augment, check_subset
 from pyseq.utils import images
+
+if TYPE_CHECKING:
+    from pyseq.types import DataFormat, DTypeLike, Path
 
 
 class FileIterator(Iterator):
@@ -157,29 +161,31 @@ class DirectoryIterator(FileIterator):
         samples, num_classes: how many there are.
     """
 
+    sample_weight: Any
+
     allowed_class_modes = ("categorical", "binary", "sparse", "input", None)
 
     def __init__(
         self,
-        directory,
-        image_data_generator,
-        target_size=(256, 256),
-        color_mode="rgb",
-        classes=None,
-        class_mode="categorical",
-        batch_size=32,
-        shuffle=True,
-        seed=None,
-        data_format=None,
-        save_to_dir=None,
-        save_prefix="",
-        save_format="png",
-        follow_links=False,
-        subset=None,
-        interpolation="nearest",
-        keep_aspect_ratio=False,
-        dtype=None,
-    ):
+        directory: Path,
+        image_data_generator: Any,
+        target_size: Any = (256, 256),
+        color_mode: str = "rgb",
+        classes: Any = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        data_format: DataFormat = None,
+        save_to_dir: Any = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        follow_links: bool = False,
+        subset: Any = None,
+        interpolation: str = "nearest",
+        keep_aspect_ratio: bool = False,
+        dtype: DTypeLike = None,
+    ) -> None:
         self._set_reading(
             image_data_generator,
             target_size,
@@ -219,7 +225,7 @@ class DirectoryIterator(FileIterator):
         self._start(f"images belonging to {self.num_classes} classes", batch_size, shuffle, seed)
 
     @property
-    def labels(self):
+    def labels(self) -> Any:
         """The same as `classes`."""
         return self.classes
 
@@ -280,29 +286,29 @@ class DataFrameIterator(FileIterator):
 
     def __init__(
         self,
-        dataframe,
-        directory=None,
-        image_data_generator=None,
-        x_col="filename",
-        y_col="class",
-        weight_col=None,
-        target_size=(256, 256),
-        color_mode="rgb",
-        classes=None,
-        class_mode="categorical",
-        batch_size=32,
-        shuffle=True,
-        seed=None,
-        data_format="channels_last",
-        save_to_dir=None,
-        save_prefix="",
-        save_format="png",
-        subset=None,
-        interpolation="nearest",
-        keep_aspect_ratio=False,
-        dtype="float32",
-        validate_filenames=True,
-    ):
+        dataframe: Any,
+        directory: Path | None = None,
+        image_data_generator: Any = None,
+        x_col: str = "filename",
+        y_col: Any = "class",
+        weight_col: Any = None,
+        target_size: Any = (256, 256),
+        color_mode: str = "rgb",
+        classes: Any = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        data_format: DataFormat = "channels_last",
+        save_to_dir: Any = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        subset: Any = None,
+        interpolation: str = "nearest",
+        keep_aspect_ratio: bool = False,
+        dtype: DTypeLike = "float32",
+        validate_filenames: bool = True,
+    ) -> None:
         self._set_reading(
             image_data_generator,
             target_size,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from pyseq.preprocessing.affine import apply_affine_transform
 from pyseq.preprocessing.file_iterators import DataFrameIterator, DirectoryIterator
 from pyseq.preprocessing.image_iterators import NumpyArrayIterator
 from pyseq.preprocessing.image_transforms import apply_channel_shift, brighten, flip_axis
+
+if TYPE_CHECKING:
+    from pyseq.types import Data, DataFormat, DTypeLike, Path, Tensor
 
 _EPSILON = 1e-6
 
@@ -64,32 +68,36 @@ class ImageDataGenerator:
     (3, (2, 8, 8, 3))
     """
 
+    mean: Any
+    std: Any
+    zca_whitening_matrix: Any
+
     def __init__(
         self,
-        featurewise_center=False,
-        samplewise_center=False,
-        featurewise_std_normalization=False,
-        samplewise_std_normalization=False,
-        zca_whitening=False,
-        zca_epsilon=1e-6,
-        rotation_range=0,
-        width_shift_range=0.0,
-        height_shift_range=0.0,
-        brightness_range=None,
-        shear_range=0.0,
-        zoom_range=0.0,
-        channel_shift_range=0.0,
-        fill_mode="nearest",
-        cval=0.0,
-        horizontal_flip=False,
-        vertical_flip=False,
-        rescale=None,
-        preprocessing_function=None,
-        data_format=None,
-        validation_split=0.0,
-        interpolation_order=1,
-        dtype=None,
-    ):
+        featurewise_center: bool = False,
+        samplewise_center: bool = False,
+        featurewise_std_normalization: bool = False,
+        samplewise_std_normalization: bool = False,
+        zca_whitening: bool = False,
+        zca_epsilon: float = 1e-6,
+        rotation_range: float = 0,
+        width_shift_range: Any = 0.0,
+        height_shift_range: Any = 0.0,
+        brightness_range: Any = None,
+        shear_range: float = 0.0,
+        zoom_range: Any = 0.0,
+        channel_shift_range: float = 0.0,
+        fill_mode: str = "nearest",
+        cval: Any = 0.0,
+        horizontal_flip: bool = False,
+        vertical_flip: bool = False,
+        rescale: Any = None,
+        preprocessing_function: Any = None,
+        data_format: DataFormat = None,
+        validation_split: float = 0.0,
+        interpolation_order: int = 1,
+        dtype: DTypeLike = None,
+    ) -> None:
         where = "ImageDataGenerator"
         if validation_split and not 0 < validation_split < 1:
             raise ValueError(
@@ -153,18 +161,18 @@ class ImageDataGenerator:
 
     def flow(
         self,
-        x,
-        y=None,
-        batch_size=32,
-        shuffle=True,
-        sample_weight=None,
-        seed=None,
-        save_to_dir=None,
-        save_prefix="",
-        save_format="png",
-        ignore_class_split=False,
-        subset=None,
-    ):
+        x: Tensor,
+        y: Tensor = None,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        sample_weight: Tensor = None,
+        seed: int | None = None,
+        save_to_dir: Any = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        ignore_class_split: bool = False,
+        subset: Any = None,
+    ) -> Any:
         """Return a `NumpyArrayIterator` of transformed images, which names the arguments."""
         return NumpyArrayIterator(
             x,
@@ -185,22 +193,22 @@ class ImageDataGenerator:
 
     def flow_from_directory(
         self,
-        directory,
-        target_size=(256, 256),
-        color_mode="rgb",
-        classes=None,
-        class_mode="categorical",
-        batch_size=32,
-        shuffle=True,
-        seed=None,
-        save_to_dir=None,
-        save_prefix="",
-        save_format="png",
-        follow_links=False,
-        subset=None,
-        interpolation="nearest",
-        keep_aspect_ratio=False,
-    ):
+        directory: Path,
+        target_size: Any = (256, 256),
+        color_mode: str = "rgb",
+        classes: Any = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        save_to_dir: Any = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        follow_links: bool = False,
+        subset: Any = None,
+        interpolation: str = "nearest",
+        keep_aspect_ratio: bool = False,
+    ) -> Any:
         """Return a `DirectoryIterator` of the images in a folder with one folder per class.
 
         Args:
@@ -239,26 +247,26 @@ class ImageDataGenerator:
 
     def flow_from_dataframe(
         self,
-        dataframe,
-        directory=None,
-        x_col="filename",
-        y_col="class",
-        weight_col=None,
-        target_size=(256, 256),
-        color_mode="rgb",
-        classes=None,
-        class_mode="categorical",
-        batch_size=32,
-        shuffle=True,
-        seed=None,
-        save_to_dir=None,
-        save_prefix="",
-        save_format="png",
-        subset=None,
-        interpolation="nearest",
-        validate_filenames=True,
-        **kwargs,
-    ):
+        dataframe: Any,
+        directory: Path | None = None,
+        x_col: str = "filename",
+        y_col: Any = "class",
+        weight_col: Any = None,
+        target_size: Any = (256, 256),
+        color_mode: str = "rgb",
+        classes: Any = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        save_to_dir: Any = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        subset: Any = None,
+        interpolation: str = "nearest",
+        validate_filenames: bool = True,
+        **kwargs: Any,
+    ) -> Any:
         """Return a `DataFrameIterator` of the images that a table names.
 
         Args:
@@ -325,7 +333,7 @@ class ImageDataGenerator:
             )
         return value is not None
 
-    def standardize(self, x):
+    def standardize(self, x: Tensor) -> Any:
         """Normalize an image, in place where it holds floats, and return it."""
         if self.preprocessing_function:
             x = self.preprocessing_function(x)
@@ -348,7 +356,7 @@ class ImageDataGenerator:
             x = (flat @ self.zca_whitening_matrix).reshape(x.shape)
         return x
 
-    def get_random_transform(self, img_shape, seed=None):
+    def get_random_transform(self, img_shape: Any, seed: int | None = None) -> Any:
         """Return random parameters for `apply_transform`.
 
         Args:
@@ -384,7 +392,7 @@ class ImageDataGenerator:
             "brightness": brightness,
         }
 
-    def apply_transform(self, x, transform_parameters):
+    def apply_transform(self, x: Tensor, transform_parameters: Any) -> Any:
         """Return a transformed image.
 
         Args:
@@ -418,11 +426,11 @@ class ImageDataGenerator:
             x = brighten(x, get("brightness"), False, self.data_format)
         return x
 
-    def random_transform(self, x, seed=None):
+    def random_transform(self, x: Tensor, seed: int | None = None) -> Any:
         """Return an image, transformed at random; `seed` is that of `get_random_transform`."""
         return self.apply_transform(x, self.get_random_transform(np.shape(x), seed))
 
-    def fit(self, x, augment=False, rounds=1, seed=None):
+    def fit(self, x: Data, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
         """Compute what the featurewise options and `zca_whitening` need.
 
         Args:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 import threading
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import settings
 from pyseq.utils import images
 from pyseq.utils.datasets import PyDataset
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from pyseq.types import DataFormat, DTypeLike, Tensor
 
 _SUBSETS = ("training", "validation")
 
@@ -32,9 +38,11 @@ class Iterator(PyDataset):
         kwargs: arguments of `PyDataset`.
     """
 
+    index_array: Any
+
     white_list_formats = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
 
-    def __init__(self, n, batch_size, shuffle, seed, **kwargs):
+    def __init__(self, n: int, batch_size: int, shuffle: Any, seed: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if batch_size is None or batch_size < 1:
             raise ValueError(
@@ -66,10 +74,10 @@ class Iterator(PyDataset):
     def _rows(self, index):
         return self.index_array[self.batch_size * index : self.batch_size * (index + 1)]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return -(-self.n // self.batch_size)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         if not -len(self) <= index < len(self):
             raise ValueError(
                 f"{type(self).__name__}: expected a batch below {len(self)}, got {index}"
@@ -81,10 +89,10 @@ class Iterator(PyDataset):
             rows = self._rows(index % len(self))
         return self._get_batches_of_transformed_samples(rows)
 
-    def __iter__(self):
+    def __iter__(self) -> Self:
         return self
 
-    def __next__(self):
+    def __next__(self) -> Any:
         with self.lock:
             self._begin_batch()
             if self.batch_index == 0 or self.index_array is None:
@@ -93,24 +101,24 @@ class Iterator(PyDataset):
             self.batch_index = (self.batch_index + 1) % max(len(self), 1)
         return self._get_batches_of_transformed_samples(rows)
 
-    def next(self):
+    def next(self) -> Any:
         """Return the next batch."""
         return next(self)
 
-    def reset(self):
+    def reset(self) -> None:
         """Let `next` go on with the first batch of a new epoch."""
         self.batch_index = 0
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         """Shuffle anew."""
         self._set_index_array()
 
-    def get_state(self):
+    def get_state(self) -> Any:
         """Return the order of the samples and the number of batches so far."""
         order = [] if self.index_array is None else self.index_array
         return {"order": order, "batches": self.total_batches_seen, "next": self.batch_index}
 
-    def set_state(self, state):
+    def set_state(self, state: Any) -> None:
         """Go back to what `get_state` returned."""
         self.index_array = np.array(state["order"], np.int64) if len(state["order"]) else None
         self.total_batches_seen = int(state["batches"])
@@ -166,21 +174,21 @@ class NumpyArrayIterator(Iterator):
 
     def __init__(
         self,
-        x,
-        y,
-        image_data_generator,
-        batch_size=32,
-        shuffle=False,
-        sample_weight=None,
-        seed=None,
-        data_format=None,
-        save_to_dir=None,
-        save_prefix="",
-        save_format="png",
-        subset=None,
-        ignore_class_split=False,
-        dtype=None,
-    ):
+        x: Tensor,
+        y: Tensor,
+        image_data_generator: Any,
+        batch_size: int = 32,
+        shuffle: bool = False,
+        sample_weight: Tensor = None,
+        seed: int | None = None,
+        data_format: DataFormat = None,
+        save_to_dir: Any = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        subset: Any = None,
+        ignore_class_split: bool = False,
+        dtype: DTypeLike = None,
+    ) -> None:
         where = "NumpyArrayIterator"
         data_format = settings.standardize_data_format(data_format, where)
         self.dtype = settings.floatx if dtype is None else dtype

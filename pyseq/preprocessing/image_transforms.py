@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import dtypes, settings
 from pyseq.preprocessing.affine import apply_affine_transform
 
+if TYPE_CHECKING:
+    from pyseq.types import Axis, Tensor
 
-def flip_axis(x, axis):
+
+def flip_axis(x: Tensor, axis: Axis) -> Any:
     """Return x with the order along one axis reversed.
 
     >>> flip_axis(np.array([[1, 2]]), 1).tolist()
@@ -17,7 +22,7 @@ def flip_axis(x, axis):
     return np.flip(np.asarray(x), axis)
 
 
-def apply_channel_shift(x, intensity, channel_axis=0):
+def apply_channel_shift(x: Tensor, intensity: Any, channel_axis: Any = 0) -> Any:
     """Return `x + intensity`, cut off to the smallest and largest value of x.
 
     Args:
@@ -36,7 +41,7 @@ def apply_channel_shift(x, intensity, channel_axis=0):
     return np.clip(x + intensity, x.min(), x.max()) if x.size else x
 
 
-def apply_brightness_shift(x, brightness, scale=True):
+def apply_brightness_shift(x: Tensor, brightness: Any, scale: bool = True) -> Any:
     """Return an image times `brightness`, with whole values in [0, 255].
 
     Args:
@@ -89,15 +94,15 @@ def _pair(values, where, argument):
 
 
 def random_rotation(
-    x,
-    rg,
-    row_axis=1,
-    col_axis=2,
-    channel_axis=0,
-    fill_mode="nearest",
-    cval=0.0,
-    interpolation_order=1,
-):
+    x: Tensor,
+    rg: Any,
+    row_axis: Any = 1,
+    col_axis: Any = 2,
+    channel_axis: Any = 0,
+    fill_mode: str = "nearest",
+    cval: Any = 0.0,
+    interpolation_order: Any = 1,
+) -> Any:
     """Return an image that is rotated by up to `rg` degrees either way.
 
     The other arguments are those of `apply_affine_transform`.
@@ -119,16 +124,16 @@ def random_rotation(
 
 
 def random_shift(
-    x,
-    wrg,
-    hrg,
-    row_axis=1,
-    col_axis=2,
-    channel_axis=0,
-    fill_mode="nearest",
-    cval=0.0,
-    interpolation_order=1,
-):
+    x: Tensor,
+    wrg: Any,
+    hrg: Any,
+    row_axis: Any = 1,
+    col_axis: Any = 2,
+    channel_axis: Any = 0,
+    fill_mode: str = "nearest",
+    cval: Any = 0.0,
+    interpolation_order: Any = 1,
+) -> Any:
     """Return an image that is shifted by up to a share of its size, either way.
 
     Args:
@@ -156,15 +161,15 @@ def random_shift(
 
 
 def random_shear(
-    x,
-    intensity,
-    row_axis=1,
-    col_axis=2,
-    channel_axis=0,
-    fill_mode="nearest",
-    cval=0.0,
-    interpolation_order=1,
-):
+    x: Tensor,
+    intensity: Any,
+    row_axis: Any = 1,
+    col_axis: Any = 2,
+    channel_axis: Any = 0,
+    fill_mode: str = "nearest",
+    cval: Any = 0.0,
+    interpolation_order: Any = 1,
+) -> Any:
     """Return an image that is sheared by up to `intensity` degrees either way.
 
     The other arguments are those of `apply_affine_transform`.
@@ -186,15 +191,15 @@ def random_shear(
 
 
 def random_zoom(
-    x,
-    zoom_range,
-    row_axis=1,
-    col_axis=2,
-    channel_axis=0,
-    fill_mode="nearest",
-    cval=0.0,
-    interpolation_order=1,
-):
+    x: Tensor,
+    zoom_range: Any,
+    row_axis: Any = 1,
+    col_axis: Any = 2,
+    channel_axis: Any = 0,
+    fill_mode: str = "nearest",
+    cval: Any = 0.0,
+    interpolation_order: Any = 1,
+) -> Any:
     """Return an image whose rows and columns are zoomed, each by a factor within `zoom_range`.
 
     The other arguments are those of `apply_affine_transform`.
@@ -217,7 +222,7 @@ def random_zoom(
     )
 
 
-def random_channel_shift(x, intensity_range, channel_axis=0):
+def random_channel_shift(x: Tensor, intensity_range: Any, channel_axis: Any = 0) -> Any:
     """Return an image with all channels shifted by up to `intensity_range`, up or down.
 
     >>> random_channel_shift(np.ones((3, 4, 4)), 0.1).shape
@@ -227,7 +232,7 @@ def random_channel_shift(x, intensity_range, channel_axis=0):
     return apply_channel_shift(x, intensity, channel_axis=channel_axis)
 
 
-def random_brightness(x, brightness_range, scale=True):
+def random_brightness(x: Tensor, brightness_range: Any, scale: bool = True) -> Any:
     """Return an image times a factor within `brightness_range`; see `apply_brightness_shift`.
 
     >>> random_brightness(np.ones((4, 4, 3)), (0.5, 1.5)).shape

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import random
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq.utils.arrays import pad_sequences
 from pyseq.utils.datasets import PyDataset
+
+if TYPE_CHECKING:
+    from pyseq.types import Config, Size, Tensor
 
 __all__ = ["TimeseriesGenerator", "make_sampling_table", "pad_sequences", "skipgrams"]
 
@@ -45,18 +49,18 @@ class TimeseriesGenerator(PyDataset):
 
     def __init__(
         self,
-        data,
-        targets,
-        length,
-        sampling_rate=1,
-        stride=1,
-        start_index=0,
-        end_index=None,
-        shuffle=False,
-        reverse=False,
-        batch_size=128,
-        **kwargs,
-    ):
+        data: Any,
+        targets: Tensor,
+        length: Any,
+        sampling_rate: int = 1,
+        stride: Size = 1,
+        start_index: int = 0,
+        end_index: Any = None,
+        shuffle: bool = False,
+        reverse: bool = False,
+        batch_size: int = 128,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         where = "TimeseriesGenerator"
         if len(data) != len(targets):
@@ -88,11 +92,11 @@ class TimeseriesGenerator(PyDataset):
                 f"{self.start_index} and {self.end_index}; use a shorter length or more rows"
             )
 
-    def __len__(self):
+    def __len__(self) -> int:
         step = self.batch_size * self.stride
         return (self.end_index - self.start_index + step) // step
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         if not -len(self) <= index < len(self):
             raise IndexError(
                 f"TimeseriesGenerator: expected a batch below {len(self)}, got {index}"
@@ -107,7 +111,7 @@ class TimeseriesGenerator(PyDataset):
         y = np.array([self.targets[row] for row in rows])
         return (x[:, ::-1] if self.reverse else x), y
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Return arguments, with data and targets as JSON texts.
 
         As in Keras `start_index` is the first row with a target: the argument plus `length`.
@@ -136,14 +140,14 @@ class TimeseriesGenerator(PyDataset):
         ).split()
         return {**config, **{name: getattr(self, name) for name in names}}
 
-    def to_json(self, **kwargs):
+    def to_json(self, **kwargs: Any) -> str:
         """Return class name and config as a JSON text; `kwargs` are for `json.dumps`."""
         return json.dumps(
             {"class_name": type(self).__name__, "config": self.get_config()}, **kwargs
         )
 
 
-def make_sampling_table(size, sampling_factor=1e-5):
+def make_sampling_table(size: Any, sampling_factor: float = 1e-5) -> Any:
     """Return the probability to keep the word of each rank, `(size,)`, for `skipgrams`.
 
     `min(1, sqrt(sampling_factor / f(rank)))` with the frequency f of Zipf's law,
@@ -161,15 +165,15 @@ def make_sampling_table(size, sampling_factor=1e-5):
 
 
 def skipgrams(
-    sequence,
-    vocabulary_size,
-    window_size=4,
-    negative_samples=1.0,
-    shuffle=True,
-    categorical=False,
-    sampling_table=None,
-    seed=None,
-):
+    sequence: Any,
+    vocabulary_size: Any,
+    window_size: int = 4,
+    negative_samples: float = 1.0,
+    shuffle: bool = True,
+    categorical: bool = False,
+    sampling_table: Any = None,
+    seed: int | None = None,
+) -> Any:
     """Return pairs of words that stand near each other, label 1, and of random words, label 0.
 
     Draws from Python's `random`.
@@ -221,3 +225,7 @@ def skipgrams(
             random.seed(seed)
             random.shuffle(values)
     return pairs, labels
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

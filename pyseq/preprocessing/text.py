@@ -6,10 +6,16 @@ import collections
 import hashlib
 import json
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq.registry import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyseq.types import Config, Tensor
 
 _FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 _MODES = ("binary", "count", "freq", "tfidf")
@@ -23,7 +29,9 @@ def _check_text(text, where):
         )
 
 
-def text_to_word_sequence(input_text, filters=_FILTERS, lower=True, split=" "):
+def text_to_word_sequence(
+    input_text: Any, filters: str = _FILTERS, lower: bool = True, split: Any = " "
+) -> Any:
     """Return the words of a text.
 
     Args:
@@ -42,8 +50,14 @@ def text_to_word_sequence(input_text, filters=_FILTERS, lower=True, split=" "):
 
 
 def hashing_trick(
-    text, n, hash_function=None, filters=_FILTERS, lower=True, split=" ", analyzer=None
-):
+    text: Any,
+    n: int,
+    hash_function: Any = None,
+    filters: str = _FILTERS,
+    lower: bool = True,
+    split: Any = " ",
+    analyzer: Any = None,
+) -> Any:
     """Return a number in [1, n) for each word of a text; several words may share one.
 
     Args:
@@ -77,7 +91,14 @@ def hashing_trick(
     return [hash_function(word) % (n - 1) + 1 for word in words]
 
 
-def one_hot(input_text, n, filters=_FILTERS, lower=True, split=" ", analyzer=None):
+def one_hot(
+    input_text: Any,
+    n: int,
+    filters: str = _FILTERS,
+    lower: bool = True,
+    split: Any = " ",
+    analyzer: Any = None,
+) -> Any:
     """Return a number in [1, n) for each word of a text, from Python's `hash`.
 
     The arguments are those of `hashing_trick`.
@@ -118,15 +139,15 @@ class Tokenizer:
 
     def __init__(
         self,
-        num_words=None,
-        filters=_FILTERS,
-        lower=True,
-        split=" ",
-        char_level=False,
-        oov_token=None,
-        analyzer=None,
-        **kwargs,
-    ):
+        num_words: Any = None,
+        filters: str = _FILTERS,
+        lower: bool = True,
+        split: Any = " ",
+        char_level: bool = False,
+        oov_token: Any = None,
+        analyzer: Any = None,
+        **kwargs: Any,
+    ) -> None:
         if "nb_words" in kwargs:
             warnings.warn("Tokenizer: nb_words is now called num_words", stacklevel=2)
             num_words = kwargs.pop("nb_words")
@@ -163,7 +184,7 @@ class Tokenizer:
             return self.analyzer(text)
         return text_to_word_sequence(text, self.filters, self.lower, self.split)
 
-    def fit_on_texts(self, texts):
+    def fit_on_texts(self, texts: Any) -> None:
         """Count the words of texts and number all words seen so far.
 
         Args:
@@ -188,7 +209,7 @@ class Tokenizer:
         for word, count in self.word_docs.items():
             self.index_docs[self.word_index[word]] = count
 
-    def fit_on_sequences(self, sequences):
+    def fit_on_sequences(self, sequences: Tensor) -> None:
         """Count in how many sequences of numbers each number occurs, for mode `"tfidf"`.
 
         Needed only without `fit_on_texts`.
@@ -198,11 +219,11 @@ class Tokenizer:
             for index in set(sequence):
                 self.index_docs[index] = self.index_docs.get(index, 0) + 1
 
-    def texts_to_sequences(self, texts):
+    def texts_to_sequences(self, texts: Any) -> Any:
         """Return a list of word numbers for each text; words that are not known are left out."""
         return list(self.texts_to_sequences_generator(texts))
 
-    def texts_to_sequences_generator(self, texts):
+    def texts_to_sequences_generator(self, texts: Any) -> Iterator[Any]:
         """Yield what `texts_to_sequences` returns."""
         unknown = self.word_index.get(self.oov_token)
         for text in texts:
@@ -215,11 +236,11 @@ class Tokenizer:
                     sequence.append(index)
             yield sequence
 
-    def sequences_to_texts(self, sequences):
+    def sequences_to_texts(self, sequences: Tensor) -> Any:
         """Return the words of each sequence of numbers, joined by spaces."""
         return list(self.sequences_to_texts_generator(sequences))
 
-    def sequences_to_texts_generator(self, sequences):
+    def sequences_to_texts_generator(self, sequences: Tensor) -> Iterator[Any]:
         """Yield what `sequences_to_texts` returns."""
         unknown = self.index_word.get(self.word_index.get(self.oov_token))
         for sequence in sequences:
@@ -232,11 +253,11 @@ class Tokenizer:
                     words.append(word)
             yield " ".join(words)
 
-    def texts_to_matrix(self, texts, mode="binary"):
+    def texts_to_matrix(self, texts: Any, mode: str = "binary") -> Any:
         """Return `sequences_to_matrix` of texts."""
         return self.sequences_to_matrix(self.texts_to_sequences(texts), mode=mode)
 
-    def sequences_to_matrix(self, sequences, mode="binary"):
+    def sequences_to_matrix(self, sequences: Tensor, mode: str = "binary") -> Any:
         """Return an array `(len(sequences), num_words)`, float64, with a column for each number.
 
         Args:
@@ -277,7 +298,7 @@ class Tokenizer:
                     row[index] = (1 + np.log(count)) * np.log(1 + texts)
         return x
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Return arguments, and what was counted as JSON texts; the analyzer is not part of it."""
         return {
             "num_words": self.num_words,
@@ -290,7 +311,7 @@ class Tokenizer:
             **{name: json.dumps(getattr(self, name)) for name in _COUNTED},
         }
 
-    def to_json(self, **kwargs):
+    def to_json(self, **kwargs: Any) -> str:
         """Return a JSON text for `tokenizer_from_json`; `kwargs` are for `json.dumps`."""
         return json.dumps(
             {"class_name": type(self).__name__, "config": self.get_config()}, **kwargs
@@ -344,7 +365,7 @@ def _counted(text, where, key_type, value_type):
     return values
 
 
-def tokenizer_from_json(json_string):
+def tokenizer_from_json(json_string: Any) -> Any:
     """Return the `Tokenizer` of a text that `Tokenizer.to_json` made.
 
     Raises:
@@ -372,3 +393,10 @@ def tokenizer_from_json(json_string):
     for name, types in _COUNTED.items():
         setattr(tokenizer, name, _counted(config[name], f"{where}: {name}", *types))
     return tokenizer
+
+
+__all__ = ["Tokenizer", "hashing_trick", "one_hot", "text_to_word_sequence", "tokenizer_from_json"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from typing import TYPE_CHECKING, Any
 
 from pyseq.registry.retired import modern_arguments
 
+if TYPE_CHECKING:
+    from pyseq.types import Config
 
-def construct(cls, config):
+
+def construct(cls: Any, config: Config) -> Any:
     """Return `cls(**config)` after checking every key of `config` against the constructor.
 
     Args:

@@ -13,8 +13,16 @@ import contextvars
 import inspect
 import re
 import types
+from typing import TYPE_CHECKING, Any
 
 from pyseq import hooks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self
+
+    from pyseq.types import CustomObjects, T
 
 _BUILTINS: dict[tuple[str, str], object] = {}
 _BUILTIN_NAMES: dict[object, tuple[str, str]] = {}
@@ -30,7 +38,7 @@ _scope: contextvars.ContextVar[dict[str, object] | None] = contextvars.ContextVa
 _CALLED_BY_SCRIPTS = ("constraints", "layers", "optimizers", "regularizers")
 
 
-def to_snake_case(name):
+def to_snake_case(name: str) -> Any:
     """Convert a class name to the snake_case that Keras derives default names from.
 
     >>> to_snake_case("MaxPooling2D"), to_snake_case("PReLU")
@@ -45,7 +53,7 @@ def _join(family):
     return f"keras.{family}" if family else "keras"
 
 
-def builtin(family, name=None, aliases=()):
+def builtin(family: Any, name: str | None = None, aliases: Any = ()) -> Callable[[T], T]:
     """Record a class or function of pyseq under the module and name that Keras gives it.
 
     Args:
@@ -86,7 +94,7 @@ def builtin(family, name=None, aliases=()):
     return decorate
 
 
-def same_as(original):
+def same_as(original: Any) -> Callable[[T], T]:
     """Decorator: the function is saved under the name of a built-in, and taken for it."""
 
     def decorate(obj):
@@ -132,7 +140,9 @@ def builtin_objects(family):
     return {key: obj for (mod, key), obj in _BUILTINS.items() if mod == module}
 
 
-def register_keras_serializable(package="Custom", name=None):
+def register_keras_serializable(
+    package: str = "Custom", name: str | None = None
+) -> Callable[[T], T]:
     """Let saved files refer to a class or function as `"package>name"`.
 
     Args:
@@ -163,7 +173,7 @@ def register_keras_serializable(package="Custom", name=None):
     return decorate
 
 
-def get_custom_objects():
+def get_custom_objects() -> dict[str, Any]:
     """Return the process-wide dictionary of registered objects; changes to it take effect.
 
     Objects of an active `custom_object_scope` are not part of it.
@@ -171,7 +181,7 @@ def get_custom_objects():
     return _CUSTOM_OBJECTS
 
 
-def get_registered_name(obj):
+def get_registered_name(obj: Any) -> str:
     """Return the registered `"package>name"` of an object, else its `__name__`."""
     try:
         return _CUSTOM_NAMES[obj]
@@ -179,7 +189,9 @@ def get_registered_name(obj):
         return obj.__name__
 
 
-def get_registered_object(name, custom_objects=None, module_objects=None):
+def get_registered_object(
+    name: str, custom_objects: CustomObjects = None, module_objects: CustomObjects = None
+) -> Any:
     """Return the object registered as `name`, or None.
 
     The caller's `custom_objects` win over the active scope, the scope over the process-wide
@@ -214,7 +226,7 @@ class CustomObjectScope:
     True
     """
 
-    def __init__(self, custom_objects):
+    def __init__(self, custom_objects: CustomObjects) -> None:
         if custom_objects is not None and not isinstance(custom_objects, dict):
             raise TypeError(
                 f"CustomObjectScope: expected a dict of name to object, got "
@@ -223,11 +235,11 @@ class CustomObjectScope:
         self.custom_objects = custom_objects or {}
         self._tokens = []
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._tokens.append(_scope.set({**(_scope.get() or {}), **self.custom_objects}))
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc: Any) -> None:
         _scope.reset(self._tokens.pop())
 
 

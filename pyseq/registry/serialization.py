@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import difflib
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from pyseq import dtypes, hooks
 from pyseq.registry import lambdas, limits, lookup, registration, retired
 from pyseq.registry.construct import construct as construct
 from pyseq.registry.reading import reading
+
+if TYPE_CHECKING:
+    from pyseq.types import CustomObjects
 
 MAX_NESTING = 100
 MAX_NODES = 10_000_000
@@ -55,7 +59,7 @@ def object_sharing_scope():
 ObjectSharingScope = object_sharing_scope
 
 
-def serialize_keras_object(obj):
+def serialize_keras_object(obj: Any) -> Any:
     """Return the JSON-compatible description of `obj`.
 
     Accepts None, numbers, strings, lists, tuples, dicts, bytes, slices, Ellipsis, NumPy arrays,
@@ -177,7 +181,9 @@ def _record_saved(obj, config):
     return config
 
 
-def deserialize_keras_object(config, custom_objects=None, safe_mode=True, *, family=None):
+def deserialize_keras_object(
+    config: Any, custom_objects: CustomObjects = None, safe_mode: bool = True, *, family: Any = None
+) -> Any:
     """Build the object that `serialize_keras_object` described.
 
     Args:
@@ -387,7 +393,9 @@ def short(value, limit=300):
     return text if len(text) <= limit else text[:limit] + "..."
 
 
-def get_object(identifier, family, kind, custom_objects=None):
+def get_object(
+    identifier: Any, family: Any, kind: Any, custom_objects: CustomObjects = None
+) -> Any:
     """Resolve what a constructor accepts as an initializer, regularizer or the like.
 
     Args:

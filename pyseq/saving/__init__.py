@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
 from pyseq.registry.registration import (
     CustomObjectScope,
@@ -33,6 +34,15 @@ __all__ = [
     "serialize_keras_object",
 ]
 
+if TYPE_CHECKING:
+    from pyseq.saving.file_editor import KerasFileEditor as KerasFileEditor
+    from pyseq.saving.saving_api import (
+        load_model as load_model,
+        load_weights as load_weights,
+        save_model as save_model,
+        save_weights as save_weights,
+    )
+
 # Imported when used: they need layers and optimizers, which need this package.
 _LAZY = {
     "KerasFileEditor": "pyseq.saving.file_editor",
@@ -43,9 +53,15 @@ _LAZY = {
 }
 
 
-def __getattr__(name):
-    if name not in _LAZY:
-        raise AttributeError(f"module 'pyseq.saving' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_LAZY[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # checkers know the names from imports
+
+    def __getattr__(name):
+        if name not in _LAZY:
+            raise AttributeError(f"module 'pyseq.saving' has no attribute {name!r}")
+        value = getattr(importlib.import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from pyseq.saving.atomic import write_atomically
 from pyseq.saving.h5_reader import import_h5py, open_h5
 from pyseq.saving.h5_weights import VariableWriter
 from pyseq.saving.sharded import Collector
+
+if TYPE_CHECKING:
+    from pyseq.types import FileLike
 
 _MAX_OBJECTS = 100_000
 
@@ -31,7 +35,10 @@ class KerasFileEditor:
         config, metadata: of a `.keras` file, else None.
     """
 
-    def __init__(self, filepath):
+    metadata: Any
+    config: Any
+
+    def __init__(self, filepath: FileLike) -> None:
         self.filepath = os.fspath(filepath)
         self.metadata = None
         self.config = None
@@ -86,7 +93,7 @@ class KerasFileEditor:
 
     # --- showing
 
-    def summary(self):
+    def summary(self) -> None:
         """Print all objects and the shapes and dtypes of their weights."""
         print("Weights structure")
         self._print(self.weights_dict, "", "")
@@ -101,7 +108,7 @@ class KerasFileEditor:
             else:
                 print(f"{indent}{name}: shape={tuple(value.shape)}, dtype={value.dtype}")
 
-    def compare(self, reference_model):
+    def compare(self, reference_model: Any) -> Any:
         """Print how the file differs from a built model.
 
         Returns:
@@ -151,19 +158,19 @@ class KerasFileEditor:
             )
         return found[0], name
 
-    def rename_object(self, object_name, new_name):
+    def rename_object(self, object_name: Any, new_name: Any) -> None:
         """Rename an object; `new_name` is the last part of its path."""
         if "/" in new_name:
             raise ValueError(f"rename_object: expected a name without '/', got {new_name!r}")
         parent, key = self._locate(object_name)
         parent[new_name] = parent.pop(key)
 
-    def delete_object(self, object_name):
+    def delete_object(self, object_name: Any) -> None:
         """Remove an object and its weights."""
         parent, key = self._locate(object_name)
         del parent[key]
 
-    def add_object(self, object_path, weights):
+    def add_object(self, object_path: Any, weights: Any) -> None:
         """Add an object.
 
         Args:
@@ -179,7 +186,7 @@ class KerasFileEditor:
             parent = parent[part]
         parent[name] = dict(weights)
 
-    def delete_weight(self, object_name, weight_name):
+    def delete_weight(self, object_name: Any, weight_name: Any) -> None:
         """Remove one weight of an object."""
         parent, key = self._locate(object_name)
         if weight_name not in parent[key]:
@@ -189,13 +196,13 @@ class KerasFileEditor:
             )
         del parent[key][weight_name]
 
-    def add_weights(self, object_name, weights):
+    def add_weights(self, object_name: Any, weights: Any) -> None:
         """Add or replace weights of an object: `{"0": array, ...}`."""
         _check_weights("add_weights", weights)
         parent, key = self._locate(object_name)
         parent[key].update(weights)
 
-    def save(self, filepath):
+    def save(self, filepath: FileLike) -> None:
         """Write the weights to a `.weights.h5` file."""
         path = os.fspath(filepath)
         if not path.endswith(".weights.h5"):
@@ -212,7 +219,7 @@ class KerasFileEditor:
 
         write_atomically(path, write)
 
-    def resave_weights(self, filepath):
+    def resave_weights(self, filepath: FileLike) -> None:
         """The same as `save`."""
         self.save(filepath)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import TYPE_CHECKING, Any
 
 from pyseq import hooks
 from pyseq.registry.reading import reading
@@ -12,6 +13,12 @@ from pyseq.saving import export, h5_weights, keras_format, legacy_h5, pyseq_form
 from pyseq.saving.archive import WEIGHTS, ModelArchive
 from pyseq.saving.atomic import write_atomically
 from pyseq.saving.h5_reader import open_h5
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.sequential import Sequential
+    from pyseq.types import CustomObjects, FileLike, SaveArguments
 
 _LEGACY = (".h5", ".hdf5")
 _PYSEQ = ".pyseq"
@@ -64,7 +71,13 @@ def _may_write(path, overwrite):
     return answer == "y"
 
 
-def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
+def save_model(
+    model: Any,
+    filepath: FileLike,
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    **kwargs: Unpack[SaveArguments],
+) -> None:
     """Write architecture, weights, compile arguments and optimizer state.
 
     The file is written beside the target and then renamed, so that a crash leaves the old file or
@@ -116,8 +129,13 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
 
 
 def load_model(
-    filepath, custom_objects=None, compile=True, safe_mode=True, *, allow_non_finite=False
-):
+    filepath: FileLike,
+    custom_objects: CustomObjects = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+    *,
+    allow_non_finite: bool = False,
+) -> Sequential:
     """Return the model in a file that Keras or pyseq saved.
 
     A file is data: opening it runs no code, imports nothing, opens no other file, and is bounded
@@ -156,8 +174,13 @@ def load_model(
 
 
 def save_weights(
-    model, filepath, overwrite=True, max_shard_size=None, *, objects_to_skip=None
-):
+    model: Any,
+    filepath: FileLike,
+    overwrite: bool = True,
+    max_shard_size: Any = None,
+    *,
+    objects_to_skip: Any = None,
+) -> None:
     """Write the weights and the optimizer's state.
 
     Args:
@@ -197,7 +220,14 @@ def save_weights(
         write_atomically(path, lambda file: h5_weights.write(model, file, skip))
 
 
-def load_weights(model, filepath, skip_mismatch=False, *, allow_non_finite=False, **kwargs):
+def load_weights(
+    model: Any,
+    filepath: FileLike,
+    skip_mismatch: bool = False,
+    *,
+    allow_non_finite: bool = False,
+    **kwargs: Any,
+) -> None:
     """Read weights into a model; after an error it is as before.
 
     Args:

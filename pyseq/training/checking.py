@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq import checks
 from pyseq.checks.context import SPARSE
 from pyseq.training import loop
 from pyseq.training.data import to_rows, unwrap
 from pyseq.training.late_rows import LateRows
 
+if TYPE_CHECKING:
+    from pyseq.types import Tensor
+
 
 class Checking:
     """The part of `Model` that looks for mistakes, in itself and in data."""
 
-    def check(self, x=None, y=None):
+    def check(self, x: Tensor = None, y: Tensor = None) -> Any:
         """Look for mistakes in the model, what it is compiled with, and data.
 
         `compile`, `build`, `fit` and `evaluate` do the same as far as each can. Nothing is trained,

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import copy
 import warnings
+from typing import TYPE_CHECKING, Any, Literal
 
 from pyseq import checks, hooks, metrics, optimizers, revision
 from pyseq.registry import serialization
 from pyseq.registry.left_out import leaving_out, serialize_part
 from pyseq.training.compile_metrics import CompiledLoss, CompiledMetrics, metric_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pyseq.metrics.base import Metric
+    from pyseq.types import Config, LossLike, MetricsLike, OptimizerLike
 
 
 class Compilation:
@@ -17,16 +24,16 @@ class Compilation:
     @hooks.takes_old_spellings
     def compile(
         self,
-        optimizer="rmsprop",
-        loss=None,
-        loss_weights=None,
-        metrics=None,
-        weighted_metrics=None,
-        run_eagerly=False,
-        steps_per_execution=1,
-        jit_compile="auto",
-        auto_scale_loss=True,
-    ):
+        optimizer: OptimizerLike = "rmsprop",
+        loss: LossLike = None,
+        loss_weights: float | Sequence[float] | Mapping[str, float] | None = None,
+        metrics: MetricsLike = None,
+        weighted_metrics: MetricsLike = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | Literal["auto"] = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
         """Choose the optimizer, loss and metrics.
 
         Args:
@@ -75,7 +82,7 @@ class Compilation:
     compiled = False
     _left_out = ()  # what the file lacks that the model was loaded from
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: Config) -> None:
         """Compile as a saved model was: `config` comes from `get_compile_config`."""
         if not config:
             return
@@ -115,7 +122,7 @@ class Compilation:
             stacklevel=3,
         )
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> Config | None:
         """The arguments of `compile` as plain data, or None if the model is not compiled.
 
         Code of users that has no registered name is left out with a warning; the entry `left_out`
@@ -141,14 +148,14 @@ class Compilation:
     def _compile_arguments(self):
         return dict(self._compile_config, optimizer=self.optimizer)
 
-    def compile_like(self, model):
+    def compile_like(self, model: Any) -> None:
         """Compile with copies of what another model is compiled with; functions are shared."""
         self.compile(**{k: _copied(v) for k, v in model._compile_arguments().items()})
         if self.built and self.optimizer is not None:
             self.optimizer.build(self.trainable_weights)
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[Metric]:
         """The metrics that were compiled, then those of layers; the loss is not among them."""
         compiled = self._compiled_metrics
         entries = compiled.entries if compiled is not None else ()
@@ -162,17 +169,17 @@ class Compilation:
         return found[1]
 
     @property
-    def metrics_names(self):
+    def metrics_names(self) -> list[str]:
         names = ["loss"]
         if self._compiled_metrics is not None and self._compiled_metrics.metrics:
             names.append("compile_metrics")
         return names
 
-    def reset_metrics(self):
+    def reset_metrics(self) -> None:
         for metric in self.metrics:
             metric.reset_state()
 
-    def get_metrics_result(self):
+    def get_metrics_result(self) -> Any:
         """`{name: value}` of all metrics."""
         entries = () if self._compiled_metrics is None else self._compiled_metrics.entries
         named = [*((n, m) for n, m, _ in entries), *((m.name, m) for m in self._layer_metrics())]

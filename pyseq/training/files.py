@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any
 
 from pyseq.checks.target_shapes import SPARSE
 from pyseq.registry import serialization
@@ -11,15 +12,26 @@ from pyseq.summary import print_summary, summary_html
 from pyseq.training import profile
 from pyseq.training.program import StepProgram
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import FileLike, LoadArguments, SaveArguments, Tensor, Verbosity
+
 
 class Files:
     """The part of `Model` that writes and shows it."""
 
-    def to_json(self, **kwargs):
+    def to_json(self, **kwargs: Any) -> str:
         """The architecture, without weights, as a JSON string."""
         return json.dumps(serialization.serialize_keras_object(self), **kwargs)
 
-    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+    def save(
+        self,
+        filepath: FileLike,
+        overwrite: bool = True,
+        zipped: bool | None = None,
+        **kwargs: Unpack[SaveArguments],
+    ) -> None:
         """Write architecture, weights and compile state to a `.keras` file (or `.pyseq`, `.h5`).
 
         Args:
@@ -31,7 +43,9 @@ class Files:
 
         return saving_api.save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
-    def save_weights(self, filepath, overwrite=True, max_shard_size=None):
+    def save_weights(
+        self, filepath: FileLike, overwrite: bool = True, max_shard_size: Any = None
+    ) -> None:
         """Write the weights to a `.weights.h5` file.
 
         Args:
@@ -43,7 +57,12 @@ class Files:
 
         return saving_api.save_weights(self, filepath, overwrite, max_shard_size)
 
-    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+    def load_weights(
+        self,
+        filepath: FileLike,
+        skip_mismatch: bool = False,
+        **kwargs: Unpack[LoadArguments],
+    ) -> None:
         """Read weights from a `.weights.h5`, `.keras` or legacy `.h5` file.
 
         Args:
@@ -56,13 +75,13 @@ class Files:
 
     def export(
         self,
-        filepath,
-        format="pyseq",
-        verbose=None,
-        input_signature=None,
-        training=False,
-        **kwargs,
-    ):
+        filepath: FileLike,
+        format: str = "pyseq",
+        verbose: Verbosity | None = None,
+        input_signature: Any = None,
+        training: bool = False,
+        **kwargs: Any,
+    ) -> None:
         """Write the inference program and its weights for C++ (`pyseq::Model::load`).
 
         Args:
@@ -112,15 +131,15 @@ class Files:
 
     def summary(
         self,
-        line_length=None,
-        positions=None,
-        print_fn=None,
-        expand_nested=False,
-        show_trainable=False,
-        layer_range=None,
-        show_memory=False,
-        show_flops=False,
-    ):
+        line_length: Any = None,
+        positions: Any = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+        show_memory: bool = False,
+        show_flops: bool = False,
+    ) -> None:
         """Print a table of layers, output shapes and parameter counts.
 
         Args:
@@ -154,7 +173,7 @@ class Files:
     def _repr_html_(self):
         return summary_html(self)
 
-    def profile(self, x, y=None, batch_size=32, steps=20):
+    def profile(self, x: Tensor, y: Tensor = None, batch_size: int = 32, steps: int = 20) -> Any:
         """Time each op of a training step (with `y`) or of evaluation, on the first batch.
 
         Weights and the optimizer's state are restored afterwards. Returns a list of dicts, which

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq import hooks, settings
 from pyseq.callbacks import CallbackList
 from pyseq.training import inputs, loop
 from pyseq.training.data import is_array, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from typing_extensions import Unpack
+
+    from pyseq.callbacks.history import History
+    from pyseq.types import CallbacksLike, Data, NoArguments, Verbosity
 
 
 class Fitting:
@@ -14,23 +24,23 @@ class Fitting:
     @hooks.takes_old_names
     def fit(
         self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        verbose="auto",
-        callbacks=None,
-        validation_split=0.0,
-        validation_data=None,
-        shuffle=True,
-        class_weight=None,
-        sample_weight=None,
-        initial_epoch=0,
-        steps_per_epoch=None,
-        validation_steps=None,
-        validation_batch_size=None,
-        validation_freq=1,
-    ):
+        x: Data = None,
+        y: Data = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Verbosity = "auto",
+        callbacks: CallbacksLike = None,
+        validation_split: float = 0.0,
+        validation_data: Data = None,
+        shuffle: bool | str = True,
+        class_weight: Mapping[Any, float] | None = None,
+        sample_weight: Data = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: Any = None,
+        validation_steps: Any = None,
+        validation_batch_size: Any = None,
+        validation_freq: int | Sequence[int] = 1,
+    ) -> History:
         """Train for `epochs` epochs; returns a History.
 
         Args:
@@ -158,16 +168,16 @@ class Fitting:
     @hooks.takes_old_names
     def evaluate(
         self,
-        x=None,
-        y=None,
-        batch_size=None,
-        verbose="auto",
-        sample_weight=None,
-        steps=None,
-        callbacks=None,
-        return_dict=False,
-        **kwargs,
-    ):
+        x: Data = None,
+        y: Data = None,
+        batch_size: int | None = None,
+        verbose: Verbosity = "auto",
+        sample_weight: Data = None,
+        steps: Any = None,
+        callbacks: CallbacksLike = None,
+        return_dict: bool = False,
+        **kwargs: Unpack[NoArguments],
+    ) -> Any:
         """Loss and metrics over data: a number, a list, or a dict with `return_dict=True`.
 
         Args:

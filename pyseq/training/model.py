@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import hooks, results, revision, symbolic
@@ -23,12 +25,21 @@ from pyseq.training.resuming import Progress, Resuming
 from pyseq.training.single_batches import SingleBatches
 from pyseq.training.state_trees import StateTrees
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.callbacks.history import History
+    from pyseq.optimizers.optimizer import Optimizer
+    from pyseq.types import ModelArguments, Tensor
+
 
 class _ModelType(type):
-    def __call__(cls, *args, **kwargs):
-        if cls is not Model:
-            return super().__call__(*args, **kwargs)
-        return hooks.ask("straight_model", *args, **kwargs)
+    if not TYPE_CHECKING:  # checkers go by `__init__`
+
+        def __call__(cls, *args, **kwargs):
+            if cls is not Model:
+                return super().__call__(*args, **kwargs)
+            return hooks.ask("straight_model", *args, **kwargs)
 
 
 @builtin("", aliases=("models.Model",))
@@ -55,7 +66,17 @@ class Model(
     called once with symbolic tensors and becomes part of the compiled step.
     """
 
-    def __init__(self, *args, trainable=True, name=None, **kwargs):
+    optimizer: Optimizer
+    loss: Any
+    history: History
+
+    def __init__(
+        self,
+        *args: Any,
+        trainable: bool = True,
+        name: str | None = None,
+        **kwargs: Unpack[ModelArguments],
+    ) -> None:
         if args or "inputs" in kwargs or "outputs" in kwargs:
             raise TypeError(
                 f"{type(self).__name__}: expected a subclass of Model that defines `call`, got "
@@ -101,13 +122,13 @@ class Model(
         empty = {"_programs": {}, "_predictors": {}, "_quick": None, "_found_metrics": None}
         return {**super().__getstate__(), **empty, "_noted_objects": None, "_step_parts": None}
 
-    def mark_built(self):
+    def mark_built(self) -> None:
         """A model is built for the shape of its input."""
 
     # --- layers and shapes
 
     @property
-    def layers(self):
+    def layers(self) -> list[Layer]:
         """The layers in order, without the InputLayer."""
         return [layer for layer in self._children() if not isinstance(layer, InputLayer)]
 
@@ -116,15 +137,15 @@ class Model(
         return {**vars(self), "layers": self.layers}
 
     @property
-    def output_layer(self):
+    def output_layer(self) -> Any:
         """The layer whose output is the model's; None where `call` decides that."""
         return None
 
-    def handed_out(self, y, x=None):
+    def handed_out(self, y: Tensor, x: Tensor = None) -> Any:
         """A model hands on what its last layer gives."""
         return y
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Build the layers that `call` uses for `input_shape`, the batch included."""
         self._input_batch_shape = tuple(input_shape)
         self._output_batch_shape = self.compute_output_shape(self._input_batch_shape)
@@ -139,11 +160,11 @@ class Model(
         return value
 
     @property
-    def input_shape(self):
+    def input_shape(self) -> Any:
         return self._known("input_shape", self._input_batch_shape)
 
     @property
-    def output_shape(self):
+    def output_shape(self) -> Any:
         return self._known("output_shape", self._output_batch_shape)
 
     def _build_for(self, shape):
@@ -155,7 +176,7 @@ class Model(
             if self._input_batch_shape is None:  # a subclass has a `build` of its own
                 Model.build(self, (None, *shape[1:]))
 
-    def __call__(self, inputs, *args, **kwargs):
+    def __call__(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Any:
         """Run the model on an array `(n, ...)`; returns a NumPy array (or a list of them)."""
         if not args and not kwargs:
             y = predicting.quick_call(self, inputs)
@@ -198,7 +219,7 @@ class Model(
 
     # --- what models answer
 
-    def get_layer(self, name=None, index=None):
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer called `name`, or number `index`."""
         if (name is None) == (index is None):
             raise ValueError(
@@ -219,7 +240,7 @@ class Model(
             f"{name!r}"
         )
 
-    def reset_states(self):
+    def reset_states(self) -> None:
         """Set the state of all stateful layers back to zero."""
         for layer in self._flatten():
             if layer is not self and getattr(layer, "stateful", False):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import symbolic, tracing
+
+if TYPE_CHECKING:
+    from pyseq.types import Tensor
 
 _traced = contextvars.ContextVar("pyseq_own_loss", default=None)
 
@@ -15,7 +19,14 @@ _traced = contextvars.ContextVar("pyseq_own_loss", default=None)
 class OwnSteps:
     """The part of `Model` that says what one batch costs, and what its logs are."""
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Tensor = None,
+        y: Tensor = None,
+        y_pred: Tensor = None,
+        sample_weight: Tensor = None,
+        training: bool = True,
+    ) -> Any:
         """The loss of `compile` and all that layers and weights add to it.
 
         A subclass may define it: its code is called once with symbolic tensors and becomes part of
@@ -53,7 +64,9 @@ class OwnSteps:
             self._require_loss("compute_loss")
         return loss
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(
+        self, x: Tensor, y: Tensor, y_pred: Tensor, sample_weight: Tensor = None
+    ) -> Any:
         """Add a batch to the metrics of `compile`; returns `{name: value}` of all metrics.
 
         A subclass may define it: it is called with the arrays of each batch, and what it returns
@@ -64,7 +77,7 @@ class OwnSteps:
         return self.get_metrics_result()
 
     @property
-    def losses(self):
+    def losses(self) -> list[Any]:
         own = _traced.get()
         if own is None or symbolic.trace.get() is None:
             return super().losses

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,11 +12,24 @@ from pyseq.callbacks import CallbackList
 from pyseq.training import inputs, predicting
 from pyseq.training.data import to_array
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import Array, CallbacksLike, Data, NoArguments, Tensor, Verbosity
+
 
 class Prediction:
     """The part of `Model` that answers for rows of data."""
 
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, **old_names):
+    def predict(
+        self,
+        x: Data,
+        batch_size: int | None = None,
+        verbose: Verbosity = "auto",
+        steps: Any = None,
+        callbacks: CallbacksLike = None,
+        **old_names: Unpack[NoArguments],
+    ) -> Array:
         """Outputs for rows of data as one array.
 
         Args:
@@ -71,7 +85,7 @@ class Prediction:
                     break
         return outputs
 
-    def predict_on_batch(self, x):
+    def predict_on_batch(self, x: Tensor) -> Array:
         """Outputs for one batch."""
         y = predicting.quick_answer(self, x)
         if y is not None:

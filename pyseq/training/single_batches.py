@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq.training import inputs, loop
+
+if TYPE_CHECKING:
+    from pyseq.types import Tensor
 
 
 class SingleBatches:
@@ -36,12 +41,21 @@ class SingleBatches:
         loop.run_batches(self, program, arrays, None, 0, len(x), len(x), 1, totals, float("inf"))
         return totals.results()
 
-    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+    def train_on_batch(
+        self,
+        x: Tensor,
+        y: Tensor = None,
+        sample_weight: Tensor = None,
+        class_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
         """One update on one batch; returns the loss, or loss and metrics."""
         logs = self._one_batch(x, y, sample_weight, class_weight, "train", "train_on_batch")
         return dict(sorted(logs.items())) if return_dict else loop.as_list(logs)
 
-    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+    def test_on_batch(
+        self, x: Tensor, y: Tensor = None, sample_weight: Tensor = None, return_dict: bool = False
+    ) -> Any:
         """Loss and metrics of one batch."""
         logs = self._one_batch(x, y, sample_weight, None, "test", "test_on_batch")
         return dict(sorted(logs.items())) if return_dict else loop.as_list(logs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pyseq.results import handed
 
 _SEEDS = "/seed_generator_state"
@@ -20,7 +22,7 @@ class StateTrees:
             "metrics_variables": self.metrics_variables,
         }
 
-    def get_state_tree(self, value_format="backend_tensor"):
+    def get_state_tree(self, value_format: str | None = "backend_tensor") -> Any:
         """The values of all variables, in dicts by the parts of their paths.
 
         Args:
@@ -51,7 +53,7 @@ class StateTrees:
             for group, variables in self._state_groups().items()
         }
 
-    def set_state_tree(self, state_tree):
+    def set_state_tree(self, state_tree: Any) -> None:
         """Assign values that `get_state_tree` returned to the variables of the same paths.
 
         Groups and variables that are left out stay as they are. An optimizer makes its variables

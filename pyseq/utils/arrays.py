@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import hooks
 
+if TYPE_CHECKING:
+    from pyseq.types import Array, Axis, DTypeLike, Tensor
+
 
 @hooks.takes_old_spellings
-def to_categorical(x, num_classes=None, *, dtype="float64"):
+def to_categorical(
+    x: Tensor, num_classes: int | None = None, *, dtype: DTypeLike = "float64"
+) -> Array:
     """Return one-hot rows of integer classes.
 
     Args:
@@ -41,7 +48,7 @@ def to_categorical(x, num_classes=None, *, dtype="float64"):
     return encoded.reshape(*shape, num_classes)
 
 
-def normalize(x, axis=-1, order=2):
+def normalize(x: Tensor, axis: Axis = -1, order: Any = 2) -> Array:
     """Return x divided by its norm along `axis`; vectors of norm 0 stay as they are.
 
     Args:
@@ -57,8 +64,13 @@ def normalize(x, axis=-1, order=2):
 
 
 def pad_sequences(
-    sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre", value=0.0
-):
+    sequences: Tensor,
+    maxlen: Any = None,
+    dtype: DTypeLike = "int32",
+    padding: Any = "pre",
+    truncating: str = "pre",
+    value: Any = 0.0,
+) -> Array:
     """Return sequences as one array, filled up or cut to one length.
 
     Args:

@@ -23,3 +23,7 @@ __all__ = [
     "encode_box_to_deltas",
     "pad",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from pyseq.registry.serialization import serialize_keras_object
 
@@ -19,54 +20,54 @@ class Config:
     (32, '{"rate": 0.1, "units": 32}')
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         object.__setattr__(self, "_values", dict(kwargs))
         object.__setattr__(self, "_frozen", False)
 
     @property
-    def frozen(self):
+    def frozen(self) -> Any:
         """Whether the values can no longer change."""
         return self._frozen
 
-    def freeze(self):
+    def freeze(self) -> None:
         """Refuse changes from now on."""
         object.__setattr__(self, "_frozen", True)
 
-    def unfreeze(self):
+    def unfreeze(self) -> None:
         """Allow changes again."""
         object.__setattr__(self, "_frozen", False)
 
-    def as_dict(self):
+    def as_dict(self) -> Any:
         """Return the values as a dict."""
         return dict(self._values)
 
-    def to_json(self):
+    def to_json(self) -> str:
         """Return the values as JSON, objects as their configs."""
         return json.dumps({k: serialize_keras_object(v) for k, v in self._values.items()})
 
-    def keys(self):
+    def keys(self) -> Any:
         """Return the names."""
         return self._values.keys()
 
-    def values(self):
+    def values(self) -> Any:
         """Return the values."""
         return self._values.values()
 
-    def items(self):
+    def items(self) -> Any:
         """Return pairs of name and value."""
         return self._values.items()
 
-    def pop(self, *args):
+    def pop(self, *args: Any) -> Any:
         """Take a value out by name; a second argument is returned where there is none."""
         self._expect_open("pop")
         return self._values.pop(*args)
 
-    def update(self, *args, **kwargs):
+    def update(self, *args: Any, **kwargs: Any) -> None:
         """Set several values, of a dict or by name."""
         self._expect_open("update")
         self._values.update(*args, **kwargs)
 
-    def get(self, keyname, value=None):
+    def get(self, keyname: Any, value: Any = None) -> Any:
         """Return a value by name, or `value` where there is none."""
         return self._values.get(keyname, value)
 
@@ -88,21 +89,21 @@ class Config:
     def __setitem__(self, name, value):
         self.__setattr__(name, value)
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Any:
         return self._values[name]
 
     def __delitem__(self, name):
         self._expect_open(f"del {name}")
         del self._values[name]
 
-    def __contains__(self, name):
+    def __contains__(self, name: str) -> bool:
         return name in self._values
 
-    def __iter__(self):
+    def __iter__(self) -> Any:
         return iter(self._values)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._values)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Config {self._values}>"

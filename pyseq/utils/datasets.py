@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq.utils.pipeline import Dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyseq.types import Tensor
 
 
 class PyDataset:
@@ -40,19 +46,21 @@ class PyDataset:
     use_multiprocessing = False
     max_queue_size = 10
 
-    def __init__(self, workers=1, use_multiprocessing=False, max_queue_size=10):
+    def __init__(
+        self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10
+    ) -> None:
         self.workers = workers
         self.use_multiprocessing = use_multiprocessing
         self.max_queue_size = max_queue_size
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         raise TypeError(
             f"{type(self).__name__}: expected a subclass that defines __getitem__(index), got "
             f"none; define it to return a batch"
         )
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int:
         """Number of batches; None for an endless data set."""
         if hasattr(self, "__len__"):
             return len(self)
@@ -61,24 +69,24 @@ class PyDataset:
             f"got none; define one of them"
         )
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         count = self.num_batches
         for index in itertools.count() if count is None else range(count):
             yield self[index]
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         """Called before the first batch of an epoch."""
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         """Called after the last batch of an epoch."""
 
-    def get_state(self):
+    def get_state(self) -> None:
         """Return what `BackupAndRestore` keeps of it: numbers, strings, arrays, lists and dicts.
 
         A data set that changes from epoch to epoch defines this and `set_state`.
         """
 
-    def set_state(self, state):
+    def set_state(self, state: Any) -> None:
         """Go back to what `get_state` returned."""
 
 
@@ -86,18 +94,18 @@ Sequence = PyDataset
 
 
 def timeseries_dataset_from_array(
-    data,
-    targets,
-    sequence_length,
-    sequence_stride=1,
-    sampling_rate=1,
-    batch_size=128,
-    shuffle=False,
-    seed=None,
-    start_index=None,
-    end_index=None,
-    format="tf",
-):
+    data: Any,
+    targets: Tensor,
+    sequence_length: Any,
+    sequence_stride: int = 1,
+    sampling_rate: int = 1,
+    batch_size: int = 128,
+    shuffle: bool = False,
+    seed: int | None = None,
+    start_index: Any = None,
+    end_index: Any = None,
+    format: str = "tf",
+) -> Any:
     """Return batches of windows over consecutive rows.
 
     Window i holds the rows `i s, i s + r, ..., i s + (sequence_length - 1) r` with the stride s
@@ -166,7 +174,7 @@ def timeseries_dataset_from_array(
     return starts.map(window)
 
 
-def pack_x_y_sample_weight(x, y=None, sample_weight=None):
+def pack_x_y_sample_weight(x: Tensor, y: Tensor = None, sample_weight: Tensor = None) -> Any:
     """Return x, `(x, y)` or `(x, y, sample_weight)`, whichever holds all that is not None.
 
     >>> pack_x_y_sample_weight(1, 2)
@@ -177,7 +185,7 @@ def pack_x_y_sample_weight(x, y=None, sample_weight=None):
     return (x, y) if sample_weight is None else (x, y, sample_weight)
 
 
-def unpack_x_y_sample_weight(data):
+def unpack_x_y_sample_weight(data: Any) -> Any:
     """Return `(x, y, sample_weight)` of what `pack_x_y_sample_weight` returned.
 
     >>> unpack_x_y_sample_weight((1, 2))

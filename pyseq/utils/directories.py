@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from pyseq.utils import audio, images
 from pyseq.utils.arrays import to_categorical
 from pyseq.utils.pipeline import Dataset
 
+if TYPE_CHECKING:
+    from pyseq.types import DataFormat, Path, Tensor
+
 _THREADS = min(4, os.cpu_count() or 1)
 _IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 _LABEL_MODES = ("int", "categorical", "binary", None)
@@ -19,26 +23,26 @@ _SUBSETS = ("training", "validation", "both", None)
 
 
 def image_dataset_from_directory(
-    directory,
-    labels="inferred",
-    label_mode="int",
-    class_names=None,
-    color_mode="rgb",
-    batch_size=32,
-    image_size=(256, 256),
-    shuffle=True,
-    seed=None,
-    validation_split=None,
-    subset=None,
-    interpolation="bilinear",
-    follow_links=False,
-    crop_to_aspect_ratio=False,
-    pad_to_aspect_ratio=False,
-    data_format=None,
-    format="tf",
-    verbose=True,
-    smart_resize=False,
-):
+    directory: Path,
+    labels: Tensor = "inferred",
+    label_mode: str | None = "int",
+    class_names: Any = None,
+    color_mode: str = "rgb",
+    batch_size: int = 32,
+    image_size: Any = (256, 256),
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: Any = None,
+    interpolation: str = "bilinear",
+    follow_links: bool = False,
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    data_format: DataFormat = None,
+    format: str = "tf",
+    verbose: bool = True,
+    smart_resize: bool = False,
+) -> Any:
     """Return batches of images (bmp, gif, jpeg, png), float32 in [0, 255], and their classes.
 
     The result is a `pyseq.utils.pipeline.Dataset`, whose files are read while it is iterated over,
@@ -118,20 +122,20 @@ def image_dataset_from_directory(
 
 
 def text_dataset_from_directory(
-    directory,
-    labels="inferred",
-    label_mode="int",
-    class_names=None,
-    batch_size=32,
-    max_length=None,
-    shuffle=True,
-    seed=None,
-    validation_split=None,
-    subset=None,
-    follow_links=False,
-    format="tf",
-    verbose=True,
-):
+    directory: Path,
+    labels: Tensor = "inferred",
+    label_mode: str | None = "int",
+    class_names: Any = None,
+    batch_size: int = 32,
+    max_length: Any = None,
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: Any = None,
+    follow_links: bool = False,
+    format: str = "tf",
+    verbose: bool = True,
+) -> Any:
     """Return batches of texts (`.txt`, UTF-8), arrays of str, and their classes.
 
     Args:
@@ -166,21 +170,21 @@ def text_dataset_from_directory(
 
 
 def audio_dataset_from_directory(
-    directory,
-    labels="inferred",
-    label_mode="int",
-    class_names=None,
-    batch_size=32,
-    sampling_rate=None,
-    output_sequence_length=None,
-    ragged=False,
-    shuffle=True,
-    seed=None,
-    validation_split=None,
-    subset=None,
-    follow_links=False,
-    verbose=True,
-):
+    directory: Path,
+    labels: Tensor = "inferred",
+    label_mode: str | None = "int",
+    class_names: Any = None,
+    batch_size: int = 32,
+    sampling_rate: Any = None,
+    output_sequence_length: Any = None,
+    ragged: bool = False,
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: Any = None,
+    follow_links: bool = False,
+    verbose: bool = True,
+) -> Any:
     """Return batches of sounds (`.wav`, PCM), float32 `(N, samples, channels)`, and their classes.
 
     Args:

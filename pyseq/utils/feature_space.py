@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +24,11 @@ from pyseq.registry import serialization
 from pyseq.registry.construct import construct
 from pyseq.registry.registration import builtin
 from pyseq.saving import saving_api
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from pyseq.types import Config, DTypeLike, FileLike
 
 _HOME = "src.layers.preprocessing.feature_space"
 _MODES = {"Feature": ("int", "one_hot", "float"), "Cross": ("int", "one_hot")}
@@ -171,6 +177,8 @@ class FeatureSpace(Layer):
     [[0.0, 1.0, 0.0, -1.0], [0.0, 0.0, 1.0, 1.0]]
     """
 
+    encoded_features: Any
+
     # Files may hold it by itself.
     stands_alone = True
     text_policy = "read"
@@ -178,35 +186,41 @@ class FeatureSpace(Layer):
     # --- kinds of columns
 
     @classmethod
-    def cross(cls, feature_names, crossing_dim, output_mode="one_hot"):
+    def cross(cls, feature_names: Any, crossing_dim: Any, output_mode: str = "one_hot") -> Any:
         """Hash columns together into one of `crossing_dim` bins."""
         return Cross(feature_names, crossing_dim, output_mode)
 
     @classmethod
-    def feature(cls, dtype, preprocessor, output_mode):
+    def feature(cls, dtype: DTypeLike, preprocessor: Any, output_mode: str) -> Any:
         """Send a column through a layer of the caller's."""
         return Feature(dtype, preprocessor, output_mode)
 
     @classmethod
-    def float(cls, name=None):
+    def float(cls, name: str | None = None) -> Any:
         """Numbers as they are."""
         name = name or naming.auto_name("float")
         return Feature("float32", TFDIdentity(dtype="float32", name=_inner(name)), "float")
 
     @classmethod
-    def float_rescaled(cls, scale=1.0, offset=0.0, name=None):
+    def float_rescaled(cls, scale: Any = 1.0, offset: Any = 0.0, name: str | None = None) -> Any:
         """x scale + offset."""
         name = name or naming.auto_name("float_rescaled")
         return Feature("float32", Rescaling(scale, offset, name=_inner(name)), "float")
 
     @classmethod
-    def float_normalized(cls, name=None):
+    def float_normalized(cls, name: str | None = None) -> Any:
         """Numbers with the mean 0 and the variance 1."""
         name = name or naming.auto_name("float_normalized")
         return Feature("float32", Normalization(axis=-1, name=_inner(name)), "float")
 
     @classmethod
-    def float_discretized(cls, num_bins, bin_boundaries=None, output_mode="one_hot", name=None):
+    def float_discretized(
+        cls,
+        num_bins: int,
+        bin_boundaries: Any = None,
+        output_mode: str = "one_hot",
+        name: str | None = None,
+    ) -> Any:
         """The bin of a number: one of `num_bins` that `adapt` learns, or of given ones.
 
         Args:
@@ -224,8 +238,12 @@ class FeatureSpace(Layer):
 
     @classmethod
     def integer_categorical(
-        cls, max_tokens=None, num_oov_indices=1, output_mode="one_hot", name=None
-    ):
+        cls,
+        max_tokens: Any = None,
+        num_oov_indices: int = 1,
+        output_mode: str = "one_hot",
+        name: str | None = None,
+    ) -> Any:
         """The number of an integer in the vocabulary that `adapt` learns."""
         name = name or naming.auto_name("integer_categorical")
         layer = IntegerLookup(
@@ -235,8 +253,12 @@ class FeatureSpace(Layer):
 
     @classmethod
     def string_categorical(
-        cls, max_tokens=None, num_oov_indices=1, output_mode="one_hot", name=None
-    ):
+        cls,
+        max_tokens: Any = None,
+        num_oov_indices: int = 1,
+        output_mode: str = "one_hot",
+        name: str | None = None,
+    ) -> Any:
         """The number of a string in the vocabulary that `adapt` learns."""
         name = name or naming.auto_name("string_categorical")
         layer = StringLookup(
@@ -245,27 +267,31 @@ class FeatureSpace(Layer):
         return Feature("string", layer, output_mode)
 
     @classmethod
-    def string_hashed(cls, num_bins, output_mode="one_hot", name=None):
+    def string_hashed(
+        cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None
+    ) -> Any:
         """The bin of a string, by its hash."""
         name = name or naming.auto_name("string_hashed")
         return Feature("string", Hashing(num_bins, name=_inner(name)), output_mode)
 
     @classmethod
-    def integer_hashed(cls, num_bins, output_mode="one_hot", name=None):
+    def integer_hashed(
+        cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None
+    ) -> Any:
         """The bin of an integer, by its hash."""
         name = name or naming.auto_name("integer_hashed")
         return Feature("int32", Hashing(num_bins, name=_inner(name)), output_mode)
 
     def __init__(
         self,
-        features,
-        output_mode="concat",
-        crosses=None,
-        crossing_dim=32,
-        hashing_dim=32,
-        num_discretization_bins=32,
-        name=None,
-    ):
+        features: Any,
+        output_mode: str = "concat",
+        crosses: Any = None,
+        crossing_dim: int = 32,
+        hashing_dim: int = 32,
+        num_discretization_bins: int = 32,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name=name)
         if not features or not isinstance(features, dict):
             raise ValueError(f"{self.name}: expected `features` {{name: kind}}, got {features!r}")
@@ -317,7 +343,7 @@ class FeatureSpace(Layer):
     def _list_adaptable_preprocessors(self):
         return [key for key, layer in self.preprocessors.items() if _is_adaptable(layer)]
 
-    def adapt(self, dataset):
+    def adapt(self, dataset: Any) -> None:
         """Let the layers of the columns learn from data.
 
         Args:
@@ -433,17 +459,17 @@ class FeatureSpace(Layer):
             f"{type(layer).__name__}, whose number of ids is not known; use output_mode='int'"
         )
 
-    def get_inputs(self):
+    def get_inputs(self) -> Any:
         """`{column: symbolic tensor}` of what a call takes."""
         self._finish()
         return self.inputs
 
-    def get_encoded_features(self):
+    def get_encoded_features(self) -> Any:
         """The symbolic tensor, or dict of them, of what a call returns."""
         self._finish()
         return self.encoded_features
 
-    def __call__(self, data):
+    def __call__(self, data: Any) -> Any:
         """Encode a dict of columns; scalars are one row, and give one without a batch axis."""
         self._finish()
         if not isinstance(data, dict):
@@ -477,12 +503,12 @@ class FeatureSpace(Layer):
 
     # --- files and configuration
 
-    def save(self, filepath):
+    def save(self, filepath: FileLike) -> None:
         """Write a `.keras` file, which `models.load_model` reads."""
         self._finish()
         saving_api.save_model(self, filepath)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "features": serialization.serialize_keras_object(self.features),
             "output_mode": self.output_mode,
@@ -493,13 +519,13 @@ class FeatureSpace(Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         return construct(cls, config)
 
-    def get_build_config(self):
+    def get_build_config(self) -> Any:
         return {key: layer.get_build_config() for key, layer in self.preprocessors.items()}
 
-    def build_from_config(self, config):
+    def build_from_config(self, config: Config) -> None:
         for key, known in config.items():
             if key in self.preprocessors and not self.preprocessors[key].built:
                 self.preprocessors[key].build_from_config(known)

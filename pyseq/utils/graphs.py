@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from pathlib import Path
+from typing import Any
 
 from pyseq.summary import output_shapes
 
@@ -65,17 +66,17 @@ def _chain(model, expand_nested):
 
 
 def model_to_dot(
-    model,
-    show_shapes=False,
-    show_dtype=False,
-    show_layer_names=True,
-    rankdir="TB",
-    expand_nested=False,
-    dpi=200,
-    subgraph=False,
-    show_layer_activations=False,
-    show_trainable=False,
-):
+    model: Any,
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = True,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 200,
+    subgraph: bool = False,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+) -> Any:
     """Return a `pydot.Dot` (or `pydot.Cluster` for `subgraph`) of the layers of a model.
 
     Args:
@@ -121,17 +122,17 @@ def model_to_dot(
 
 
 def plot_model(
-    model,
-    to_file="model.png",
-    show_shapes=False,
-    show_dtype=False,
-    show_layer_names=False,
-    rankdir="TB",
-    expand_nested=False,
-    dpi=200,
-    show_layer_activations=False,
-    show_trainable=False,
-):
+    model: Any,
+    to_file: str | None = "model.png",
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = False,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 200,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+) -> Any:
     """Write a drawing of a model; the ending of `to_file` names the format.
 
     Returns a `Drawing`, which a notebook shows, or None for formats that no notebook shows. The
@@ -199,7 +200,7 @@ class Drawing:
         return None if data is None else data.decode()
 
 
-def model_to_text(model, expand_nested=True):
+def model_to_text(model: Any, expand_nested: bool = True) -> Any:
     """Return a drawing of a model in plain text: its layers, and between them the shapes of values.
 
     Args:

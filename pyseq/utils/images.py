@@ -6,11 +6,15 @@ import io
 import os
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import dtypes, settings
 from pyseq.ops.image import resizing
+
+if TYPE_CHECKING:
+    from pyseq.types import Array, DataFormat, DTypeLike, Tensor
 
 COLOR_MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 _GRAY_MODES = ("L", "I;16", "I")
@@ -32,7 +36,9 @@ def _dtype(dtype):
     return dtypes.compute_dtype(settings.floatx if dtype is None else dtype)
 
 
-def array_to_img(x, data_format=None, scale=True, dtype=None):
+def array_to_img(
+    x: Tensor, data_format: DataFormat = None, scale: bool = True, dtype: DTypeLike = None
+) -> Any:
     """Return a Pillow image of an array `(H, W, C)`, C = 1, 3 or 4.
 
     Args:
@@ -62,7 +68,7 @@ def array_to_img(x, data_format=None, scale=True, dtype=None):
     raise ValueError(f"array_to_img: expected 1, 3 or 4 channels, got {channels}")
 
 
-def img_to_array(img, data_format=None, dtype=None):
+def img_to_array(img: Any, data_format: DataFormat = None, dtype: DTypeLike = None) -> Array:
     """Return a Pillow image as an array `(H, W, C)`, or `(C, H, W)` for channels_first.
 
     >>> img_to_array(np.zeros((2, 3))).shape
@@ -77,7 +83,14 @@ def img_to_array(img, data_format=None, dtype=None):
     return x.transpose(2, 0, 1) if data_format == "channels_first" else x
 
 
-def save_img(path, x, data_format=None, file_format=None, scale=True, **kwargs):
+def save_img(
+    path: Any,
+    x: Tensor,
+    data_format: DataFormat = None,
+    file_format: str | None = None,
+    scale: bool = True,
+    **kwargs: Any,
+) -> None:
     """Write an array `(H, W, C)` as an image file.
 
     Args:
@@ -101,8 +114,12 @@ def save_img(path, x, data_format=None, file_format=None, scale=True, **kwargs):
 
 
 def load_img(
-    path, color_mode="rgb", target_size=None, interpolation="nearest", keep_aspect_ratio=False
-):
+    path: Any,
+    color_mode: str = "rgb",
+    target_size: Any = None,
+    interpolation: str = "nearest",
+    keep_aspect_ratio: bool = False,
+) -> Any:
     """Return an image file as a Pillow image.
 
     Args:
@@ -252,7 +269,9 @@ def pad_to_aspect(x, size):
     return np.pad(x, widths)
 
 
-def smart_resize(x, size, interpolation="bilinear", data_format="channels_last"):
+def smart_resize(
+    x: Tensor, size: Any, interpolation: str = "bilinear", data_format: DataFormat = "channels_last"
+) -> Any:
     """Return images resized without distortion: cut to the aspect ratio of `size` first.
 
     Args:

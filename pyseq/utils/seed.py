@@ -9,7 +9,7 @@ import numpy as np
 from pyseq import random
 
 
-def set_random_seed(seed):
+def set_random_seed(seed: int) -> None:
     """Seed Python's `random`, NumPy's legacy generator and pyseq's global generator.
 
     Initial weights, shuffling, dropout and random augmentation then repeat from run to run.

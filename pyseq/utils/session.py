@@ -8,7 +8,7 @@ from pyseq import naming, random
 from pyseq._version import __version__
 
 
-def clear_session(free_memory=True):
+def clear_session(free_memory: bool = True) -> None:
     """Start automatic names and the global seed generator anew.
 
     Args:
@@ -24,6 +24,6 @@ def clear_session(free_memory=True):
         gc.collect()
 
 
-def version():
+def version() -> str:
     """Return the version of pyseq."""
     return __version__

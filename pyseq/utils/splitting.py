@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random as python_random
 from collections.abc import Mapping
+from typing import Any
 
 from pyseq.utils import elements
 from pyseq.utils.pipeline import INFINITE_CARDINALITY, Dataset
@@ -42,8 +43,13 @@ def _split_sizes(left, right, total):
 
 
 def split_dataset(
-    dataset, left_size=None, right_size=None, shuffle=False, seed=None, preferred_backend=None
-):
+    dataset: Any,
+    left_size: Any = None,
+    right_size: Any = None,
+    shuffle: bool = False,
+    seed: int | None = None,
+    preferred_backend: Any = None,
+) -> Any:
     """Split arrays or a data set by rows into the first and the last ones.
 
     All of it is held in memory. What comes in batches, from `Dataset.batch` or a torch DataLoader,

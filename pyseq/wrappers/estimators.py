@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
 from sklearn.utils.multiclass import type_of_target
@@ -10,6 +12,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from pyseq.cloning import clone_model
 from pyseq.sequential import Sequential
 from pyseq.training.model import Model
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from pyseq.types import Data
 
 
 def copy_of(model):
@@ -26,7 +33,9 @@ class _Estimator(BaseEstimator):
 
     _numeric_targets = True
 
-    def __init__(self, model, warm_start=False, model_kwargs=None, fit_kwargs=None):
+    def __init__(
+        self, model: Any, warm_start: bool = False, model_kwargs: Any = None, fit_kwargs: Any = None
+    ) -> None:
         self.model = model
         self.warm_start = warm_start
         self.model_kwargs = model_kwargs
@@ -52,7 +61,7 @@ class _Estimator(BaseEstimator):
             )
         return model
 
-    def fit(self, X, y, **kwargs):
+    def fit(self, X: Any, y: Data, **kwargs: Any) -> Self:
         """Train on rows X (n, ...) and targets y; further arguments are those of `Model.fit`."""
         X, y = validate_data(
             self, X, y, allow_nd=True, multi_output=True, y_numeric=self._numeric_targets
@@ -107,13 +116,13 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
             raise ValueError("Classifier can't train when only one class is present.")
         return np.eye(len(self.classes_))[indices]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> Any:
         """Outputs of the model (n, classes)."""
         return self._outputs(X)
 
     decision_function = predict_proba
 
-    def predict(self, X):
+    def predict(self, X: Any) -> Any:
         """The class with the largest output, for each row."""
         best = np.argmax(self._outputs(X), axis=-1)
         return self.classes_[best]
@@ -132,7 +141,7 @@ class SKLearnRegressor(RegressorMixin, _Estimator):
     After `fit`: `model_`, `history_`, `n_features_in_`.
     """
 
-    def predict(self, X):
+    def predict(self, X: Any) -> Any:
         """Outputs of the model, of the rank that the targets had."""
         y = self._outputs(X)
         return np.ravel(y) if self._flat and y.shape[1:] == (1,) else y
@@ -150,6 +159,6 @@ class SKLearnTransformer(TransformerMixin, _Estimator):
     Arguments are those of all three wrappers (`SKLearnRegressor`).
     """
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Outputs of the model (n, ...)."""
         return self._outputs(X)

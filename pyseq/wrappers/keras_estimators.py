@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -24,6 +25,11 @@ from pyseq.training.model import Model
 from pyseq.utils.seed import set_random_seed
 from pyseq.wrappers import parameters
 from pyseq.wrappers.estimators import copy_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyseq.types import Data, Tensor
 
 _OWN = ("model", "build_fn", "warm_start", "random_state")
 _HOMES = {"optimizer": optimizers, "loss": losses, "metrics": metrics}
@@ -56,8 +62,14 @@ class BaseWrapper(BaseEstimator):
     _numeric_targets = True
 
     def __init__(
-        self, model=None, *, build_fn=None, warm_start=False, random_state=None, **sk_params
-    ):
+        self,
+        model: Any = None,
+        *,
+        build_fn: Any = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        **sk_params: Any,
+    ) -> None:
         self.model = model
         self.build_fn = build_fn
         self.warm_start = warm_start
@@ -67,16 +79,16 @@ class BaseWrapper(BaseEstimator):
     # --- parameters
 
     @property
-    def model(self):
+    def model(self) -> Any:
         """The trained model, or what makes it before `fit`."""
         return vars(self).get("model_", vars(self).get("model"))
 
     @model.setter
-    def model(self, value):
+    def model(self, value: Any) -> None:
         vars(self)["model"] = value
 
     @property
-    def sk_params(self):
+    def sk_params(self) -> Any:
         """The arguments given for the model's function and methods."""
         return {k: v for k, v in self._parameters().items() if k not in _OWN}
 
@@ -91,7 +103,7 @@ class BaseWrapper(BaseEstimator):
         except KeyError:
             return object.__getattribute__(self, name)  # raises what Python would
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> Any:
         """`{name: value}` of all arguments given."""
         own = inspect.signature(type(self).__init__).parameters.values()
         params = self._parameters()
@@ -99,7 +111,7 @@ class BaseWrapper(BaseEstimator):
             return params
         return {p.name: params[p.name] for p in own if p.name in params}
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> None:
         """Change arguments; a new one is possible if something takes it."""
         # Arguments that are new may be those of a new function.
         build = params.get("model", params.get("build_fn", self._builder()))
@@ -112,7 +124,7 @@ class BaseWrapper(BaseEstimator):
                 self._sk_params[name] = value
         return self
 
-    def check_params(self, params):
+    def check_params(self, params: Any) -> None:
         """Raise ValueError for an argument that neither the function nor the model takes."""
         self._check_params(params, self._builder())
 
@@ -125,7 +137,7 @@ class BaseWrapper(BaseEstimator):
                     "parameter; check the spelling"
                 )
 
-    def filter_sk_params(self, fn, override=None):
+    def filter_sk_params(self, fn: Callable[..., Any], override: Any = None) -> Any:
         """The arguments given that a function takes, and those of `override`."""
         known = parameters.names(fn)
         found = {k: v for k, v in self.sk_params.items() if k in known}
@@ -222,11 +234,11 @@ class BaseWrapper(BaseEstimator):
 
     # --- training
 
-    def fit(self, X, y, sample_weight=None, **kwargs):
+    def fit(self, X: Any, y: Data, sample_weight: Data = None, **kwargs: Any) -> Any:
         """Train on rows X (n, ...) and targets y; further arguments are those of `Model.fit`."""
         return self._train(X, y, sample_weight, kwargs, self.warm_start)
 
-    def partial_fit(self, X, y, sample_weight=None, **kwargs):
+    def partial_fit(self, X: Any, y: Tensor, sample_weight: Tensor = None, **kwargs: Any) -> Any:
         """Train for one more epoch, from the model that there is."""
         return self._train(X, y, sample_weight, {"epochs": 1, **kwargs}, True)
 
@@ -279,13 +291,13 @@ class BaseWrapper(BaseEstimator):
     # --- results
 
     @property
-    def history(self):
+    def history(self) -> Any:
         """`{name: value of each epoch}`, as the attribute of a History."""
         check_is_fitted(self)
         return self.history_
 
     @property
-    def epoch(self):
+    def epoch(self) -> Any:
         """Numbers of the epochs trained, as the attribute of a History."""
         return list(range(max(map(len, self.history.values()), default=0)))
 
@@ -327,7 +339,9 @@ class KerasClassifier(ClassifierMixin, BaseWrapper):
 
     _numeric_targets = False
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None, **kwargs):
+    def partial_fit(
+        self, X: Any, y: Tensor, classes: Any = None, sample_weight: Tensor = None, **kwargs: Any
+    ) -> Any:
         """Train for one more epoch; `classes` are all that there are, for the first call."""
         kwargs = {"epochs": 1, **kwargs}
         return self._train(X, y, sample_weight, kwargs, True, classes)
@@ -394,12 +408,12 @@ class KerasClassifier(ClassifierMixin, BaseWrapper):
             kinds = self.classes_.tolist()
             arguments["class_weight"] = {kinds.index(k): v for k, v in weight.items()}
 
-    def predict_proba(self, X, **kwargs):
+    def predict_proba(self, X: Any, **kwargs: Any) -> Any:
         """Probabilities (n, classes); a single output is that of the second class."""
         y = self._outputs(X, kwargs)
         return np.hstack([1 - y, y]) if y.shape[-1] == 1 else y
 
-    def predict(self, X, **kwargs):
+    def predict(self, X: Any, **kwargs: Any) -> Any:
         """The class of each row (n,).
 
         After one-hot targets: one-hot (n, classes), and the class with `build_fn`.
@@ -416,7 +430,7 @@ class KerasClassifier(ClassifierMixin, BaseWrapper):
             return np.eye(self.n_classes_, dtype="int64")[best]
         return self.classes_[best]
 
-    def score(self, X, y, sample_weight=None, **kwargs):
+    def score(self, X: Any, y: Tensor, sample_weight: Tensor = None, **kwargs: Any) -> float:
         """Accuracy: the share of rows whose class is right."""
         predicted = self.predict(X, **kwargs)
         if np.ndim(y) == 2 and np.shape(y)[1] > 1 and predicted.ndim == 1:
@@ -449,12 +463,12 @@ class KerasRegressor(RegressorMixin, BaseWrapper):
         outputs = 1 if y.ndim == 1 else y.shape[1]
         return {**super()._meta(X, y), "n_outputs_": outputs, "n_outputs_expected_": outputs}
 
-    def predict(self, X, **kwargs):
+    def predict(self, X: Any, **kwargs: Any) -> Any:
         """Outputs of the model; (n,) where it has one."""
         y = self._outputs(X, kwargs)
         return y[..., 0] if y.shape[-1] == 1 else y
 
-    def score(self, X, y, sample_weight=None, **kwargs):
+    def score(self, X: Any, y: Tensor, sample_weight: Tensor = None, **kwargs: Any) -> Any:
         """R^2; with `build_fn` the negative loss, as Keras 2 had it."""
         if not self._is_old:
             return super().score(X, y, sample_weight)

@@ -17,7 +17,7 @@ PACKAGE = Path(pyseq.__file__).parent
 LEVELS = [
     # Plain data and functions that know nothing of the package.
     "_core _version ahead dtypes hooks lazy naming results revision settings signatures spatial structures "
-    "windows",
+    "types windows",
     # Names and configs of objects, variables, random numbers, what stands for a symbolic tensor.
     "arithmetic dtype_policies random registry special symbolic variable",
     # What is chosen by name.
@@ -113,14 +113,22 @@ def imported(node, module, is_package):
     return names
 
 
+def for_checkers(tree):
+    """The nodes under `if TYPE_CHECKING:`, which do not run."""
+    blocks = [n for n in ast.walk(tree) if isinstance(n, ast.If)]
+    blocks = [n for n in blocks if ast.unparse(n.test) == "TYPE_CHECKING"]
+    return {id(inner) for block in blocks for part in block.body for inner in ast.walk(part)}
+
+
 def imports_of(module):
     """`(imported name, is late)` of a module."""
     path = MODULES[module]
     tree = ast.parse(path.read_text())
     functions = [n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.Lambda))]
     late = {id(inner) for function in functions for inner in ast.walk(function)}
+    unseen = for_checkers(tree)
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and id(node) not in unseen:
             for name in imported(node, module, path.name == "__init__.py"):
                 yield name, id(node) in late
 

@@ -7,8 +7,7 @@ import os
 import warnings
 
 import pytest
-from differential.answers import _make as make
-from differential.answers import build
+from differential.answers import _make as make, build
 from differential.generator import generate
 from layer_cases import CASES
 

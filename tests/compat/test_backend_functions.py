@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import pyseq
-from pyseq import backend as K
-from pyseq import layers
+from pyseq import backend as K, layers
 from pyseq.compat.notices import CompatNotice
 
 X = np.arange(12.0, dtype="float32").reshape(3, 4)

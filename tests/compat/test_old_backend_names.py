@@ -5,8 +5,7 @@ import pytest
 from old_name_rows import KINDS
 
 import pyseq
-from pyseq import backend as K
-from pyseq import layers
+from pyseq import backend as K, layers
 
 X = np.array([[1.0, 4.0], [9.0, 16.0]], dtype="float32")
 FLAT = np.array([-1.0, 0.0, 2.0], dtype="float32")

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from pyseq import layers, results
-from pyseq.compat import install, uninstall
-from pyseq.compat import tensorflow as tf
+from pyseq.compat import install, tensorflow as tf, uninstall
 from pyseq.compat.tensorflow import _modules, _names
 from pyseq.compat.tensorflow._tensors import as_tensor
 

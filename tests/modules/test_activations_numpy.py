@@ -61,8 +61,12 @@ def test_arguments_equal_keras(name, arguments):
 @pytest.mark.parametrize("name", NAMES)
 def test_signature_equals_keras(name):
     keras = pytest.importorskip("keras")
-    ours = inspect.signature(getattr(activations, name))
-    assert ours == inspect.signature(getattr(keras.activations, name))
+
+    def signature(module):
+        parameters = inspect.signature(getattr(module, name)).parameters.values()
+        return [(p.name, p.default, p.kind) for p in parameters]
+
+    assert signature(activations) == signature(keras.activations)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 import pyseq
-from pyseq import config
-from pyseq import layers as L
+from pyseq import config, layers as L
 from pyseq.models import load_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

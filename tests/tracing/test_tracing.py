@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 import pyseq
-from pyseq import _core, layers, lowering, ops
-from pyseq import backend as K
+from pyseq import _core, backend as K, layers, lowering, ops
 
 STEP = 1e-5
 

@@ -5,8 +5,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 import pyseq
-from pyseq import layers as L
-from pyseq import visualize
+from pyseq import layers as L, visualize
 
 
 def pictures(figure):

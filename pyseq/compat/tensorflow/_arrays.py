@@ -11,8 +11,7 @@ import numpy as np
 
 from pyseq import ops, symbolic
 from pyseq.compat.tensorflow._tensors import TensorShape, as_dtype, as_tensor, operands
-from pyseq.ops import is_tensor as is_tensor
-from pyseq.ops import stop_gradient as stop_gradient
+from pyseq.ops import is_tensor as is_tensor, stop_gradient as stop_gradient
 
 newaxis = None
 

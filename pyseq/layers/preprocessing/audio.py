@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +17,11 @@ from pyseq.registry import limits
 from pyseq.registry.registration import builtin
 from pyseq.registry.serialization import deserialize_keras_object
 from pyseq.spatial import padding_of, window_output, window_pads
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import Config, DataFormat, DTypeLike, LayerArguments, Tensor
 
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 
@@ -64,18 +70,18 @@ class STFTSpectrogram(SpatialMixin, Layer):
 
     def __init__(
         self,
-        mode="log",
-        frame_length=256,
-        frame_step=None,
-        fft_length=None,
-        window="hann",
-        periodic=False,
-        scaling="density",
-        padding="valid",
-        expand_dims=False,
-        data_format=None,
-        **kwargs,
-    ):
+        mode: str = "log",
+        frame_length: int = 256,
+        frame_step: Any = None,
+        fft_length: Any = None,
+        window: Any = "hann",
+        periodic: bool = False,
+        scaling: Any = "density",
+        padding: Any = "valid",
+        expand_dims: bool = False,
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         self._set_layout(1, data_format)
         if mode not in _MODES:
@@ -133,7 +139,7 @@ class STFTSpectrogram(SpatialMixin, Layer):
             initializer=initializers.STFT(side, self.window, self.scaling, self.periodic),
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self.compute_output_shape(input_shape)
         if self.mode != "imag":
             self.real_kernel = self._add_kernel("real")
@@ -145,7 +151,7 @@ class STFTSpectrogram(SpatialMixin, Layer):
             self.name, samples, self.frame_length, self._frame_step, 1, self.padding
         )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         (samples,), channels = self._split(input_shape)
         frames = self._frames(samples)
         bins = 2 * self._bins if self.mode == "stft" else self._bins
@@ -154,7 +160,7 @@ class STFTSpectrogram(SpatialMixin, Layer):
             return (input_shape[0], *inner)
         return self._join(input_shape[0], (frames,), None if channels is None else channels * bins)
 
-    def __call__(self, inputs, *args, **kwargs):
+    def __call__(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(inputs, KerasTensor) and np.asarray(inputs).dtype.kind in "iub":
             raise TypeError(
                 f"{self.name}: expected samples of a float dtype, got {np.asarray(inputs).dtype}; "
@@ -162,7 +168,7 @@ class STFTSpectrogram(SpatialMixin, Layer):
             )
         return super().__call__(inputs, *args, **kwargs)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         (samples,), channels = self._split((None, *x.shape))
         signals = x if self._channels_first else lower_permute(g, x, [1, 0], self.name)
         signals = g.op("reshape", signals, (channels, samples, 1), name=self.name)
@@ -203,7 +209,7 @@ class STFTSpectrogram(SpatialMixin, Layer):
         floor = max(epsilon, epsilon**2) if self.mode == "log" else epsilon
         return g.op("spectrogram", parts, shape, name=self.name, mode=self.mode, floor=floor)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "mode": self.mode,
@@ -254,26 +260,26 @@ class MelSpectrogram(_NumPyLayer):
     """
 
     @property
-    def row_coupling(self):
+    def row_coupling(self) -> Any:
         return "always" if self.power_to_db else None
 
     def __init__(
         self,
-        fft_length=2048,
-        sequence_stride=512,
-        sequence_length=None,
-        window="hann",
-        sampling_rate=16000,
-        num_mel_bins=128,
-        min_freq=20.0,
-        max_freq=None,
-        power_to_db=True,
-        top_db=80.0,
-        mag_exp=2.0,
-        min_power=1e-10,
-        ref_power=1.0,
-        **kwargs,
-    ):
+        fft_length: int = 2048,
+        sequence_stride: int = 512,
+        sequence_length: Any = None,
+        window: Any = "hann",
+        sampling_rate: int = 16000,
+        num_mel_bins: int = 128,
+        min_freq: float = 20.0,
+        max_freq: Any = None,
+        power_to_db: bool = True,
+        top_db: float = 80.0,
+        mag_exp: float = 2.0,
+        min_power: float = 1e-10,
+        ref_power: float = 1.0,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         self.fft_length = positive_int(self.name, "fft_length", fft_length)
         self.sequence_stride = positive_int(self.name, "sequence_stride", sequence_stride)
@@ -333,11 +339,11 @@ class MelSpectrogram(_NumPyLayer):
             )
         return 1 + (samples - self.fft_length % 2) // self.sequence_stride
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         *batch, samples = input_shape
         return (*batch, self.num_mel_bins, self._frames(samples))
 
-    def apply(self, x, training):
+    def apply(self, x: Tensor, training: Any) -> Any:
         x = np.asarray(x)
         if x.ndim == 0:
             raise ValueError(f"{self.name}: expected samples along the last axis, got a scalar")
@@ -371,13 +377,13 @@ class MelSpectrogram(_NumPyLayer):
 
     def linear_to_mel_weight_matrix(
         self,
-        num_mel_bins=20,
-        num_spectrogram_bins=129,
-        sampling_rate=8000,
-        lower_edge_hertz=125.0,
-        upper_edge_hertz=3800.0,
-        dtype="float32",
-    ):
+        num_mel_bins: int = 20,
+        num_spectrogram_bins: int = 129,
+        sampling_rate: int = 8000,
+        lower_edge_hertz: float = 125.0,
+        upper_edge_hertz: float = 3800.0,
+        dtype: DTypeLike = "float32",
+    ) -> Any:
         """Weights (num_spectrogram_bins, num_mel_bins) from frequencies to bands.
 
         Band j is a triangle over mel: 1 at its centre, 0 at the centres of its neighbours. The
@@ -394,7 +400,7 @@ class MelSpectrogram(_NumPyLayer):
         weights[0] = 0.0
         return weights.astype(dtype)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "fft_length": self.fft_length,

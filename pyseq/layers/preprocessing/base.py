@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import dtypes, results, symbolic
 from pyseq.layers.base import Layer
 from pyseq.layers.core import KerasTensor
+
+if TYPE_CHECKING:
+    from pyseq.types import Tensor
 
 
 class _NumPyLayer(Layer):
@@ -22,11 +26,11 @@ class _NumPyLayer(Layer):
     # What `training=None` means in a direct call.
     _default_training = False
 
-    def apply(self, x, training):
+    def apply(self, x: Tensor, training: Any) -> Any:
         """The output for the array `x`."""
         raise TypeError(f"{type(self).__name__}: expected a subclass that defines apply()")
 
-    def __call__(self, inputs, training=None, mask=None):
+    def __call__(self, inputs: Tensor, training: Any = None, mask: Tensor = None) -> Any:
         if isinstance(inputs, KerasTensor):
             return super().__call__(inputs)
         x = self._as_array(inputs)
@@ -44,7 +48,7 @@ class _NumPyLayer(Layer):
             training = symbolic.training() if symbolic.is_running() else self._default_training
         return bool(training)
 
-    def read_text(self, x):
+    def read_text(self, x: Tensor) -> Any:
         return self.apply(self._as_array(x), False)
 
     def _as_array(self, inputs):
@@ -60,15 +64,15 @@ class _NumPyLayer(Layer):
     # Whether `apply` stays first choice where Python may be called: its errors say more.
     _prefers_python = False
 
-    def without_ops(self, g, x):
+    def without_ops(self, g: Any, x: Tensor) -> str:
         """Why no ops of the core do what `apply` does with `x`; None where `lower_to_ops` can."""
         return "it runs in Python"
 
-    def lower_to_ops(self, g, x):
+    def lower_to_ops(self, g: Any, x: Tensor) -> Any:
         """Append ops of the core that do what `apply` does."""
         raise TypeError(f"{type(self).__name__}: expected a subclass that defines lower_to_ops()")
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         shape = self.compute_output_shape((None, *x.shape))[1:]
         reason = self.without_ops(g, x)
         if reason is None and not (self._prefers_python and g.calls_python):

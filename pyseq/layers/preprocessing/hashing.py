@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import results, settings
 from pyseq.layers.preprocessing.base import _NumPyLayer, encode, encoded_shape, text_step
 from pyseq.layers.preprocessing.numeric import _check_mode, _reject_sparse
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import BareLayerArguments, Config, DTypeLike, LayerArguments, Shape, Tensor
 
 _WORD = 0xFFFFFFFFFFFFFFFF
 _K0, _K1, _K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F
@@ -244,8 +251,14 @@ class Hashing(_NumPyLayer):
     """
 
     def __init__(
-        self, num_bins, mask_value=None, salt=None, output_mode="int", sparse=False, **kwargs
-    ):
+        self,
+        num_bins: int,
+        mask_value: Any = None,
+        salt: Any = None,
+        output_mode: str = "int",
+        sparse: bool = False,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = "int64" if output_mode == "int" else settings.floatx
         dtype = kwargs.pop("dtype")
@@ -274,13 +287,13 @@ class Hashing(_NumPyLayer):
     def _as_array(self, inputs):
         return token_array(self.name, inputs)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return encoded_shape(input_shape, self.output_mode, self.num_bins)
 
-    def integer_dtype(self):
+    def integer_dtype(self) -> Any:
         return self._output_dtype if self.output_mode == "int" else None
 
-    def apply(self, x, training):
+    def apply(self, x: Tensor, training: Any) -> Any:
         x = token_array(self.name, x)
         masks = self._masks()
         bins = hash_bins(x, self.num_bins - 1 if masks else self.num_bins, self.salt)
@@ -288,14 +301,14 @@ class Hashing(_NumPyLayer):
             bins = np.where(x == self.mask_value, 0, bins + 1)
         return encode(bins, self.output_mode, self.num_bins, self._output_dtype)
 
-    def without_ops(self, g, x):
+    def without_ops(self, g: Any, x: Tensor) -> str:
         return "it hashes integers in Python"
 
     def _masks(self):
         """Whether bin 0 is that of `mask_value`."""
         return self.mask_value is not None and self.num_bins > 1
 
-    def text_step(self, shape):
+    def text_step(self, shape: Shape) -> Any:
         """What C++ does in place of the layer, for samples of `shape`; a dict of plain data."""
         masks = self._masks()
         return text_step(
@@ -308,7 +321,7 @@ class Hashing(_NumPyLayer):
             unknown=self.num_bins - masks,
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         if self.output_mode == "int":
             config["dtype"] = {
@@ -336,6 +349,7 @@ class HashedCrossing(_NumPyLayer):
     Args:
         num_bins: number of bins.
         output_mode: "int" or "one_hot".
+        sparse: accepted as in Keras; only False.
 
     Call it on a list of two or more arrays of integers or strings, all of one shape: `()`, `(n,)`
     or `(n, 1)`. Returns integers of that shape, or `(n, num_bins)` for "one_hot". The values are
@@ -349,8 +363,14 @@ class HashedCrossing(_NumPyLayer):
     """
 
     def __init__(
-        self, num_bins, output_mode="int", sparse=False, name=None, dtype=None, **kwargs
-    ):
+        self,
+        num_bins: int,
+        output_mode: str = "int",
+        sparse: bool = False,
+        name: str | None = None,
+        dtype: DTypeLike = None,
+        **kwargs: Unpack[BareLayerArguments],
+    ) -> None:
         integers = output_mode == "int"
         super().__init__(name=name, dtype=None if integers else dtype)
         if not hasattr(num_bins, "__index__") or num_bins < 1:
@@ -363,13 +383,13 @@ class HashedCrossing(_NumPyLayer):
         self.num_bins, self.output_mode, self.sparse = num_bins, output_mode, False
         self._output_dtype = (dtype or "int64") if integers else self.arithmetic_dtype
 
-    def check_place(self):
+    def check_place(self) -> Any:
         raise ValueError(
             f"{self.name}: expected a layer of one input, got HashedCrossing, which crosses "
             "several; call it on arrays before the model, or use utils.FeatureSpace"
         )
 
-    def __call__(self, inputs, training=None, mask=None):
+    def __call__(self, inputs: Tensor, training: Any = None, mask: Tensor = None) -> Any:
         if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
             raise ValueError(
                 f"{self.name}: expected a list of at least two arrays, got {type(inputs).__name__}"
@@ -387,10 +407,10 @@ class HashedCrossing(_NumPyLayer):
         self.built = True
         return results.handed(encode(bins, self.output_mode, self.num_bins, self._output_dtype))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return encoded_shape(tuple(input_shape[0]), self.output_mode, self.num_bins)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "num_bins": self.num_bins,
             "output_mode": self.output_mode,

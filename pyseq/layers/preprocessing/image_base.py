@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import random, results, settings
@@ -9,6 +11,11 @@ from pyseq.layers.keras_tensor import is_keras_tensor
 from pyseq.layers.preprocessing.base import _NumPyLayer
 from pyseq.layers.preprocessing.image_boxes import densified
 from pyseq.ops.image import boxes as box_ops
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import Config, DataFormat, LayerArguments, Seed, Size, Tensor
 
 FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 _KEYS = ("images", "labels", "bounding_boxes", "segmentation_masks")
@@ -42,7 +49,13 @@ class _ImageLayer(_NumPyLayer):
     _makes_batch = False
     _factor_bounds = (-1.0, 1.0)
 
-    def __init__(self, data_format=None, seed=None, bounding_box_format=None, **kwargs):
+    def __init__(
+        self,
+        data_format: DataFormat = None,
+        seed: Seed = None,
+        bounding_box_format: Any = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         self.bounding_box_format = bounding_box_format
         self.data_format = settings.standardize_data_format(data_format, self.name)
@@ -91,37 +104,37 @@ class _ImageLayer(_NumPyLayer):
 
     # --- what a class defines, for batches with the channels last
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         """Random choices for a batch, as a dict."""
         return {}
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         """The batch under these choices."""
         return images
 
-    def transform_masks(self, masks, choices):
+    def transform_masks(self, masks: Tensor, choices: Any) -> Any:
         """Segmentation masks of the batch under these choices."""
         return masks
 
-    def mix_labels(self, labels, choices):
+    def mix_labels(self, labels: Tensor, choices: Any) -> Any:
         """Labels of the batch under these choices."""
         return labels
 
-    def move_boxes(self, bounding_boxes, choices, size):
+    def move_boxes(self, bounding_boxes: Tensor, choices: Any, size: Size) -> Any:
         """A dict of boxes and labels of the batch under these choices; `size` is of the images."""
         return bounding_boxes
 
-    def at_inference(self, images, masks=False):
+    def at_inference(self, images: Tensor, masks: bool = False) -> Any:
         """The batch, or its segmentation masks, when not training."""
         return images
 
-    def boxes_at_inference(self, bounding_boxes, size):
+    def boxes_at_inference(self, bounding_boxes: Tensor, size: Size) -> Any:
         """The boxes of a batch when not training."""
         return bounding_boxes
 
     # --- what a subclass of a user may replace
 
-    def get_random_transformation(self, data, training=True, seed=None):
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Seed = None) -> Any:
         """The random choices for images, or for the images of a dict; None where there are none.
 
         Args:
@@ -136,7 +149,9 @@ class _ImageLayer(_NumPyLayer):
         choices = self.draw(self._to_batch(images), np.random.default_rng(state))
         return self._noted(self._over_pictures(choices, -1, 1), data)
 
-    def transform_images(self, images, transformation=None, training=True):
+    def transform_images(
+        self, images: Tensor, transformation: Any = None, training: bool = True
+    ) -> Any:
         """The images `(n, height, width, channels)` under a transformation."""
         images = np.asarray(images)
         batch = self._to_batch(images).astype(self.arithmetic_dtype)
@@ -146,21 +161,27 @@ class _ImageLayer(_NumPyLayer):
             out = self.at_inference(batch)
         return self._from_batch(np.asarray(out, self.arithmetic_dtype), images)
 
-    def transform_labels(self, labels, transformation=None, training=True):
+    def transform_labels(
+        self, labels: Tensor, transformation: Any = None, training: bool = True
+    ) -> Any:
         """The labels `(n, ...)` under a transformation."""
         labels = np.asarray(labels)
         if self._acts(transformation, training):
             return self.mix_labels(labels, transformation)
         return labels
 
-    def transform_bounding_boxes(self, bounding_boxes, transformation=None, training=True):
+    def transform_bounding_boxes(
+        self, bounding_boxes: Tensor, transformation: Any = None, training: bool = True
+    ) -> Any:
         """A new dict of "boxes" `(n, boxes, 4)` and "labels" `(n, boxes)`, transformed."""
         size = self._size_noted(transformation)
         if self._acts(transformation, training):
             return self.move_boxes(dict(bounding_boxes), transformation, size)
         return self.boxes_at_inference(dict(bounding_boxes), size)
 
-    def transform_segmentation_masks(self, segmentation_masks, transformation=None, training=True):
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
         """The masks `(n, height, width, channels)` under a transformation."""
         masks = np.asarray(segmentation_masks)
         batch = self._to_batch(masks)
@@ -170,15 +191,21 @@ class _ImageLayer(_NumPyLayer):
             out = self.at_inference(batch, masks=True)
         return self._from_batch(out, masks)
 
-    def transform_single_image(self, image, transformation=None, training=True):
+    def transform_single_image(
+        self, image: Tensor, transformation: Any = None, training: bool = True
+    ) -> Any:
         """`transform_images` for one image `(height, width, channels)`."""
         return self.transform_images(np.asarray(image)[None], transformation, training=training)[0]
 
-    def transform_single_label(self, label, transformation=None, training=True):
+    def transform_single_label(
+        self, label: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
         """`transform_labels` for the label of one image."""
         return self.transform_labels(np.asarray(label)[None], transformation, training=training)[0]
 
-    def transform_single_bounding_box(self, bounding_box, transformation=None, training=True):
+    def transform_single_bounding_box(
+        self, bounding_box: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
         """`transform_bounding_boxes` for the boxes `(boxes, 4)` of one image."""
 
         def each(values, function):
@@ -190,15 +217,15 @@ class _ImageLayer(_NumPyLayer):
         return each(moved, lambda a: a[0])
 
     def transform_single_segmentation_mask(
-        self, segmentation_mask, transformation=None, training=True
-    ):
+        self, segmentation_mask: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
         """`transform_segmentation_masks` for the mask of one image."""
         masks = np.asarray(segmentation_mask)[None]
         return self.transform_segmentation_masks(masks, transformation, training=training)[0]
 
     # --- calls
 
-    def __call__(self, inputs, training=None, mask=None):
+    def __call__(self, inputs: Tensor, training: Any = None, mask: Tensor = None) -> Any:
         if isinstance(inputs, dict):
             if any(is_keras_tensor(value) for value in inputs.values()):
                 raise TypeError(f"{self.name}: expected a dict of arrays, got symbolic tensors")
@@ -207,10 +234,10 @@ class _ImageLayer(_NumPyLayer):
             return results.handed(self.call(inputs, training=self._training_of(training)))
         return super().__call__(inputs, training, mask)
 
-    def apply(self, x, training):
+    def apply(self, x: Tensor, training: Any) -> Any:
         return np.asarray(self.call(x, training=training))
 
-    def call(self, data, training=True):
+    def call(self, data: Any, training: bool = True) -> Any:
         """Images or a dict, with or without a batch, under one transformation."""
         if not isinstance(data, dict):
             self._check_rank(np.shape(data))
@@ -267,7 +294,7 @@ class _ImageLayer(_NumPyLayer):
 
     # --- between what the layer is called with and batches with the channels last
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         """That of the input, tried with small images; a subclass may give another one."""
         if isinstance(input_shape, dict) or len(input_shape) not in (3, 4):
             return super().compute_output_shape(input_shape)
@@ -331,7 +358,7 @@ class _ImageLayer(_NumPyLayer):
             bounding_boxes, source, target, height, width, dtype=self.arithmetic_dtype
         )
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         self._check_sample(x.shape)
         if g.training or self._always or not self._is_plain():
             return super().lower(g, x)
@@ -360,7 +387,7 @@ class _ImageLayer(_NumPyLayer):
         shape[at], shape[at + 1] = height, width
         return tuple(shape)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = {**super().get_config(), "data_format": self.data_format}
         if self.bounding_box_format is not None:
             config["bounding_box_format"] = self.bounding_box_format

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyseq.ops.image import boxes as box_ops
-from pyseq.ops.image import geometry, resizing
+from pyseq.ops.image import boxes as box_ops, geometry, resizing
 
 
 def densified(bounding_boxes, where, batched):

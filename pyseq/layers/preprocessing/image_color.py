@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import settings
@@ -9,6 +11,11 @@ from pyseq.layers.preprocessing.image_base import _ImageLayer, change_range, per
 from pyseq.layers.preprocessing.image_geometry import chosen
 from pyseq.ops import image
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import Config, DataFormat, LayerArguments, Range, Seed, Tensor
 
 
 def _lists_factor_and_range(self, config):
@@ -18,15 +25,22 @@ def _lists_factor_and_range(self, config):
 class _Color(_ImageLayer):
     """Layers with a factor, a value range and a seed."""
 
-    def __init__(self, factor, value_range, seed, data_format=None, **kwargs):
+    def __init__(
+        self,
+        factor: Range,
+        value_range: Range,
+        seed: Seed,
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(data_format=data_format, seed=seed, **kwargs)
         self.factor = self._factor(factor)
         self.value_range = self._range(value_range)
 
-    def clip(self, images):
+    def clip(self, images: Tensor) -> Any:
         return np.clip(images, self.value_range[0], self.value_range[1])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return _lists_factor_and_range(self, super().get_config())
 
 
@@ -43,14 +57,20 @@ class RandomBrightness(_Color):
     (2, 2, 3)
     """
 
-    def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
+    def __init__(
+        self,
+        factor: Range,
+        value_range: Range = (0, 255),
+        seed: Seed = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(factor, value_range, seed, **kwargs)
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         span = self.value_range[1] - self.value_range[0]
         return {"rgb_delta": per_image(uniform(rng, self.factor, len(images)) * span)}
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         return self.clip(images + np.asarray(choices["rgb_delta"], images.dtype))
 
 
@@ -69,15 +89,21 @@ class RandomContrast(_Color):
 
     _factor_bounds = (0.0, 1.0)
 
-    def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
+    def __init__(
+        self,
+        factor: Range,
+        value_range: Range = (0, 255),
+        seed: Seed = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(factor, value_range, seed, **kwargs)
         self.value_range = value_range
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         bounds = (1 - self.factor[0], 1 + self.factor[1])
         return {"contrast_factor": per_image(uniform(rng, bounds, len(images)))}
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         mean = images.mean(axis=(1, 2), keepdims=True)
         factor = np.asarray(choices["contrast_factor"], images.dtype)
         return self.clip((images - mean) * factor + mean)
@@ -99,13 +125,20 @@ class RandomColorDegeneration(_Color):
 
     _makes_batch = True
 
-    def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
+    def __init__(
+        self,
+        factor: Range,
+        value_range: Range = (0, 255),
+        data_format: DataFormat = None,
+        seed: Seed = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(factor, value_range, seed, data_format, **kwargs)
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         return {"factor": per_image(uniform(rng, self.factor, len(images)))}
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         factor = np.asarray(choices["factor"], images.dtype)
         gray = image.rgb_to_grayscale(images, "channels_last")
         return self.clip(images + factor * (gray - images))
@@ -126,19 +159,25 @@ class RandomGrayscale(_ImageLayer):
 
     _makes_batch = True
 
-    def __init__(self, factor=0.5, data_format=None, seed=None, **kwargs):
+    def __init__(
+        self,
+        factor: Range = 0.5,
+        data_format: DataFormat = None,
+        seed: Seed = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(data_format=data_format, seed=seed, **kwargs)
         if not 0 <= factor <= 1:
             raise ValueError(f"{self.name}: expected `factor` in [0, 1], got {factor!r}")
         self.factor = factor
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         return per_image(rng.uniform(size=len(images)) < self.factor)
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         return np.where(choices, image.rgb_to_grayscale(images, "channels_last"), images)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "factor": self.factor}
 
 
@@ -158,16 +197,23 @@ class RandomHue(_Color):
 
     _factor_bounds = (0.0, 1.0)
 
-    def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
+    def __init__(
+        self,
+        factor: Range,
+        value_range: Range = (0, 255),
+        data_format: DataFormat = None,
+        seed: Seed = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(factor, value_range, seed, data_format, **kwargs)
         self.value_range = value_range
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         n = len(images)
         sign = np.where(rng.uniform(size=n) > 0.5, -1.0, 1.0)
         return {"factor": sign * uniform(rng, self.factor, n) * 0.5}
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         images = change_range(images, self.value_range, (0, 1))
         hsv = image.rgb_to_hsv(images, "channels_last")
         hue = hsv[..., 0] + per_image(choices["factor"])[..., 0].astype(images.dtype)
@@ -191,14 +237,21 @@ class RandomSaturation(_Color):
     (2, 2, 3)
     """
 
-    def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
+    def __init__(
+        self,
+        factor: Range,
+        value_range: Range = (0, 255),
+        data_format: DataFormat = None,
+        seed: Seed = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(factor, value_range, seed, data_format, **kwargs)
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         factor = uniform(rng, self.factor, len(images))
         return {"factor": factor / (1 - factor + settings.epsilon)}
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         hsv = image.rgb_to_hsv(images, "channels_last")
         hsv[..., 1] = self.clip(hsv[..., 1] * per_image(choices["factor"])[..., 0])
         return image.hsv_to_rgb(hsv, "channels_last")
@@ -220,13 +273,20 @@ class RandomSharpness(_Color):
 
     _factor_bounds = (0.0, 1.0)
 
-    def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
+    def __init__(
+        self,
+        factor: Range,
+        value_range: Range = (0, 255),
+        data_format: DataFormat = None,
+        seed: Seed = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(factor, value_range, seed, data_format, **kwargs)
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         return {"factor": uniform(rng, self.factor, len(images))}
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         height, width = images.shape[1:3]
         padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
         smooth = sum(
@@ -259,15 +319,15 @@ class RandomColorJitter(_ImageLayer):
 
     def __init__(
         self,
-        value_range=(0, 255),
-        brightness_factor=None,
-        contrast_factor=None,
-        saturation_factor=None,
-        hue_factor=None,
-        seed=None,
-        data_format=None,
-        **kwargs,
-    ):
+        value_range: Range = (0, 255),
+        brightness_factor: Range | None = None,
+        contrast_factor: Range | None = None,
+        saturation_factor: Range | None = None,
+        hue_factor: Range | None = None,
+        seed: Seed = None,
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(data_format=data_format, seed=seed, **kwargs)
         self.value_range = value_range
         self.brightness_factor = brightness_factor
@@ -288,13 +348,13 @@ class RandomColorJitter(_ImageLayer):
         self.generator = self._generator_of(seed)
         self._part_generators = [step.generator for step in self._steps]
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         for step in self._steps:
             rng = np.random.default_rng(self.generator.next())
             images = step.transform(images, step.draw(images, rng))
         return images
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "value_range": self.value_range,
@@ -323,16 +383,23 @@ class RandomPosterization(_Color):
     _factor_bounds = (1, 8)
     _makes_batch = True
 
-    def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
+    def __init__(
+        self,
+        factor: Range,
+        value_range: Range = (0, 255),
+        data_format: DataFormat = None,
+        seed: Seed = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(factor, value_range, seed, data_format, **kwargs)
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         low, high = (int(f) for f in self.factor)
         n = len(images)
         bits = rng.integers(low, high, n) if low != high else np.full(n, low)
         return {"shift_factor": 8 - bits}
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         shift = per_image(choices["shift_factor"]).astype(np.uint8)
         whole = change_range(images, self.value_range, (0, 255)).astype(np.uint8)
         kept = ((whole >> shift) << shift).astype(images.dtype)
@@ -357,14 +424,21 @@ class RandomInvert(_Color):
     _factor_bounds = (0.0, 1.0)
     _makes_batch = True
 
-    def __init__(self, factor=1.0, value_range=(0, 255), seed=None, data_format=None, **kwargs):
+    def __init__(
+        self,
+        factor: Range = 1.0,
+        value_range: Range = (0, 255),
+        seed: Seed = None,
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(factor, value_range, seed, data_format, **kwargs)
         self.value_range = value_range
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         return {"apply_inversion": chosen(rng, self.factor, len(images))}
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         acts = per_image(choices["apply_inversion"])
         return np.where(acts, self.value_range[1] - images, images)
 
@@ -384,15 +458,20 @@ class Solarization(_ImageLayer):
     """
 
     def __init__(
-        self, addition_factor=0.0, threshold_factor=0.0, value_range=(0, 255), seed=None, **kwargs
-    ):
+        self,
+        addition_factor: Range = 0.0,
+        threshold_factor: Range = 0.0,
+        value_range: Range = (0, 255),
+        seed: Seed = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(seed=seed, **kwargs)
         bounds = (0.0, 1.0)
         self.addition_factor = self._factor(addition_factor, "addition_factor", bounds, False)
         self.threshold_factor = self._factor(threshold_factor, "threshold_factor", bounds, False)
         self.value_range = self._range(value_range)
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         def numbers(factor):
             return per_image(uniform(rng, (factor[0], 255 * factor[1]), len(images)))
 
@@ -401,13 +480,13 @@ class Solarization(_ImageLayer):
             "thresholds": numbers(self.threshold_factor),
         }
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         images = change_range(images, self.value_range, (0, 255))
         images = np.clip(images + np.asarray(choices["additions"], images.dtype), 0, 255)
         images = np.where(images < choices["thresholds"], images, 255 - images)
         return change_range(images, (0, 255), self.value_range)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "value_range": self.value_range,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import random
@@ -9,6 +11,11 @@ from pyseq.layers.preprocessing.image_base import _ImageLayer, per_image, unifor
 from pyseq.layers.preprocessing.image_geometry import chosen
 from pyseq.ops.image import gaussian_blur, geometry
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import Config, DataFormat, LayerArguments, Range, Seed, Size, Tensor
 
 
 @builtin("layers")
@@ -32,14 +39,14 @@ class RandomErasing(_ImageLayer):
 
     def __init__(
         self,
-        factor=1.0,
-        scale=(0.02, 0.33),
-        fill_value=None,
-        value_range=(0, 255),
-        seed=None,
-        data_format=None,
-        **kwargs,
-    ):
+        factor: Range = 1.0,
+        scale: Any = (0.02, 0.33),
+        fill_value: Any = None,
+        value_range: Range = (0, 255),
+        seed: Seed = None,
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(data_format=data_format, seed=seed, **kwargs)
         self.factor = self._factor(factor)
         self.scale = self._factor(scale, "scale")
@@ -50,7 +57,7 @@ class RandomErasing(_ImageLayer):
                 f"{self.name}: expected `fill_value` to be a number or three, got {fill_value!r}"
             )
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         sides = np.sqrt(uniform(rng, self.scale, (len(images), 2)))
         masks = rectangles(images, sides[:, 0], sides[:, 1], rng)
         fill = self.fill_value
@@ -62,11 +69,11 @@ class RandomErasing(_ImageLayer):
             "fill_value": np.clip(fill, self.value_range[0], self.value_range[1]),
         }
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         erased = np.where(choices["batch_masks"], choices["fill_value"], images)
         return np.where(per_image(choices["apply_erasing"]), erased, images)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "factor": self.factor,
@@ -113,14 +120,14 @@ class RandomGaussianBlur(_ImageLayer):
 
     def __init__(
         self,
-        factor=1.0,
-        kernel_size=3,
-        sigma=1.0,
-        value_range=(0, 255),
-        data_format=None,
-        seed=None,
-        **kwargs,
-    ):
+        factor: Range = 1.0,
+        kernel_size: Size = 3,
+        sigma: Any = 1.0,
+        value_range: Range = (0, 255),
+        data_format: DataFormat = None,
+        seed: Seed = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(data_format=data_format, seed=seed, **kwargs)
         self.factor = self._factor(factor)
         pair = kernel_size if isinstance(kernel_size, (tuple, list)) else (kernel_size,) * 2
@@ -133,19 +140,19 @@ class RandomGaussianBlur(_ImageLayer):
         self.sigma = self._factor(sigma, "sigma")
         self.value_range = value_range
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         return {
             "should_apply_blur": chosen(rng, self.factor, len(images)),
             "blur_factor": uniform(rng, self.sigma, 2) + 1e-6,
         }
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         sigma = choices["blur_factor"]
         blurred = gaussian_blur(images, self.kernel_size, sigma, "channels_last")
         out = np.where(per_image(choices["should_apply_blur"]), blurred, images)
         return np.clip(out, self.value_range[0], self.value_range[1])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "factor": self.factor,
@@ -176,16 +183,16 @@ class RandomElasticTransform(_ImageLayer):
 
     def __init__(
         self,
-        factor=1.0,
-        scale=1.0,
-        interpolation="bilinear",
-        fill_mode="reflect",
-        fill_value=0.0,
-        value_range=(0, 255),
-        seed=None,
-        data_format=None,
-        **kwargs,
-    ):
+        factor: Range = 1.0,
+        scale: Any = 1.0,
+        interpolation: str = "bilinear",
+        fill_mode: str = "reflect",
+        fill_value: Any = 0.0,
+        value_range: Range = (0, 255),
+        seed: Seed = None,
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(data_format=data_format, seed=seed, **kwargs)
         self.factor = self._factor(factor)
         self.scale = self._factor(scale, "scale")
@@ -193,7 +200,7 @@ class RandomElasticTransform(_ImageLayer):
         self.fill_value = fill_value
         self.value_range = value_range
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         return {
             "apply_transform": chosen(rng, self.factor, len(images)),
             "distortion_factor": rng.uniform(*self.scale),
@@ -211,20 +218,20 @@ class RandomElasticTransform(_ImageLayer):
         moved = geometry.displaced(images, *noise, interpolation, *fill)
         return np.where(per_image(choices["apply_transform"]), moved, images)
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         out = self._distorted(images, choices, self.interpolation)
         return np.clip(out, self.value_range[0], self.value_range[1])
 
-    def transform_masks(self, masks, choices):
+    def transform_masks(self, masks: Tensor, choices: Any) -> Any:
         return self._distorted(masks, choices, "nearest")
 
-    def move_boxes(self, bounding_boxes, choices, size):
+    def move_boxes(self, bounding_boxes: Tensor, choices: Any, size: Size) -> Any:
         raise ValueError(
             f"{self.name}: expected data without bounding boxes, got some; a distorted box is no "
             "box, so leave them out or use another layer"
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "factor": self.factor,

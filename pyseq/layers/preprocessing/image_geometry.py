@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq.layers.preprocessing import image_boxes
 from pyseq.layers.preprocessing.image_base import _ImageLayer, per_image, uniform
-from pyseq.ops.image import boxes as box_ops
-from pyseq.ops.image import geometry
+from pyseq.ops.image import boxes as box_ops, geometry
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import Config, DataFormat, LayerArguments, Range, Seed, Size, Tensor
 
 _MODES = ("horizontal", "vertical", "horizontal_and_vertical")
 
@@ -30,14 +35,20 @@ class RandomFlip(_ImageLayer):
 
     _notes_shape = True
 
-    def __init__(self, mode="horizontal_and_vertical", seed=None, data_format=None, **kwargs):
+    def __init__(
+        self,
+        mode: str = "horizontal_and_vertical",
+        seed: Seed = None,
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(data_format=data_format, seed=seed, **kwargs)
         self.mode = self._one_of("mode", mode, _MODES)
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         return {"flips": per_image(rng.uniform(size=len(images)) <= 0.5)}
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         out = images
         if self.mode != "vertical":
             out = np.where(choices["flips"], out[:, :, ::-1], out)
@@ -45,10 +56,10 @@ class RandomFlip(_ImageLayer):
             out = np.where(choices["flips"], out[:, ::-1], out)
         return out
 
-    def transform_masks(self, masks, choices):
+    def transform_masks(self, masks: Tensor, choices: Any) -> Any:
         return self.transform(masks.astype(self.arithmetic_dtype), choices)
 
-    def move_boxes(self, bounding_boxes, choices, size):
+    def move_boxes(self, bounding_boxes: Tensor, choices: Any, size: Size) -> Any:
         out = self._converted(bounding_boxes, self.bounding_box_format, "rel_xyxy", size)
         flips = np.squeeze(np.asarray(choices["flips"]), axis=-1)
         across, down = self.mode != "vertical", self.mode != "horizontal"
@@ -56,7 +67,7 @@ class RandomFlip(_ImageLayer):
         out = box_ops.clip_to_image_size(out, *size)
         return self._converted(out, "rel_xyxy", self.bounding_box_format, size)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "seed": self.seed, "mode": self.mode}
 
 
@@ -65,12 +76,20 @@ class _Affine(_ImageLayer):
 
     _notes_shape = True
 
-    def __init__(self, fill_mode, interpolation, seed, fill_value, data_format, **kwargs):
+    def __init__(
+        self,
+        fill_mode: str,
+        interpolation: Any,
+        seed: Seed,
+        fill_value: Any,
+        data_format: DataFormat,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(data_format=data_format, seed=seed, **kwargs)
         self._fill(fill_mode, interpolation)
         self.fill_value = fill_value
 
-    def matrix(self, choices, height, width):
+    def matrix(self, choices: Any, height: Any, width: Any) -> Any:
         """Rows for `geometry.affine` of images of this size."""
         raise TypeError(f"{type(self).__name__}: expected a subclass that defines matrix()")
 
@@ -78,10 +97,10 @@ class _Affine(_ImageLayer):
         matrix = self.matrix(choices, *images.shape[1:3])
         return geometry.affine(images, matrix, interpolation, self.fill_mode, self.fill_value)
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         return self._moved(images, choices, self.interpolation)
 
-    def transform_masks(self, masks, choices):
+    def transform_masks(self, masks: Tensor, choices: Any) -> Any:
         return self._moved(masks, choices, "nearest")
 
 
@@ -116,18 +135,18 @@ class RandomRotation(_Affine):
 
     def __init__(
         self,
-        factor,
-        fill_mode="reflect",
-        interpolation="bilinear",
-        seed=None,
-        fill_value=0.0,
-        data_format=None,
-        **kwargs,
-    ):
+        factor: Range,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: Seed = None,
+        fill_value: Any = 0.0,
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
         self.factor = self._factor(factor)
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         n, height, width = images.shape[:3]
         angle = 360 * uniform(rng, self.factor, n)
         return {
@@ -138,7 +157,7 @@ class RandomRotation(_Affine):
             "batch_size": n,
         }
 
-    def matrix(self, choices, height, width):
+    def matrix(self, choices: Any, height: Any, width: Any) -> Any:
         matrix = np.asarray(choices["rotation_matrix"])
         return matrix if matrix.ndim == 2 else matrix[None]
 
@@ -147,12 +166,12 @@ class RandomRotation(_Affine):
             return None
         return int(transformation["image_height"]), int(transformation["image_width"])
 
-    def move_boxes(self, bounding_boxes, choices, size):
+    def move_boxes(self, bounding_boxes: Tensor, choices: Any, size: Size) -> Any:
         corners = image_boxes.turned(bounding_boxes["boxes"], choices["angle"], *size)
         out = box_ops.clip_to_image_size({**bounding_boxes, "boxes": corners}, *size)
         return self._converted(out, "xyxy", self.bounding_box_format, size)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "factor": self.factor,
@@ -166,15 +185,15 @@ class RandomRotation(_Affine):
 class _TwoFactors(_Affine):
     def __init__(
         self,
-        height_factor,
-        width_factor,
-        fill_mode="reflect",
-        interpolation="bilinear",
-        seed=None,
-        fill_value=0.0,
-        data_format=None,
-        **kwargs,
-    ):
+        height_factor: Range,
+        width_factor: Range,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: Seed = None,
+        fill_value: Any = 0.0,
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
         self.height_factor = height_factor
         self.width_factor = width_factor
@@ -187,7 +206,7 @@ class _TwoFactors(_Affine):
             raise ValueError(f"{self.name}: expected `{name}` in [-1, 1], got {value!r}")
         return pair
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "height_factor": self.height_factor,
@@ -214,18 +233,18 @@ class RandomTranslation(_TwoFactors):
     (2, 2, 1)
     """
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         n, height, width = images.shape[:3]
         down = uniform(rng, self._height, (n, 1)) * height
         right = uniform(rng, self._width, (n, 1)) * width
         return {"translations": np.concatenate([right, down], axis=1)}
 
-    def matrix(self, choices, height, width):
+    def matrix(self, choices: Any, height: Any, width: Any) -> Any:
         right, down = np.asarray(choices["translations"], float).T
         one, zero = np.ones_like(right), np.zeros_like(right)
         return np.stack([one, zero, -right, zero, one, -down], axis=1)
 
-    def move_boxes(self, bounding_boxes, choices, size):
+    def move_boxes(self, bounding_boxes: Tensor, choices: Any, size: Size) -> Any:
         out = self._converted(bounding_boxes, self.bounding_box_format, "xyxy", size)
         right, down = np.split(np.asarray(choices["translations"]), 2, axis=-1)
         out["boxes"] = image_boxes.shifted(out["boxes"], right, down)
@@ -246,7 +265,9 @@ class RandomZoom(_TwoFactors):
     (2, 2, 1)
     """
 
-    def __init__(self, height_factor, width_factor=None, *args, **kwargs):
+    def __init__(
+        self, height_factor: Range, width_factor: Range | None = None, *args: Any, **kwargs: Any
+    ) -> None:
         super().__init__(height_factor, width_factor, *args, **kwargs)
 
     def _pair(self, value, name):
@@ -257,20 +278,20 @@ class RandomZoom(_TwoFactors):
             raise ValueError(f"{self.name}: expected `{name}` above -1, got {value!r}")
         return pair
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         n = len(images)
         height = 1 + uniform(rng, self._height, (n, 1))
         width = height if self._width is None else 1 + uniform(rng, self._width, (n, 1))
         return {"height_zoom": height, "width_zoom": width}
 
-    def matrix(self, choices, height, width):
+    def matrix(self, choices: Any, height: Any, width: Any) -> Any:
         down = np.asarray(choices["height_zoom"], float)[:, 0]
         across = np.asarray(choices["width_zoom"], float)[:, 0]
         zero = np.zeros_like(down)
         x, y = (width - 1) / 2 * (1 - across), (height - 1) / 2 * (1 - down)
         return np.stack([across, zero, x, zero, down, y], axis=1)
 
-    def move_boxes(self, bounding_boxes, choices, size):
+    def move_boxes(self, bounding_boxes: Tensor, choices: Any, size: Size) -> Any:
         out = self._converted(bounding_boxes, self.bounding_box_format, "xyxy", size)
         out["boxes"] = image_boxes.zoomed(out["boxes"], self.matrix(choices, *size), *size)
         out = box_ops.clip_to_image_size(out, bounding_box_format="rel_xyxy")
@@ -294,15 +315,15 @@ class RandomShear(_Affine):
 
     def __init__(
         self,
-        x_factor=0.0,
-        y_factor=0.0,
-        interpolation="bilinear",
-        fill_mode="reflect",
-        fill_value=0.0,
-        data_format=None,
-        seed=None,
-        **kwargs,
-    ):
+        x_factor: Range = 0.0,
+        y_factor: Range = 0.0,
+        interpolation: str = "bilinear",
+        fill_mode: str = "reflect",
+        fill_value: Any = 0.0,
+        data_format: DataFormat = None,
+        seed: Seed = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
         self.x_factor = self._slope(x_factor, "x_factor")
         self.y_factor = self._slope(y_factor, "y_factor")
@@ -317,25 +338,25 @@ class RandomShear(_Affine):
             return low, high
         return -high, high
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         n = len(images)
         sign = np.where(rng.uniform(size=(n, 1)) > 0.5, -1.0, 1.0)
         y = uniform(rng, self.y_factor, (n, 1))
         x = uniform(rng, self.x_factor, (n, 1))
         return {"shear_factor": np.concatenate([x, y], axis=1) * sign}
 
-    def matrix(self, choices, height, width):
+    def matrix(self, choices: Any, height: Any, width: Any) -> Any:
         x, y = np.asarray(choices["shear_factor"], float).T
         one, zero = np.ones_like(x), np.zeros_like(x)
         return np.stack([one, x, zero, y, one, zero], axis=1)
 
-    def move_boxes(self, bounding_boxes, choices, size):
+    def move_boxes(self, bounding_boxes: Tensor, choices: Any, size: Size) -> Any:
         out = self._converted(bounding_boxes, self.bounding_box_format, "rel_xyxy", size)
         out["boxes"] = image_boxes.slanted(out["boxes"], choices["shear_factor"])
         out = box_ops.clip_to_image_size(out, bounding_box_format="rel_xyxy")
         return self._converted(out, "rel_xyxy", self.bounding_box_format, size)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "x_factor": self.x_factor,
@@ -374,14 +395,14 @@ class RandomPerspective(_ImageLayer):
 
     def __init__(
         self,
-        factor=1.0,
-        scale=1.0,
-        interpolation="bilinear",
-        fill_value=0.0,
-        seed=None,
-        data_format=None,
-        **kwargs,
-    ):
+        factor: Range = 1.0,
+        scale: Any = 1.0,
+        interpolation: str = "bilinear",
+        fill_value: Any = 0.0,
+        seed: Seed = None,
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(data_format=data_format, seed=seed, **kwargs)
         self.factor = self._factor(factor)
         if not 0 <= scale <= 1:
@@ -390,7 +411,7 @@ class RandomPerspective(_ImageLayer):
         self.fill_value = fill_value
         self.interpolation = self._one_of("interpolation", interpolation, ("nearest", "bilinear"))
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         n, height, width = images.shape[:3]
         acts = chosen(rng, self.factor, n)
         shift = rng.uniform(-0.5 * self.scale, 0.5 * self.scale, (n, 4, 2))
@@ -407,13 +428,13 @@ class RandomPerspective(_ImageLayer):
         moved = geometry.perspective(images, *ends, interpolation, self.fill_value)
         return np.where(per_image(choices["apply_perspective"]), moved, images)
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         return self._seen(images, choices, self.interpolation)
 
-    def transform_masks(self, masks, choices):
+    def transform_masks(self, masks: Tensor, choices: Any) -> Any:
         return self._seen(masks, choices, "nearest")
 
-    def move_boxes(self, bounding_boxes, choices, size):
+    def move_boxes(self, bounding_boxes: Tensor, choices: Any, size: Size) -> Any:
         out = self._converted(bounding_boxes, self.bounding_box_format, "xyxy", size)
         acts = np.asarray(choices["apply_perspective"], bool)[:, None, None]
         ends = choices["start_points"], choices["end_points"]
@@ -421,7 +442,7 @@ class RandomPerspective(_ImageLayer):
         # As in Keras, which leaves them as corners in pixels.
         return box_ops.clip_to_image_size(out, *size)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "factor": self.factor,

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq.layers.core import positive_int
 from pyseq.layers.preprocessing.image_base import _ImageLayer, change_range
 from pyseq.registry import limits
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import Config, DataFormat, LayerArguments, Range, Tensor
 
 
 @builtin("layers")
@@ -24,11 +31,11 @@ class AutoContrast(_ImageLayer):
     _always = True
     _draws = False
 
-    def __init__(self, value_range=(0, 255), **kwargs):
+    def __init__(self, value_range: Range = (0, 255), **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         self.value_range = self._range(value_range)
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         low = images.min(axis=(1, 2), keepdims=True)
         spread = images.max(axis=(1, 2), keepdims=True) - low
         flat = spread == 0
@@ -36,7 +43,7 @@ class AutoContrast(_ImageLayer):
         out = change_range(out, (0, 1), self.value_range)
         return np.where(flat, images, out)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "value_range": self.value_range}
 
 
@@ -55,7 +62,13 @@ class Equalization(_ImageLayer):
 
     _draws = False
 
-    def __init__(self, value_range=(0, 255), bins=256, data_format=None, **kwargs):
+    def __init__(
+        self,
+        value_range: Range = (0, 255),
+        bins: Any = 256,
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(data_format=data_format, **kwargs)
         self.value_range = self._range(value_range)
         self.bins = bins
@@ -70,13 +83,13 @@ class Equalization(_ImageLayer):
         table = (cumulative - least) * 255 / max(cumulative[-1] - least, 1)
         return np.clip(np.round(table), 0, 255)[at].astype(channel.dtype)
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         images = change_range(images, self.value_range, (0, 255))
         channels = [self._equalize(images[..., c]) for c in range(images.shape[-1])]
         out = np.stack(channels, axis=-1)
         return change_range(out, (0, 255), self.value_range)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "bins": self.bins, "value_range": self.value_range}
 
 
@@ -104,12 +117,12 @@ class ContrastLimitedAdaptiveHistogramEqualization(_ImageLayer):
 
     def __init__(
         self,
-        value_range=(0, 255),
-        clip_limit=4.0,
-        tile_grid_size=(8, 8),
-        data_format=None,
-        **kwargs,
-    ):
+        value_range: Range = (0, 255),
+        clip_limit: float = 4.0,
+        tile_grid_size: Any = (8, 8),
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(data_format=data_format, **kwargs)
         self.value_range = value_range
         self.clip_limit = clip_limit
@@ -137,7 +150,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(_ImageLayer):
         maps = (cumulative - least) * 255 / np.where(rest == 0, 1, rest)
         return np.clip(maps, 0, 255).reshape(*tiles.shape[:-1], 256)
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         images = change_range(images, self.value_range, (0, 255))
         n, height, width, channels = images.shape
         grid_h, grid_w = self.tile_grid_size
@@ -170,7 +183,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(_ImageLayer):
         out = (above * (1 - down) + below * down)[:, :height, :width].astype(images.dtype)
         return change_range(out, (0, 255), self.value_range)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "value_range": self.value_range,

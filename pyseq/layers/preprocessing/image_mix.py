@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq.layers.base import Layer
@@ -12,6 +14,11 @@ from pyseq.layers.preprocessing.image_effects import rectangles
 from pyseq.registry import serialization
 from pyseq.registry.registration import builtin
 from pyseq.symbolic import is_traced
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from pyseq.types import Config, DataFormat, LayerArguments, Range, Seed, Size, Tensor
 
 
 def _operations(factor, value_range, interpolation, seed, bounding_box_format, color=True):
@@ -46,7 +53,15 @@ def _operations(factor, value_range, interpolation, seed, bounding_box_format, c
 class _Combined(_ImageLayer):
     _factor_bounds = (0.0, 1.0)
 
-    def __init__(self, value_range, factor, interpolation, seed, data_format, **kwargs):
+    def __init__(
+        self,
+        value_range: Range,
+        factor: Range,
+        interpolation: Any,
+        seed: Seed,
+        data_format: DataFormat,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(data_format=data_format, seed=seed, **kwargs)
         self.value_range = value_range
         self.factor = self._factor(factor)
@@ -78,14 +93,14 @@ class RandAugment(_Combined):
 
     def __init__(
         self,
-        value_range=(0, 255),
-        num_ops=2,
-        factor=0.5,
-        interpolation="bilinear",
-        seed=None,
-        data_format=None,
-        **kwargs,
-    ):
+        value_range: Range = (0, 255),
+        num_ops: int = 2,
+        factor: Range = 0.5,
+        interpolation: str = "bilinear",
+        seed: Seed = None,
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(value_range, factor, interpolation, seed, data_format, **kwargs)
         self.num_ops = num_ops
         self._operations = _operations(
@@ -93,7 +108,7 @@ class RandAugment(_Combined):
         )
         self._note_generators()
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         return {
             "layer_idxes": rng.integers(0, len(self._operations), self.num_ops),
             "transforms": {name: op.draw(images, rng) for name, op in self._operations.items()},
@@ -104,17 +119,17 @@ class RandAugment(_Combined):
         for i in np.asarray(choices["layer_idxes"]).tolist():
             yield self._operations[names[i]], choices["transforms"][names[i]]
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         for op, drawn in self._chosen(choices):
             images = op.transform(images, drawn)
         return images
 
-    def transform_masks(self, masks, choices):
+    def transform_masks(self, masks: Tensor, choices: Any) -> Any:
         for op, drawn in self._chosen(choices):
             masks = op.transform_masks(masks, drawn)
         return masks
 
-    def move_boxes(self, bounding_boxes, choices, size):
+    def move_boxes(self, bounding_boxes: Tensor, choices: Any, size: Size) -> Any:
         # As in Keras: each operation once, in the order of the list.
         used = set(np.asarray(choices["layer_idxes"]).tolist())
         for i, (name, op) in enumerate(self._operations.items()):
@@ -123,7 +138,7 @@ class RandAugment(_Combined):
                 bounding_boxes = op.move_boxes(dict(bounding_boxes), drawn, size)
         return bounding_boxes
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "value_range": self.value_range,
@@ -157,17 +172,17 @@ class AugMix(_Combined):
 
     def __init__(
         self,
-        value_range=(0, 255),
-        num_chains=3,
-        chain_depth=3,
-        factor=0.3,
-        alpha=1.0,
-        all_ops=True,
-        interpolation="bilinear",
-        seed=None,
-        data_format=None,
-        **kwargs,
-    ):
+        value_range: Range = (0, 255),
+        num_chains: int = 3,
+        chain_depth: int = 3,
+        factor: Range = 0.3,
+        alpha: float = 1.0,
+        all_ops: bool = True,
+        interpolation: str = "bilinear",
+        seed: Seed = None,
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(value_range, factor, interpolation, seed, data_format, **kwargs)
         self.num_chains = num_chains
         self.chain_depth = chain_depth
@@ -183,7 +198,7 @@ class AugMix(_Combined):
         )
         self._note_generators()
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         names = list(self._operations)
         picks = rng.integers(0, len(names) + 1, (self.num_chains, self.chain_depth))
 
@@ -197,11 +212,11 @@ class AugMix(_Combined):
             "chain_transforms": chains,
         }
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         out = self._mixed(images, choices, "transform")
         return np.clip(out, self.value_range[0], self.value_range[1])
 
-    def transform_masks(self, masks, choices):
+    def transform_masks(self, masks: Tensor, choices: Any) -> Any:
         return self._mixed(masks.astype(self.arithmetic_dtype), choices, "transform_masks")
 
     def _mixed(self, images, choices, method):
@@ -217,7 +232,7 @@ class AugMix(_Combined):
         share = choices["weight_sample"]
         return (share * images + (1 - share) * mixed).astype(images.dtype)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "value_range": self.value_range,
@@ -263,28 +278,34 @@ class MixUp(_ImageLayer):
     row_coupling = "training"
     _makes_batch = True
 
-    def __init__(self, alpha=0.2, data_format=None, seed=None, **kwargs):
+    def __init__(
+        self,
+        alpha: float = 0.2,
+        data_format: DataFormat = None,
+        seed: Seed = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(data_format=data_format, seed=seed, **kwargs)
         self.alpha = alpha
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         n = len(images)
         return {
             "mix_weight": rng.beta(self.alpha, self.alpha, n),
             "permutation_order": rng.permutation(n),
         }
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         weight = per_image(choices["mix_weight"]).astype(images.dtype)
         return weight * images + (1 - weight) * images[np.asarray(choices["permutation_order"])]
 
-    def transform_masks(self, masks, choices):
+    def transform_masks(self, masks: Tensor, choices: Any) -> Any:
         return self.transform(masks.astype(self.arithmetic_dtype), choices)
 
-    def mix_labels(self, labels, choices):
+    def mix_labels(self, labels: Tensor, choices: Any) -> Any:
         return _mixed_labels(self, labels, choices)
 
-    def move_boxes(self, bounding_boxes, choices, size):
+    def move_boxes(self, bounding_boxes: Tensor, choices: Any, size: Size) -> Any:
         order = np.asarray(choices["permutation_order"])
         boxes, labels = np.asarray(bounding_boxes["boxes"]), np.asarray(bounding_boxes["labels"])
         bounding_boxes["boxes"] = np.concatenate([boxes, boxes[order]], axis=1)
@@ -292,7 +313,7 @@ class MixUp(_ImageLayer):
         bounding_boxes["labels"] = np.concatenate([labels, labels[order]], axis=axis)
         return bounding_boxes
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "alpha": self.alpha,
@@ -321,11 +342,17 @@ class CutMix(_ImageLayer):
 
     row_coupling = "training"
 
-    def __init__(self, factor=1.0, seed=None, data_format=None, **kwargs):
+    def __init__(
+        self,
+        factor: Range = 1.0,
+        seed: Seed = None,
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(data_format=data_format, seed=seed, **kwargs)
         self.factor = self._factor(factor)
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         n = len(images)
         alpha = rng.uniform(*self.factor) + 1e-6
         side = np.sqrt(1 - rng.beta(alpha, alpha, n))
@@ -335,25 +362,25 @@ class CutMix(_ImageLayer):
             "permutation_order": rng.permutation(n),
         }
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         other = images[np.asarray(choices["permutation_order"])]
         return np.where(choices["batch_masks"], other, images)
 
-    def transform_masks(self, masks, choices):
+    def transform_masks(self, masks: Tensor, choices: Any) -> Any:
         # Keras repeats the rectangles for each channel of the images.
         cut = {**choices, "batch_masks": np.asarray(choices["batch_masks"])[..., :1]}
         return self.transform(masks.astype(self.arithmetic_dtype), cut)
 
-    def mix_labels(self, labels, choices):
+    def mix_labels(self, labels: Tensor, choices: Any) -> Any:
         return _mixed_labels(self, labels, choices)
 
-    def move_boxes(self, bounding_boxes, choices, size):
+    def move_boxes(self, bounding_boxes: Tensor, choices: Any, size: Size) -> Any:
         raise ValueError(
             f"{self.name}: expected data without bounding boxes, got some; a cut image holds parts "
             "of boxes, so leave them out or use another layer, such as MixUp"
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "factor": self.factor, "seed": self.seed}
 
 
@@ -376,12 +403,16 @@ class MaxNumBoundingBoxes(_ImageLayer):
 
     _draws = False
 
-    def __init__(self, max_number, fill_value=-1, **kwargs):
+    def __init__(
+        self, max_number: int, fill_value: Any = -1, **kwargs: Unpack[LayerArguments]
+    ) -> None:
         super().__init__(**kwargs)
         self.max_number = int(max_number)
         self.fill_value = int(fill_value)
 
-    def transform_bounding_boxes(self, bounding_boxes, transformation=None, training=True):
+    def transform_bounding_boxes(
+        self, bounding_boxes: Tensor, transformation: Any = None, training: bool = True
+    ) -> Any:
         """The boxes, cut or filled up to their number."""
         boxes, labels = np.asarray(bounding_boxes["boxes"]), np.asarray(bounding_boxes["labels"])
         more = max(self.max_number - boxes.shape[1], 0)
@@ -392,7 +423,7 @@ class MaxNumBoundingBoxes(_ImageLayer):
 
         return {**bounding_boxes, "boxes": fitted(boxes), "labels": fitted(labels)}
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         if not isinstance(input_shape, dict) or "bounding_boxes" not in input_shape:
             return super().compute_output_shape(input_shape)
         shapes = dict(input_shape["bounding_boxes"])
@@ -400,7 +431,7 @@ class MaxNumBoundingBoxes(_ImageLayer):
             shapes[key] = (shapes[key][0], self.max_number, *shapes[key][2:])
         return {**input_shape, "bounding_boxes": shapes}
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "max_number": self.max_number}
 
 
@@ -416,7 +447,7 @@ class Pipeline(Layer):
     [[1.0, 1.0]]
     """
 
-    def __init__(self, layers, name=None):
+    def __init__(self, layers: Any, name: str | None = None) -> None:
         super().__init__(name=name)
         self._pipeline_layers = list(layers)
         for layer in self._pipeline_layers:
@@ -425,10 +456,10 @@ class Pipeline(Layer):
             self._track(layer)
 
     @property
-    def layers(self):
+    def layers(self) -> list[Layer]:
         return self._pipeline_layers
 
-    def __call__(self, inputs, training=True, mask=None):
+    def __call__(self, inputs: Tensor, training: bool = True, mask: Tensor = None) -> Any:
         """Run the layers; the first gets `mask`, each other one what the one before makes of it."""
         for layer in self._pipeline_layers:
             takes = layer.supports_masking or layer._reads_mask()
@@ -443,32 +474,32 @@ class Pipeline(Layer):
     def _reads_mask(self):
         return True  # its layers may
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         shape = tuple(input_shape)
         for layer in self._pipeline_layers:
             if not layer.built:
                 layer.build(shape)
             shape = layer.compute_output_shape(shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         shape = tuple(input_shape)
         for layer in self._pipeline_layers:
             shape = layer.compute_output_shape(shape)
         return shape
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         for layer in self._pipeline_layers:
             x = layer.emit(g, x)
         return x
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "layers": serialization.serialize_keras_object(self._pipeline_layers),
             "name": self.name,
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         config = dict(config)
         layers = config.get("layers")
         if not isinstance(layers, (list, tuple)):

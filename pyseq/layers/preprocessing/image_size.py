@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq.layers.core import positive_int
@@ -9,18 +11,30 @@ from pyseq.layers.preprocessing import image_boxes
 from pyseq.layers.preprocessing.image_base import _ImageLayer, images_of
 from pyseq.layers.reshaping import lower_permute
 from pyseq.layers.spatial import lower_resize
-from pyseq.ops.image import boxes as box_ops
-from pyseq.ops.image import resizing
+from pyseq.ops.image import boxes as box_ops, resizing
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import (
+        Config,
+        DataFormat,
+        LayerArguments,
+        NamedLayerArguments,
+        Seed,
+        Size,
+        Tensor,
+    )
 
 
 class _Sized(_ImageLayer):
-    def __init__(self, height, width, **kwargs):
+    def __init__(self, height: Any, width: Any, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         self.height = positive_int(self.name, "height", height)
         self.width = positive_int(self.name, "width", width)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return self._sized(input_shape, self.height, self.width)
 
     def _smart_resize(self, images):
@@ -45,7 +59,7 @@ class _Sized(_ImageLayer):
 
     # --- inside a model, where a gradient passes through
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         self._check_sample(x.shape)
         if g.training and not self._always:
             return super().lower(g, x)
@@ -99,17 +113,17 @@ class Resizing(_Sized):
 
     def __init__(
         self,
-        height,
-        width,
-        interpolation="bilinear",
-        crop_to_aspect_ratio=False,
-        pad_to_aspect_ratio=False,
-        fill_mode="constant",
-        fill_value=0.0,
-        antialias=False,
-        data_format=None,
-        **kwargs,
-    ):
+        height: Any,
+        width: Any,
+        interpolation: str = "bilinear",
+        crop_to_aspect_ratio: bool = False,
+        pad_to_aspect_ratio: bool = False,
+        fill_mode: str = "constant",
+        fill_value: Any = 0.0,
+        antialias: bool = False,
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(height, width, data_format=data_format, **kwargs)
         self.interpolation = self._one_of("interpolation", interpolation, resizing.INTERPOLATIONS)
         if crop_to_aspect_ratio and pad_to_aspect_ratio:
@@ -123,7 +137,7 @@ class Resizing(_Sized):
         self.fill_value = fill_value
         self.antialias = bool(antialias)
 
-    def get_random_transformation(self, data, training=True, seed=None):
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Seed = None) -> Any:
         """The height and width of the images."""
         height, width = self._to_batch(images_of(data)).shape[1:3]
         return height, width
@@ -131,13 +145,13 @@ class Resizing(_Sized):
     def _size_noted(self, transformation):
         return transformation
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         return self._resized(images, self.interpolation)
 
-    def transform_masks(self, masks, choices):
+    def transform_masks(self, masks: Tensor, choices: Any) -> Any:
         return self._in_dtype(self._resized(masks, "nearest"), masks.dtype)
 
-    def move_boxes(self, bounding_boxes, choices, size):
+    def move_boxes(self, bounding_boxes: Tensor, choices: Any, size: Size) -> Any:
         boxes = bounding_boxes["boxes"]
         # Boxes that only fill up a batch stay empty.
         none = ((boxes == -1).all(axis=-1) | (boxes == 0).all(axis=-1))[..., None]
@@ -173,7 +187,9 @@ class Resizing(_Sized):
             x = g.op("pad", x, shape, name=self.name, begin=margin, end=margin, value=value)
         return self._lower_resize(g, x, self.interpolation, self.antialias)
 
-    def transform_images(self, images, transformation=None, training=True):
+    def transform_images(
+        self, images: Tensor, transformation: Any = None, training: bool = True
+    ) -> Any:
         """The images, resized."""
         out = super().transform_images(images, transformation, training)
         return self._in_dtype(out, np.asarray(images).dtype)
@@ -184,7 +200,7 @@ class Resizing(_Sized):
             return np.clip(np.round(out), limits.min, limits.max).astype(dtype)
         return out
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "height": self.height,
@@ -214,22 +230,28 @@ class CenterCrop(_Sized):
     _draws = False
     _notes_shape = True
 
-    def __init__(self, height, width, data_format=None, **kwargs):
+    def __init__(
+        self,
+        height: Any,
+        width: Any,
+        data_format: DataFormat = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(height, width, data_format=data_format, **kwargs)
 
     def _start(self, height, width):
         return (height - self.height) // 2, (width - self.width) // 2
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         top, left = self._start(*images.shape[1:3])
         if top < 0 or left < 0:
             return self._smart_resize(images)
         return images[:, top : top + self.height, left : left + self.width]
 
-    def transform_masks(self, masks, choices):
+    def transform_masks(self, masks: Tensor, choices: Any) -> Any:
         return self.transform(masks.astype(self.arithmetic_dtype), choices)
 
-    def move_boxes(self, bounding_boxes, choices, size):
+    def move_boxes(self, bounding_boxes: Tensor, choices: Any, size: Size) -> Any:
         top, left = self._start(*size)
         if top < 0 or left < 0:
             return self._smartly_resized_boxes(bounding_boxes, size)
@@ -244,7 +266,7 @@ class CenterCrop(_Sized):
             return self._lower_resize(g, self._lower_aspect_crop(g, x))
         return self._lower_crop(g, x, top, left, self.height, self.width)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "height": self.height, "width": self.width}
 
 
@@ -263,17 +285,25 @@ class RandomCrop(_Sized):
     (2, 2, 3)
     """
 
-    def __init__(self, height, width, seed=None, data_format=None, name=None, **kwargs):
+    def __init__(
+        self,
+        height: Any,
+        width: Any,
+        seed: Seed = None,
+        data_format: DataFormat = None,
+        name: str | None = None,
+        **kwargs: Unpack[NamedLayerArguments],
+    ) -> None:
         super().__init__(height, width, seed=seed, data_format=data_format, name=name, **kwargs)
         self.seed = seed if seed is not None else int(self.generator.state.value[0])
 
-    def get_random_transformation(self, data, training=True, seed=None):
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Seed = None) -> Any:
         """The first row and column of the part; at inference the shape of the images."""
         if not training:
             return {"input_shape": images_of(data).shape}
         return super().get_random_transformation(data, training, seed)
 
-    def draw(self, images, rng):
+    def draw(self, images: Tensor, rng: Any) -> Any:
         height, width = images.shape[1:3]
         if height > self.height and width > self.width:
             top = int(rng.integers(0, height - self.height + 1))
@@ -283,17 +313,17 @@ class RandomCrop(_Sized):
         crop_w = max(min(width, int(height * self.width / self.height)), 1)
         return (height - crop_h) // 2, (width - crop_w) // 2
 
-    def transform(self, images, choices):
+    def transform(self, images: Tensor, choices: Any) -> Any:
         top, left = (int(c) for c in choices)
         part = images[:, top : top + self.height, left : left + self.width]
         if part.shape[1:3] != (self.height, self.width):
             part = self._resize(part)
         return part
 
-    def transform_masks(self, masks, choices):
+    def transform_masks(self, masks: Tensor, choices: Any) -> Any:
         return self.transform(masks.astype(self.arithmetic_dtype), choices)
 
-    def move_boxes(self, bounding_boxes, choices, size):
+    def move_boxes(self, bounding_boxes: Tensor, choices: Any, size: Size) -> Any:
         target = (self.height, self.width)
         out = self._converted(bounding_boxes, self.bounding_box_format, "xyxy", target)
         # As in Keras: the row is taken from x, the column from y.
@@ -301,12 +331,12 @@ class RandomCrop(_Sized):
         out["boxes"] = np.maximum(out["boxes"] - shift, 0)
         return self._converted(out, "xyxy", self.bounding_box_format, target)
 
-    def at_inference(self, images, masks=False):
+    def at_inference(self, images: Tensor, masks: bool = False) -> Any:
         if masks:
             return self._resize(images, "nearest", crop_to_aspect_ratio=True)
         return self._smart_resize(images)
 
-    def boxes_at_inference(self, bounding_boxes, size):
+    def boxes_at_inference(self, bounding_boxes: Tensor, size: Size) -> Any:
         return self._smartly_resized_boxes(bounding_boxes, size)
 
     def _size_noted(self, transformation):
@@ -317,7 +347,7 @@ class RandomCrop(_Sized):
     def _lower_last(self, g, x):
         return self._lower_resize(g, self._lower_aspect_crop(g, x))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "height": self.height,

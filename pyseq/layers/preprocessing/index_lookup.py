@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import math
 import os
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +14,11 @@ from pyseq.layers.preprocessing import table_ops
 from pyseq.layers.preprocessing.base import _NumPyLayer, encode, encoded_shape
 from pyseq.layers.preprocessing.hashing import hash_bins, standardize_salt, token_array
 from pyseq.layers.preprocessing.numeric import _check_mode, _plain, _reject_sparse
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from pyseq.types import Config, NamedLayerArguments, Path, Tensor
 
 _MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 DROPPED = -1  # index of a masked token where the output has no place for it
@@ -25,21 +31,21 @@ class IndexLookup(_NumPyLayer):
 
     def __init__(
         self,
-        max_tokens,
-        num_oov_indices,
-        mask_token,
-        oov_token,
-        vocabulary,
-        idf_weights,
-        invert,
-        output_mode,
-        sparse,
-        pad_to_max_tokens,
-        oov_method,
-        salt,
-        name,
-        **kwargs,
-    ):
+        max_tokens: Any,
+        num_oov_indices: Any,
+        mask_token: Any,
+        oov_token: Any,
+        vocabulary: Any,
+        idf_weights: Any,
+        invert: Any,
+        output_mode: str,
+        sparse: Any,
+        pad_to_max_tokens: Any,
+        oov_method: Any,
+        salt: Any,
+        name: str,
+        **kwargs: Unpack[NamedLayerArguments],
+    ) -> None:
         self._has_input_vocabulary = kwargs.pop("has_input_vocabulary", vocabulary is not None)
         self._saved_size = kwargs.pop("vocabulary_size", None)
         kwargs.pop("trainable", None)
@@ -100,11 +106,11 @@ class IndexLookup(_NumPyLayer):
     def _token_start(self):
         return self._oov_start() + self.num_oov_indices
 
-    def vocabulary_size(self):
+    def vocabulary_size(self) -> int:
         """Number of indices: mask, out-of-vocabulary slots and tokens."""
         return len(self._tokens) + self._token_start()
 
-    def get_vocabulary(self, include_special_tokens=True):
+    def get_vocabulary(self, include_special_tokens: bool = True) -> list[Any]:
         """The tokens in the order of their indices.
 
         Args:
@@ -122,7 +128,7 @@ class IndexLookup(_NumPyLayer):
         convert = str if self._kind == "string" else int
         return [convert(t) for t in tokens.tolist()]
 
-    def set_vocabulary(self, vocabulary, idf_weights=None):
+    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
         """Set the tokens: a list, an array, or the path of a text file with one for each line."""
         if (self.output_mode == "tf_idf") != (idf_weights is not None):
             raise ValueError(
@@ -186,7 +192,7 @@ class IndexLookup(_NumPyLayer):
         start = self._token_start()
         self._index = {t: i + start for i, t in enumerate(self._tokens)}
 
-    def require_vocabulary(self, where):
+    def require_vocabulary(self, where: Any) -> None:
         """Raise a ValueError that begins with `where` if no tokens were given or learned."""
         if not self._known:
             raise ValueError(
@@ -196,7 +202,7 @@ class IndexLookup(_NumPyLayer):
 
     # --- adapt
 
-    def adapt(self, data, steps=None):
+    def adapt(self, data: Any, steps: Any = None) -> None:
         """Learn the vocabulary from an array, a list, or an iterable of batches.
 
         Tokens are ordered by how often they occur, ties from high to low; `max_tokens` keeps the
@@ -213,13 +219,13 @@ class IndexLookup(_NumPyLayer):
                 self.update_state(batch)
         self.finalize_state()
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forget the counts that `update_state` collected."""
         self._counts = collections.Counter()
         self._documents = collections.Counter()
         self._num_documents = 0
 
-    def update_state(self, data):
+    def update_state(self, data: Any) -> None:
         """Count the tokens of an array; its rows are documents."""
         x = self._as_array(data)
         if x.ndim < 2:
@@ -238,7 +244,7 @@ class IndexLookup(_NumPyLayer):
                 self._documents.update(set(row))
         self._num_documents += len(rows)
 
-    def finalize_state(self):
+    def finalize_state(self) -> None:
         """Turn the counts into the vocabulary."""
         if self._has_input_vocabulary or not self._counts:
             return
@@ -298,15 +304,15 @@ class IndexLookup(_NumPyLayer):
         self.require_vocabulary(self.name)
         return self.vocabulary_size()
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         if self.output_mode == "int":
             return tuple(input_shape)
         return encoded_shape(input_shape, self.output_mode, self._depth())
 
-    def integer_dtype(self):
+    def integer_dtype(self) -> Any:
         return "int64" if self.output_mode == "int" else None
 
-    def apply(self, x, training):
+    def apply(self, x: Tensor, training: Any) -> Any:
         self.require_vocabulary(self.name)
         x = self._as_array(x)
         if self.invert:
@@ -325,7 +331,7 @@ class IndexLookup(_NumPyLayer):
         counts = encode(indices, "count", self._depth(), self.idf_weights.dtype)
         return counts * self.idf_weights
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         if self._kind == "string":
             raise ValueError(
                 f"{self.name}: expected a layer from numbers to numbers at this place of a model, "
@@ -343,7 +349,7 @@ class IndexLookup(_NumPyLayer):
     def _prefers_python(self):
         return self.num_oov_indices == 0 and not self.invert
 
-    def without_ops(self, g, x):
+    def without_ops(self, g: Any, x: Tensor) -> Any:
         if not self._known:
             return "it has no vocabulary yet; call `adapt`"
         whole, limit = x.slot in g.int64, table_ops.exact_below(g)
@@ -369,7 +375,7 @@ class IndexLookup(_NumPyLayer):
                 )
         return table_ops.encoding_limit(g, x.shape, self.output_mode, self._depth())
 
-    def lower_to_ops(self, g, x):
+    def lower_to_ops(self, g: Any, x: Tensor) -> Any:
         name, whole = self.name, x.slot in g.int64
         numbers = table_ops.numbers_of(g, g.real(x), name)
         if not whole:
@@ -432,30 +438,30 @@ class IndexLookup(_NumPyLayer):
 
     # --- files and configuration
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         pass
 
-    def get_build_config(self):
+    def get_build_config(self) -> Any:
         return {}
 
-    def build_from_config(self, config):
+    def build_from_config(self, config: Config) -> None:
         self.build()
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         if self.output_mode == "tf_idf" and self.idf_weights is not None:
             store["idf_weights"] = self.idf_weights
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         if self.output_mode == "tf_idf":
             self.idf_weights = np.asarray(store["idf_weights"])
 
-    def get_assets(self):
+    def get_assets(self) -> Any:
         """The learned vocabulary as `{file name: bytes}`; a given one is in the config."""
         if self.input_vocabulary is not None:
             return {}
         return {"vocabulary.txt": "\n".join(str(t) for t in self.get_vocabulary()).encode()}
 
-    def set_assets(self, assets):
+    def set_assets(self, assets: Any) -> None:
         """Take over what `get_assets` returned."""
         if self.input_vocabulary is not None:
             return
@@ -473,24 +479,24 @@ class IndexLookup(_NumPyLayer):
         else:
             self.set_vocabulary(tokens)
 
-    def save_assets(self, dir_path):
+    def save_assets(self, dir_path: Path) -> None:
         """Write the learned vocabulary to `vocabulary.txt`."""
         for name, data in self.get_assets().items():
             with open(os.path.join(dir_path, name), "wb") as file:
                 file.write(data)
 
-    def load_assets(self, dir_path):
+    def load_assets(self, dir_path: Path) -> None:
         """Read what `save_assets` wrote."""
         with open(os.path.join(dir_path, "vocabulary.txt"), "rb") as file:
             self.set_assets({"vocabulary.txt": file.read()})
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Create the layer; the vocabulary may not be a path, so that no file opens another."""
         check_vocabulary_config(cls.__name__, config)
         return cls(**config)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = {
             **super().get_config(),
             "invert": self.invert,

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq.layers.preprocessing.base import text_step
 from pyseq.layers.preprocessing.index_lookup import IndexLookup
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import Config, DTypeLike, NamedLayerArguments, Shape
 
 
 @builtin("layers")
@@ -34,22 +41,22 @@ class IntegerLookup(IndexLookup):
 
     def __init__(
         self,
-        max_tokens=None,
-        num_oov_indices=1,
-        mask_token=None,
-        oov_token=-1,
-        vocabulary=None,
-        vocabulary_dtype="int64",
-        idf_weights=None,
-        invert=False,
-        output_mode="int",
-        sparse=False,
-        pad_to_max_tokens=False,
-        oov_method="floormod",
-        salt=None,
-        name=None,
-        **kwargs,
-    ):
+        max_tokens: Any = None,
+        num_oov_indices: int = 1,
+        mask_token: Any = None,
+        oov_token: Any = -1,
+        vocabulary: Any = None,
+        vocabulary_dtype: DTypeLike = "int64",
+        idf_weights: Any = None,
+        invert: bool = False,
+        output_mode: str = "int",
+        sparse: bool = False,
+        pad_to_max_tokens: bool = False,
+        oov_method: str | None = "floormod",
+        salt: Any = None,
+        name: str | None = None,
+        **kwargs: Unpack[NamedLayerArguments],
+    ) -> None:
         if vocabulary_dtype != "int64":
             raise ValueError(
                 f"IntegerLookup: expected vocabulary_dtype='int64', got {vocabulary_dtype!r}"
@@ -72,11 +79,11 @@ class IntegerLookup(IndexLookup):
             **kwargs,
         )
 
-    def some_token(self):
+    def some_token(self) -> Any:
         """A number that the layer takes for a token, or None."""
         return self._tokens[0] if self._tokens and not self.invert else None
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         if config["vocabulary"] is not None:
             config["vocabulary"] = [int(v) for v in config["vocabulary"]]
@@ -111,26 +118,26 @@ class StringLookup(IndexLookup):
     _kind = "string"
 
     @property
-    def text_policy(self):
+    def text_policy(self) -> Any:
         return "write" if self.invert else "read"
 
     def __init__(
         self,
-        max_tokens=None,
-        num_oov_indices=1,
-        mask_token=None,
-        oov_token="[UNK]",
-        vocabulary=None,
-        idf_weights=None,
-        invert=False,
-        output_mode="int",
-        pad_to_max_tokens=False,
-        sparse=False,
-        encoding="utf-8",
-        name=None,
-        salt=None,
-        **kwargs,
-    ):
+        max_tokens: Any = None,
+        num_oov_indices: int = 1,
+        mask_token: Any = None,
+        oov_token: Any = "[UNK]",
+        vocabulary: Any = None,
+        idf_weights: Any = None,
+        invert: bool = False,
+        output_mode: str = "int",
+        pad_to_max_tokens: bool = False,
+        sparse: bool = False,
+        encoding: str = "utf-8",
+        name: str | None = None,
+        salt: Any = None,
+        **kwargs: Unpack[NamedLayerArguments],
+    ) -> None:
         self.encoding = encoding
         oov_method = kwargs.pop("oov_method", "floormod")
         super().__init__(
@@ -150,12 +157,12 @@ class StringLookup(IndexLookup):
             **kwargs,
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         del config["vocabulary_dtype"]
         return {**config, "encoding": self.encoding}
 
-    def text_step(self, shape):
+    def text_step(self, shape: Shape) -> Any:
         """What C++ does in place of the layer, for samples of `shape`; a dict of plain data.
 
         Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +13,11 @@ from pyseq.layers.core import positive_int
 from pyseq.layers.preprocessing import table_ops
 from pyseq.layers.preprocessing.base import _NumPyLayer, batches_of, encode, encoded_shape
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from pyseq.types import Axis, Config, DTypeLike, LayerArguments, Tensor
 
 
 def _period(arrays, shape):
@@ -54,21 +60,21 @@ class Rescaling(Layer):
     _casts_itself = True
     mask_policy = "pass"
 
-    def __init__(self, scale, offset=0.0, **kwargs):
+    def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         dtypes.check_numbers(scale, f"{self.name}(scale)")
         dtypes.check_numbers(offset, f"{self.name}(offset)")
         self.scale = scale
         self.offset = offset
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         scale = np.asarray(self.scale, np.float64)
         if scale.ndim and settings.image_data_format == "channels_first":
             scale = scale.reshape(scale.shape + (1,) * (3 - scale.ndim))
         y, _ = _lower_affine(g, x, self.name, 0.0, scale, self.offset)
         return self.pass_mask(y, x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "scale": _plain(self.scale),
@@ -97,10 +103,20 @@ class Normalization(Layer):
     [[3.0]]
     """
 
+    mean: Any
+    variance: Any
+
     _casts_itself = True
     mask_policy = "pass"
 
-    def __init__(self, axis=-1, mean=None, variance=None, invert=False, **kwargs):
+    def __init__(
+        self,
+        axis: Axis = -1,
+        mean: Any = None,
+        variance: Any = None,
+        invert: bool = False,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         if axis is None:
             axis = ()
@@ -131,7 +147,7 @@ class Normalization(Layer):
         # Variables of lowered programs: adapt() and loading weights reach them too.
         self._lowered = []
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         rank = len(input_shape)
         if any(not -rank <= a < rank for a in self.axis):
             raise ValueError(
@@ -172,7 +188,7 @@ class Normalization(Layer):
             shape[self._keep_axis[-i]] = value.shape[-i]
         return np.broadcast_to(value.reshape(shape), self._broadcast_shape)
 
-    def adapt(self, data, batch_size=None, steps=None):
+    def adapt(self, data: Any, batch_size: int | None = None, steps: Any = None) -> None:
         """Learn mean and variance of an array, or of an iterable of batches (arrays)."""
         if self.input_mean is not None:
             raise ValueError(
@@ -212,7 +228,7 @@ class Normalization(Layer):
         self.adapt_variance.assign(variance)
         self.finalize_state()
 
-    def finalize_state(self):
+    def finalize_state(self) -> None:
         """Use the weights `mean` and `variance` from now on."""
         if self.input_mean is not None or not hasattr(self, "adapt_mean"):
             return
@@ -232,7 +248,7 @@ class Normalization(Layer):
         zero = np.zeros_like(mean)
         return (zero, stddev, mean) if self.invert else (mean, 1 / stddev, zero)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         if 0 in self._keep_axis:
             raise ValueError(
                 f"{self.name}: expected `axis` without the batch axis 0 inside a model, got "
@@ -243,15 +259,15 @@ class Normalization(Layer):
             self._lowered.append((variables, x.shape))
         return self.pass_mask(y, x)
 
-    def set_weights(self, weights):
+    def set_weights(self, weights: Any) -> None:
         super().set_weights(weights)
         self.finalize_state()
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         super().load_own_variables(store)
         self.finalize_state()
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "axis": self.axis,
@@ -295,14 +311,14 @@ class Discretization(_NumPyLayer):
 
     def __init__(
         self,
-        bin_boundaries=None,
-        num_bins=None,
-        epsilon=0.01,
-        output_mode="int",
-        sparse=False,
-        dtype=None,
-        name=None,
-    ):
+        bin_boundaries: Any = None,
+        num_bins: int | None = None,
+        epsilon: float = 0.01,
+        output_mode: str = "int",
+        sparse: bool = False,
+        dtype: DTypeLike = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         _reject_sparse(self.name, sparse)
         self.output_mode = _check_mode(self.name, output_mode)
@@ -321,7 +337,7 @@ class Discretization(_NumPyLayer):
         self.sparse = False
         self.summary = np.zeros((2, 0), "float32")
 
-    def adapt(self, data, steps=None):
+    def adapt(self, data: Any, steps: Any = None) -> None:
         """Learn the boundaries from an array or an iterable of arrays."""
         if self.num_bins is None:
             raise ValueError(
@@ -333,19 +349,19 @@ class Discretization(_NumPyLayer):
             self.update_state(batch)
         self.finalize_state()
 
-    def update_state(self, data):
+    def update_state(self, data: Any) -> None:
         """Add an array to the sketch of the distribution."""
         summary = _summarize(np.asarray(data, "float32"), self.epsilon)
         merged = np.concatenate((summary, self.summary), axis=1)
         merged = merged[:, np.argsort(merged[0], kind="stable")]
         self.summary = _compress(merged, self.epsilon)
 
-    def finalize_state(self):
+    def finalize_state(self) -> None:
         """Set the boundaries from the sketch."""
         if self.num_bins is not None:
             self.bin_boundaries = _compress(self.summary, 1.0 / self.num_bins)[0, :-1].tolist()
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forget the sketch."""
         if self.num_bins is not None:
             self.summary = np.zeros((2, 0), "float32")
@@ -353,18 +369,18 @@ class Discretization(_NumPyLayer):
     def _depth(self):
         return self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return encoded_shape(input_shape, self.output_mode, self._depth())
 
-    def integer_dtype(self):
+    def integer_dtype(self) -> Any:
         return "int32" if self.output_mode == "int" else None
 
     @property
-    def output_dtype(self):
+    def output_dtype(self) -> Any:
         """The dtype of the output."""
         return self.integer_dtype() or self.arithmetic_dtype
 
-    def apply(self, x, training):
+    def apply(self, x: Tensor, training: Any) -> Any:
         if self.bin_boundaries is None:
             raise ValueError(
                 f"{self.name}: expected boundaries, got none; pass `bin_boundaries` or call `adapt`"
@@ -373,7 +389,7 @@ class Discretization(_NumPyLayer):
         bins = np.digitize(x, np.asarray(self.bin_boundaries, x.dtype))
         return encode(bins, self.output_mode, self._depth(), self.output_dtype)
 
-    def without_ops(self, g, x):
+    def without_ops(self, g: Any, x: Tensor) -> Any:
         boundaries = self.bin_boundaries
         if boundaries is None:
             return "it has no boundaries yet; call `adapt`"
@@ -383,16 +399,16 @@ class Discretization(_NumPyLayer):
             return "integers become float32 here, in a model of float64"
         return table_ops.encoding_limit(g, x.shape, self.output_mode, self._depth())
 
-    def lower_to_ops(self, g, x):
+    def lower_to_ops(self, g: Any, x: Tensor) -> Any:
         numbers = table_ops.numbers_of(g, g.real(x), self.name)
         bins = table_ops.ranks(g, numbers, self.bin_boundaries, self.name)
         return table_ops.encoded(g, bins, x.shape, self.output_mode, self._depth(), self.name)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         if len(store.keys()) == 1:
             self.summary = np.asarray(store["0"])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "bin_boundaries": self.bin_boundaries,
             "num_bins": self.num_bins,
@@ -404,7 +420,7 @@ class Discretization(_NumPyLayer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         config = dict(config)
         boundaries = config.get("bin_boundaries")
         if boundaries is not None and config.get("num_bins") is not None:
@@ -449,14 +465,22 @@ class CategoryEncoding(_NumPyLayer):
     [[1.0, 0.0, 1.0]]
     """
 
-    def __init__(self, num_tokens=None, output_mode="multi_hot", sparse=False, **kwargs):
+    def __init__(
+        self,
+        num_tokens: int | None = None,
+        output_mode: str = "multi_hot",
+        sparse: bool = False,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         _reject_sparse(self.name, sparse)
         self.output_mode = _check_mode(self.name, output_mode, _MODES[1:])
         self.num_tokens = positive_int(self.name, "num_tokens", num_tokens)
         self.sparse = False
 
-    def __call__(self, inputs, count_weights=None, training=None, mask=None):
+    def __call__(
+        self, inputs: Tensor, count_weights: Any = None, training: Any = None, mask: Tensor = None
+    ) -> Any:
         if count_weights is None:
             return super().__call__(inputs)
         if self.output_mode != "count":
@@ -468,10 +492,10 @@ class CategoryEncoding(_NumPyLayer):
         return results.handed(self._rounded(y))
 
     @property
-    def handed_dtype(self):
+    def handed_dtype(self) -> Any:
         return self.variable_dtype
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return encoded_shape(input_shape, self.output_mode, self.num_tokens)
 
     def _encode(self, x, weights=None):
@@ -482,17 +506,17 @@ class CategoryEncoding(_NumPyLayer):
             )
         return encode(x, self.output_mode, self.num_tokens, self.arithmetic_dtype, weights)
 
-    def apply(self, x, training):
+    def apply(self, x: Tensor, training: Any) -> Any:
         return self._encode(x)
 
     _prefers_python = True
 
-    def without_ops(self, g, x):
+    def without_ops(self, g: Any, x: Tensor) -> Any:
         if self.num_tokens > table_ops.exact_below(g):
             return f"{self.num_tokens} tokens, more than {g.dtype} tells apart"
         return table_ops.encoding_limit(g, x.shape, self.output_mode, self.num_tokens)
 
-    def lower_to_ops(self, g, x):
+    def lower_to_ops(self, g: Any, x: Tensor) -> Any:
         name, depth = self.name, self.num_tokens
         ids = table_ops.numbers_of(g, x, name)
         if x.slot not in g.int64:
@@ -501,7 +525,7 @@ class CategoryEncoding(_NumPyLayer):
         ids = table_ops.picked(g, np.arange(depth), ids, name)
         return table_ops.encoded(g, ids, x.shape, self.output_mode, depth, name, carries_nan=True)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "num_tokens": self.num_tokens,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq.layers.preprocessing.base import _NumPyLayer, encoded_shape
@@ -11,6 +13,11 @@ from pyseq.layers.preprocessing.lookup import StringLookup
 from pyseq.layers.preprocessing.numeric import _check_mode, _reject_sparse
 from pyseq.registry import serialization
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from pyseq.types import Config, NamedLayerArguments, Path, Shape, Tensor
 
 _PUNCTUATION = str.maketrans("", "", r"""!"#$%&()*+,-./:;<=>?@[\]^_`{|}~'""")
 _STANDARDIZE = ("lower_and_strip_punctuation", "lower", "strip_punctuation")
@@ -47,21 +54,21 @@ class TextVectorization(_NumPyLayer):
 
     def __init__(
         self,
-        max_tokens=None,
-        standardize="lower_and_strip_punctuation",
-        split="whitespace",
-        ngrams=None,
-        output_mode="int",
-        output_sequence_length=None,
-        pad_to_max_tokens=False,
-        vocabulary=None,
-        idf_weights=None,
-        sparse=False,
-        ragged=False,
-        encoding="utf-8",
-        name=None,
-        **kwargs,
-    ):
+        max_tokens: Any = None,
+        standardize: Any = "lower_and_strip_punctuation",
+        split: Any = "whitespace",
+        ngrams: Any = None,
+        output_mode: str = "int",
+        output_sequence_length: Any = None,
+        pad_to_max_tokens: bool = False,
+        vocabulary: Any = None,
+        idf_weights: Any = None,
+        sparse: bool = False,
+        ragged: bool = False,
+        encoding: str = "utf-8",
+        name: str | None = None,
+        **kwargs: Unpack[NamedLayerArguments],
+    ) -> None:
         lookup = {
             "has_input_vocabulary": kwargs.pop("has_input_vocabulary", vocabulary is not None),
             "vocabulary_size": kwargs.pop("vocabulary_size", None),
@@ -167,7 +174,7 @@ class TextVectorization(_NumPyLayer):
 
     # --- vocabulary
 
-    def adapt(self, data, batch_size=None, steps=None):
+    def adapt(self, data: Any, batch_size: int | None = None, steps: Any = None) -> None:
         """Learn the vocabulary from texts: an array, a list, or an iterable of batches."""
         self.reset_state()
         if isinstance(data, (list, tuple, np.ndarray)) or hasattr(data, "__array__"):
@@ -179,43 +186,43 @@ class TextVectorization(_NumPyLayer):
                 self.update_state(batch)
         self.finalize_state()
 
-    def update_state(self, data):
+    def update_state(self, data: Any) -> None:
         """Count the tokens of some texts."""
         self._lookup_layer._count(self._tokens(np.atleast_1d(data)))
 
-    def finalize_state(self):
+    def finalize_state(self) -> None:
         """Turn the counts into the vocabulary."""
         self._lookup_layer.finalize_state()
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forget the counts."""
         self._lookup_layer.reset_state()
 
-    def get_vocabulary(self, include_special_tokens=True):
+    def get_vocabulary(self, include_special_tokens: bool = True) -> list[Any]:
         """The tokens in the order of their numbers."""
         return self._lookup_layer.get_vocabulary(include_special_tokens)
 
-    def set_vocabulary(self, vocabulary, idf_weights=None):
+    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
         """Set the tokens: a list, an array or the path of a text file."""
         self._lookup_layer.set_vocabulary(vocabulary, idf_weights)
 
-    def vocabulary_size(self):
+    def vocabulary_size(self) -> int:
         """Number of tokens, the special ones included."""
         return self._lookup_layer.vocabulary_size()
 
     # --- output
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         if self.output_mode == "int":
             return (input_shape[0], self._output_sequence_length)
         rows = tuple(input_shape)
         rows = (*rows, None) if self._split is not None and len(rows) == 1 else rows
         return encoded_shape((rows[0], None), self.output_mode, self._lookup_layer._depth())
 
-    def integer_dtype(self):
+    def integer_dtype(self) -> Any:
         return "int64" if self.output_mode == "int" else None
 
-    def apply(self, x, training):
+    def apply(self, x: Tensor, training: Any) -> Any:
         single = np.ndim(x) == 0
         lookup = self._lookup_layer
         lookup.require_vocabulary(self.name)
@@ -233,7 +240,7 @@ class TextVectorization(_NumPyLayer):
         out = indices if self.output_mode == "int" else lookup._encode(indices)
         return out[0] if single else out
 
-    def text_step(self, shape):
+    def text_step(self, shape: Shape) -> Any:
         """What C++ does in place of the layer, for samples of `shape`; a dict of plain data.
 
         Raises:
@@ -277,7 +284,7 @@ class TextVectorization(_NumPyLayer):
             "groups": 1,
         }
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         raise ValueError(
             f"{self.name}: expected a layer on numbers at this place of a model, got one on text; "
             "put it first in a Sequential, or apply it to the data before `fit` and `predict`"
@@ -285,32 +292,32 @@ class TextVectorization(_NumPyLayer):
 
     # --- files and configuration
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         pass
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         self._lookup_layer.save_own_variables(store)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         self._lookup_layer.load_own_variables(store)
 
-    def get_assets(self):
+    def get_assets(self) -> Any:
         """The learned vocabulary as `{file name: bytes}`."""
         return self._lookup_layer.get_assets()
 
-    def set_assets(self, assets):
+    def set_assets(self, assets: Any) -> None:
         """Take over what `get_assets` returned."""
         self._lookup_layer.set_assets(assets)
 
-    def save_assets(self, dir_path):
+    def save_assets(self, dir_path: Path) -> None:
         """Write the learned vocabulary."""
         self._lookup_layer.save_assets(dir_path)
 
-    def load_assets(self, dir_path):
+    def load_assets(self, dir_path: Path) -> None:
         """Read what `save_assets` wrote."""
         self._lookup_layer.load_assets(dir_path)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         lookup = self._lookup_layer.get_config()
         function = serialization.serialize_keras_object
         standardize, split = self._standardize, self._split
@@ -332,7 +339,7 @@ class TextVectorization(_NumPyLayer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         config = dict(config)
         check_vocabulary_config(cls.__name__, config)
         for key in ("standardize", "split"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import regularizers
@@ -13,6 +15,11 @@ from pyseq.layers.rnn.python_steps import flatten, is_compiled, lower_steps, zer
 from pyseq.registry import serialization
 from pyseq.registry.registration import builtin
 from pyseq.variable import Variable
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from pyseq.types import Config, CustomObjects, LayerArguments, Tensor
 
 
 @builtin("layers")
@@ -38,24 +45,26 @@ class RNN(StatefulCalls, Layer):
     (2, 4)
     """
 
+    states: Any
+
     _casts_itself = True
     mask_policy = "consume"
 
     @property
-    def row_coupling(self):
+    def row_coupling(self) -> Any:
         return "always" if self.stateful else None
 
     def __init__(
         self,
-        cell,
-        return_sequences=False,
-        return_state=False,
-        go_backwards=False,
-        stateful=False,
-        unroll=False,
-        zero_output_for_mask=False,
-        **kwargs,
-    ):
+        cell: Any,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        zero_output_for_mask: bool = False,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         if isinstance(cell, (list, tuple)):
             cell = StackedRNNCells(cell)
@@ -74,11 +83,11 @@ class RNN(StatefulCalls, Layer):
         self._expected_batch_size = None
 
     @property
-    def cells(self):
+    def cells(self) -> Any:
         """The cells, one after the other."""
         return self.cell.cells if isinstance(self.cell, StackedRNNCells) else [self.cell]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         if isinstance(self.cell, Layer) and not self.cell.built:
             self.cell.build((input_shape[0], *input_shape[2:]))
         if not self.stateful:
@@ -97,11 +106,11 @@ class RNN(StatefulCalls, Layer):
             for state in flatten(self.get_initial_state(self._expected_batch_size))
         ]
 
-    def get_initial_state(self, batch_size):
+    def get_initial_state(self, batch_size: int) -> Any:
         """Zero states for `batch_size` rows, as a list."""
         return zero_states(self.cell, batch_size, self.arithmetic_dtype)
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Set the states of a stateful layer back to zero."""
         for state in self.states or ():
             state.assign(np.zeros(state.shape, state.dtype))
@@ -113,11 +122,11 @@ class RNN(StatefulCalls, Layer):
     def _step_output_shape(self, input_shape):
         return (output_size(self.cell),)
 
-    def state_shapes(self, input_shape):
+    def state_shapes(self, input_shape: Any) -> Any:
         """Shapes of the states of one sample."""
         return [(size,) for size in flatten(self.state_size)]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         self.check_input(input_shape)
         batch, steps = input_shape[:2]
         shape = self._step_output_shape(input_shape)
@@ -126,18 +135,18 @@ class RNN(StatefulCalls, Layer):
             return output
         return (output, *((batch, *s) for s in self.state_shapes(input_shape)))
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Tensor, previous_mask: Any = None) -> Any:
         mask = previous_mask if self.return_sequences else None
         return [mask] + [None] * len(flatten(self.state_size)) if self.return_state else mask
 
     # --- running
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         if self.stateful and g.batch_size != self._expected_batch_size:
             raise ValueError(self._batch_message(g.batch_size))
         return self.lower_from(g, x, list(self.states or ()))
 
-    def lower_from(self, g, x, given):
+    def lower_from(self, g: Any, x: Tensor, given: Any) -> Any:
         """Append the recurrence, which starts from the state variables `given`, if any."""
         if not all(is_compiled(cell) for cell in self.cells):
             value, *states = lower_steps(self, g, x, given)
@@ -166,7 +175,7 @@ class RNN(StatefulCalls, Layer):
 
     # --- configuration
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **self._sequence_config(),
             "cell": serialization.serialize_keras_object(self.cell),
@@ -184,7 +193,7 @@ class RNN(StatefulCalls, Layer):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: CustomObjects = None) -> Self:
         config = dict(config)
         cell = serialization.deserialize_keras_object(
             config.pop("cell"), custom_objects=custom_objects
@@ -212,13 +221,15 @@ class CellLayer(RNN):
         "recurrent_dropout",
     )
 
-    def __getattr__(self, name):
-        # Only reached where normal lookup fails.
-        if not name.startswith("_") and name in type(self)._cell_attributes:
-            return getattr(self.cell, name)
-        return super().__getattr__(name)
+    if not TYPE_CHECKING:  # checkers would take any name for an attribute
 
-    def get_config(self):
+        def __getattr__(self, name):
+            # Only reached where normal lookup fails.
+            if not name.startswith("_") and name in type(self)._cell_attributes:
+                return getattr(self.cell, name)
+            return super().__getattr__(name)
+
+    def get_config(self) -> Config:
         config = self._sequence_config()
         for key, value in self.cell._config().items():
             config[key] = value
@@ -234,7 +245,7 @@ class CellLayer(RNN):
     _saves_seed = True
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         return cls(**config)
 
 

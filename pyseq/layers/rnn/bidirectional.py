@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING, Any
 
 from pyseq.layers.base import Layer
 from pyseq.layers.rnn.initial_state import StatefulCalls
 from pyseq.registry import serialization
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from pyseq.types import Config, CustomObjects, LayerArguments, Tensor
 
 _COMMON = ("stateful", "return_sequences", "return_state")
 
@@ -43,7 +49,14 @@ class Bidirectional(StatefulCalls, Layer):
     _casts_itself = True
     mask_policy = "consume"
 
-    def __init__(self, layer, merge_mode="concat", weights=None, backward_layer=None, **kwargs):
+    def __init__(
+        self,
+        layer: Any,
+        merge_mode: Any = "concat",
+        weights: Any = None,
+        backward_layer: Any = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         for argument, value in (("layer", layer), ("backward_layer", backward_layer)):
             if not isinstance(value, Layer) and (value is not None or argument == "layer"):
@@ -92,7 +105,7 @@ class Bidirectional(StatefulCalls, Layer):
                 )
 
     @property
-    def states(self):
+    def states(self) -> Any:
         """States of both directions of a stateful layer, or None."""
         if self.forward_layer.states and self.backward_layer.states:
             return tuple(self.forward_layer.states) + tuple(self.backward_layer.states)
@@ -102,7 +115,7 @@ class Bidirectional(StatefulCalls, Layer):
     def _expected_batch_size(self):
         return getattr(self.forward_layer, "_expected_batch_size", None)
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Set the states of both directions back to zero."""
         if not self.stateful:
             raise AttributeError(
@@ -113,7 +126,7 @@ class Bidirectional(StatefulCalls, Layer):
 
     reset_states = reset_state
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         for part in (self.forward_layer, self.backward_layer):
             if not part.built:
                 part.build(input_shape)
@@ -121,7 +134,7 @@ class Bidirectional(StatefulCalls, Layer):
             self.set_weights(self._initial_weights)
             self._initial_weights = None
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         shape = self.forward_layer.compute_output_shape(input_shape)
         other = self.backward_layer.compute_output_shape(input_shape)
         states = ()
@@ -139,22 +152,22 @@ class Bidirectional(StatefulCalls, Layer):
             )
         return (shape, *states) if self.return_state else shape
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Tensor, previous_mask: Any = None) -> Any:
         mask = previous_mask if self.return_sequences else None
         return (mask, mask) if self.merge_mode is None else mask
 
-    def state_shapes(self, input_shape):
+    def state_shapes(self, input_shape: Any) -> Any:
         """Shapes of the states of one sample: forward ones first."""
         parts = (self.forward_layer, self.backward_layer)
         return [shape for part in parts for shape in part.state_shapes(input_shape)]
 
-    def state_value(self, array):
+    def state_value(self, array: Tensor) -> Any:
         return self.forward_layer.state_value(array)
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         return self._merge(g, x, self.forward_layer.emit(g, x), self.backward_layer.emit(g, x))
 
-    def lower_from(self, g, x, given):
+    def lower_from(self, g: Any, x: Tensor, given: Any) -> Any:
         """Append both directions, which start from halves of the state variables `given`."""
         half = len(given) // 2
         y = self.forward_layer.lower_from(g, x, given[:half])
@@ -179,7 +192,7 @@ class Bidirectional(StatefulCalls, Layer):
         merged = merged.with_mask(mask)
         return [merged, *states] if self.return_state else merged
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "merge_mode": self.merge_mode,
@@ -188,7 +201,7 @@ class Bidirectional(StatefulCalls, Layer):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: CustomObjects = None) -> Self:
         config = copy.deepcopy(config)
         for key in ("layer", "backward_layer"):
             if config.get(key) is not None:

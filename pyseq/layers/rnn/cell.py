@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import activations, constraints, initializers, random, regularizers, symbolic
 from pyseq.layers.base import Layer
 from pyseq.registry import limits
 from pyseq.signatures import call_with
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import (
+        ActivationLike,
+        Config,
+        ConstraintLike,
+        InitializerLike,
+        LayerArguments,
+        RegularizerLike,
+        Seed,
+        Tensor,
+    )
 
 NOT_ELEMENTWISE = ("softmax", "log_softmax", "sparsemax", "glu")
 
@@ -53,25 +69,25 @@ class Cell(Layer):
 
     def __init__(
         self,
-        units,
-        activation,
-        recurrent_activation,
-        use_bias,
-        kernel_initializer,
-        recurrent_initializer,
-        bias_initializer,
-        kernel_regularizer,
-        recurrent_regularizer,
-        bias_regularizer,
-        kernel_constraint,
-        recurrent_constraint,
-        bias_constraint,
-        dropout,
-        recurrent_dropout,
-        seed,
-        implementation=2,
-        **kwargs,
-    ):
+        units: int,
+        activation: ActivationLike,
+        recurrent_activation: ActivationLike,
+        use_bias: Any,
+        kernel_initializer: InitializerLike,
+        recurrent_initializer: InitializerLike,
+        bias_initializer: InitializerLike,
+        kernel_regularizer: RegularizerLike,
+        recurrent_regularizer: RegularizerLike,
+        bias_regularizer: RegularizerLike,
+        kernel_constraint: ConstraintLike,
+        recurrent_constraint: ConstraintLike,
+        bias_constraint: ConstraintLike,
+        dropout: float,
+        recurrent_dropout: float,
+        seed: Seed,
+        implementation: int = 2,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(**kwargs)
         if isinstance(units, bool) or not hasattr(units, "__index__") or units <= 0:
             raise ValueError(f"{self.name}: expected `units` to be a positive integer, got {units}")
@@ -99,7 +115,7 @@ class Cell(Layer):
         self._masks = {}
 
     @property
-    def state_size(self):
+    def state_size(self) -> Any:
         return self.units if self.state_count == 1 else [self.units] * self.state_count
 
     def _bias_shape(self):
@@ -108,7 +124,7 @@ class Cell(Layer):
     def _bias_initializer(self):
         return self.bias_initializer
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         width = self.gates * self.units
         self.kernel = self.add_weight(
             name="kernel",
@@ -134,21 +150,21 @@ class Cell(Layer):
                 constraint=self.bias_constraint,
             )
 
-    def check_place(self):
+    def check_place(self) -> None:
         raise_outside(self)
 
-    def get_initial_state(self, batch_size=None):
+    def get_initial_state(self, batch_size: int | None = None) -> Any:
         """Zero states for `batch_size` rows."""
         shape = (batch_size, self.units)
         limits.take(shape, self.arithmetic_dtype, f"{self.name}/states")
         return [np.zeros(shape, self.arithmetic_dtype)] * self.state_count
 
-    def compute_output_shape(self, input_shape, states_shape=None):
+    def compute_output_shape(self, input_shape: Any, states_shape: Any = None) -> Any:
         return (input_shape[0], self.units)
 
     # --- one step on arrays
 
-    def __call__(self, inputs, states, training=False):
+    def __call__(self, inputs: Tensor, states: Any, training: bool = False) -> Any:
         if not symbolic.is_traced(inputs):
             inputs = np.asarray(inputs, dtype=self.arithmetic_dtype)
         if not self.built:
@@ -169,17 +185,17 @@ class Cell(Layer):
             ] * (self.gates // count)
         return self._masks[kind]
 
-    def get_dropout_mask(self, step_input):
+    def get_dropout_mask(self, step_input: Any) -> Any:
         return self._mask("input", step_input, self.dropout) if self.dropout else None
 
-    def get_recurrent_dropout_mask(self, step_input):
+    def get_recurrent_dropout_mask(self, step_input: Any) -> Any:
         rate = self.recurrent_dropout
         return self._mask("recurrent", step_input, rate) if rate else None
 
-    def reset_dropout_mask(self):
+    def reset_dropout_mask(self) -> None:
         self._masks.pop("input", None)
 
-    def reset_recurrent_dropout_mask(self):
+    def reset_recurrent_dropout_mask(self) -> None:
         self._masks.pop("recurrent", None)
 
     def _dropped(self, inputs, state, training):
@@ -210,7 +226,18 @@ class Cell(Layer):
 
     # --- lowering
 
-    def emit_sequence(self, g, x, *, name, sequences, backwards, zero_masked, return_state, states):
+    def emit_sequence(
+        self,
+        g: Any,
+        x: Tensor,
+        *,
+        name: str,
+        sequences: Tensor,
+        backwards: Any,
+        zero_masked: Any,
+        return_state: Any,
+        states: Any,
+    ) -> Any:
         """Run the cell over x (T, I) in graph `g`; returns [output] or [output, *states]."""
         where = name or self.name
         shape = ((x.shape[0],) if sequences else ()) + (self.units,)
@@ -270,7 +297,7 @@ class Cell(Layer):
         config["recurrent_dropout"] = self.recurrent_dropout
         return config
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), **self._config(), "seed": self.seed}
 
 

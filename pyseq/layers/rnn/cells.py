@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq import symbolic
 from pyseq.layers.base import Layer
 from pyseq.layers.rnn.cell import (
@@ -14,6 +16,21 @@ from pyseq.layers.rnn.cell import (
 from pyseq.layers.rnn.python_steps import call_cell, zero_states
 from pyseq.registry import serialization
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from pyseq.types import (
+        ActivationLike,
+        Config,
+        ConstraintLike,
+        CustomObjects,
+        InitializerLike,
+        LayerArguments,
+        RegularizerLike,
+        Seed,
+        Tensor,
+    )
 
 
 def _insert_after(config, key, name, value):
@@ -55,23 +72,23 @@ class SimpleRNNCell(Cell):
 
     def __init__(
         self,
-        units,
-        activation="tanh",
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="orthogonal",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        recurrent_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        recurrent_constraint=None,
-        bias_constraint=None,
-        dropout=0.0,
-        recurrent_dropout=0.0,
-        seed=None,
-        **kwargs,
-    ):
+        units: int,
+        activation: ActivationLike = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        recurrent_initializer: InitializerLike = "orthogonal",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        recurrent_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        recurrent_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: Seed = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(
             units,
             activation,
@@ -92,7 +109,7 @@ class SimpleRNNCell(Cell):
             **kwargs,
         )
 
-    def call(self, inputs, states, training=False):
+    def call(self, inputs: Tensor, states: Any, training: bool = False) -> Any:
         h = self._state(states[0] if isinstance(states, (list, tuple)) else states, inputs)
         xs, hs = self._dropped(inputs, h, training)
         bias = self.bias if self.use_bias else None
@@ -133,25 +150,25 @@ class LSTMCell(Cell):
 
     def __init__(
         self,
-        units,
-        activation="tanh",
-        recurrent_activation="sigmoid",
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="orthogonal",
-        bias_initializer="zeros",
-        unit_forget_bias=True,
-        kernel_regularizer=None,
-        recurrent_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        recurrent_constraint=None,
-        bias_constraint=None,
-        dropout=0.0,
-        recurrent_dropout=0.0,
-        seed=None,
-        **kwargs,
-    ):
+        units: int,
+        activation: ActivationLike = "tanh",
+        recurrent_activation: ActivationLike = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        recurrent_initializer: InitializerLike = "orthogonal",
+        bias_initializer: InitializerLike = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: RegularizerLike = None,
+        recurrent_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        recurrent_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: Seed = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(
             units,
             activation,
@@ -178,7 +195,7 @@ class LSTMCell(Cell):
             return self.bias_initializer
         return forget_bias(self.bias_initializer, self.units)
 
-    def call(self, inputs, states, training=False):
+    def call(self, inputs: Tensor, states: Any, training: bool = False) -> Any:
         h, c = (self._state(s, inputs) for s in states)
         xs, hs = self._dropped(inputs, h, training)
         z = self._projected(xs, self.kernel, self.bias)
@@ -188,7 +205,7 @@ class LSTMCell(Cell):
         h = o * self.activation(c)
         return h, [h, c]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return _insert_after(
             super().get_config(), "use_bias", "unit_forget_bias", self.unit_forget_bias
         )
@@ -224,25 +241,25 @@ class GRUCell(Cell):
 
     def __init__(
         self,
-        units,
-        activation="tanh",
-        recurrent_activation="sigmoid",
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="orthogonal",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        recurrent_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        recurrent_constraint=None,
-        bias_constraint=None,
-        dropout=0.0,
-        recurrent_dropout=0.0,
-        reset_after=True,
-        seed=None,
-        **kwargs,
-    ):
+        units: int,
+        activation: ActivationLike = "tanh",
+        recurrent_activation: ActivationLike = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        recurrent_initializer: InitializerLike = "orthogonal",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        recurrent_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        recurrent_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        reset_after: bool = True,
+        seed: Seed = None,
+        **kwargs: Unpack[LayerArguments],
+    ) -> None:
         super().__init__(
             units,
             activation,
@@ -271,7 +288,7 @@ class GRUCell(Cell):
     def _op_attributes(self):
         return {"reset_after": bool(self.reset_after)}
 
-    def call(self, inputs, states, training=False):
+    def call(self, inputs: Tensor, states: Any, training: bool = False) -> Any:
         h = self._state(states[0] if isinstance(states, (list, tuple)) else states, inputs)
         xs, hs = self._dropped(inputs, h, training)
         bias = self.bias if self.use_bias else None
@@ -311,7 +328,7 @@ class StackedRNNCells(Layer):
 
     mask_policy = "consume"
 
-    def __init__(self, cells, **kwargs):
+    def __init__(self, cells: Any, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         cells = list(cells)
         if not cells:
@@ -321,45 +338,45 @@ class StackedRNNCells(Layer):
         self.cells = cells
 
     @property
-    def state_size(self):
+    def state_size(self) -> Any:
         return [cell.state_size for cell in self.cells]
 
     @property
-    def output_size(self):
+    def output_size(self) -> Any:
         return output_size(self.cells[-1])
 
-    def get_initial_state(self, batch_size=None):
+    def get_initial_state(self, batch_size: int | None = None) -> Any:
         """Zero states of each cell."""
         return [zero_states(cell, batch_size, self.arithmetic_dtype) for cell in self.cells]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         for cell in self.cells:
             if isinstance(cell, Layer) and not cell.built:
                 cell.build(input_shape)
             input_shape = (input_shape[0], output_size(cell))
 
-    def check_place(self):
+    def check_place(self) -> None:
         raise_outside(self)
 
-    def compute_output_shape(self, input_shape, states_shape=None):
+    def compute_output_shape(self, input_shape: Any, states_shape: Any = None) -> Any:
         return (input_shape[0], self.output_size)
 
-    def __call__(self, inputs, states, training=False):
+    def __call__(self, inputs: Tensor, states: Any, training: bool = False) -> Any:
         return self.call(inputs, states, training=training)
 
-    def call(self, inputs, states, training=False):
+    def call(self, inputs: Tensor, states: Any, training: bool = False) -> Any:
         new_states = []
         for cell, state in zip(self.cells, states, strict=True):
             inputs, state = call_cell(cell, inputs, state, training)
             new_states.append(state)
         return inputs, new_states
 
-    def get_config(self):
+    def get_config(self) -> Config:
         cells = [serialization.serialize_keras_object(cell) for cell in self.cells]
         return {**super().get_config(), "cells": cells}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: CustomObjects = None) -> Self:
         config = dict(config)
         cells = [
             serialization.deserialize_keras_object(cell, custom_objects=custom_objects)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import random, settings
@@ -10,6 +12,22 @@ from pyseq.layers.rnn.cell import Cell, core_activation, forget_bias
 from pyseq.layers.shapes import InputSpec
 from pyseq.registry import limits
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyseq.types import (
+        ActivationLike,
+        ConstraintLike,
+        DataFormat,
+        InitializerLike,
+        Padding,
+        PlainLayerArguments,
+        RegularizerLike,
+        Seed,
+        Size,
+        Tensor,
+    )
 
 
 def _per_axis(where, argument, value, rank):
@@ -225,35 +243,35 @@ class ConvLSTM(CellLayer):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=1,
-        padding="valid",
-        data_format=None,
-        dilation_rate=1,
-        activation="tanh",
-        recurrent_activation="sigmoid",
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="orthogonal",
-        bias_initializer="zeros",
-        unit_forget_bias=True,
-        kernel_regularizer=None,
-        recurrent_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        kernel_constraint=None,
-        recurrent_constraint=None,
-        bias_constraint=None,
-        dropout=0.0,
-        recurrent_dropout=0.0,
-        seed=None,
-        return_sequences=False,
-        return_state=False,
-        go_backwards=False,
-        stateful=False,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: Size,
+        strides: Size = 1,
+        padding: Padding = "valid",
+        data_format: DataFormat = None,
+        dilation_rate: Size = 1,
+        activation: ActivationLike = "tanh",
+        recurrent_activation: ActivationLike = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        recurrent_initializer: InitializerLike = "orthogonal",
+        bias_initializer: InitializerLike = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: RegularizerLike = None,
+        recurrent_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        recurrent_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: Seed = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        **kwargs: Unpack[PlainLayerArguments],
+    ) -> None:
         cell = ConvLSTMCell(
             self.rank,
             filters,
@@ -299,14 +317,14 @@ class ConvLSTM(CellLayer):
     def _step_output_shape(self, input_shape):
         return self.cell.compute_output_shape((input_shape[0], *input_shape[2:]))[1:]
 
-    def state_shapes(self, input_shape):
+    def state_shapes(self, input_shape: Any) -> Any:
         return [self._step_output_shape(input_shape)] * 2
 
-    def state_value(self, array):
+    def state_value(self, array: Tensor) -> Any:
         first = self.cell.data_format == "channels_first"
         return np.moveaxis(array, 1, -1) if first else array
 
-    def lower_from(self, g, x, given):
+    def lower_from(self, g: Any, x: Tensor, given: Any) -> Any:
         first = self.cell.data_format == "channels_first"
         if x.mask is not None and len(x.mask.shape) > 1:
             # A mask of each pixel stands for the output's pixels, as in Keras.

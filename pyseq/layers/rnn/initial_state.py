@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import hooks
@@ -9,13 +11,18 @@ from pyseq.layers.base import Layer
 from pyseq.layers.rnn.python_steps import flatten
 from pyseq.variable import Variable
 
+if TYPE_CHECKING:
+    from pyseq.types import Tensor
+
 
 class StatefulCalls:
     """`layer(x, initial_state=...)` for layers that define `lower_from` and `state_shapes`."""
 
     _started = None
 
-    def __call__(self, inputs, initial_state=None, mask=None, training=None):
+    def __call__(
+        self, inputs: Tensor, initial_state: Any = None, mask: Tensor = None, training: Any = None
+    ) -> Any:
         """Run the layer on `(n, T, ...)`, from given states if there are any.
 
         Args:
@@ -67,10 +74,10 @@ class StatefulCalls:
             )
         return [self.state_value(a) for a in arrays]
 
-    def state_dtype(self):
+    def state_dtype(self) -> Any:
         return self.arithmetic_dtype
 
-    def state_value(self, array):
+    def state_value(self, array: Tensor) -> Any:
         """A state as users see it, in the layout of the state variables."""
         return array
 

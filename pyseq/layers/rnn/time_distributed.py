@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyseq.layers.base import Layer
 from pyseq.registry import serialization
 from pyseq.registry.registration import builtin
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from pyseq.types import Config, CustomObjects, LayerArguments, Tensor
 
 
 @builtin("layers")
@@ -26,7 +33,7 @@ class TimeDistributed(Layer):
 
     mask_policy = "pass"
 
-    def __init__(self, layer, **kwargs):
+    def __init__(self, layer: Any, **kwargs: Unpack[LayerArguments]) -> None:
         super().__init__(**kwargs)
         if not isinstance(layer, Layer):
             raise ValueError(f"{self.name}: expected `layer` to be a layer, got {layer!r}")
@@ -40,11 +47,11 @@ class TimeDistributed(Layer):
             )
         return (input_shape[0], *input_shape[2:])
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         if not self.layer.built:
             self.layer.build(self._child_shape(input_shape))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         shape = self.layer.compute_output_shape(self._child_shape(input_shape))
         if shape and isinstance(shape[0], (tuple, list)):
             raise ValueError(
@@ -53,7 +60,7 @@ class TimeDistributed(Layer):
             )
         return (shape[0], input_shape[1], *shape[1:])
 
-    def lower(self, g, x):
+    def lower(self, g: Any, x: Tensor) -> Any:
         self.compute_output_shape((g.batch_size, *x.shape))
         steps = x.shape[0]
         self._check_mask(x)
@@ -112,12 +119,12 @@ class TimeDistributed(Layer):
         outputs = [self._inner(g, part).with_mask(None) for part in slices]
         return g.op("stack_time", outputs, (steps, *outputs[0].shape), name=self.name)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         layer = serialization.serialize_keras_object(self.layer)
         return {**super().get_config(), "layer": layer}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: CustomObjects = None) -> Self:
         config = dict(config)
         layer = serialization.deserialize_keras_object(
             config.pop("layer"), custom_objects=custom_objects

@@ -41,3 +41,7 @@ __all__ = [
     "sobel_edges",
     "ssim",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq import settings
+
+if TYPE_CHECKING:
+    from pyseq.types import DTypeLike, Tensor
 
 # The parts of a box as functions of corners, and back; "rel_" stands for shares of the size.
 FORMATS = (
@@ -79,7 +83,14 @@ def _only_corners(where, value):
     _check_format(where, "bounding_box_format", value, ("xyxy",))
 
 
-def convert_format(boxes, source, target, height=None, width=None, dtype="float32"):
+def convert_format(
+    boxes: Tensor,
+    source: Any,
+    target: Tensor,
+    height: Any = None,
+    width: Any = None,
+    dtype: DTypeLike = "float32",
+) -> Tensor:
     """Boxes of one format in another.
 
     Args:
@@ -120,7 +131,9 @@ def convert_format(boxes, source, target, height=None, width=None, dtype="float3
     return _laid_out((x1, y1, x2, y2), target.removeprefix("rel_"))
 
 
-def clip_to_image_size(bounding_boxes, height=None, width=None, bounding_box_format="xyxy"):
+def clip_to_image_size(
+    bounding_boxes: Tensor, height: Any = None, width: Any = None, bounding_box_format: str = "xyxy"
+) -> Tensor:
     """Boxes limited to the image; the labels of those that are then empty become -1.
 
     Args:
@@ -154,19 +167,19 @@ def clip_to_image_size(bounding_boxes, height=None, width=None, bounding_box_for
 
 
 def affine_transform(
-    boxes,
-    angle,
-    translate_x,
-    translate_y,
-    scale,
-    shear_x,
-    shear_y,
-    height,
-    width,
-    center_x=None,
-    center_y=None,
-    bounding_box_format="xyxy",
-):
+    boxes: Tensor,
+    angle: Any,
+    translate_x: Any,
+    translate_y: Any,
+    scale: Any,
+    shear_x: Any,
+    shear_y: Any,
+    height: Any,
+    width: Any,
+    center_x: Any = None,
+    center_y: Any = None,
+    bounding_box_format: str = "xyxy",
+) -> Tensor:
     """The boxes around boxes that are turned, shifted, scaled and slanted, image by image.
 
     Args:
@@ -212,7 +225,9 @@ def affine_transform(
     return np.stack(ends, axis=-1).astype(dtype)
 
 
-def crop(boxes, top, left, height, width, bounding_box_format="xyxy"):
+def crop(
+    boxes: Tensor, top: Any, left: Any, height: Any, width: Any, bounding_box_format: str = "xyxy"
+) -> Tensor:
     """Boxes in the coordinates of a crop, limited to it.
 
     >>> crop(np.array([[10, 20, 50, 60]]), top=10, left=20, height=40, width=30).tolist()
@@ -224,7 +239,14 @@ def crop(boxes, top, left, height, width, bounding_box_format="xyxy"):
     return _joined(across(x1), down(y1), across(x2), down(y2))
 
 
-def pad(boxes, top, left, height=None, width=None, bounding_box_format="xyxy"):
+def pad(
+    boxes: Tensor,
+    top: Any,
+    left: Any,
+    height: Any = None,
+    width: Any = None,
+    bounding_box_format: str = "xyxy",
+) -> Tensor:
     """Boxes in the coordinates of an image with `top` rows above and `left` columns before it.
 
     >>> pad(np.array([[1, 2, 3, 4]]), top=10, left=20).tolist()
@@ -259,14 +281,14 @@ def _delta_options(where, name, encoding, variance):
 
 
 def encode_box_to_deltas(
-    anchors,
-    boxes,
-    anchor_format,
-    box_format,
-    encoding_format="center_yxhw",
-    variance=None,
-    image_shape=None,
-):
+    anchors: Tensor,
+    boxes: Tensor,
+    anchor_format: Any,
+    box_format: Any,
+    encoding_format: str = "center_yxhw",
+    variance: Any = None,
+    image_shape: Any = None,
+) -> Tensor:
     """How boxes differ from anchors: shifts in sizes of the anchor, and logarithms of ratios.
 
     Args:
@@ -292,14 +314,14 @@ def encode_box_to_deltas(
 
 
 def decode_deltas_to_boxes(
-    anchors,
-    boxes_delta,
-    anchor_format,
-    box_format,
-    encoded_format="center_yxhw",
-    variance=None,
-    image_shape=None,
-):
+    anchors: Tensor,
+    boxes_delta: Any,
+    anchor_format: Any,
+    box_format: Any,
+    encoded_format: str = "center_yxhw",
+    variance: Any = None,
+    image_shape: Any = None,
+) -> Tensor:
     """The reverse of `encode_box_to_deltas`, for arrays or for dicts of arrays by level.
 
     >>> anchors, boxes = [[0, 0, 2, 2]], [[1, 0, 3, 4]]
@@ -330,8 +352,13 @@ def _converted(where, boxes, source, target, image_shape):
 
 
 def compute_iou(
-    boxes1, boxes2, bounding_box_format, use_masking=False, mask_val=-1, image_shape=None
-):
+    boxes1: Tensor,
+    boxes2: Tensor,
+    bounding_box_format: Any,
+    use_masking: bool = False,
+    mask_val: Any = -1,
+    image_shape: Any = None,
+) -> Tensor:
     """Intersection over union of every box of one set with every box of another.
 
     Args:
@@ -367,7 +394,9 @@ def compute_iou(
     return np.where(masked, np.asarray(mask_val, result.dtype), result)
 
 
-def compute_ciou(boxes1, boxes2, bounding_box_format, image_shape=None):
+def compute_ciou(
+    boxes1: Tensor, boxes2: Tensor, bounding_box_format: Any, image_shape: Any = None
+) -> Tensor:
     """Complete intersection over union of boxes with their partners (Zheng et al., 1911.08287).
 
     It also counts the distance of the centres and the difference of the ratios of the sides.

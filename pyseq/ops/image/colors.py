@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from pyseq.ops.image.layout import (
 )
 from pyseq.ops.promotion import dtype_of, operation
 
+if TYPE_CHECKING:
+    from pyseq.types import DataFormat, Tensor
+
 # Share of red, green and blue in the luma of ITU-R BT.601.
 _LUMA = (0.2989, 0.5870, 0.1140)
 # NumPy itself does not know this one.
@@ -23,7 +27,7 @@ _BFLOAT16_EPSILON = 2.0**-7
 
 
 @operation()
-def rgb_to_grayscale(images, data_format=None):
+def rgb_to_grayscale(images: Tensor, data_format: DataFormat = None) -> Tensor:
     """Return the luma of RGB images as images of one channel, which gray images keep.
 
     Args:
@@ -57,8 +61,8 @@ def _of_three_planes(function):
     """A function of three planes of floats and the epsilon of their dtype, as one of images."""
     where = function.__name__
 
-    @functools.wraps(function)
-    def call(images, data_format=None):
+    @functools.wraps(function, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+    def call(images: Tensor, data_format: DataFormat = None) -> Tensor:
         name = dtype_of(images)
         if name is not float and name not in dtypes.FLOAT_DTYPES:
             raise ValueError(

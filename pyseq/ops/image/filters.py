@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq.ops.image.layout import (
@@ -14,6 +16,9 @@ from pyseq.ops.image.layout import (
     saturated,
 )
 from pyseq.ops.promotion import convert_to_tensor, dtype_of, fractional, operation, rounded
+
+if TYPE_CHECKING:
+    from pyseq.types import DataFormat, Tensor
 
 
 def normal_kernel(size, deviation):
@@ -50,7 +55,12 @@ def blurred(x, kernel_size, sigma):
 
 
 @operation()
-def gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=None):
+def gaussian_blur(
+    images: Tensor,
+    kernel_size: Any = (3, 3),
+    sigma: Any = (1.0, 1.0),
+    data_format: DataFormat = None,
+) -> Tensor:
     """Return images blurred with a normal kernel; outside of them there is 0.
 
     Args:
@@ -76,7 +86,7 @@ def gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=None
 
 
 @operation()
-def sobel_edges(images, data_format=None):
+def sobel_edges(images: Tensor, data_format: DataFormat = None) -> Tensor:
     """Return the gradients of images down and across, estimated by Sobel's kernels.
 
     Args:
@@ -106,15 +116,15 @@ def sobel_edges(images, data_format=None):
 
 
 def ssim(
-    image1,
-    image2,
-    max_val=1.0,
-    filter_size=11,
-    filter_sigma=1.5,
-    k1=0.01,
-    k2=0.03,
-    data_format=None,
-):
+    image1: Any,
+    image2: Any,
+    max_val: Any = 1.0,
+    filter_size: Any = 11,
+    filter_sigma: float = 1.5,
+    k1: float = 0.01,
+    k2: float = 0.03,
+    data_format: DataFormat = None,
+) -> Tensor:
     """Return the structural similarity of images, 1 for equal ones (Wang et al. 2004).
 
     Args:

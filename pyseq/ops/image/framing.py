@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import operator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyseq.ops.image.layout import check_one_of, check_rank, integers, is_channels_first
 from pyseq.ops.promotion import convert_to_tensor
+
+if TYPE_CHECKING:
+    from pyseq.types import DataFormat, Size, Tensor
 
 
 def _solved(where, names, given, length, sign):
@@ -64,15 +68,15 @@ def _frame(where, kind, images, ends, targets, data_format, sign):
 
 
 def pad_images(
-    images,
-    top_padding=None,
-    left_padding=None,
-    bottom_padding=None,
-    right_padding=None,
-    target_height=None,
-    target_width=None,
-    data_format=None,
-):
+    images: Tensor,
+    top_padding: Any = None,
+    left_padding: Any = None,
+    bottom_padding: Any = None,
+    right_padding: Any = None,
+    target_height: Any = None,
+    target_width: Any = None,
+    data_format: DataFormat = None,
+) -> Tensor:
     """Return images with zeros around them.
 
     Args:
@@ -91,15 +95,15 @@ def pad_images(
 
 
 def crop_images(
-    images,
-    top_cropping=None,
-    left_cropping=None,
-    bottom_cropping=None,
-    right_cropping=None,
-    target_height=None,
-    target_width=None,
-    data_format=None,
-):
+    images: Tensor,
+    top_cropping: Any = None,
+    left_cropping: Any = None,
+    bottom_cropping: Any = None,
+    right_cropping: Any = None,
+    target_height: Any = None,
+    target_width: Any = None,
+    data_format: DataFormat = None,
+) -> Tensor:
     """Return a part of images.
 
     Args:
@@ -166,8 +170,13 @@ def _patches(where, x, size, strides, dilation_rate, padding, data_format):
 
 
 def extract_patches(
-    images, size, strides=None, dilation_rate=1, padding="valid", data_format=None
-):
+    images: Tensor,
+    size: Any,
+    strides: Any = None,
+    dilation_rate: Size = 1,
+    padding: str = "valid",
+    data_format: DataFormat = None,
+) -> Tensor:
     """Return the patches of images, each as a row of numbers in the place of the channels.
 
     Args:
@@ -200,8 +209,13 @@ def extract_patches(
 
 
 def extract_patches_3d(
-    volumes, size, strides=None, dilation_rate=1, padding="valid", data_format=None
-):
+    volumes: Any,
+    size: Any,
+    strides: Any = None,
+    dilation_rate: Size = 1,
+    padding: str = "valid",
+    data_format: DataFormat = None,
+) -> Tensor:
     """Return the patches of volumes, each as a row of numbers in the place of the channels.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from pyseq.ops.image.layout import (
     saturated,
 )
 from pyseq.ops.promotion import convert_to_tensor, operation
+
+if TYPE_CHECKING:
+    from pyseq.types import DataFormat, Seed, Tensor
 
 FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
 INTERPOLATIONS = ("nearest", "bilinear")
@@ -89,7 +93,9 @@ def _array(x):
 
 
 @operation()
-def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value=0):
+def map_coordinates(
+    inputs: Tensor, coordinates: Any, order: Any, fill_mode: str = "constant", fill_value: Any = 0
+) -> Tensor:
     """Return values of an array at places between its elements.
 
     Args:
@@ -204,13 +210,13 @@ def _for_each(where, name, values, n):
 
 @operation()
 def affine_transform(
-    images,
-    transform,
-    interpolation="bilinear",
-    fill_mode="constant",
-    fill_value=0,
-    data_format=None,
-):
+    images: Tensor,
+    transform: Any,
+    interpolation: str = "bilinear",
+    fill_mode: str = "constant",
+    fill_value: Any = 0,
+    data_format: DataFormat = None,
+) -> Tensor:
     """Return images whose pixels come from places that an affine map gives.
 
     Args:
@@ -242,8 +248,13 @@ def affine_transform(
 
 @operation()
 def perspective_transform(
-    images, start_points, end_points, interpolation="bilinear", fill_value=0, data_format=None
-):
+    images: Tensor,
+    start_points: Any,
+    end_points: Any,
+    interpolation: str = "bilinear",
+    fill_value: Any = 0,
+    data_format: DataFormat = None,
+) -> Tensor:
     """Return images seen so that the start points lie where the end points are.
 
     Args:
@@ -290,15 +301,15 @@ def perspective_transform(
 
 @operation()
 def elastic_transform(
-    images,
-    alpha=20.0,
-    sigma=5.0,
-    interpolation="bilinear",
-    fill_mode="reflect",
-    fill_value=0.0,
-    seed=None,
-    data_format=None,
-):
+    images: Tensor,
+    alpha: Any = 20.0,
+    sigma: Any = 5.0,
+    interpolation: str = "bilinear",
+    fill_mode: str = "reflect",
+    fill_value: Any = 0.0,
+    seed: Seed = None,
+    data_format: DataFormat = None,
+) -> Tensor:
     """Return images whose pixels are shifted by smoothed noise.
 
     Args:

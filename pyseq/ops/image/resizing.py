@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from pyseq.ops.image.layout import (
     saturated,
 )
 from pyseq.ops.promotion import convert_to_tensor, fractional, operation
+
+if TYPE_CHECKING:
+    from pyseq.types import DataFormat, Tensor
 
 
 def triangle(x):
@@ -120,16 +124,16 @@ def aspect_pad(x, height, width, fill_value):
 
 @operation()
 def resize(
-    images,
-    size,
-    interpolation="bilinear",
-    antialias=False,
-    crop_to_aspect_ratio=False,
-    pad_to_aspect_ratio=False,
-    fill_mode="constant",
-    fill_value=0.0,
-    data_format=None,
-):
+    images: Tensor,
+    size: Any,
+    interpolation: str = "bilinear",
+    antialias: bool = False,
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    fill_mode: str = "constant",
+    fill_value: Any = 0.0,
+    data_format: DataFormat = None,
+) -> Tensor:
     """Return images resized to `size`.
 
     Args:
@@ -192,8 +196,14 @@ def _shifted_weights(length, target, scale, translation, kernel, antialias):
 
 @operation()
 def scale_and_translate(
-    images, output_shape, scale, translation, spatial_dims, method, antialias=True
-):
+    images: Tensor,
+    output_shape: Any,
+    scale: Any,
+    translation: Any,
+    spatial_dims: Any,
+    method: str,
+    antialias: bool = True,
+) -> Tensor:
     """Return images scaled and shifted along some axes; what lies outside is 0.
 
     Args:

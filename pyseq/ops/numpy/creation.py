@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import dtypes, hooks, settings, symbolic
 from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import convert_to_tensor, dtype_of, fractional, rounded
+
+if TYPE_CHECKING:
+    from pyseq.types import Axis, DTypeLike, Tensor
 
 array = convert_to_tensor
 
@@ -15,22 +20,22 @@ def _named(dtype):
     return dtypes.numpy_dtype(dtypes.standardize_dtype(dtype))
 
 
-def zeros(shape, dtype=None):
+def zeros(shape: Any, dtype: DTypeLike = None) -> Tensor:
     """Return an array of zeros, of `floatx()` by default."""
     return full(shape, 0, dtype or settings.floatx)
 
 
-def ones(shape, dtype=None):
+def ones(shape: Any, dtype: DTypeLike = None) -> Tensor:
     """Return an array of ones, of `floatx()` by default."""
     return full(shape, 1, dtype or settings.floatx)
 
 
-def empty(shape, dtype=None):
+def empty(shape: Any, dtype: DTypeLike = None) -> Tensor:
     """Return an array whose content is not defined, of `floatx()` by default."""
     return np.empty(shape, _named(dtype))
 
 
-def full(shape, fill_value, dtype=None):
+def full(shape: Any, fill_value: Any, dtype: DTypeLike = None) -> Tensor:
     """Return an array filled with one value, of `floatx()` by default."""
     dtype = dtypes.standardize_dtype(dtype)
     trace = symbolic.trace.get()
@@ -42,7 +47,7 @@ def full(shape, fill_value, dtype=None):
 
 
 def _like(name, value):
-    def like(x, dtype=None):
+    def like(x: Tensor, dtype: DTypeLike = None) -> Tensor:
         if symbolic.is_traced(x):
             return getattr(np, name)(symbolic.traced(x), dtype=dtype)
         x = convert_to_tensor(x)
@@ -58,12 +63,12 @@ ones_like = _like("ones_like", 1)
 ones_like.__doc__ = "Return ones of the shape and dtype of `x`."
 
 
-def empty_like(x, dtype=None):
+def empty_like(x: Tensor, dtype: DTypeLike = None) -> Tensor:
     """Return an array of the shape and dtype of `x` whose content is not defined."""
     return zeros_like(x, dtype)
 
 
-def full_like(x, fill_value, dtype=None):
+def full_like(x: Tensor, fill_value: Any, dtype: DTypeLike = None) -> Tensor:
     """Return `fill_value` in the shape and dtype of `x`."""
     if symbolic.is_traced(x):
         return np.full_like(symbolic.traced(x), fill_value, dtype=dtype)
@@ -71,7 +76,7 @@ def full_like(x, fill_value, dtype=None):
     return np.full(x.shape, fill_value, _named(dtype or x.dtype))
 
 
-def eye(N, M=None, k=0, dtype=None):
+def eye(N: Any, M: Any = None, k: int = 0, dtype: DTypeLike = None) -> Tensor:
     """Return an identity matrix, of `floatx()` by default.
 
     Raises:
@@ -83,17 +88,17 @@ def eye(N, M=None, k=0, dtype=None):
     return np.eye(int(N), None if M is None else int(M), k, _named(dtype))
 
 
-def identity(n, dtype=None):
+def identity(n: int, dtype: DTypeLike = None) -> Tensor:
     """Return a square identity matrix, of `floatx()` by default."""
     return eye(n, dtype=dtype)
 
 
-def tri(N, M=None, k=0, dtype=None):
+def tri(N: Any, M: Any = None, k: int = 0, dtype: DTypeLike = None) -> Tensor:
     """Return a lower triangle of ones, of `floatx()` by default."""
     return np.tri(N, M, k, _named(dtype))
 
 
-def arange(start, stop=None, step=None, dtype=None):
+def arange(start: Any, stop: Any = None, step: Any = None, dtype: DTypeLike = None) -> Tensor:
     """Return evenly spaced numbers: int32 of integers, else `floatx()`."""
     given = [dtype_of(v) for v in (start, stop, step) if v is not None]
     dtype = dtype or dtypes.result_type(*("int32" if d is int else d for d in given))
@@ -108,7 +113,15 @@ def _spaced(function, start, stop, num, endpoint, dtype, axis, **more):
     return rounded(function(*wide, num, endpoint=endpoint, axis=axis, **more), _named(name))
 
 
-def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
+def linspace(
+    start: Any,
+    stop: Any,
+    num: Any = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: DTypeLike = None,
+    axis: Axis = 0,
+) -> Tensor:
     """Return `num` evenly spaced numbers, and their distance if `retstep`."""
     values = _spaced(np.linspace, start, stop, num, endpoint, dtype, axis)
     if not retstep:
@@ -118,24 +131,39 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     return values, rounded(np.asarray(distance), values.dtype)
 
 
-def logspace(start, stop, num=50, endpoint=True, base=10, dtype=None, axis=0):
+def logspace(
+    start: Any,
+    stop: Any,
+    num: Any = 50,
+    endpoint: bool = True,
+    base: Any = 10,
+    dtype: DTypeLike = None,
+    axis: Axis = 0,
+) -> Tensor:
     """Return `num` numbers whose logarithms are evenly spaced from `start` to `stop`."""
     return _spaced(np.logspace, start, stop, num, endpoint, dtype, axis, base=base)
 
 
-def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
+def geomspace(
+    start: Any,
+    stop: Any,
+    num: Any = 50,
+    endpoint: bool = True,
+    dtype: DTypeLike = None,
+    axis: Axis = 0,
+) -> Tensor:
     """Return `num` numbers from `start` to `stop`, each the same multiple of the one before."""
     return _spaced(np.geomspace, start, stop, num, endpoint, dtype, axis)
 
 
 @infers_shapes
-def meshgrid(*x, indexing="xy"):
+def meshgrid(*x: Any, indexing: str = "xy") -> Tensor:
     """Return the coordinates of a grid over vectors."""
     return np.meshgrid(*map(convert_to_tensor, x), indexing=indexing)
 
 
 def _window(function, doc):
-    def window(x):
+    def window(x: int) -> Tensor:
         return rounded(function(int(x)), settings.floatx)
 
     window.__name__ = window.__qualname__ = function.__name__
@@ -149,12 +177,12 @@ hamming = _window(np.hamming, "Return Hamming's window of `x` points.")
 hanning = _window(np.hanning, "Return the Hann window of `x` points.")
 
 
-def kaiser(x, beta):
+def kaiser(x: Tensor, beta: Any) -> Tensor:
     """Return Kaiser's window of `x` points, narrower for a larger `beta`."""
     return rounded(np.kaiser(int(x), float(beta)), settings.floatx)
 
 
-def vander(x, N=None, increasing=False):
+def vander(x: Tensor, N: Any = None, increasing: bool = False) -> Tensor:
     """Return the powers of a vector as columns, the highest first unless `increasing`."""
     x = symbolic.as_array(x) if symbolic.is_traced(x) else convert_to_tensor(x)
     count = x.shape[0] if N is None else N
@@ -162,7 +190,8 @@ def vander(x, N=None, increasing=False):
     return np.power(x[:, None], powers.astype(x.dtype))
 
 
-__all__ = (
-    "arange array bartlett blackman empty empty_like eye full full_like geomspace hamming hanning "
-    "identity kaiser linspace logspace meshgrid ones ones_like tri vander zeros zeros_like"
-).split()
+__all__ = [
+    "arange", "array", "bartlett", "blackman", "empty", "empty_like", "eye", "full", "full_like",
+    "geomspace", "hamming", "hanning", "identity", "kaiser", "linspace", "logspace", "meshgrid",
+    "ones", "ones_like", "tri", "vander", "zeros", "zeros_like",
+]  # fmt: skip

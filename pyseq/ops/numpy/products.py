@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import dtypes, symbolic
 from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import dtype_of, fractional, operation, rounded, to_array
+
+if TYPE_CHECKING:
+    from pyseq.types import Axis, Tensor
 
 _pair = operation(tensors=2)
 
@@ -17,49 +22,51 @@ def _integers(*given):
 
 
 @operation(_integers, tensors=2)
-def matmul(x1, x2):
+def matmul(x1: Tensor, x2: Tensor) -> Tensor:
     """Return the product of matrices, for each element of the axes before them."""
     return np.matmul(x1, x2)
 
 
 @_pair
-def dot(x1, x2):
+def dot(x1: Tensor, x2: Tensor) -> Tensor:
     """Return sums over the last axis of x1 and the one before the last of x2."""
     return np.dot(x1, x2)
 
 
 @_pair
-def inner(x1, x2):
+def inner(x1: Tensor, x2: Tensor) -> Tensor:
     """Return sums over the last axes of both."""
     return np.inner(x1, x2)
 
 
 @_pair
-def outer(x1, x2):
+def outer(x1: Tensor, x2: Tensor) -> Tensor:
     """Return all products of an element of x1 and one of x2."""
     return np.outer(x1, x2)
 
 
 @_pair
-def vdot(x1, x2):
+def vdot(x1: Tensor, x2: Tensor) -> Tensor:
     """Return the sum of the products of both as vectors, the first one conjugated."""
     return np.vdot(x1, x2)
 
 
 @_pair
-def tensordot(x1, x2, axes=2):
+def tensordot(x1: Tensor, x2: Tensor, axes: Axis = 2) -> Tensor:
     """Return sums over `axes` of both."""
     return np.tensordot(x1, x2, axes)
 
 
 @_pair
-def kron(x1, x2):
+def kron(x1: Tensor, x2: Tensor) -> Tensor:
     """Return the Kronecker product."""
     return np.kron(x1, x2)
 
 
 @_pair
-def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
+def cross(
+    x1: Tensor, x2: Tensor, axisa: Any = -1, axisb: Any = -1, axisc: Any = -1, axis: Axis = None
+) -> Tensor:
     """Return the cross product of vectors of 3 (or 2) along an axis.
 
     Raises:
@@ -84,7 +91,7 @@ def _three(x):
 
 
 @infers_shapes
-def einsum(subscripts, *operands, **kwargs):
+def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Tensor:
     """Return sums of products by Einstein's convention, such as "bij,bjk->bik"."""
     kwargs.pop("dtype", None)
     if any(map(symbolic.is_traced, operands)):
@@ -96,9 +103,11 @@ def einsum(subscripts, *operands, **kwargs):
 
 
 @operation(fractional)
-def slogdet(x):
+def slogdet(x: Tensor) -> Tensor:
     """Return the sign and the logarithm of the size of the determinants of matrices (..., n, n)."""
     return tuple(np.linalg.slogdet(x))
 
 
-__all__ = "cross dot einsum inner kron matmul outer slogdet tensordot vdot".split()
+__all__ = [
+    "cross", "dot", "einsum", "inner", "kron", "matmul", "outer", "slogdet", "tensordot", "vdot",
+]  # fmt: skip

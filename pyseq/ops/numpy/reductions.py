@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from pyseq.ops.promotion import (
     to_array,
     wide_fractional,
 )
+
+if TYPE_CHECKING:
+    from pyseq.types import Axis, DTypeLike, Tensor
 
 
 def _total(*given):
@@ -37,12 +41,12 @@ def _axes(axis):
 
 
 @_totals
-def sum(x, axis=None, keepdims=False):
+def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the sum; of small integers as int32 or uint32."""
     return np.sum(x, axis=_axes(axis), keepdims=keepdims)
 
 
-def prod(x, axis=None, keepdims=False, dtype=None):
+def prod(x: Tensor, axis: Axis = None, keepdims: bool = False, dtype: DTypeLike = None) -> Tensor:
     """Return the product; of small integers as int32 or uint32."""
     value = _product(x, axis=axis, keepdims=keepdims)
     return value if dtype is None else rounded(value, dtype)
@@ -54,80 +58,80 @@ def _product(x, axis, keepdims):
 
 
 @_means
-def mean(x, axis=None, keepdims=False):
+def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the mean."""
     return np.mean(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @_means
-def var(x, axis=None, keepdims=False):
+def var(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the variance: the mean squared distance from the mean."""
     return np.var(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @_means
-def std(x, axis=None, keepdims=False):
+def std(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the standard deviation."""
     return np.std(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @_means
-def median(x, axis=None, keepdims=False):
+def median(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the median."""
     return np.median(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @_keeps
-def max(x, axis=None, keepdims=False, initial=None):
+def max(x: Tensor, axis: Axis = None, keepdims: bool = False, initial: Any = None) -> Tensor:
     """Return the maximum, at least `initial` where it is given."""
     bound = {} if initial is None else {"initial": initial}
     return np.max(x, axis=_axes(axis), keepdims=keepdims, **bound)
 
 
 @_keeps
-def min(x, axis=None, keepdims=False, initial=None):
+def min(x: Tensor, axis: Axis = None, keepdims: bool = False, initial: Any = None) -> Tensor:
     """Return the minimum, at most `initial` where it is given."""
     bound = {} if initial is None else {"initial": initial}
     return np.min(x, axis=_axes(axis), keepdims=keepdims, **bound)
 
 
-def amax(x, axis=None, keepdims=False):
+def amax(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the maximum."""
     return max(x, axis, keepdims)
 
 
-def amin(x, axis=None, keepdims=False):
+def amin(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the minimum."""
     return min(x, axis, keepdims)
 
 
 @_keeps
-def ptp(x, axis=None, keepdims=False):
+def ptp(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the maximum less the minimum."""
     axis = _axes(axis)
     return np.max(x, axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
 
 
 @_tests
-def any(x, axis=None, keepdims=False):
+def any(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """True where one element is not 0."""
     return np.any(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @_tests
-def all(x, axis=None, keepdims=False):
+def all(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """True where no element is 0."""
     return np.all(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @_places
-def argmax(x, axis=None, keepdims=False):
+def argmax(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the index of the first maximum, int32."""
     return np.argmax(x, axis=axis, keepdims=keepdims)
 
 
 @_places
-def argmin(x, axis=None, keepdims=False):
+def argmin(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the index of the first minimum, int32."""
     return np.argmin(x, axis=axis, keepdims=keepdims)
 
@@ -138,14 +142,14 @@ def _present(x, other):
 
 
 @_places
-def nanargmax(x, axis=None, keepdims=False):
+def nanargmax(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the index of the maximum that is a number, int32; -1 where all are NaN."""
     place = np.argmax(_present(x, -np.inf), axis=axis, keepdims=keepdims)
     return np.where(np.all(np.isnan(x), axis=axis, keepdims=keepdims), -1, place)
 
 
 @_places
-def nanargmin(x, axis=None, keepdims=False):
+def nanargmin(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the index of the minimum that is a number, int32; -1 where all are NaN."""
     place = np.argmin(_present(x, np.inf), axis=axis, keepdims=keepdims)
     return np.where(np.all(np.isnan(x), axis=axis, keepdims=keepdims), -1, place)
@@ -158,7 +162,7 @@ def _missing(x, axis, keepdims, value):
 
 
 @_keeps
-def nanmax(x, axis=None, keepdims=False):
+def nanmax(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the maximum of what is a number."""
     axis = _axes(axis)
     value = np.max(_present(x, -np.inf), axis=axis, keepdims=keepdims)
@@ -166,7 +170,7 @@ def nanmax(x, axis=None, keepdims=False):
 
 
 @_keeps
-def nanmin(x, axis=None, keepdims=False):
+def nanmin(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the minimum of what is a number."""
     axis = _axes(axis)
     value = np.min(_present(x, np.inf), axis=axis, keepdims=keepdims)
@@ -174,13 +178,13 @@ def nanmin(x, axis=None, keepdims=False):
 
 
 @_totals
-def nansum(x, axis=None, keepdims=False):
+def nansum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the sum of what is a number."""
     return np.nansum(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @_totals
-def nanprod(x, axis=None, keepdims=False):
+def nanprod(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the product of what is a number."""
     return np.nanprod(x, axis=_axes(axis), keepdims=keepdims)
 
@@ -197,60 +201,68 @@ def _quiet(function):
 
 
 @_means
-def nanmean(x, axis=None, keepdims=False):
+def nanmean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the mean of what is a number."""
     return _quiet(np.nanmean)(x, axis, keepdims)
 
 
 @_means
-def nanvar(x, axis=None, keepdims=False):
+def nanvar(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the variance of what is a number."""
     return _quiet(np.nanvar)(x, axis, keepdims)
 
 
 @_means
-def nanstd(x, axis=None, keepdims=False):
+def nanstd(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the standard deviation of what is a number."""
     return _quiet(np.nanstd)(x, axis, keepdims)
 
 
 @_means
-def nanmedian(x, axis=None, keepdims=False):
+def nanmedian(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the median of what is a number."""
     return _quiet(np.nanmedian)(x, axis, keepdims)
 
 
 @operation(fractional, tensors=2)
-def quantile(x, q, axis=None, method="linear", keepdims=False):
+def quantile(
+    x: Tensor, q: Any, axis: Axis = None, method: str = "linear", keepdims: bool = False
+) -> Tensor:
     """Return the quantiles `q` (0 to 1); several of them come along a new first axis."""
     return np.quantile(x, q, axis=_axes(axis), method=method, keepdims=keepdims)
 
 
 @operation(fractional, tensors=2)
-def percentile(x, q, axis=None, method="linear", keepdims=False):
+def percentile(
+    x: Tensor, q: Any, axis: Axis = None, method: str = "linear", keepdims: bool = False
+) -> Tensor:
     """Return the percentiles `q` (0 to 100); several of them come along a new first axis."""
     return np.percentile(x, q, axis=_axes(axis), method=method, keepdims=keepdims)
 
 
 @operation(fractional, tensors=2)
-def nanquantile(x, q, axis=None, method="linear", keepdims=False):
+def nanquantile(
+    x: Tensor, q: Any, axis: Axis = None, method: str = "linear", keepdims: bool = False
+) -> Tensor:
     """Return the quantiles `q` (0 to 1) of what is a number."""
     return np.nanquantile(x, q, axis=_axes(axis), method=method, keepdims=keepdims)
 
 
 @operation(fractional, tensors=2)
-def nanpercentile(x, q, axis=None, method="linear", keepdims=False):
+def nanpercentile(
+    x: Tensor, q: Any, axis: Axis = None, method: str = "linear", keepdims: bool = False
+) -> Tensor:
     """Return the percentiles `q` (0 to 100) of what is a number."""
     return np.nanpercentile(x, q, axis=_axes(axis), method=method, keepdims=keepdims)
 
 
 @_places
-def count_nonzero(x, axis=None):
+def count_nonzero(x: Tensor, axis: Axis = None) -> Tensor:
     """Return how many elements are not 0, int32."""
     return np.count_nonzero(x, axis=_axes(axis))
 
 
-def average(x, axis=None, weights=None):
+def average(x: Tensor, axis: Axis = None, weights: Tensor = None) -> Tensor:
     """Return the mean, weighted by `weights` where they are given."""
     return _means_of(x, axis) if weights is None else _weighted(x, weights, axis)
 
@@ -266,7 +278,7 @@ def _weighted(x, weights, axis):
 
 
 def _running(function, doc):
-    def running(x, axis=None, dtype=None):
+    def running(x: Tensor, axis: int | None = None, dtype: DTypeLike = None) -> Tensor:
         if symbolic.is_traced(x):
             return function(symbolic.traced(x), axis=axis, dtype=dtype)
         name = dtypes.standardize_dtype(dtype) if dtype else counted(dtype_of(x))
@@ -284,30 +296,30 @@ nancumprod = _running(np.nancumprod, "Return `cumprod` of what is a number.")
 
 
 @_keeps
-def diff(a, n=1, axis=-1):
+def diff(a: Tensor, n: int = 1, axis: Axis = -1) -> Tensor:
     """Return the differences of neighbours along `axis`, `n` times."""
     return np.diff(a, n, axis)
 
 
 @_totals
-def trace(x, offset=0, axis1=0, axis2=1):
+def trace(x: Tensor, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Tensor:
     """Return the sums of the diagonals of matrices; of small integers as int32 or uint32."""
     return np.trace(x, offset, axis1, axis2)
 
 
 @operation(wide_fractional)
-def corrcoef(x):
+def corrcoef(x: Tensor) -> Tensor:
     """Return the matrix of correlations between the rows of `x`."""
     return np.corrcoef(x)
 
 
 @operation(fractional, tensors=2)
-def correlate(x1, x2, mode="valid"):
+def correlate(x1: Tensor, x2: Tensor, mode: str = "valid") -> Tensor:
     """Return the cross-correlation of two vectors."""
     return np.correlate(x1, x2, mode)
 
 
-def trapezoid(y, x=None, dx=1.0, axis=-1):
+def trapezoid(y: Tensor, x: Tensor = None, dx: float = 1.0, axis: Axis = -1) -> Tensor:
     """Return the integral of samples `y` at `x`, or `dx` apart, by the trapezoidal rule."""
     rule = np.trapezoid if hasattr(np, "trapezoid") else np.trapz
     if x is None:
@@ -315,7 +327,7 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
     return operation(fractional, tensors=2)(lambda y, x: rule(y, x, axis=axis))(y, x)
 
 
-def histogram(x, bins=10, range=None):
+def histogram(x: Tensor, bins: Any = 10, range: Any = None) -> Tensor:
     """Return how many elements fall between edges, as floats, and the edges.
 
     Raises:
@@ -335,7 +347,7 @@ def histogram(x, bins=10, range=None):
     return rounded(counts, name), rounded(edges, name)
 
 
-def bincount(x, weights=None, minlength=0, sparse=False):
+def bincount(x: Tensor, weights: Tensor = None, minlength: Any = 0, sparse: bool = False) -> Tensor:
     """Return how often each number from 0 on occurs in the last axis of `x`, or sums of weights."""
     ids = convert_to_tensor(x)
     given = None if weights is None else convert_to_tensor(weights)
@@ -355,9 +367,10 @@ def _bin_dtype(name):
     return name if name in dtypes.FLOAT_DTYPES else settings.floatx if name == "float" else "int32"
 
 
-__all__ = (
-    "all amax amin any argmax argmin average bincount corrcoef correlate count_nonzero cumprod "
-    "cumsum diff histogram max mean median min nanargmax nanargmin nancumprod nancumsum nanmax "
-    "nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar percentile "
-    "prod ptp quantile std sum trace trapezoid var"
-).split()
+__all__ = [
+    "all", "amax", "amin", "any", "argmax", "argmin", "average", "bincount", "corrcoef",
+    "correlate", "count_nonzero", "cumprod", "cumsum", "diff", "histogram", "max", "mean",
+    "median", "min", "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean",
+    "nanmedian", "nanmin", "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum", "nanvar",
+    "percentile", "prod", "ptp", "quantile", "std", "sum", "trace", "trapezoid", "var",
+]  # fmt: skip

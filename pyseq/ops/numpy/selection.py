@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import dtypes, symbolic
 from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import convert_to_tensor, dtype_of, operation, to_array
 
+if TYPE_CHECKING:
+    from pyseq.types import Axis, Tensor
+
 _same = operation()
 _places = operation(result="int32")
 
 
 @infers_shapes
-def where(condition, x1=None, x2=None):
+def where(condition: Tensor, x1: Tensor = None, x2: Tensor = None) -> Tensor:
     """Return elements of `x1` where the condition holds, else of `x2`; places without both.
 
     Raises:
@@ -31,7 +36,7 @@ def where(condition, x1=None, x2=None):
 
 
 @infers_shapes
-def nonzero(x):
+def nonzero(x: Tensor) -> Tensor:
     """Return the places of what is not 0, an int32 array for each axis."""
     if symbolic.is_traced(x):
         return np.nonzero(symbolic.traced(x))
@@ -39,7 +44,7 @@ def nonzero(x):
 
 
 @infers_shapes
-def select(condlist, choicelist, default=0):
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Tensor:
     """Return for each element that of the first choice whose condition holds, else `default`."""
     value = default
     for condition, choice in zip(reversed(condlist), reversed(choicelist)):
@@ -48,7 +53,7 @@ def select(condlist, choicelist, default=0):
 
 
 @operation(tensors=1)
-def take(x, indices, axis=None):
+def take(x: Tensor, indices: Tensor, axis: Axis = None) -> Tensor:
     """Return elements at indices, negative ones counted from the end."""
     if symbolic.is_traced(x) or symbolic.is_traced(indices):
         return np.take(x, indices, axis=axis)
@@ -56,7 +61,7 @@ def take(x, indices, axis=None):
 
 
 @operation(tensors=1)
-def take_along_axis(x, indices, axis=None):
+def take_along_axis(x: Tensor, indices: Tensor, axis: Axis = None) -> Tensor:
     """Return elements of `x` at indices along `axis`, of `x` as a vector without one."""
     if symbolic.is_traced(x) or symbolic.is_traced(indices):
         return np.take_along_axis(x, indices, axis)
@@ -72,30 +77,30 @@ def take_along_axis(x, indices, axis=None):
 
 
 @_same
-def get_item(x, key):
+def get_item(x: Tensor, key: Tensor) -> Tensor:
     """Return `x[key]`."""
     return x[key]
 
 
 @_same
-def sort(x, axis=-1):
+def sort(x: Tensor, axis: Axis = -1) -> Tensor:
     """Return `x` in rising order along `axis`."""
     return np.sort(x, axis=axis)
 
 
 @_places
-def argsort(x, axis=-1):
+def argsort(x: Tensor, axis: Axis = -1) -> Tensor:
     """Return the int32 indices of `sort`; equal elements keep their order."""
     return np.argsort(x, axis=axis, kind="stable")
 
 
 @_places
-def argpartition(x, kth, axis=-1):
+def argpartition(x: Tensor, kth: Any, axis: Axis = -1) -> Tensor:
     """Return int32 indices that put element `kth` in its place, smaller ones before it."""
     return np.argpartition(x, kth, axis=axis)
 
 
-def searchsorted(sorted_sequence, values, side="left"):
+def searchsorted(sorted_sequence: Any, values: Tensor, side: str = "left") -> Tensor:
     """Return the int32 places where values would keep the order of a sorted vector.
 
     Raises:
@@ -111,27 +116,27 @@ def searchsorted(sorted_sequence, values, side="left"):
 
 
 @_places
-def digitize(x, bins):
+def digitize(x: Tensor, bins: Any) -> Tensor:
     """Return the int32 index of the bin of each element, 0 below the first edge."""
     return np.digitize(x, convert_to_tensor(bins))
 
 
 @operation(result="bool", tensors=2)
-def isin(x1, x2, assume_unique=False, invert=False):
+def isin(x1: Tensor, x2: Tensor, assume_unique: bool = False, invert: bool = False) -> Tensor:
     """True where an element of x1 is among x2."""
     return np.isin(x1, x2, assume_unique, invert)
 
 
 def unique(
-    x,
-    sorted=True,
-    return_index=False,
-    return_inverse=False,
-    return_counts=False,
-    axis=None,
-    size=None,
-    fill_value=None,
-):
+    x: Tensor,
+    sorted: bool = True,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: Axis = None,
+    size: Any = None,
+    fill_value: Any = None,
+) -> Tensor:
     """Return the different elements of `x` in rising order, or its different parts along `axis`.
 
     With `size`, exactly that many: cut, or filled with `fill_value` (0 by default). First places,
@@ -162,7 +167,7 @@ def _sized(x, size, axis, fill):
     return np.moveaxis(np.concatenate([x, missing]), 0, axis)
 
 
-__all__ = (
-    "argpartition argsort digitize get_item isin nonzero searchsorted select sort take "
-    "take_along_axis unique where"
-).split()
+__all__ = [
+    "argpartition", "argsort", "digitize", "get_item", "isin", "nonzero", "searchsorted", "select",
+    "sort", "take", "take_along_axis", "unique", "where",
+]  # fmt: skip

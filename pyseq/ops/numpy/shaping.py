@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq import dtypes, symbolic
 from pyseq.ops.placeholders import infers_shapes
 from pyseq.ops.promotion import convert_to_tensor, dtype_of, operation, rounded, to_array
+
+if TYPE_CHECKING:
+    from pyseq.types import Axis, DTypeLike, Shape, Tensor
 
 _same = operation()
 
@@ -20,7 +25,7 @@ def joined(xs):
 
 
 @_same
-def reshape(x, newshape):
+def reshape(x: Tensor, newshape: Shape) -> Tensor:
     """Return `x` in another shape of the same size; one size may be -1.
 
     Raises:
@@ -37,7 +42,7 @@ def reshape(x, newshape):
 
 
 @_same
-def transpose(x, axes=None):
+def transpose(x: Tensor, axes: Axis = None) -> Tensor:
     """Return `x` with its axes in another order, reversed by default.
 
     Raises:
@@ -47,55 +52,55 @@ def transpose(x, axes=None):
 
 
 @_same
-def swapaxes(x, axis1, axis2):
+def swapaxes(x: Tensor, axis1: Any, axis2: Any) -> Tensor:
     """Return `x` with two axes exchanged."""
     return np.swapaxes(x, axis1, axis2)
 
 
 @_same
-def moveaxis(x, source, destination):
+def moveaxis(x: Tensor, source: Any, destination: Any) -> Tensor:
     """Return `x` with axes moved to other places."""
     return np.moveaxis(x, source, destination)
 
 
 @_same
-def expand_dims(x, axis):
+def expand_dims(x: Tensor, axis: Axis) -> Tensor:
     """Return `x` with new axes of size 1."""
     return np.expand_dims(x, axis)
 
 
 @_same
-def squeeze(x, axis=None):
+def squeeze(x: Tensor, axis: Axis = None) -> Tensor:
     """Return `x` without axes of size 1."""
     return np.squeeze(x, axis)
 
 
 @_same
-def ravel(x):
+def ravel(x: Tensor) -> Tensor:
     """Return `x` as a vector."""
     return np.ravel(x)
 
 
 @_same
-def flip(x, axis=None):
+def flip(x: Tensor, axis: Axis = None) -> Tensor:
     """Return `x` in reverse order along axes, all by default."""
     return np.flip(x, axis)
 
 
 @_same
-def fliplr(x):
+def fliplr(x: Tensor) -> Tensor:
     """Return `x` in reverse order along axis 1."""
     return np.flip(x, 1)
 
 
 @_same
-def flipud(x):
+def flipud(x: Tensor) -> Tensor:
     """Return `x` in reverse order along axis 0."""
     return np.flip(x, 0)
 
 
 @_same
-def rot90(array, k=1, axes=(0, 1)):
+def rot90(array: Tensor, k: int = 1, axes: Axis = (0, 1)) -> Tensor:
     """Return `array` turned by 90 degrees, `k` times, in the plane of two axes.
 
     Raises:
@@ -116,31 +121,31 @@ def rot90(array, k=1, axes=(0, 1)):
 
 
 @_same
-def roll(x, shift, axis=None):
+def roll(x: Tensor, shift: Tensor, axis: Axis = None) -> Tensor:
     """Return `x` with elements moved along axes; what leaves at the end comes back in front."""
     return np.roll(x, shift, axis)
 
 
 @_same
-def repeat(x, repeats, axis=None):
+def repeat(x: Tensor, repeats: Any, axis: Axis = None) -> Tensor:
     """Return `x` with each element repeated."""
     return np.repeat(x, repeats, axis)
 
 
 @_same
-def tile(x, repeats):
+def tile(x: Tensor, repeats: Any) -> Tensor:
     """Return `x` repeated along each axis."""
     return np.tile(x, repeats)
 
 
 @_same
-def broadcast_to(x, shape):
+def broadcast_to(x: Tensor, shape: Any) -> Tensor:
     """Return `x` repeated to a shape."""
     return np.broadcast_to(x, shape)
 
 
 @_same
-def pad(x, pad_width, mode="constant", constant_values=None):
+def pad(x: Tensor, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Tensor:
     """Return `x` with values before and behind it along each axis.
 
     Raises:
@@ -155,49 +160,49 @@ def pad(x, pad_width, mode="constant", constant_values=None):
 
 
 @_same
-def copy(x):
+def copy(x: Tensor) -> Tensor:
     """Return a copy of `x`."""
     return np.copy(x)
 
 
 @_same
-def diag(x, k=0):
+def diag(x: Tensor, k: int = 0) -> Tensor:
     """Return the diagonal of a matrix, or a matrix with a vector on its diagonal."""
     return np.diag(x, k)
 
 
 @_same
-def diagflat(x, k=0):
+def diagflat(x: Tensor, k: int = 0) -> Tensor:
     """Return a matrix with the elements of `x` on its diagonal."""
     return np.diagflat(x, k)
 
 
 @_same
-def diagonal(x, offset=0, axis1=0, axis2=1):
+def diagonal(x: Tensor, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Tensor:
     """Return the diagonals of matrices along a new last axis."""
     return np.diagonal(x, offset, axis1, axis2)
 
 
 @_same
-def tril(x, k=0):
+def tril(x: Tensor, k: int = 0) -> Tensor:
     """Return `x` with zeros above the diagonal of its last two axes."""
     return np.tril(x, k)
 
 
 @_same
-def triu(x, k=0):
+def triu(x: Tensor, k: int = 0) -> Tensor:
     """Return `x` with zeros below the diagonal of its last two axes."""
     return np.triu(x, k)
 
 
 @infers_shapes
-def concatenate(xs, axis=0):
+def concatenate(xs: Any, axis: Axis = 0) -> Tensor:
     """Return arrays joined along an axis."""
     return np.concatenate(joined(xs), axis=axis)
 
 
 @infers_shapes
-def append(x1, x2, axis=None):
+def append(x1: Tensor, x2: Tensor, axis: Axis = None) -> Tensor:
     """Return x1 with x2 behind it, both as vectors without an axis."""
     if axis is None:
         x1, x2, axis = ravel(x1), ravel(x2), 0
@@ -205,62 +210,62 @@ def append(x1, x2, axis=None):
 
 
 @infers_shapes
-def stack(x, axis=0):
+def stack(x: Tensor, axis: Axis = 0) -> Tensor:
     """Return arrays of one shape along a new axis."""
     return np.stack(joined(x), axis=axis)
 
 
 @infers_shapes
-def vstack(xs):
+def vstack(xs: Any) -> Tensor:
     """Return arrays joined along axis 0; vectors are rows."""
     xs = [x[None] if x.ndim == 1 else x for x in joined(xs)]
     return np.concatenate([x.reshape(1, 1) if x.ndim == 0 else x for x in xs], axis=0)
 
 
 @infers_shapes
-def hstack(xs):
+def hstack(xs: Any) -> Tensor:
     """Return arrays joined along axis 1, vectors along axis 0."""
     return np.hstack(joined(xs))
 
 
 @infers_shapes
-def dstack(xs):
+def dstack(xs: Any) -> Tensor:
     """Return arrays joined along axis 2."""
     return np.dstack(joined(xs))
 
 
 @_same
-def split(x, indices_or_sections, axis=0):
+def split(x: Tensor, indices_or_sections: Any, axis: Axis = 0) -> Tensor:
     """Return equal parts of `x`, or its parts between indices, as a list."""
     return np.split(x, indices_or_sections, axis)
 
 
 @_same
-def array_split(x, indices_or_sections, axis=0):
+def array_split(x: Tensor, indices_or_sections: Any, axis: Axis = 0) -> Tensor:
     """Return parts of `x`, the first of which may be larger by one, as a list."""
     return np.array_split(x, indices_or_sections, axis)
 
 
 @_same
-def vsplit(x, indices_or_sections):
+def vsplit(x: Tensor, indices_or_sections: Any) -> Tensor:
     """Return `split` along axis 0."""
     return np.split(x, indices_or_sections, 0)
 
 
 @_same
-def hsplit(x, indices_or_sections):
+def hsplit(x: Tensor, indices_or_sections: Any) -> Tensor:
     """Return `split` along axis 1; of vectors along axis 0."""
     return np.split(x, indices_or_sections, 1 if x.ndim > 1 else 0)
 
 
 @_same
-def dsplit(x, indices_or_sections):
+def dsplit(x: Tensor, indices_or_sections: Any) -> Tensor:
     """Return `split` along axis 2."""
     return np.split(x, indices_or_sections, 2)
 
 
 @infers_shapes
-def unstack(x, num=None, axis=0):
+def unstack(x: Tensor, num: Any = None, axis: Axis = 0) -> Tensor:
     """Return the parts of `x` along `axis` as a list.
 
     Raises:
@@ -278,18 +283,18 @@ def unstack(x, num=None, axis=0):
     return list(np.moveaxis(x, axis, 0))
 
 
-def size(x):
+def size(x: Tensor) -> Tensor:
     """Return the number of elements."""
     return np.size(symbolic.traced(x) if symbolic.is_traced(x) else convert_to_tensor(x))
 
 
-def ndim(x):
+def ndim(x: Tensor) -> Tensor:
     """Return the number of axes."""
     return np.ndim(symbolic.traced(x) if symbolic.is_traced(x) else convert_to_tensor(x))
 
 
 @infers_shapes
-def view(x, dtype=None):
+def view(x: Tensor, dtype: DTypeLike = None) -> Tensor:
     """Return the bytes of `x` read as another dtype; the last axis changes with its size."""
     x = convert_to_tensor(x)
     name = dtypes.numpy_dtype(dtypes.standardize_dtype(dtype or x.dtype))
@@ -297,14 +302,14 @@ def view(x, dtype=None):
 
 
 @infers_shapes
-def unravel_index(indices, shape):
+def unravel_index(indices: Tensor, shape: Any) -> Tensor:
     """Return the positions in `shape` of indices into it as a vector, one array for each axis."""
     indices = convert_to_tensor(indices)
     flat = np.where(indices < 0, indices + int(np.prod(shape)), indices)
     return tuple(rounded(a, indices.dtype) for a in np.unravel_index(flat, shape))
 
 
-def vectorize(pyfunc, *, excluded=None, signature=None):
+def vectorize(pyfunc: Any, *, excluded: Any = None, signature: Any = None) -> Tensor:
     """Return a function that calls `pyfunc` for each element.
 
     Raises:
@@ -315,9 +320,10 @@ def vectorize(pyfunc, *, excluded=None, signature=None):
     return np.vectorize(pyfunc, excluded=excluded, signature=signature)
 
 
-__all__ = (
-    "append array_split broadcast_to concatenate copy diag diagflat diagonal dsplit dstack "
-    "expand_dims flip fliplr flipud hsplit hstack moveaxis ndim pad ravel repeat reshape roll "
-    "rot90 size split squeeze stack swapaxes tile transpose tril triu unravel_index unstack "
-    "vectorize view vsplit vstack"
-).split()
+__all__ = [
+    "append", "array_split", "broadcast_to", "concatenate", "copy", "diag", "diagflat", "diagonal",
+    "dsplit", "dstack", "expand_dims", "flip", "fliplr", "flipud", "hsplit", "hstack", "moveaxis",
+    "ndim", "pad", "ravel", "repeat", "reshape", "roll", "rot90", "size", "split", "squeeze",
+    "stack", "swapaxes", "tile", "transpose", "tril", "triu", "unravel_index", "unstack",
+    "vectorize", "view", "vsplit", "vstack",
+]  # fmt: skip
