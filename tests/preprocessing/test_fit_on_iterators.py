@@ -70,6 +70,7 @@ def test_fit_on_flow(rng):
     assert probabilities.argmax(1).tolist() == y[:8].tolist()
 
 
+@pytest.mark.filterwarnings(r"ignore:.*\[PS305\]$")  # bytes of images as they are
 def test_fit_with_threads_and_processes(rng):
     x, y = pictures(rng, 12)
     expected = network().predict(x, verbose=0).shape

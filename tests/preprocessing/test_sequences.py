@@ -19,8 +19,9 @@ def legacy(keras):
 
 @pytest.mark.parametrize("name", ["TimeseriesGenerator", "skipgrams", "make_sampling_table"])
 def test_signatures_are_those_of_keras(legacy, name):
-    ours, theirs = (inspect.signature(getattr(m, name)) for m in (sequence, legacy))
-    assert str(ours) == str(theirs)
+    ours, theirs = (inspect.signature(getattr(m, name)).parameters for m in (sequence, legacy))
+    plain = [[(p.name, p.kind, p.default) for p in ps.values()] for ps in (ours, theirs)]
+    assert plain[0] == plain[1]
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,9 @@ def test_functions(legacy):
 
 @pytest.mark.parametrize("name", ["Tokenizer", "one_hot", "hashing_trick", "text_to_word_sequence", "tokenizer_from_json"])
 def test_signatures_are_those_of_keras(legacy, name):
-    ours, theirs = (inspect.signature(getattr(m, name)) for m in (text, legacy))
-    assert str(ours) == str(theirs)
+    ours, theirs = (inspect.signature(getattr(m, name)).parameters for m in (text, legacy))
+    plain = [[(p.name, p.kind, p.default) for p in ps.values()] for ps in (ours, theirs)]
+    assert plain[0] == plain[1]
 
 
 def test_a_value_that_is_no_text_changes_nothing():
