@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # what `__getattr__` answers, for editors and checkers
         saving as saving,
         tree as tree,
         utils as utils,
+        visualize as visualize,
         wrappers as wrappers,
     )
     from pyseq.config import device as device
@@ -193,6 +194,7 @@ __all__ = [
     "tree",
     "utils",
     "version",
+    "visualize",
     "wrappers",
 ]
 

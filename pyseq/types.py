@@ -33,6 +33,9 @@ Data: TypeAlias = Any
 Array: TypeAlias = NDArray[Any]
 Split: TypeAlias = tuple[tuple[Array, Array], tuple[Array, Array]]
 
+# Of classes, outputs or features, in their order.
+Names: TypeAlias = Sequence[Any] | Array | None
+
 Config: TypeAlias = dict[str, Any]
 CustomObjects: TypeAlias = Mapping[str, Any] | None
 Logs: TypeAlias = dict[str, Any]

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         LearningRateScheduler as LearningRateScheduler,
         ReduceLROnPlateau as ReduceLROnPlateau,
     )
+    from pyseq.callbacks.live_plot import LivePlot as LivePlot
     from pyseq.callbacks.loggers import (
         CSVLogger as CSVLogger,
         LambdaCallback as LambdaCallback,

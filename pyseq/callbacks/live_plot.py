@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING, Any
 
 from pyseq.callbacks import screen
 from pyseq.callbacks.base import Callback
 from pyseq.saving.atomic import write_atomically
 from pyseq.visualize import curves, drawing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.figure import Figure
+
+    from pyseq.types import Logs, Path
 
 
 class LivePlot(Callback):
@@ -44,7 +52,12 @@ class LivePlot(Callback):
     True
     """
 
-    def __init__(self, metrics=None, every=1, filepath=None):
+    def __init__(
+        self,
+        metrics: str | Sequence[str] | None = None,
+        every: int = 1,
+        filepath: Path | None = None,
+    ) -> None:
         super().__init__()
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise ValueError(
@@ -53,20 +66,21 @@ class LivePlot(Callback):
         self.metrics = metrics
         self.every = every
         self.filepath = None if filepath is None else os.fspath(filepath)
-        self.figure = None
-        self.epoch, self.history = [], {}  # what `learning_curves` reads
+        self.figure: Figure | None = None
+        self.epoch: list[int] = []  # these two are what `learning_curves` reads
+        self.history: dict[str, list[Any]] = {}
         self._drawn = 0
         self._handle = None
         self._has_window = False
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Start anew; tell at once if matplotlib is missing."""
         drawing.matplotlib("LivePlot")
         self.epoch, self.history = [], {}
         self.figure = self._handle = None
         self._drawn, self._has_window = 0, False
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Draw, if it is time to."""
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
@@ -74,7 +88,7 @@ class LivePlot(Callback):
         if len(self.epoch) % self.every == 0:
             self._draw()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """Draw the last epochs, if they are not drawn yet."""
         if self._drawn < len(self.epoch):
             self._draw()

@@ -189,7 +189,7 @@ class Context:
         """Up to about so many rows of an array, evenly spread."""
         return array[:: max(1, len(array) // count)]
 
-    def step(self, array, numbers):
+    def step(self, array: Tensor, numbers: int) -> int:
         """Every how many rows to look at one, so that it is about so many numbers in all."""
         return max(1, -(-array.size // numbers)) if array.ndim else 1
 

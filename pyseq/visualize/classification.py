@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal
+
 import numpy as np
 
 from pyseq.visualize import arrays, drawing, points
 from pyseq.visualize.drawing import error
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from pyseq.types import Data, Names
+
 _MOST_TEXTS = 25  # classes whose cells still have room for numbers
 
 
-def confusion_matrix(y_true, y_pred, labels=None, normalize=None, ax=None):
+def confusion_matrix(
+    y_true: Data,
+    y_pred: Data,
+    labels: Names = None,
+    normalize: Literal["true", "pred", "all"] | None = None,
+    ax: Axes | None = None,
+) -> Figure:
     """How often each class (rows) was taken for each (columns); right answers are the diagonal.
 
     Args:
@@ -147,7 +161,7 @@ def _named(ids, labels, where):
     return np.array([str(labels[i]) for i in ids])
 
 
-def roc_curve(y_true, y_score, labels=None, ax=None):
+def roc_curve(y_true: Data, y_score: Data, labels: Names = None, ax: Axes | None = None) -> Figure:
     """True positive rate over false positive rate for every threshold, with the area in the legend.
 
     One curve for two classes, one for each class against the rest for more. 0.5 is chance, 1 all
@@ -185,7 +199,9 @@ def roc_curve(y_true, y_score, labels=None, ax=None):
     return figure
 
 
-def precision_recall_curve(y_true, y_score, labels=None, ax=None):
+def precision_recall_curve(
+    y_true: Data, y_score: Data, labels: Names = None, ax: Axes | None = None
+) -> Figure:
     """Precision over recall for every threshold, with the area in the legend.
 
     Says more than the ROC curve where one class is rare. The area is that below the steps, the
@@ -244,7 +260,13 @@ def _square(axis, x, y, count):
     drawing.legend(axis, count)
 
 
-def calibration_curve(y_true, y_prob, bins=10, labels=None, ax=None):
+def calibration_curve(
+    y_true: Data,
+    y_prob: Data,
+    bins: int = 10,
+    labels: Names = None,
+    ax: Axes | None = None,
+) -> Figure:
     """Whether probabilities mean what they say: of the rows given 0.8, are 80 % of the class?
 
     Rows are put into bins of equal width by their probability. For two classes it is that of class

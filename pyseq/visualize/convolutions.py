@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,13 @@ from pyseq.layers import convolution, convolution_depthwise, convolution_transpo
 from pyseq.training import inside
 from pyseq.visualize import drawing
 from pyseq.visualize.drawing import error
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from pyseq.layers.base import Layer
+    from pyseq.training.model import Model
+    from pyseq.types import Data
 
 _DEPTHWISE = tuple(
     getattr(convolution_depthwise, name)
@@ -19,7 +27,7 @@ _TRANSPOSED = (convolution_transpose.Conv1DTranspose, convolution_transpose.Conv
 _PLAIN = (convolution.Conv1D, convolution.Conv2D)
 
 
-def filters(layer, n=16, channels=8):
+def filters(layer: Layer, n: int = 16, channels: int = 8) -> Figure:
     """The kernels of a convolution over images or steps, as small pictures.
 
     Kernels of one input channel are shown in red (above 0), white and blue (below), those of three
@@ -83,7 +91,7 @@ def filters(layer, n=16, channels=8):
     return figure
 
 
-def activations(model, layer, x, n=16):
+def activations(model: Model, layer: Layer | str | int, x: Data, n: int = 16) -> Figure:
     """What each channel of a layer answers to one input: its feature maps.
 
     Bright is a strong answer. Over steps, a picture of (channels, steps). Channels that are the

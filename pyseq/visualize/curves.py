@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pyseq.visualize import drawing
 from pyseq.visualize.drawing import error
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 _WHERE = "learning_curves"
 
 
-def learning_curves(histories, metrics=None, ax=None):
+def learning_curves(
+    histories: Any, metrics: str | Sequence[str] | None = None, ax: Axes | None = None
+) -> Figure:
     """Loss and metrics over the epochs: a panel for each, training solid, validation dashed.
 
     A training curve that falls while validation rises is overfitting. With one history a dot marks
@@ -52,7 +62,7 @@ def learning_curves(histories, metrics=None, ax=None):
     return figure
 
 
-def redraw(figure, history, metrics=None):
+def redraw(figure: Figure, history: Any, metrics: str | Sequence[str] | None = None) -> None:
     """Draw the curves of one history anew into a figure that `learning_curves` made."""
     runs = _runs(history)
     names = _names(runs, metrics)

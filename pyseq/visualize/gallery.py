@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from pyseq.visualize import arrays, drawing
 from pyseq.visualize.drawing import error
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from pyseq.types import Data, Names
+
 _WHERE = "error_gallery"
 
 
-def error_gallery(x, y, predictions, n=12, labels=None):
+def error_gallery(x: Data, y: Data, predictions: Data, n: int = 12, labels: Names = None) -> Figure:
     """The images with the most confident mistakes, the surest first.
 
     They show what a model cannot see, and which labels are wrong. Each title says what the model

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from pyseq.training import inside
@@ -9,8 +11,15 @@ from pyseq.visualize import drawing
 from pyseq.visualize.convolutions import one_input
 from pyseq.visualize.drawing import error
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-def input_gradients(model, x, target=None, scores=True):
+    from pyseq.training.model import Model
+    from pyseq.types import Array, Data, Names
+
+
+def input_gradients(model: Model, x: Data, target: int | None = None, scores: bool = True) -> Array:
     """d output[target] / d x: how much the output grows for a little more of each number of x.
 
     Exact (reverse mode, in the model's dtype), and for the model as in `predict`: without dropout,
@@ -69,7 +78,14 @@ def _gradients(model, x, target, scores, where):
     return found[0], rows[0], chosen[0], outputs[0, chosen[0]], outputs.shape[1]
 
 
-def saliency(model, x, target=None, scores=True, labels=None, ax=None):
+def saliency(
+    model: Model,
+    x: Data,
+    target: int | None = None,
+    scores: bool = True,
+    labels: Names = None,
+    ax: Axes | None = None,
+) -> Figure:
     """Where a model looks: the gradient of an output with respect to one input.
 
     For an image, the input and beside it the largest absolute gradient among the channels of each

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal
+
 import numpy as np
 
 from pyseq.visualize import arrays, drawing
 from pyseq.visualize.drawing import error
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from pyseq.types import Data, Names
+
 _WHERE = "predictions"
 
 
-def predictions(y_true, y_pred, kind="scatter", labels=None, ax=None):
+def predictions(
+    y_true: Data,
+    y_pred: Data,
+    kind: Literal["scatter", "series"] = "scatter",
+    labels: Names = None,
+    ax: Axes | None = None,
+) -> Figure:
     """Predicted numbers beside the true ones.
 
     "scatter" sets each prediction against its truth: on the dotted line it is right. A panel beside

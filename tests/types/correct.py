@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import pyseq
-from pyseq import callbacks, layers, losses, metrics, ops, optimizers
+from pyseq import callbacks, layers, losses, metrics, ops, optimizers, visualize
 from pyseq.layers import Conv2D, Dense, Layer
 from pyseq.models import Sequential
 from pyseq.optimizers import Adam
@@ -96,6 +96,11 @@ def main() -> None:
     loss, accuracy = model.evaluate(x, y, verbose=0)
     prediction = model.predict(x, batch_size=4).argmax(axis=1)
     print(best, loss, accuracy, prediction.shape, model.count_params(), model.input_shape)
+    visualize.learning_curves({"one": history}, ["loss"]).savefig("curves.png")
+    visualize.confusion_matrix(y, model.predict(x), ["no", "yes"], normalize="true")
+    visualize.activations(model, model.layers[0], x[0], n=4)
+    slopes = visualize.input_gradients(model, x[0], target=1)
+    print(slopes.shape, callbacks.LivePlot("loss", filepath="training.png").figure)
     model.optimizer.learning_rate = 0.01
     model.get_layer("second").trainable = False
     model.layers[0].set_weights([w * 2 for w in model.layers[0].get_weights()])

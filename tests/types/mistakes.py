@@ -19,6 +19,7 @@ from pyseq import (
     regularizers,
     saving,
     utils,
+    visualize,
 )
 
 # Names that pyseq lacks.
@@ -38,6 +39,7 @@ ops.image.resise([1.0], (1, 1))  # wrong: resise
 utils.to_categoricall([1])  # wrong: to_categoricall
 saving.load_modell("a.keras")  # wrong: load_modell
 datasets.minst.load_data()  # wrong: minst
+visualize.learning_curve(None)  # wrong: learning_curve
 
 # Arguments of layers.
 layers.Dense(units="10")  # wrong: units
@@ -133,6 +135,8 @@ callbacks.EarlyStopping(patient=3)  # wrong: patient
 callbacks.EarlyStopping(patience="3")  # wrong: patience
 callbacks.ModelCheckpoint("a.keras", save_best=True)  # wrong: save_best
 callbacks.ReduceLROnPlateau(factors=0.1)  # wrong: factors
+callbacks.LivePlot(every="2")  # wrong: every
+callbacks.LivePlot(path="a.png")  # wrong: path
 initializers.RandomNormal(std=0.1)  # wrong: std
 regularizers.L2(l3=0.1)  # wrong: l3
 constraints.MaxNorm(max=2)  # wrong: max
@@ -151,3 +155,8 @@ utils.pad_sequences([[1]], max_len=3)  # wrong: max_len
 saving.load_model("a.keras", safe=False)  # wrong: safe
 pyseq.models.clone_model(model, layers=[])  # wrong: layers
 datasets.imdb.load_data(num_word=100)  # wrong: num_word
+visualize.learning_curves(history, metric="loss")  # wrong: metric
+visualize.confusion_matrix(y, y, normalize="rows")  # wrong: normalize
+visualize.predictions(y, y, kind="line")  # wrong: kind
+visualize.saliency(model, x[0], target="0")  # wrong: target
+visualize.filters("conv")  # wrong: Layer

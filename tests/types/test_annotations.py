@@ -107,7 +107,7 @@ def test_tools_see_the_names_of_the_package():
     assert set(pyseq.__all__) == {*expected, "__version__"}
 
 
-@pytest.mark.parametrize("name", ["layers", "callbacks"])
+@pytest.mark.parametrize("name", ["layers", "callbacks", "visualize"])
 def test_tools_see_the_names_of_lazy_packages(name):
     module = importlib.import_module(f"pyseq.{name}")
     expected = {
