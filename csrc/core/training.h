@@ -19,11 +19,4 @@ FileParts parts_of(const TrainingSpec& spec);
 // What the file says of training; `model` is that of the same file, whose variables it shares.
 TrainingSpec training_spec_of(const FileContents& file, const Model& model);
 
-// How Python knows a model: what `pyseq.load_model` reads of a file, without any program.
-struct StoredModel {
-  std::string config;
-  std::vector<TrainingSpec::Stored> weights, assets;
-};
-StoredModel read_stored(const std::string& path);
-
 }  // namespace pyseq

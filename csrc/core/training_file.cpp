@@ -295,6 +295,11 @@ TrainingSpec training_spec_of(const FileContents& file, const Model& model) {
   return spec;
 }
 
+void save_model(const Model& model, const TrainingSpec& spec, const std::string& path, std::int64_t rows,
+                const void* input, const std::vector<std::string>& texts) {
+  write_model(model, path, {rows, input, texts}, parts_of(spec));
+}
+
 StoredModel read_stored(const std::string& path) {
   return errors_only(path, [&] {
     const FileContents file = read_contents(path);

@@ -1,8 +1,6 @@
 // Models that train without Python, as Python writes, reads and tests them.
-#include <algorithm>
 
 #include "bindings.h"
-#include "core/training.h"
 
 namespace pyseq::python {
 namespace {
@@ -62,8 +60,9 @@ void bind_training(py::module_& m) {
     const ProgramSpec& spec = program->spec();
     const int input = spec.inputs.at(0);
     check_rows(x, spec.slots[input], slot_dtype(spec, input), "export");
-    const FileParts parts = training.is_none() ? FileParts{} : parts_of(to_training(training.cast<py::dict>()));
-    write_model(Model(program, variables, to_text(text)), path, {x.shape(0), x.data(), texts}, parts);
+    const Model model(program, variables, to_text(text));
+    if (training.is_none()) return model.save(path, x.shape(0), x.data(), texts);
+    save_model(model, to_training(training.cast<py::dict>()), path, x.shape(0), x.data(), texts);
   }, py::arg("program"), py::arg("variables"), py::arg("path"), py::arg("self_test"), py::arg("text") = py::none(),
      py::arg("texts") = std::vector<std::string>(), py::arg("training") = py::none());
   m.def("read_stored", [](const std::string& path) {

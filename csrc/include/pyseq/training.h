@@ -135,4 +135,16 @@ class TrainableModel {
   std::unique_ptr<State> state_;
 };
 
+// Writes a model with its training, whose self-test are these rows (see Model::save). Without a program in `spec`
+// the file holds inference and how Python knows the model.
+void save_model(const Model& model, const TrainingSpec& spec, const std::string& path, std::int64_t rows,
+                const void* input, const std::vector<std::string>& texts = {});
+
+// How Python knows a model: what `pyseq.load_model` reads of a file, without any program.
+struct StoredModel {
+  std::string config;
+  std::vector<TrainingSpec::Stored> weights, assets;
+};
+StoredModel read_stored(const std::string& path);
+
 }  // namespace pyseq
