@@ -100,7 +100,9 @@ def test_a_library_that_breaks_is_told(monkeypatch, tmp_path):
     """One that is there, but cannot be imported."""
     (tmp_path / "torch").mkdir()
     (tmp_path / "torch" / "__init__.py").write_text("raise ImportError('no such library: libx.so')")
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{bench.os.environ['PYTHONPATH']}")
+    monkeypatch.syspath_prepend(tmp_path)  # it need not be installed
+    there = bench.os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{there}" if there else str(tmp_path))
     found = bench.measure(["pyseq", "torch"], 1, 0.5)
     assert list(found["versions"]) == ["pyseq"]
     assert found["not_run"] == {"torch": "ImportError: no such library: libx.so"}
