@@ -28,6 +28,7 @@ class Arguments {
   Dims sizes(const char* name, std::size_t axes, std::int64_t otherwise);
   // Any number of them.
   Dims integers(const char* name);
+  bool holds_numbers(const char* name) const;  // a list of floats
   std::vector<double> numbers(const char* name);
   // Before and after each axis: one number for all, one for each axis, or two for each.
   void margins(const char* name, std::size_t axes, Dims* before, Dims* after);
@@ -96,7 +97,7 @@ struct Sequential::State {
 void set_activation(Attributes& attributes, const std::string& name);
 
 // Lowers a layer by its class; false for an unknown one. Weights go to `state.stored`.
-bool lower_layer(const std::string& kind, Sequential::State& state, Arguments& arguments, const Attributes& given);
+bool lower_layer(const std::string& kind, Sequential::State& state, Arguments& arguments);
 std::string snake_case(const std::string& name);
 
 }  // namespace pyseq

@@ -33,16 +33,13 @@ std::string alias(const std::string& activation) {
 }
 
 // l1 and l2 of "l1", "l2", "l1_l2" or of two numbers.
-PenaltySpec regularizer(Arguments& a, const State& s, const char* name, const Attributes& given) {
-  (void)s;
-  const auto it = given.find(name);
-  if (it != given.end() && it->second.index() == 4) {
-    const auto& v = std::get<std::vector<double>>(it->second);
+PenaltySpec regularizer(Arguments& a, const char* name) {
+  PenaltySpec p;
+  if (a.holds_numbers(name)) {
+    const std::vector<double> v = a.numbers(name);
     if (v.size() != 2) a.fail(std::string("expected `") + name + "` to be \"l1\", \"l2\" or two numbers, l1 and l2");
-    PenaltySpec p;
     p.l1 = v[0];
     p.l2 = v[1];
-    a.numbers(name);
     a.config.back().second = Json{Json::Object{{"module", {std::string("keras.regularizers")}},
                                                {"class_name", {std::string("L1L2")}},
                                                {"config", {Json::Object{{"l1", {p.l1}}, {"l2", {p.l2}}}}},
@@ -50,7 +47,6 @@ PenaltySpec regularizer(Arguments& a, const State& s, const char* name, const At
     return p;
   }
   const std::string kind = a.text(name, "");
-  PenaltySpec p;
   if (kind == "l1" || kind == "l1_l2") p.l1 = 0.01;
   if (kind == "l2" || kind == "l1_l2") p.l2 = 0.01;
   if (!kind.empty() && p.l1 == 0 && p.l2 == 0)
@@ -61,9 +57,8 @@ PenaltySpec regularizer(Arguments& a, const State& s, const char* name, const At
 struct Layer {
   State& s;
   Arguments& a;
-  const Attributes& given;
 
-  PenaltySpec penalty(const char* name) const { return regularizer(a, s, name, given); }
+  PenaltySpec penalty(const char* name) const { return regularizer(a, name); }
 
   // A kernel, and a bias if the layer has one.
   std::vector<int> kernel(const Dims& dims, std::int64_t outputs, bool has_bias, bool trainable) const {
@@ -562,10 +557,10 @@ void State::activation(const std::string& kind) {
   op("softmax", attributes);
 }
 
-bool lower_layer(const std::string& kind, State& state, Arguments& arguments, const Attributes& given) {
+bool lower_layer(const std::string& kind, State& state, Arguments& arguments) {
   for (const Entry& entry : kLayers)
     if (kind == entry.kind) {
-      const Layer layer{state, arguments, given};
+      const Layer layer{state, arguments};
       entry.lower(layer, entry.rank);
       return true;
     }

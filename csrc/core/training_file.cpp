@@ -33,8 +33,6 @@ struct Tensors {
   }
 };
 
-Json real_json(double x) { return {x}; }
-
 Json json_of_measure(const std::string& kind, const Attributes& attributes, int slot, int mask) {
   return {Json::Object{{"kind", {kind}},
                        {"attributes", json_of(attributes)},
@@ -56,7 +54,7 @@ Json training_json(const TrainingSpec& spec, Tensors& tensors) {
   Json loss = json_of_measure(t.loss.kind, t.loss.attributes, t.loss.slot, t.loss.mask);
   auto& fields = std::get<Json::Object>(loss.value);
   fields.emplace_back("reduction", Json{std::string(kReductions[static_cast<int>(t.loss.reduction)])});
-  fields.emplace_back("weight", real_json(t.loss.weight));
+  fields.emplace_back("weight", Json{t.loss.weight});
   o.emplace_back("loss", std::move(loss));
   for (std::size_t i = 0; i < t.metrics.size(); ++i) {
     const MetricSpec& m = t.metrics[i];
@@ -69,14 +67,14 @@ Json training_json(const TrainingSpec& spec, Tensors& tensors) {
   for (const OptimizerSpec& os : t.optimizers)
     optimizers.push_back({Json::Object{{"kind", {os.kind}},
                                        {"attributes", json_of(os.attributes)},
-                                       {"weight_decay", real_json(os.weight_decay)},
-                                       {"clip_norm", real_json(os.clip_norm)},
-                                       {"clip_value", real_json(os.clip_value)},
-                                       {"global_clip_norm", real_json(os.global_clip_norm)},
-                                       {"ema_momentum", real_json(os.ema_momentum)},
+                                       {"weight_decay", Json{os.weight_decay}},
+                                       {"clip_norm", Json{os.clip_norm}},
+                                       {"clip_value", Json{os.clip_value}},
+                                       {"global_clip_norm", Json{os.global_clip_norm}},
+                                       {"ema_momentum", Json{os.ema_momentum}},
                                        {"ema_overwrite_frequency", {os.ema_overwrite_frequency}},
                                        {"accumulation_steps", {os.accumulation_steps}},
-                                       {"loss_scale", real_json(os.loss_scale)},
+                                       {"loss_scale", Json{os.loss_scale}},
                                        {"skip_non_finite", {os.skip_non_finite}}}});
   o.emplace_back("optimizers", Json{std::move(optimizers)});
   for (const ParameterSpec& p : t.parameters) {
@@ -89,15 +87,15 @@ Json training_json(const TrainingSpec& spec, Tensors& tensors) {
                            {"average", tensors(p.average)},
                            {"accumulator", tensors(p.accumulator)}};
     if (q.l1 != 0 || q.l2 != 0 || q.orthogonal != 0)
-      parameter.emplace_back("penalty", Json{Json::Object{{"l1", real_json(q.l1)},
-                                                          {"l2", real_json(q.l2)},
-                                                          {"orthogonal", real_json(q.orthogonal)},
+      parameter.emplace_back("penalty", Json{Json::Object{{"l1", Json{q.l1}},
+                                                          {"l2", Json{q.l2}},
+                                                          {"orthogonal", Json{q.orthogonal}},
                                                           {"rows", {q.rows}}}});
     if (!c.kind.empty())
       parameter.emplace_back("constraint", Json{Json::Object{{"kind", {c.kind}},
-                                                             {"min_value", real_json(c.min_value)},
-                                                             {"max_value", real_json(c.max_value)},
-                                                             {"rate", real_json(c.rate)},
+                                                             {"min_value", Json{c.min_value}},
+                                                             {"max_value", Json{c.max_value}},
+                                                             {"rate", Json{c.rate}},
                                                              {"axes", json_of(c.axes)}}});
     parameters.push_back({std::move(parameter)});
   }

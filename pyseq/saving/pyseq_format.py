@@ -73,7 +73,8 @@ class _Tensors:
         own = {str(i): v for i, v in enumerate(tree.own_variables(obj))}
         for key, array in store.items():
             variable = own.get(key)
-            if variable is not None and np.shape(array) == variable.shape:
+            # A layer may save something else under the number of a variable.
+            if variable is not None and _same(array, variable.numpy()):
                 yield key, self.variable(variable)
             else:
                 yield key, _constant(array)
@@ -96,6 +97,10 @@ class _Tensors:
 class _Store(dict):
     def __setitem__(self, key, value):
         super().__setitem__(str(key), np.asarray(value))
+
+
+def _same(a, b):
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
 
 
 def _constant(array):

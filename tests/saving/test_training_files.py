@@ -395,3 +395,27 @@ def test_compile_in_cpp_refuses():
     model = net.compile("mse")
     with pytest.raises(ValueError, match="fit: expected data with 6 numbers of x"):
         model.fit(np.zeros((3, 5), "float32"), np.zeros((3, 2), "float32"))
+
+
+@pyseq.saving.register_keras_serializable("test_training_files")
+class Halved(L.Layer):
+    """Saves its weight as half of what it is."""
+
+    def build(self, input_shape):
+        self.w = self.add_weight(shape=(input_shape[-1],), initializer="ones")
+
+    def call(self, x):
+        return x * self.w
+
+    def save_own_variables(self, store):
+        store["0"] = self.w.numpy() / 2
+
+    def load_own_variables(self, store):
+        self.w.assign(store["0"] * 2)
+
+
+def test_layers_save_what_they_choose(tmp_path):
+    model = pyseq.Sequential([pyseq.Input((3,)), Halved()])
+    model.save(tmp_path / "model.pyseq")
+    opened = pyseq.load_model(tmp_path / "model.pyseq")
+    np.testing.assert_array_equal(opened.get_weights()[0], np.ones(3))

@@ -28,7 +28,7 @@ struct CompileOptions {
 //     model.fit({rows, x, y}, {.epochs = 5});
 //     model.save("model.pyseq");
 //
-// Layers, with the arguments that Keras gives them (see docs/cpp_layers.md): Dense, Activation, ReLU, LeakyReLU, ELU,
+// Layers, with the arguments that Keras gives them: Dense, Activation, ReLU, LeakyReLU, ELU,
 // Softmax, Flatten, Reshape, Permute, RepeatVector, Identity, Rescaling, Dropout, SpatialDropout1D to 3D, GaussianNoise,
 // GaussianDropout, AlphaDropout, BatchNormalization, LayerNormalization, GroupNormalization, RMSNormalization,
 // UnitNormalization, Conv1D to 3D, Conv1DTranspose to 3D, DepthwiseConv1D and 2D, SeparableConv1D and 2D, max and
