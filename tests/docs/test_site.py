@@ -1,7 +1,7 @@
 """The site builds without a warning, and its links lead somewhere."""
 
 import subprocess
-import sys
+import sysconfig
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,6 +13,8 @@ pytest.importorskip("matplotlib")
 from mkdocs.config import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
+# The script, not `python -m mkdocs`: that would import pyseq from the folder it runs in.
+MKDOCS = Path(sysconfig.get_path("scripts")) / "mkdocs"
 
 
 class Page(HTMLParser):
@@ -53,7 +55,7 @@ def broken(site):
 
 def build(root, site):
     return subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(site)],
+        [MKDOCS, "build", "--strict", "--quiet", "-d", str(site)],
         cwd=root,
         capture_output=True,
         text=True,
