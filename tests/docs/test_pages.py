@@ -1,10 +1,14 @@
 """The code of the pages runs, in order and in one namespace for each page.
 
 A block after `<!-- no-run -->` is left out: it cannot run here. `>>>` blocks give what they say.
+From `<!-- needs sklearn -->` on, a page is left out where this module is not installed.
 """
 
 import doctest
+import importlib.util
 import re
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +21,16 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(
     r"^(?P<mark><!-- no-run -->\n+)?^```(?:python|pycon)[^\n]*\n(?P<code>.*?)^```$", re.M | re.S
 )
+NEEDS = re.compile(r"^<!-- needs (\w+) -->$", re.M)
 
 
 def blocks(page):
     """`[(line, code)]` of the blocks to run."""
     text = page.read_text(encoding="utf-8")
+    for needs in NEEDS.finditer(text):
+        if importlib.util.find_spec(needs[1]) is None:
+            text = text[: needs.start()]
+            break
     return [
         (text.count("\n", 0, match.start("code")) + 1, match["code"])
         for match in BLOCK.finditer(text)
@@ -57,7 +66,10 @@ def prepared(page):
 def test_page(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(ROOT))  # pages import from `examples`
-    names = {"__name__": "page", **prepared(page)}
+    module = types.ModuleType("page")  # to be found by pickle
+    monkeypatch.setitem(sys.modules, "page", module)
+    names = vars(module)
+    names.update(prepared(page))
     for line, code in blocks(page):
         if 'set_device("cuda")' in code and "cuda" not in str(pyseq.config.list_devices()):
             continue
@@ -79,3 +91,11 @@ def test_a_wrong_answer_is_found(tmp_path):
     assert (first, second, names["a"]) == (2, 6, 2)
     with pytest.raises(AssertionError, match="Expected"):
         run(examples, page, second, names)
+
+
+def test_what_is_not_installed_is_left_out(tmp_path):
+    page = tmp_path / "page.md"
+    first, second = "```python\na = 1\n```\n", "```python\nb = 2\n```\n"
+    for module, count in (("json", 2), ("no_such_module", 1)):
+        page.write_text(f"{first}\n<!-- needs {module} -->\n{second}", encoding="utf-8")
+        assert len(blocks(page)) == count
