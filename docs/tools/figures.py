@@ -1,6 +1,8 @@
 """The pictures of the pages, drawn by pyseq itself while the site is built."""
 
 import io
+import re
+from pathlib import Path
 
 import numpy as np
 import visualize_figures
@@ -233,4 +235,21 @@ def series(plt):
     axis.axvspan(14, 15, color="tab:orange", alpha=0.4)
     axis.axvline(15.04, color="tab:red")
     axis.set_xlabel("day; a window of 24 hours, and the hour after it, which is to be told")
+    return drawn
+
+
+@figure
+def gan(plt):
+    """What the code of the page itself makes."""
+    page = Path(__file__).resolve().parents[1] / "gan.md"
+    names = {}
+    for code in re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S):
+        exec(code, names)
+    rows = {"data": names["x"][:10].reshape(-1, 8, 8)}
+    rows |= {f"epoch {epoch}": images for epoch, images in names["album"].items()}
+    drawn, axes = plt.subplots(len(rows), 10, figsize=(8.6, 4))
+    for line, (title, images) in zip(axes, rows.items()):
+        for axis, image in zip(line, images):
+            _show(axis, image, "", cmap="gray_r", limits=(-1, 1))
+        line[0].set_ylabel(title)
     return drawn

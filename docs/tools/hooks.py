@@ -28,10 +28,12 @@ def on_config(config):
 
 def on_files(files, config):
     import figures
+    import notebooks
     import reference
     import scripts
 
-    made = {**reference.pages(), **scripts.pages(ROOT), **figures.draw_all()}
+    written = {**reference.pages(), **scripts.pages(ROOT), **notebooks.files(ROOT)}
+    made = {**written, **figures.draw_all()}
     for path, content in made.items():
         files.append(File.generated(config, path, content=content))
     return files

@@ -23,7 +23,9 @@ def pages(root):
         code = path.read_text(encoding="utf-8")
         about = ast.get_docstring(ast.parse(code))
         made[f"scripts/{path.stem}.md"] = (
-            f'# {path.name}\n\n{about}\n\n```python title="examples/{path.name}"\n{code}```\n'
+            f"# {path.name}\n\n{about}\n\n"
+            f'[The same as a notebook]({path.stem}.ipynb){{: download="{path.stem}.ipynb"}}, for Jupyter.\n\n'
+            f'```python title="examples/{path.name}"\n{code}```\n'
         )
     for name, about in CPP.items():
         code = (root / "examples" / "cpp" / name).read_text(encoding="utf-8")
