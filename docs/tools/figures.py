@@ -241,9 +241,9 @@ def series(plt):
 @figure
 def gan(plt):
     """What the code of the page itself makes."""
-    page = Path(__file__).resolve().parents[1] / "gan.md"
+    page = (Path(__file__).resolve().parents[1] / "gan.md").read_text(encoding="utf-8")
     names = {}
-    for code in re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S):
+    for code in re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S):
         exec(code, names)
     rows = {"data": names["x"][:10].reshape(-1, 8, 8)}
     rows |= {f"epoch {epoch}": images for epoch, images in names["album"].items()}

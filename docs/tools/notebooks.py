@@ -2,9 +2,9 @@
 
     python docs/tools/notebooks.py examples/digits.py    # writes digits.ipynb into this folder
 
-The docstring becomes text. The imports are one cell; constants, functions and classes are others, and
-so is each paragraph of `main`, whose names become those of the notebook. Comments that begin a paragraph
-of `main` become text, too. What `main` returns is the notebook's last value.
+The docstring becomes text. The imports are one cell; constants, functions and classes are others,
+and so is each paragraph of `main`, whose names become those of the notebook. Comments that begin a
+paragraph of `main` become text, too. What `main` returns is the notebook's last value.
 """
 
 import ast

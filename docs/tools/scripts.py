@@ -22,9 +22,10 @@ def pages(root):
     for path in _files(root):
         code = path.read_text(encoding="utf-8")
         about = ast.get_docstring(ast.parse(code))
+        notebook = f"{path.stem}.ipynb"
         made[f"scripts/{path.stem}.md"] = (
             f"# {path.name}\n\n{about}\n\n"
-            f'[The same as a notebook]({path.stem}.ipynb){{: download="{path.stem}.ipynb"}}, for Jupyter.\n\n'
+            f'[The same as a notebook]({notebook}){{: download="{notebook}"}}, for Jupyter.\n\n'
             f'```python title="examples/{path.name}"\n{code}```\n'
         )
     for name, about in CPP.items():

@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("material")
 pytest.importorskip("matplotlib")
+pytest.importorskip("sklearn")  # the reference has its wrappers
 from mkdocs.config import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
