@@ -62,6 +62,8 @@ def prepared(page):
     }
 
 
+# Keras on PyTorch has `__array__` without `copy`.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_page(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
