@@ -180,3 +180,19 @@ def test_the_same_seed_draws_other_weights(keras):
         library.utils.set_random_seed(0)
         drawn.append(model_of(library, 5).get_weights()[0])
     assert not np.isclose(*drawn).any()
+
+
+def test_mixed_precision_computes_in_float32():
+    """docs/performance.md: it changes what is handed out, not what is computed."""
+    fitted = []
+    for policy in ("mixed_float16", "float32"):
+        pyseq.utils.set_random_seed(0)
+        hidden = pyseq.layers.Dense(40, activation="relu", dtype=policy)
+        model = pyseq.Sequential([pyseq.Input((4,)), hidden, pyseq.layers.Dense(2, dtype=policy)])
+        model.compile("sgd", "mse")
+        model.fit(X, X[:, :2], verbose=0)
+        fitted.append(model)
+    half, full = (model.predict(X, verbose=0) for model in fitted)
+    np.testing.assert_array_equal(half, full.astype("float16"))
+    for a, b in zip(*(model.get_weights() for model in fitted), strict=True):
+        np.testing.assert_array_equal(a, b)
