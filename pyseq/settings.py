@@ -21,6 +21,7 @@ interactive_logging = True
 traceback_filtering = True
 fusion = os.environ.get("PYSEQ_FUSION", "1") != "0"  # whether ops are put together
 compat_notices = os.environ.get("PYSEQ_COMPAT_NOTICES", "1") != "0"  # of old spellings
+group = None  # the processes that train together, see `pyseq.distribution`; None: this one alone
 device = os.environ.get("PYSEQ_DEVICE") or "cpu"
 # Codes of checks, or how they begin, whose warnings nobody wants.
 silenced = tuple(os.environ.get("PYSEQ_SILENCE", "").replace(",", " ").split())

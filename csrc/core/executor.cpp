@@ -192,7 +192,13 @@ bool Executor::run_flat(std::int64_t n, const void* const* inputs) noexcept {
   return good;
 }
 
-void Executor::backward(Pool* pool, std::int64_t n, std::uint64_t step) {
+void Executor::backward(Pool* pool, std::int64_t n, std::uint64_t step, const std::vector<GradientPart>& parts,
+                        const std::function<void(const GradientPart&)>& done) {
+  std::size_t next = 0;
+  const auto complete = [&](int op) {
+    while (next < parts.size() && parts[next].completed_by >= op) done(parts[next++]);
+  };
+  complete(ops());
   for (std::size_t j = nodes_.size(); j-- > 0;) {
     Node& node = nodes_[j];
     if (!node.runs_backward) continue;
@@ -200,7 +206,53 @@ void Executor::backward(Pool* pool, std::int64_t n, std::uint64_t step) {
     node.run.n = n * node.fold;
     node.run.step = step;
     call(node, pool, true);
+    complete(static_cast<int>(j));
   }
+}
+
+std::vector<GradientPart> Executor::gradient_parts(std::size_t bytes) const {
+  const ProgramSpec& spec = program_.spec();
+  const auto variables = spec.variables.size();
+  std::vector<int> completed_by(variables, ops());
+  std::vector<bool> few_rows(variables, true);
+  for (std::size_t j = nodes_.size(); j-- > 0;) {
+    const Node& node = nodes_[j];
+    if (!node.runs_backward) continue;
+    for (std::size_t i = 0; i < node.spec->params.size(); ++i) {
+      const auto v = static_cast<std::size_t>(node.spec->params[i]);
+      const std::vector<int>& few = node.state.few_rows;
+      completed_by[v] = static_cast<int>(j);
+      few_rows[v] = few_rows[v] && std::find(few.begin(), few.end(), static_cast<int>(i)) != few.end();
+    }
+  }
+  std::vector<GradientPart> parts;
+  bool open = false;  // whether the last part may grow
+  for (std::size_t v = variables; v-- > 0;) {
+    if (!options_.trainable[v]) continue;
+    auto* const data = static_cast<std::byte*>(variable_gradient_[v]);
+    const Index size = elements(spec.variables[v].shape);
+    if (few_rows[v] && completed_by[v] < ops() && spec.variables[v].shape.size() == 2) {
+      parts.push_back({completed_by[v], data, size, spec.variables[v].shape[1]});
+      open = false;
+    } else if (open) {
+      GradientPart& last = parts.back();
+      // Variables lie apart by less than a cache line of zeros, which are added up as well.
+      last.size += (last.data - data) / static_cast<Index>(real_);
+      last.data = data;
+      last.completed_by = std::min(last.completed_by, completed_by[v]);
+    } else {
+      parts.push_back({completed_by[v], data, size, 0});
+      open = true;
+    }
+    if (open && static_cast<std::size_t>(parts.back().size) * real_ >= bytes) open = false;
+  }
+  for (std::size_t i = 1; i < parts.size(); ++i)
+    parts[i].completed_by = std::min(parts[i].completed_by, parts[i - 1].completed_by);
+  return parts;
+}
+
+void Executor::join(const Group* group) {
+  for (Node& node : nodes_) node.run.group = group;
 }
 
 void Executor::finish(Pool* pool, std::int64_t n) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <exception>
+#include <functional>
 #include <utility>
 #include <memory>
 #include <vector>
@@ -33,6 +34,13 @@ struct ExecutorOptions {
 struct Pieces {
   std::int64_t rows;   // of a piece; the last one may be shorter
   bool apart = false;  // each by a thread of its own, rather than one after the other by all
+};
+
+// A part of the flat gradient.
+struct GradientPart {
+  int completed_by;  // the op whose backward is the last to write to it; ops() for none
+  std::byte* data;
+  Index size, row;  // elements; row > 0: a matrix of such rows, most of them zero
 };
 
 // A program planned for a number of rows: one arena that holds all values, gradients, kept buffers
@@ -69,7 +77,14 @@ class Executor {
   void end();
   void forward(Pool* pool, std::int64_t n, const void* const* inputs, bool training,
                std::uint64_t step);
-  void backward(Pool* pool, std::int64_t n, std::uint64_t step);
+  void backward(Pool* pool, std::int64_t n, std::uint64_t step) { backward(pool, n, step, {}, nullptr); }
+  // `done` is told of each part as soon as it is complete, in the order of `gradient_parts`.
+  void backward(Pool* pool, std::int64_t n, std::uint64_t step, const std::vector<GradientPart>& parts,
+                const std::function<void(const GradientPart&)>& done);
+  // The flat gradient in parts of about so many bytes, in the order in which backward completes them.
+  std::vector<GradientPart> gradient_parts(std::size_t bytes) const;
+  // For ops that compute over all processes that train together; null where this one is alone.
+  void join(const Group* group);
   // Forward, finish and end of an inference on this thread, without errors: false where a value has no
   // answer. Takes nothing from the system.
   bool run_flat(std::int64_t n, const void* const* inputs) noexcept;

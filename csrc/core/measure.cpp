@@ -57,6 +57,8 @@ template <class T>
 void Trainer::State::write_scales(const Measure& m, std::int64_t n, const T* w, const T* targets,
                                   bool as_loss, double* count) {
   const std::int64_t per = m.rows_per_sample, rows = n * per;
+  // With other processes, what is computed here counts by its part of the batch's rows.
+  const double own_part = as_loss && group ? static_cast<double>(n) / static_cast<double>(share.all) : 1.0;
   const T* mask = nullptr;
   std::int64_t mask_per = 0;
   if (m.mask >= 0) {
@@ -69,11 +71,15 @@ void Trainer::State::write_scales(const Measure& m, std::int64_t n, const T* w, 
   const bool ignores = as_loss && found != m.attributes.end();
   if (!w && !mask && !ignores) {
     const bool mean = as_loss && spec.loss.reduction != Reduction::sum;
-    const double each = (as_loss ? spec.loss.weight : 1.0) / (mean ? static_cast<double>(rows) : 1.0);
+    const double each = (as_loss ? spec.loss.weight : 1.0) / (mean ? static_cast<double>(rows) : own_part);
     std::fill(s, s + rows, static_cast<T>(each));
     *count = static_cast<double>(rows);
     return;
   }
+  const auto of_all = [&](double value) {
+    if (as_loss && group) group->sum(&value, 1);
+    return value;
+  };
   double factor = 1;
   // A loss that leaves out a class has one label for each row.
   T ignored = 0;
@@ -88,7 +94,7 @@ void Trainer::State::write_scales(const Measure& m, std::int64_t n, const T* w, 
   if ((mask || ignores) && as_loss && spec.loss.reduction != Reduction::sum) {
     double valid = 0;
     for (std::int64_t r = 0; r < rows; ++r) valid += static_cast<double>(keeps(r / per, r % per));
-    factor = static_cast<double>(rows) / (valid + 1e-7);
+    factor = static_cast<double>(as_loss && group ? share.all * per : rows) / (of_all(valid) + 1e-7);
   }
   double sum = 0;
   const std::int64_t w_per = std::max<std::int64_t>(weight_row, 1);
@@ -114,7 +120,11 @@ void Trainer::State::write_scales(const Measure& m, std::int64_t n, const T* w, 
   }
   double each = spec.loss.weight;
   if (spec.loss.reduction == Reduction::sum_over_batch_size) each /= static_cast<double>(rows);
-  if (spec.loss.reduction == Reduction::mean_with_sample_weight) each = sum != 0 ? each / sum : 0;
+  if (spec.loss.reduction == Reduction::sum) each /= own_part;
+  if (spec.loss.reduction == Reduction::mean_with_sample_weight) {
+    sum = of_all(sum);
+    each = sum != 0 ? each / sum / own_part : 0;
+  }
   for (std::int64_t r = 0; r < rows; ++r) s[r] = static_cast<T>(static_cast<double>(s[r]) * each);
 }
 
@@ -150,7 +160,7 @@ Total Trainer::State::evaluate(Measure& m, Pool* pool, std::int64_t n, const voi
   run.worker_stride_ = m.worker_stride.data();
   run.step = step;
   run.training = gradient;
-  m.def->forward(run);
+  if (n > 0) m.def->forward(run);
   total.total = weighted_sum<T>(n * m.rows_per_sample);
   return total;
 }

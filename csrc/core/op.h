@@ -128,6 +128,8 @@ class Plan {
   void slots_of_matrices();
   // One; a variable of two dimensions or more has two before it, without its last and its last but one.
   void factored_slots();
+  // The gradient of variable i, a matrix, is zero in all rows but those that the batch names.
+  void few_rows_change(int i);
   // The op needs all rows of a batch in one call, or is much faster so: inference is not cut.
   void whole_batch();
 
@@ -156,6 +158,14 @@ struct Pointer {
   PYSEQ_INLINE explicit operator bool() const { return p != nullptr; }
 };
 
+// The processes that train together.
+struct Group {
+  // values[0, n) become their sums over the processes; each of them calls it.
+  void (*sum)(void* context, double* values, Index n) noexcept;
+  void* context;
+  double share;  // of the batch's rows that are here
+};
+
 // What one call of forward or backward works on. N = n rows, outermost in every value.
 struct Run {
   Index n;
@@ -174,6 +184,7 @@ struct Run {
   const Index* worker_stride_;  // bytes between the workers' parts of each scratch buffer
   double* loss;                 // only for ops that add to the loss; device memory on a GPU
   bool* fault;                  // to be set where a value has no answer, see `explain`; null on a GPU
+  const Group* group;           // null where this process is alone
   std::uint64_t step;           // counts training steps: random numbers are a function of it
   std::uint32_t op;             // position of the op in the program
   bool training;                // Dropout drops, batch statistics are used

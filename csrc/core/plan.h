@@ -36,7 +36,7 @@ struct PlanState {
   std::vector<Booking> kept, scratch;
   std::vector<Index> packed;
   std::vector<bool> reads_input, reads_output;
-  std::vector<int> written_params;
+  std::vector<int> written_params, few_rows;
   bool in_place = false, alias = false, adds_loss = false, ends_gradient = false, by_rows = false;
   bool whole_batch = false, takes_int64 = false;
   double forward_flops = 0, backward_flops = 0;

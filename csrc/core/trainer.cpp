@@ -32,8 +32,17 @@ std::int64_t Trainer::run(const BatchRun& r) {
   State& s = *state_;
   if (r.batch_size < 1) throw Error("Trainer: expected a batch size of 1 or more");
   if (s.trains && !s.loss.def) throw Error("Trainer: expected a loss; pass one to compile");
+  if (r.group && s.table->device)
+    throw Error("Trainer: expected several processes to train on CPUs, got a GPU; call set_device(\"cpu\")");
+  if (!r.group != !r.shares) throw Error("Trainer: expected a group of processes and its shares together");
   const std::int64_t rows = r.end - r.begin;
-  if (rows <= 0) return 0;
+  if (rows < 0 || (rows == 0 && !r.group)) return 0;
+  for (std::int64_t i = 0, left = rows; r.shares && i < r.max_batches; ++i) {
+    left -= r.shares[i].own;
+    if (r.shares[i].own < 0 || r.shares[i].own > r.batch_size || r.shares[i].all < std::max<std::int64_t>(r.shares[i].own, 1) ||
+        left < 0)
+      throw Error("Trainer: expected shares of the batches and the rows of this run");
+  }
   if (r.x.row != s.x_size)
     throw Error("Trainer: expected rows of " + std::to_string(s.x_size) + " inputs, got " +
                 std::to_string(r.x.row));
@@ -42,7 +51,7 @@ std::int64_t Trainer::run(const BatchRun& r) {
                 std::to_string(r.y.row));
   if (!r.y.data && program_->spec().inputs.size() == 2)
     throw Error("Trainer: expected targets, which the program reads, got none");
-  const std::int64_t n_max = std::min(r.batch_size, rows);
+  const std::int64_t n_max = std::max<std::int64_t>(std::min(r.batch_size, rows), 1);
   const std::int64_t weight_row = r.weights.data ? r.weights.row : 0;
   if (!s.executor || s.executor->max_rows() < n_max || s.executor->workers() < num_threads() ||
       s.weight_row < weight_row) {
@@ -81,6 +90,10 @@ const void* Trainer::input_gradient() const {
 
 std::size_t Trainer::bytes() const {
   return state_->executor ? state_->executor->bytes() + state_->arena->bytes() : 0;
+}
+
+std::vector<int> Trainer::written() const {
+  return state_->executor ? state_->executor->written() : std::vector<int>();
 }
 
 void Trainer::profile(bool on) {

@@ -159,6 +159,7 @@ void Trainer::State::prepare(const Program& program, std::int64_t rows, std::int
   executor.reset();
   executor = std::make_unique<Executor>(program, variables, options);
   executor->profile(profiling);
+  gradient_parts.clear();
 
   weight_row = weight_elements;
   std::size_t total = 0;

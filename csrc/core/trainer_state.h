@@ -61,6 +61,11 @@ struct Trainer::State {
   };
   std::vector<Piece> pieces;
   std::vector<double> grad_scale;
+  std::vector<GradientPart> gradient_parts;  // for processes that train together
+  ProcessGroup* group = nullptr;             // of the run
+  Share share;                               // of the batch
+  std::exception_ptr group_error;            // of a sum that an op asked for
+  std::unique_ptr<Executor> abandoned;       // by a run that failed; sums may still be written into it
 
   void measure(Measure& m, const std::string& kind, const Attributes& attributes, const Program& program,
                bool training);
@@ -83,8 +88,12 @@ struct Trainer::State {
   void update_one(Pool* pool, int optimizer, double lr, std::int64_t t, bool clip_globally);
   void average(Pool* pool, int optimizer, std::int64_t iteration);
 
-  std::exception_ptr step_on_host(Pool* pool, const Program& program, const BatchRun& r,
-                                  std::int64_t batch, std::vector<Total>& totals);
+  // Rows [begin, begin + n) as batch number `batch` of the run. Returns what a host op or another process
+  // threw, or an interruption, and then nothing was updated.
+  std::exception_ptr step_on_host(Pool* pool, const Program& program, const BatchRun& r, std::int64_t batch,
+                                  std::int64_t begin, std::int64_t n, std::vector<Total>& totals);
+  void backward_together(Pool* pool, std::int64_t n, std::uint64_t step);
+  void sum_for_op(double* values, Index n) noexcept;
   std::int64_t run_on_host(const Program& program, const BatchRun& r, std::vector<Total>& totals);
   std::int64_t run_on_device(const Program& program, const BatchRun& r, std::vector<Total>& totals);
   void forget_device_steps();  // they point into the executor and the arena

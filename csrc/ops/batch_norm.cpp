@@ -2,6 +2,7 @@
 //
 // mean and var (biased) of the batch while training, the moving ones otherwise; Ioffe & Szegedy,
 // 2015. mask (N, ...) or (N, ..., C): rows or elements where it is 0 do not count in the statistics.
+// synchronized: of the batch in all processes that train together, not of this one's share.
 // renorm: y is corrected by r = stddev / renorm_stddev and d = (mean - renorm_mean) / renorm_stddev,
 // which count as constants (Ioffe, "Batch Renormalization", 2017).
 //
@@ -17,8 +18,8 @@ struct Config {
   Index outer, c, group, wide;  // rows of a sample; channels; rows taken together; group * c
   double epsilon, momentum, renorm_momentum, rmin, rmax, dmax;
   int gamma, beta, moving;  // number of the variable, -1 for none
-  bool batch, masked, by_element, renorm;
-  int parts, worker, coefficients, counts;  // scratch
+  bool batch, masked, by_element, renorm, synchronized;
+  int parts, worker, coefficients, sums;  // scratch
 };
 
 // Offsets into the kept buffer, in C: what backward needs of the forward pass.
@@ -45,6 +46,7 @@ void plan(Plan& p) {
   c.momentum = p.number("momentum", 0.99);
   c.batch = p.flag("batch_statistics");
   c.renorm = p.flag("renorm");
+  c.synchronized = p.flag("synchronized");
   c.renorm_momentum = p.number("renorm_momentum", 0.99);
   const double infinite = __builtin_inf();
   c.rmin = p.number("rmin", -infinite);
@@ -67,7 +69,7 @@ void plan(Plan& p) {
       p.scratch(chunk_scratch_per_row(c.outer, c.c, 2 * c.c + 1), chunk_scratch_fixed(2 * c.c + 1));
   c.worker = p.scratch(0, 0, 2 * c.wide);
   c.coefficients = p.scratch(0, 4 * c.wide);
-  c.counts = p.scratch(0, c.c);
+  c.sums = p.scratch(0, 2 * 3 * c.c);  // doubles
   const double size = static_cast<double>(x.size());
   p.flops(5 * size, 8 * size);
 }
@@ -140,6 +142,10 @@ double chunk_moments(const Config& c, const Chunk& k, const real* x, const real*
   return count;
 }
 
+PYSEQ_INLINE void sum_over_group(const Run& r, const Config& c, double* values, Index n) {
+  if (c.synchronized && r.group) r.group->sum(r.group->context, values, n);
+}
+
 struct Moments {
   double mean, variance;
 };
@@ -178,63 +184,87 @@ void take_statistics(const Run& r, const Config& c, Index j, const Moments& m, r
   kept[kD * c.c + j] = static_cast<real>(shift);
 }
 
-void batch_statistics(const Run& r, const Config& c, real* kept) {
+// Of the chunks: count and count * mean of each channel.
+void chunk_sums(const Run& r, const Config& c, double* count, double* sum) {
   const real* x = r.x();
   const real* mask = c.masked ? static_cast<const real*>(r.x(1)) : nullptr;
   const Index rows = r.n * c.outer, chunks = chunk_count(rows, c.c);
   real* const parts = r.scratch(c.parts);
   real* const counts = parts + chunks * 2 * c.c;
   parallel_for(r.pool, chunks, 2, [&](Index begin, Index end, int worker) {
-    real* sum = r.scratch(c.worker, worker);
+    real* own = r.scratch(c.worker, worker);
     for (Index k = begin; k < end; ++k)
       counts[k] = static_cast<real>(
-          chunk_moments(c, chunk(c, rows, k), x, mask, parts + k * 2 * c.c, sum, sum + c.wide));
+          chunk_moments(c, chunk(c, rows, k), x, mask, parts + k * 2 * c.c, own, own + c.wide));
   });
   double total = 0;
   for (Index k = 0; k < chunks; ++k) total += static_cast<double>(counts[k]);
-  const double scale = total > 0 ? 1 / total : 0;
   for_column_blocks(r.pool, c.c, chunks, [&](Index first, Index n) {
-    double mean[kColumnBlock], square[kColumnBlock];
-    for (Index j = 0; j < n; ++j) mean[j] = square[j] = 0;
+    for (Index j = first; j < first + n; ++j) count[j] = total, sum[j] = 0;
     for (Index k = 0; k < chunks; ++k) {
-      const double count = static_cast<double>(counts[k]);
-      const real* part = parts + k * 2 * c.c + first;
-      for (Index j = 0; j < n; ++j) mean[j] += count * static_cast<double>(part[j]);
+      const double of_chunk = static_cast<double>(counts[k]);
+      const real* part = parts + k * 2 * c.c;
+      for (Index j = first; j < first + n; ++j) sum[j] += of_chunk * static_cast<double>(part[j]);
     }
-    for (Index j = 0; j < n; ++j) mean[j] *= scale;
+  });
+}
+
+// Squared distances from the means, from the moments of the chunks.
+void chunk_squares(const Run& r, const Config& c, const double* mean, double* square) {
+  const Index chunks = chunk_count(r.n * c.outer, c.c);
+  const real* const parts = r.scratch(c.parts);
+  const real* const counts = parts + chunks * 2 * c.c;
+  for_column_blocks(r.pool, c.c, chunks, [&](Index first, Index n) {
+    for (Index j = first; j < first + n; ++j) square[j] = 0;
     for (Index k = 0; k < chunks; ++k) {
       const double count = static_cast<double>(counts[k]);
-      const real* part = parts + k * 2 * c.c + first;
-      for (Index j = 0; j < n; ++j) {
+      const real* part = parts + k * 2 * c.c;
+      for (Index j = first; j < first + n; ++j) {
         const double d = static_cast<double>(part[j]) - mean[j];
         square[j] += static_cast<double>(part[c.c + j]) + count * d * d;
       }
     }
-    for (Index j = 0; j < n; ++j)
-      take_statistics(r, c, first + j, {mean[j], square[j] * scale}, kept);
   });
 }
 
-// As batch_statistics, where each element has a mask of its own.
-void element_statistics(const Run& r, const Config& c, real* kept) {
+// The same where each element has a mask of its own.
+void element_sums(const Run& r, const Config& c, double* count, double* sum) {
   const real *x = r.x(), *mask = r.x(1);
   const Index size = r.n * c.outer * c.c;
   parallel_for(r.pool, c.c, 4, [&](Index begin, Index end, int) {
     for (Index j = begin; j < end; ++j) {
-      double count = 0, sum = 0, square = 0;
+      count[j] = sum[j] = 0;
       for (Index i = j; i < size; i += c.c) {
         if (mask[i] == 0) continue;
-        count += 1;
-        sum += static_cast<double>(x[i]);
+        count[j] += 1;
+        sum[j] += static_cast<double>(x[i]);
       }
-      const double scale = count > 0 ? 1 / count : 0, mean = sum * scale;
-      for (Index i = j; i < size; i += c.c) {
-        const double d = static_cast<double>(x[i]) - mean;
-        if (mask[i] != 0) square += d * d;
-      }
-      take_statistics(r, c, j, {mean, square * scale}, kept);
     }
   });
+}
+void element_squares(const Run& r, const Config& c, const double* mean, double* square) {
+  const real *x = r.x(), *mask = r.x(1);
+  const Index size = r.n * c.outer * c.c;
+  parallel_for(r.pool, c.c, 4, [&](Index begin, Index end, int) {
+    for (Index j = begin; j < end; ++j) {
+      square[j] = 0;
+      for (Index i = j; i < size; i += c.c) {
+        const double d = static_cast<double>(x[i]) - mean[j];
+        if (mask[i] != 0) square[j] += d * d;
+      }
+    }
+  });
+}
+
+void batch_statistics(const Run& r, const Config& c, real* kept) {
+  double *const count = r.scratch(c.sums), *const mean = count + c.c, *const square = mean + c.c;
+  (c.by_element ? element_sums : chunk_sums)(r, c, count, mean);
+  sum_over_group(r, c, count, 2 * c.c);
+  for (Index j = 0; j < c.c; ++j) mean[j] *= count[j] > 0 ? 1 / count[j] : 0;
+  (c.by_element ? element_squares : chunk_squares)(r, c, mean, square);
+  sum_over_group(r, c, square, c.c);
+  for (Index j = 0; j < c.c; ++j)
+    take_statistics(r, c, j, {mean[j], square[j] * (count[j] > 0 ? 1 / count[j] : 0)}, kept);
 }
 
 void moving_statistics(const Run& r, const Config& c, real* kept) {
@@ -251,7 +281,7 @@ void moving_statistics(const Run& r, const Config& c, real* kept) {
 void forward(const Run& r) noexcept {
   const Config& c = r.config<Config>();
   real* kept = r.kept();
-  if (c.batch && r.training) (c.by_element ? element_statistics : batch_statistics)(r, c, kept);
+  if (c.batch && r.training) batch_statistics(r, c, kept);
   else moving_statistics(r, c, kept);
   real* const mean = r.scratch(c.coefficients);
   real *const scale = mean + c.wide, *const offset = scale + c.wide;
@@ -300,41 +330,52 @@ void chunk_gradients(const Config& c, const Chunk& k, const real* x, const real*
 }
 
 // Rows that went into the statistics of each channel.
-void count_rows(const Run& r, const Config& c, const real* mask, real* counts) {
+void count_rows(const Run& r, const Config& c, const real* mask, double* counts) {
   const Index rows = c.batch && r.training ? r.n * c.outer : 0;
   Index valid = mask ? 0 : rows;
   for (Index i = 0; mask && !c.by_element && i < rows; ++i) valid += mask[i] != 0;
   for (Index j = 0; j < c.c; ++j) {
     for (Index i = j; c.by_element && i < rows * c.c; i += c.c) valid += mask[i] != 0;
-    counts[j] = static_cast<real>(valid);
+    counts[j] = static_cast<double>(valid);
     if (c.by_element) valid = 0;
   }
 }
 
-// Writes dgamma and dbeta and the coefficients of dx = a dy + w (b (x - mean) + e).
-void combine_gradients(const Run& r, const Config& c, Index chunks, const real* counts,
-                       const real* parts, const real* kept, real* a, real* b, real* e) {
+// Writes dgamma and dbeta, of this process's rows, and the coefficients of
+// dx = a dy + w (b (x - mean) + e).
+void combine_gradients(const Run& r, const Config& c, Index chunks, double* counts, const real* parts,
+                       const real* kept, real* a, real* b, real* e) {
   real* dgamma = c.gamma < 0 ? nullptr : static_cast<real*>(r.dparam(c.gamma));
   real* dbeta = c.beta < 0 ? nullptr : static_cast<real*>(r.dparam(c.beta));
+  double *const sum = counts + c.c, *const moment = sum + c.c;
   for_column_blocks(r.pool, c.c, chunks, [&](Index first, Index n) {
-    double sum[kColumnBlock], moment[kColumnBlock];
-    add_chunks(parts, 2 * c.c, chunks, first, n, sum);
-    add_chunks(parts + c.c, 2 * c.c, chunks, first, n, moment);
-    for (Index j = 0; j < n; ++j) {
-      const Index at = first + j;
-      const double inv = static_cast<double>(kept[kInv * c.c + at]);
-      const double correction = static_cast<double>(kept[kR * c.c + at]);
-      const double shift = static_cast<double>(kept[kD * c.c + at]);
-      const double gamma =
-          c.gamma < 0 ? 1 : static_cast<double>(static_cast<const real*>(r.param(c.gamma))[at]);
-      if (dgamma) dgamma[at] = static_cast<real>(correction * inv * moment[j] + shift * sum[j]);
-      if (dbeta) dbeta[at] = static_cast<real>(sum[j]);
-      const double scale = gamma * correction * inv, count = static_cast<double>(counts[at]);
-      a[at] = static_cast<real>(scale);
-      b[at] = static_cast<real>(count > 0 ? -scale * inv * inv * moment[j] / count : 0);
-      e[at] = static_cast<real>(count > 0 ? -scale * sum[j] / count : 0);
+    add_chunks(parts, 2 * c.c, chunks, first, n, sum + first);
+    add_chunks(parts + c.c, 2 * c.c, chunks, first, n, moment + first);
+    for (Index j = first; j < first + n; ++j) {
+      const double inv = static_cast<double>(kept[kInv * c.c + j]);
+      const double correction = static_cast<double>(kept[kR * c.c + j]);
+      const double shift = static_cast<double>(kept[kD * c.c + j]);
+      if (dgamma) dgamma[j] = static_cast<real>(correction * inv * moment[j] + shift * sum[j]);
+      if (dbeta) dbeta[j] = static_cast<real>(sum[j]);
     }
   });
+  // A gradient here is that of the mean over this process's rows; `share` of it counts in all.
+  const bool all = c.synchronized && r.group && c.batch && r.training;
+  const double share = all ? r.group->share : 1;
+  if (all) {
+    for (Index j = 0; j < 2 * c.c; ++j) sum[j] *= share;
+    sum_over_group(r, c, counts, 3 * c.c);
+  }
+  for (Index j = 0; j < c.c; ++j) {
+    const double inv = static_cast<double>(kept[kInv * c.c + j]);
+    const double correction = static_cast<double>(kept[kR * c.c + j]);
+    const double gamma =
+        c.gamma < 0 ? 1 : static_cast<double>(static_cast<const real*>(r.param(c.gamma))[j]);
+    const double scale = gamma * correction * inv, count = counts[j] * share;
+    a[j] = static_cast<real>(scale);
+    b[j] = static_cast<real>(count > 0 ? -scale * inv * inv * moment[j] / count : 0);
+    e[j] = static_cast<real>(count > 0 ? -scale * sum[j] / count : 0);
+  }
 }
 
 void backward(const Run& r) noexcept {
@@ -356,7 +397,7 @@ void backward(const Run& r) noexcept {
       chunk_gradients(c, chunk(c, rows, k), x, dy, mean, parts + k * 2 * c.c,
                       r.scratch(c.worker, worker));
   });
-  real* const counts = r.scratch(c.counts);
+  double* const counts = r.scratch(c.sums);
   count_rows(r, c, mask, counts);
   combine_gradients(r, c, chunks, counts, parts, kept, a, b, e);
   if (!dx) return;

@@ -80,11 +80,37 @@ Rows to_rows(const py::object& object, std::vector<py::array>& held) {
   return rows;
 }
 
+// Sums over processes by a Python object with `sum(float64 array)`, `start_sum(array, row)` and
+// `finish_sums()`; the arrays are the core's memory.
+class PythonGroup : public ProcessGroup {
+ public:
+  explicit PythonGroup(py::object group) : group_(std::move(group)) {}
+  void sum(double* values, std::int64_t n) override {
+    const py::gil_scoped_acquire gil;
+    group_.attr("sum")(view(values, n, py::dtype::of<double>()));
+  }
+  void start_sum(void* values, std::int64_t n, DType dtype, std::int64_t row) override {
+    const py::gil_scoped_acquire gil;
+    group_.attr("start_sum")(view(values, n, py::dtype(name_of(dtype))), row);
+  }
+  void finish_sums() override {
+    const py::gil_scoped_acquire gil;
+    group_.attr("finish_sums")();
+  }
+
+ private:
+  static py::array view(void* values, std::int64_t n, const py::dtype& dtype) {
+    return py::array(dtype, {n}, {static_cast<std::int64_t>(dtype.itemsize())}, values, py::capsule(values, [](void*) {}));
+  }
+  py::object group_;
+};
+
 std::int64_t trainer_run(LockedTrainer& shared, const py::object& x, const py::object& y, const py::object& weights,
                          const py::object& order, std::int64_t begin, std::int64_t end,
                          std::int64_t batch_size, std::int64_t max_batches, double max_seconds,
                          const py::array_t<double, py::array::c_style>& learning_rates,
-                         std::int64_t iteration, std::uint64_t step, const py::object& predictions) {
+                         std::int64_t iteration, std::uint64_t step, const py::object& predictions,
+                         const py::object& group, const py::object& shares) {
   std::vector<py::array> held;
   BatchRun r;
   r.x = to_rows(x, held);
@@ -110,8 +136,20 @@ std::int64_t trainer_run(LockedTrainer& shared, const py::object& x, const py::o
   r.batch_size = batch_size;
   r.max_batches = max_batches;
   r.max_seconds = max_seconds;
-  const std::int64_t batches =
+  std::int64_t batches =
       std::min<std::int64_t>(max_batches, (end - begin + batch_size - 1) / std::max<std::int64_t>(batch_size, 1));
+  PythonGroup processes(group);
+  py::array_t<std::int64_t, py::array::c_style> own_and_all;
+  std::vector<Share> of_batches;
+  if (!group.is_none()) {
+    own_and_all = shares.cast<py::array_t<std::int64_t, py::array::c_style>>();
+    if (own_and_all.ndim() != 2 || own_and_all.shape(0) < max_batches || own_and_all.shape(1) != 2)
+      throw py::value_error("Trainer: expected shares (batches, 2)");
+    batches = max_batches;
+    for (std::int64_t i = 0; i < batches; ++i) of_batches.push_back({own_and_all.at(i, 0), own_and_all.at(i, 1)});
+    r.group = &processes;
+    r.shares = of_batches.data();
+  }
   r.learning_rates = learning_rates.data();
   r.iteration = iteration;
   r.step = step;
@@ -203,7 +241,7 @@ void bind_trainer(py::module_& m) {
       .def("run", &trainer_run, py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("order"),
            py::arg("begin"), py::arg("end"), py::arg("batch_size"), py::arg("max_batches"),
            py::arg("max_seconds"), py::arg("learning_rates"), py::arg("iteration"), py::arg("step"),
-           py::arg("predictions") = py::none())
+           py::arg("predictions") = py::none(), py::arg("group") = py::none(), py::arg("shares") = py::none())
       .def("totals", [](LockedTrainer& t) {
         const auto lock = t.lock();
         std::vector<std::pair<double, double>> r;
@@ -236,6 +274,7 @@ void bind_trainer(py::module_& m) {
       .def("profile", locked(&Trainer::profile))
       .def("profile_microseconds", locked(&Trainer::profile_microseconds))
       .def("profile_flops", locked(&Trainer::profile_flops))
+      .def("written", locked(&Trainer::written))
       .def_property_readonly("bytes", locked(&Trainer::bytes));
 }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pyseq import settings
 from pyseq.callbacks.base import Callback
 from pyseq.callbacks.checkpoint import BatchCounter, check_save_freq
 from pyseq.saving import h5_weights, safe_json
@@ -32,7 +33,8 @@ class BackupAndRestore(Callback):
     the data belong to the backup, which is written as one file. Training goes on after the last
     batch that is backed up. Only a generator, which cannot be read again, is taken as it is: its
     epoch is trained from its beginning. A data set of yours that changes from epoch to epoch
-    defines `get_state` and `set_state`. Other callbacks begin anew.
+    defines `get_state` and `set_state`. Other callbacks begin anew. Where several processes train
+    together, the first one writes the backup, all read it, and there may be another number of them.
 
     Args:
         backup_dir: directory of the backup, used by one model only.
@@ -63,6 +65,11 @@ class BackupAndRestore(Callback):
         self._epoch = 0
         self._weights = os.path.join(self.backup_dir, "latest.weights.h5")
         self._metadata = os.path.join(self.backup_dir, "training_metadata.json")
+
+    @property
+    def _writes(self):
+        """Whether this is the one that writes, of processes that train together; all read."""
+        return settings.group is None or settings.group.rank == 0
 
     @property
     def every_batch(self) -> Any:
@@ -137,6 +144,8 @@ class BackupAndRestore(Callback):
             self._save(batch, within_epoch=True)
 
     def _save(self, batch, within_epoch):
+        if not self._writes:
+            return
         os.makedirs(self.backup_dir, exist_ok=True)
         if self.double_checkpoint:
             for path in (self._weights, self._metadata):
@@ -162,7 +171,7 @@ class BackupAndRestore(Callback):
         write_atomically(self._metadata, lambda file: file.write(text))
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        if not self.delete_checkpoint:
+        if not (self.delete_checkpoint and self._writes):
             return
         for path in (self._weights, self._metadata):
             for name in (path, f"{path}.bkp"):

@@ -50,6 +50,10 @@ class Callback:
     Overriding a batch hook makes the training loop come back to Python after every batch; without
     one it runs many batches in a single call.
 
+    Where several processes train together (`pyseq.distribution`), each has its callbacks, which see
+    the same logs; those with `for_one_process = True`, as checkpoints and logs have, act in the
+    first process alone.
+
     Attributes:
         model: the model, once `set_model` was called.
         params: dict of verbose, epochs and steps.
@@ -67,6 +71,8 @@ class Callback:
         self.params = None
         self._model = None
 
+    # Where several processes train together: whether one of them is enough, as for files and logs.
+    for_one_process = False
     # A subclass without super().__init__() still works.
     params = None
     _model = None

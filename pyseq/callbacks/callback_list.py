@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pyseq import settings
 from pyseq.callbacks.base import MODES, Callback, watches_batches
 from pyseq.callbacks.history import History
 from pyseq.callbacks.progbar_logger import ProgbarLogger
@@ -61,6 +62,8 @@ class CallbackList(Callback):
                     f"callbacks: expected instances of Callback, got {callback!r}; create it, or "
                     "wrap a function in LambdaCallback"
                 )
+        if settings.group is not None and settings.group.rank > 0:
+            self.callbacks = [c for c in self.callbacks if not getattr(c, "for_one_process", False)]
         self._history = self._last(History)
         self._progbar = self._last(ProgbarLogger)
         if self._history is None and add_history:

@@ -66,6 +66,8 @@ class ModelCheckpoint(MonitorCallback):
     'val_loss'
     """
 
+    for_one_process = True
+
     _period = 1
     _epochs_since = 0
 
@@ -190,6 +192,8 @@ class OrbaxCheckpoint(Callback):
     Args:
         directory: where Keras would write.
     """
+
+    for_one_process = True
 
     def __init__(self, directory: Path, *args: Any, **kwargs: Any) -> None:
         raise ImportError(

@@ -52,6 +52,8 @@ class LivePlot(Callback):
     True
     """
 
+    for_one_process = True
+
     def __init__(
         self,
         metrics: str | Sequence[str] | None = None,

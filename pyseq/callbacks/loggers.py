@@ -87,6 +87,8 @@ class CSVLogger(Callback):
         append: go on with an existing file instead of overwriting it.
     """
 
+    for_one_process = True
+
     def __init__(self, filename: str, separator: str = ",", append: bool = False) -> None:
         super().__init__()
         self.filename = os.fspath(filename)
@@ -136,6 +138,8 @@ class RemoteMonitor(Callback):
 
     A server that cannot be reached gives a warning.
     """
+
+    for_one_process = True
 
     def __init__(
         self,

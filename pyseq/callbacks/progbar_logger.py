@@ -17,6 +17,8 @@ class ProgbarLogger(Callback):
     The training loop calls it now and then rather than after every batch.
     """
 
+    for_one_process = True
+
     every_batch = False
 
     def __init__(self) -> None:

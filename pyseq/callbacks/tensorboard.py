@@ -35,6 +35,8 @@ class TensorBoard(Callback):
     1
     """
 
+    for_one_process = True
+
     def __init__(
         self,
         log_dir: Path = "logs",

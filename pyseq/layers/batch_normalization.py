@@ -56,7 +56,8 @@ class BatchNormalization(Affine):
             how the weights start: a name or an Initializer.
         beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss.
         beta_constraint, gamma_constraint: what the weights are put through after each update.
-        synchronized: accepted as in Keras; only False.
+        synchronized: take the statistics of a batch over all processes that train together
+            (`pyseq.distribution`), not over the rows of each.
 
     Weights: gamma, beta, moving_mean, moving_variance; renorm adds moving_stddev, renorm_mean,
     renorm_stddev.
@@ -97,11 +98,7 @@ class BatchNormalization(Affine):
         if not hasattr(axis, "__index__"):
             raise TypeError(f"{self.name}: expected `axis` to be an integer, got {axis!r}")
         self.axis = int(axis)
-        if synchronized:
-            raise ValueError(
-                f"{self.name}: expected synchronized=False, got True; there is one process"
-            )
-        self.synchronized = False
+        self.synchronized = bool(synchronized)
         self.momentum = float(momentum)
         self.epsilon = float(epsilon)
         self._configure(
@@ -183,6 +180,8 @@ class BatchNormalization(Affine):
             weights += [self.moving_stddev, self.renorm_mean, self.renorm_stddev]
             attrs = {"renorm": True, "renorm_momentum": float(self.renorm_momentum)}
             attrs.update((k, float(v)) for k, v in self.renorm_clipping.items() if v is not None)
+        if self.synchronized and batch:
+            attrs["synchronized"] = True
         inputs = [last.enter(x)]
         if batch and x.mask is not None:
             inputs.append(self._mask(g, x, axes[0] - 1))

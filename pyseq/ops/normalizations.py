@@ -37,7 +37,7 @@ def moments(x: Tensor, axes: Axis, keepdims: bool = False, synchronized: bool = 
     Args:
         axes: an axis, several, or None for all.
         keepdims: keep the reduced axes with size 1.
-        synchronized: over all devices; there is one, so that it changes nothing.
+        synchronized: accepted as in Keras; the moments are those of this process's rows.
 
     >>> [float(m) for m in moments([1.0, 3.0], axes=[0])]
     [2.0, 1.0]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyseq import hooks, settings
 from pyseq.callbacks import CallbackList
-from pyseq.training import inputs, loop
+from pyseq.training import inputs, loop, together
 from pyseq.training.data import is_array, whole
 
 if TYPE_CHECKING:
@@ -87,9 +87,10 @@ class Fitting:
                 validation_data, validation_batch_size or batch_size, validation_steps
             )
             self._check_validation(source, validation)
+        together.begin(self)
         limit = settings.max_epochs
         epochs = int(epochs) if limit is None else min(int(epochs), limit)
-        verbose = 1 if verbose == "auto" else int(verbose)
+        verbose = _verbosity(verbose)
         callback_list = CallbackList(
             callbacks,
             add_history=True,
@@ -100,6 +101,7 @@ class Fitting:
             steps=source.batches,
         )
         self.stop_training = False
+        stops = together.any_stops(lambda: self.stop_training)
         per_batch = callback_list.needs_batches("train")
         logs = {}
         self._initial_epoch = None
@@ -112,9 +114,7 @@ class Fitting:
                 callback_list.on_epoch_begin(epoch)
                 totals = loop.Totals(self, epoch + 1)
                 totals.in_epoch = True
-                source.run(
-                    self, "train", totals, callback_list, per_batch, lambda: self.stop_training
-                )
+                source.run(self, "train", totals, callback_list, per_batch, stops)
                 if totals.program is not None:
                     totals.program.settle()
                 logs = dict(totals.logs())
@@ -122,7 +122,7 @@ class Fitting:
                     result = self._evaluate(validation, callback_list)
                     logs.update({f"val_{k}": result[k] for k in sorted(result)})
                 callback_list.on_epoch_end(epoch, logs)
-                if self.stop_training or getattr(source, "exhausted", False):
+                if stops() or getattr(source, "exhausted", False):
                     break
             if hasattr(self.optimizer, "finalize_variable_values") and epochs > 0:
                 self.optimizer.finalize_variable_values(self.trainable_weights)
@@ -159,7 +159,7 @@ class Fitting:
             totals,
             callback_list,
             callback_list.needs_batches("test"),
-            lambda: self.stop_evaluating,
+            together.any_stops(lambda: self.stop_evaluating),
         )
         logs = totals.logs()
         callback_list.on_test_end(logs)
@@ -194,7 +194,7 @@ class Fitting:
         self._check_compiled("evaluate")
         source = inputs.open_data(self, x, y, sample_weight, batch_size, False, steps, "evaluate")
         self._check_first(source, "test")
-        verbose = 1 if verbose == "auto" else int(verbose)
+        verbose = _verbosity(verbose)
         callback_list = CallbackList(
             callbacks,
             add_progbar=verbose != 0,
@@ -211,6 +211,11 @@ class Fitting:
         finally:
             source.close()
         return dict(sorted(logs.items())) if return_dict else loop.as_list(logs)
+
+
+def _verbosity(verbose):
+    level = 1 if verbose == "auto" else int(verbose)
+    return level if together.writes_files() else 0
 
 
 def _validates(epoch, validation_freq):

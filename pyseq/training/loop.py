@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import math
 import time
 
 import numpy as np
 
-from pyseq import checks, random
-from pyseq.training import text
+from pyseq import checks, random, settings
+from pyseq.training import text, together
 from pyseq.training.compile_metrics import flat_results, metric_value, update_metric
 from pyseq.training.data import ArrayData
 from pyseq.training.late_rows import LateRows
@@ -51,7 +52,7 @@ class Totals:
 
     def collect(self, program):
         self.program = program
-        self.values = program.trainer.totals()
+        self.values = together.totals(program.trainer.totals())
         if self.before is not None and len(self.before) == len(self.values):
             pairs = zip(self.values, self.before)
             self.values = [(t + before, n + m) for (t, n), (before, m) in pairs]
@@ -119,7 +120,10 @@ def run_batches(model, program, data, order, begin, end, batch_size, limit, tota
         predictions = np.empty((rows, *program.predictions_shape), program.dtype)
         end = min(end, begin + rows)
     totals.begin(program)
-    done = program.trainer.run(
+    run = program.trainer.run
+    if settings.group is not None:
+        run = functools.partial(together.run, model, program, totals)
+    done = run(
         x,
         y,
         w,
@@ -154,11 +158,18 @@ def run_batches(model, program, data, order, begin, end, batch_size, limit, tota
 
 def _update_python_metrics(program, data, order, begin, end, batch_size, done, predictions):
     x, y, w = data
+    merged = together.MergedMetrics(program)
+    at = 0
     for i in range(done):
         first = begin + i * batch_size
         last = min(first + batch_size, end)
-        rows = slice(first, last) if order is None else order[first:last]
-        pred, mask = program.split_predictions(predictions[first - begin : last - begin])
+        own = together.own_rows(first, last)
+        size = own.stop - own.start
+        if not size:
+            continue
+        rows = own if order is None else order[own]
+        pred, mask = program.split_predictions(predictions[at : at + size])
+        at += size
         if program.own_metrics is not None:
             own = program.own_metrics
             own.update(
@@ -171,6 +182,7 @@ def _update_python_metrics(program, data, order, begin, end, batch_size, done, p
         for _, metric, weighted in program.python_metrics:
             weight = w[rows] if weighted and w is not None else None
             update_metric(metric, y[rows], pred, weight, mask)
+    merged.merge()
 
 
 def _prepare(program, x, y, w):
@@ -423,6 +435,8 @@ class StreamEpochs:
                     callbacks.progress(mode, done - 1, totals.logs)
 
         batches = text.numbered(model, self._epoch(), not self.keeps_position)
+        if settings.group is not None:
+            batches = together.agreed(batches)
         with contextlib.closing(batches):
             for item in batches:
                 self.unused.popleft()

@@ -31,8 +31,8 @@ LEVELS = [
     "utils.images utils.joining utils.pipeline utils.seed "
     "utils.session utils.sources utils.splitting utils.steps visualize",
     # Faces, which nothing inside imports.
-    "__init__ __main__ backend commands compat config migrate mixed_precision models preprocessing tree utils "
-    "wrappers",
+    "__init__ __main__ backend commands compat config distribution migrate mixed_precision models preprocessing "
+    "tree utils wrappers",
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms.split()}
 
@@ -50,6 +50,7 @@ LATE = {
     ("callbacks.screen", "rich.console"): "colours on a terminal",
     ("callbacks.screen", "rich.style"): "colours on a terminal",
     ("datasets._cache", "urllib.error"): "the network",
+    ("distribution.processes", "mpi4py"): "where there are several processes",
     ("datasets._cache", "urllib.request"): "the network",
     ("preprocessing.affine", "scipy"): "splines of higher order",
     ("saving.h5_reader", "h5py"): "HDF5 files only",

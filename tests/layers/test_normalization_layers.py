@@ -193,7 +193,6 @@ def test_spectral_normalization(iterations, inner, arguments, shape):
     ("name", "arguments", "shape", "rule"),
     [
         ("BatchNormalization", {"axis": 3}, (2, 3), "expected `axis` in -2 to 1"),
-        ("BatchNormalization", {"synchronized": True}, None, "synchronized=False"),
         ("BatchNormalization", {"renorm": True, "renorm_clipping": {"r": 1}}, None, "'rmax'"),
         ("BatchNormalization", {}, (2, None), "known sizes"),
         ("LayerNormalization", {"axis": 0}, (2, 3), "without the batch axis"),

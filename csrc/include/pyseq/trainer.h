@@ -81,6 +81,25 @@ struct Rows {
   std::int64_t row = 0;  // elements of one row
 };
 
+// Processes that train one model together, each on its share of every batch. A trainer calls it on the
+// thread that called `run`, in every process in the same order; what it throws ends the run.
+class ProcessGroup {
+ public:
+  virtual ~ProcessGroup() = default;
+  // values[0, n) become their sums over the processes.
+  virtual void sum(double* values, std::int64_t n) = 0;
+  // Begins to do the same with a part of the gradient, which backward has completed and nobody touches
+  // before `finish_sums`. row > 0: rows of so many numbers, of which most may be zero.
+  virtual void start_sum(void* values, std::int64_t n, DType dtype, std::int64_t row) = 0;
+  // Waits for all sums that have begun.
+  virtual void finish_sums() = 0;
+};
+
+// Rows of one batch in this process, which may be none, and in all.
+struct Share {
+  std::int64_t own = 0, all = 0;
+};
+
 struct BatchRun {
   Rows x, y, weights;
   const std::int64_t* order = nullptr;  // row numbers, or null for 0, 1, 2, ...
@@ -92,6 +111,10 @@ struct BatchRun {
   std::int64_t iteration = 0;              // updates done before this call
   std::uint64_t step = 0;                  // counter for random numbers
   void* predictions = nullptr;             // room for (end - begin) rows of output 0, or null
+  // On the host, instead of batch_size: the shares of max_batches batches, which lie one after the other.
+  // Losses, gradients and updates are those of the whole batches, totals those of the shares.
+  ProcessGroup* group = nullptr;
+  const Share* shares = nullptr;
 };
 
 struct Total {
@@ -122,6 +145,8 @@ class Trainer {
   // depend on it.
   const void* input_gradient() const;
   std::size_t bytes() const;
+  // Variables that ops write, such as moving statistics; empty before the first run.
+  std::vector<int> written() const;
   const Program& program() const { return *program_; }
   // Microseconds spent in each op since profiling was switched on: forward, then backward.
   void profile(bool on);

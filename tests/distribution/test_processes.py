@@ -1,0 +1,127 @@
+"""Several processes train one model: the weights of one process, files of one, ends that all hear of."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("mpi4py")
+
+WORKER = Path(__file__).with_name("worker.py")
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+MPIEXEC = shutil.which("mpiexec", path=PATH)
+pytestmark = pytest.mark.skipif(MPIEXEC is None, reason="no mpiexec")
+
+CASES = "plain,sequences,images,local,penalties,sum,weights,masked_targets"
+
+
+def start(processes, *arguments, threads=1):
+    env = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYSEQ_SILENCE": "PS"}
+    return subprocess.run(
+        [MPIEXEC, "-n", str(processes), sys.executable, str(WORKER), *map(str, arguments)],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def run(processes, *arguments, **options):
+    done = start(processes, *arguments, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def results(out, rank=0):
+    with np.load(f"{out}.{rank}.npz") as file:
+        return dict(file)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    out = tmp_path_factory.mktemp("alone") / "out"
+    run(1, "agree", out, CASES)
+    return out
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_weights_of_one_process(alone, tmp_path, processes):
+    run(processes, "agree", tmp_path / "out", CASES)
+    for case in CASES.split(","):
+        expected, got = results(f"{alone}.{case}"), results(f"{tmp_path}/out.{case}")
+        for other in range(1, processes):
+            theirs = results(f"{tmp_path}/out.{case}", other)
+            assert all(np.array_equal(got[k], theirs[k]) for k in got), case
+        if case == "local":  # its statistics are those of the rows of each process
+            assert not np.array_equal(expected["w0"], got["w0"])
+            continue
+        for name, value in expected.items():
+            where = f"{case} {name}"
+            np.testing.assert_allclose(got[name], value, rtol=1e-5, atol=1e-5, err_msg=where)
+
+
+def test_same_bits_in_every_run(tmp_path):
+    run(2, "agree", tmp_path / "a", "plain,sequences,local")
+    run(2, "agree", tmp_path / "b", "plain,sequences,local", threads=3)
+    for case in ("plain", "sequences", "local"):
+        a, b = results(f"{tmp_path}/a.{case}"), results(f"{tmp_path}/b.{case}")
+        assert all(np.array_equal(a[k], b[k]) for k in a)
+
+
+def test_streams(tmp_path):
+    for how, processes in (("all", 1), ("all", 3), ("own", 1), ("own", 2)):
+        run(processes, "batches", tmp_path / f"{how}{processes}", how)
+    for how, processes in (("all", 3), ("own", 2)):
+        expected = results(tmp_path / f"{how}1")
+        for name, value in results(tmp_path / f"{how}{processes}").items():
+            np.testing.assert_allclose(value, expected[name], rtol=1e-5, atol=1e-6)
+
+
+def test_one_process_writes(tmp_path):
+    run(3, "files", tmp_path, "")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"wrote0", "best.weights.h5", "log0.csv"} <= names
+    assert not names & {"wrote1", "wrote2", "log1.csv", "log2.csv"}
+    for rank in range(3):
+        assert results(tmp_path / "end", rank)["epochs"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("raises", "process 2 of 3 failed, all others are stopped"),
+        ("weights", "expected the same weights in all processes, got others in process 2"),
+        ("layers", "expected the same layers, losses and optimizers in all processes, got others in"),
+        ("ends", "got no more after 3 from process 2 while the others go on"),
+        ("timeout", "expected the others at the end of this step, got nothing for 1.5 s"),
+    ],
+)
+def test_errors_end_all(tmp_path, how, message):
+    started = time.monotonic()
+    done = start(3, "fails", tmp_path / "out", how)
+    assert done.returncode != 0
+    assert message in done.stdout + done.stderr
+    assert time.monotonic() - started < 50  # of a process that sleeps for 60 s
+
+
+def test_a_killed_process_ends_all(tmp_path):
+    assert start(3, "fails", tmp_path / "out", "killed").returncode != 0
+
+
+@pytest.mark.parametrize("killed_at", [1, 9])
+def test_restart(tmp_path, killed_at):
+    run(2, "restarts", tmp_path / "whole", "none")
+    assert start(2, "restarts", tmp_path / "out", killed_at).returncode != 0
+    shutil.copytree(f"{tmp_path}/out.backup", f"{tmp_path}/more.backup")
+    run(2, "restarts", tmp_path / "out", "none")
+    whole, again = results(tmp_path / "whole"), results(tmp_path / "out")
+    whole.pop("epochs")
+    assert again.pop("epochs")[0] == (1 if killed_at > 3 else 0)  # where the last backup was
+    assert all(np.array_equal(whole[k], again[k]) for k in whole)
+    run(3, "restarts", tmp_path / "more", "none")  # of another number of processes
+    assert results(tmp_path / "more")["epochs"][-1] == 3
