@@ -119,21 +119,12 @@ def run_batches(model, program, data, order, begin, end, batch_size, limit, tota
         predictions = np.empty((rows, *program.predictions_shape), program.dtype)
         end = min(end, begin + rows)
     totals.begin(program)
-    done = program.trainer.run(
-        x,
-        y,
-        w,
-        order,
-        begin,
-        end,
-        batch_size,
-        count,
-        seconds,
-        rates,
-        iteration,
-        model._random_step,
-        predictions,
-    )
+    more = (seconds, rates, iteration, model._random_step, predictions)
+    try:
+        done = program.trainer.run(x, y, w, order, begin, end, batch_size, count, *more)
+    except ValueError as error:
+        checks.values.raise_if_outside(error)
+        raise
     if program.training:
         vars(model)["_random_step"] += done  # no program is lowered from it
         optimizer.advance(done)

@@ -186,13 +186,30 @@ def test_ids_outside_an_embedding():
     assert [str(f) for f in make().check(below)] == [
         "table: expected ids from 0 to 9, got -1 in row 7; number the ids from 0 [PS309]"
     ]
-    for bad in (large, below):
-        for name in ("fit", "evaluate", "predict"):
-            data = (bad,) if name == "predict" else (bad, Y)
-            with pytest.raises(
-                ValueError, match=r"table: expected ids from 0 to 9, got .* in row 7"
-            ):
-                getattr(make(), name)(*data, verbose=0)
+    for bad, got, fix in (
+        (large, 10, "give layer table an input_dim above every id, or mend the ids"),
+        (below, -1, "number the ids from 0"),
+    ):
+        for name in ("fit", "evaluate", "predict", "train_on_batch", "predict_on_batch", "__call__"):
+            data = (bad, Y) if name in ("fit", "evaluate", "train_on_batch") else (bad,)
+            quiet = {"verbose": 0} if name in ("fit", "evaluate", "predict") else {}
+            model = make()
+            model.predict(ids, verbose=0)  # later calls go the short way
+            with pytest.raises(checks.CheckError) as told:
+                getattr(model, name)(*data, **quiet)
+            said = f"table: expected ids from 0 to 9, got {got} in row 7; {fix} [PS309]"
+            assert (str(told.value), told.value.code) == (said, "PS309")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 2.5e9])
+def test_ids_that_are_no_ids(bad):
+    model = compiled(layers.Embedding(10, 3, name="table"), layers.Flatten(), dense(), shape=(5,))
+    x = spoiled(rng.integers(0, 10, (64, 5)).astype("float32"), (7, 2), bad)
+    found = [f for f in model.check(x) if f.code == "PS309"]
+    with pytest.raises(checks.CheckError) as told:
+        model.predict(x)
+    assert [f.message for f in found] == [told.value.finding.message]
+    assert ("np.isfinite" in told.value.finding.fix) == (not np.isfinite(bad))
 
 
 def test_dead_units():
