@@ -109,6 +109,8 @@ def unknown_arguments(key: str, given, known) -> TypeError:
 def _meant_arguments(given, known):
     """A question with the one or two arguments that a name stands for; "" without any."""
     meant = [name for name in known if _abbreviates(given, name)] or [_nearest(given, known)]
+    # "los" is loss and not loss_weights.
+    meant = [n for n in meant if n and n.count("_") == given.count("_")] or meant
     names = " or ".join(f"{name}=" for name in meant[:2] if name)
     return f"did you mean {names}?" if names else ""
 
