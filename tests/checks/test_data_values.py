@@ -213,11 +213,23 @@ def test_ids_that_are_no_ids(bad):
 
 
 def test_dead_units():
-    model = compiled(layers.Dense(4, activation="relu", name="first"), dense())
-    model.layers[0].bias.assign([-100, -100, -100, 0])
-    assert [str(f) for f in model.check(X)] == [
-        "first: 3 of 4 units give 0 for all of 64 rows; lower the learning rate, scale the inputs, or "
-        "use activation='leaky_relu' [PS505]"
-    ]
-    model.layers[0].bias.assign([-100, -100, 0, 0])
-    assert model.check(X) == []
+    model = compiled(layers.Dense(20, activation="relu", name="first"), dense())
+
+    def kill(count):
+        model.layers[0].bias.assign([-100] * count + [1] * (20 - count))
+        return [str(f) for f in model.check(X)]
+
+    text = (
+        "give 0 for all of 64 rows; lower the learning rate, scale the inputs, or use "
+        "activation='leaky_relu' [PS505]"
+    )
+    assert kill(19) == [f"first: 19 of 20 units {text}"]
+    assert f"first: 20 of 20 units {text}" in kill(20)
+    assert kill(18) == []  # 10 by chance, and 8 are about four deviations
+
+
+def test_new_layers_on_rows_that_are_much_alike():
+    x = 5 + 1e-3 * rng.normal(size=(64, 4))
+    for _ in range(20):
+        model = compiled(layers.Dense(30, activation="relu"), dense())
+        assert model.check(x) == []
