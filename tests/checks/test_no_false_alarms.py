@@ -23,9 +23,9 @@ COUNT = int(os.environ.get("PYSEQ_DIFFERENTIAL", 100))
 SENSIBLE = int(os.environ.get("PYSEQ_SENSIBLE", 60))
 
 
-
 def says_the_same(plan, model):
-    return (np.ptp(model.predict_on_batch(plan.x), axis=0) == 0).all()
+    rows = model.predict_on_batch(plan.x).reshape(len(plan.x), -1).tolist()
+    return all(row == rows[0] for row in rows)
 
 
 def stacks_softmax(plan, model):
