@@ -65,7 +65,7 @@ class BackupAndRestore(Callback):
         self._metadata = os.path.join(self.backup_dir, "training_metadata.json")
 
     @property
-    def every_batch(self) -> Any:
+    def every_batch(self) -> bool:
         return self.save_freq != "epoch"
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

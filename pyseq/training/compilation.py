@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pyseq.metrics.base import Metric
-    from pyseq.types import Config, LossLike, MetricsLike, OptimizerLike
+    from pyseq.types import Config, Logs, LossLike, MetricsLike, OptimizerLike
 
 
 class Compilation:
@@ -201,7 +201,7 @@ class Compilation:
         for metric in self.metrics:
             metric.reset_state()
 
-    def get_metrics_result(self) -> Any:
+    def get_metrics_result(self) -> Logs:
         """`{name: value}` of all metrics."""
         entries = () if self._compiled_metrics is None else self._compiled_metrics.entries
         named = [*((n, m) for n, m, _ in entries), *((m.name, m) for m in self._layer_metrics())]
