@@ -37,13 +37,25 @@ def reset_uids() -> None:
 
 
 def did_you_mean(given: str, known) -> str:
-    """The known name that looks like a misspelt one, as a question; "" without any.
+    """The known name that looks like a misspelt or cut one, as a question; "" without any.
 
     >>> did_you_mean("acuracy", ["accuracy", "auc", "mae"]), did_you_mean("x", ["mae"])
     ("did you mean 'accuracy'?", '')
+    >>> did_you_mean("glorot", ["glorot_normal", "glorot_uniform"])
+    "did you mean 'glorot_normal' or 'glorot_uniform'?"
     """
-    meant = _nearest(given, known)
-    return f"did you mean {meant!r}?" if meant else ""
+    meant = _meant(given, sorted(known))
+    return f"did you mean {' or '.join(map(repr, meant))}?" if meant else ""
+
+
+def _meant(given, known):
+    """The one or two known names that a cut or misspelt one stands for."""
+    meant = [name for name in known if _abbreviates(given, name)]
+    if not meant:
+        near = _nearest(given, known)
+        return [near] if near else []
+    # "los" is loss and not loss_weights.
+    return [name for name in meant if name.count("_") == given.count("_")][:2] or meant[:2]
 
 
 def _nearest(given, known):
@@ -107,11 +119,7 @@ def unknown_arguments(key: str, given, known) -> TypeError:
 
 
 def _meant_arguments(given, known):
-    """A question with the one or two arguments that a name stands for; "" without any."""
-    meant = [name for name in known if _abbreviates(given, name)] or [_nearest(given, known)]
-    # "los" is loss and not loss_weights.
-    meant = [n for n in meant if n and n.count("_") == given.count("_")] or meant
-    names = " or ".join(f"{name}=" for name in meant[:2] if name)
+    names = " or ".join(f"{name}=" for name in _meant(given, known))
     return f"did you mean {names}?" if names else ""
 
 
