@@ -13,8 +13,11 @@ from pyseq import _core, checks, dtype_policies, settings
 from pyseq.settings import standardize_data_format
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from typing_extensions import Self
 
+    from pyseq.dtype_policies import DTypePolicy
     from pyseq.types import DataFormat
 
 FLOATX_NAMES = ("float16", "bfloat16", "float32", "float64")
@@ -77,7 +80,7 @@ def set_image_data_format(data_format: DataFormat) -> None:
     settings.change("image_data_format", data_format)
 
 
-def dtype_policy() -> Any:
+def dtype_policy() -> DTypePolicy:
     """Return the `DTypePolicy` that layers get when they are given none."""
 
     return dtype_policies.default()
@@ -147,7 +150,7 @@ class silence:
         settings.change("silenced", self.before)
 
 
-def silenced() -> Any:
+def silenced() -> tuple[str, ...]:
     """Return the codes, or beginnings of codes, whose warnings are silenced.
 
     >>> with silence("PS403", "PS5"):
@@ -167,7 +170,7 @@ def disable_interactive_logging() -> None:
     settings.change("interactive_logging", False)
 
 
-def is_interactive_logging_enabled() -> Any:
+def is_interactive_logging_enabled() -> bool:
     """Return whether progress goes to standard output."""
     return settings.interactive_logging
 
@@ -182,12 +185,12 @@ def disable_traceback_filtering() -> None:
     settings.change("traceback_filtering", False)
 
 
-def is_traceback_filtering_enabled() -> Any:
+def is_traceback_filtering_enabled() -> bool:
     """Return the flag that `enable_traceback_filtering` sets."""
     return settings.traceback_filtering
 
 
-def max_epochs() -> Any:
+def max_epochs() -> int | None:
     """Return the cap on the epochs of any `fit`, or None."""
     return settings.max_epochs
 
@@ -197,7 +200,7 @@ def set_max_epochs(value: Any) -> None:
     settings.change("max_epochs", settings.checked_cap(value, "set_max_epochs"))
 
 
-def max_steps_per_epoch() -> Any:
+def max_steps_per_epoch() -> int | None:
     """Return the cap on the steps of an epoch, or None."""
     return settings.max_steps_per_epoch
 
@@ -207,7 +210,7 @@ def set_max_steps_per_epoch(value: Any) -> None:
     settings.change("max_steps_per_epoch", settings.checked_cap(value, "set_max_steps_per_epoch"))
 
 
-def enable_unsafe_deserialization() -> Any:
+def enable_unsafe_deserialization() -> NoReturn:
     """Refuse: pyseq has no mode in which a file runs code.
 
     Raises:
@@ -220,7 +223,7 @@ def enable_unsafe_deserialization() -> Any:
     )
 
 
-def current_device() -> Any:
+def current_device() -> str:
     """Return where models compute: `"cpu"`, `"cuda"` or `"cuda:1"`.
 
     The first value is that of the environment variable `PYSEQ_DEVICE`, else `"cpu"`.
@@ -243,7 +246,7 @@ def set_device(name: str) -> None:
     settings.change("device", str(name))
 
 
-def list_devices() -> Any:
+def list_devices() -> list[tuple[str, str]]:
     """Return the devices that can be used, as a list of `(name, description)`.
 
     >>> list_devices()[0][0]
@@ -310,7 +313,7 @@ def set_num_threads(count: Any) -> None:
     _core.set_num_threads(count)
 
 
-def float32_matmul_precision() -> Any:
+def float32_matmul_precision() -> str:
     """Return `"highest"`, `"high"` or `"medium"`."""
     return _core.matmul_precision()
 

@@ -20,6 +20,8 @@ from pyseq.registry.serialization import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from typing_extensions import Self
 
     from pyseq.types import Config, CustomObjects
@@ -80,7 +82,7 @@ class DTypePolicy:
         self.compute_dtype = self.variable_dtype = dtype
 
     @property
-    def quantization_mode(self) -> Any:
+    def quantization_mode(self) -> None:
         """Always None: pyseq does not quantize."""
         return None
 
@@ -147,7 +149,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
             self[key] = policy
 
     @property
-    def default_policy(self) -> Any:
+    def default_policy(self) -> DTypePolicy:
         """The policy of paths without an entry."""
         return get(self._given)
 
@@ -163,7 +165,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
     def variable_dtype(self) -> str:
         return self.default_policy.variable_dtype
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: Any) -> DTypePolicy:
         if key in self._policies:
             return self._policies[key]
         found = [pattern for pattern in self._policies if re.fullmatch(pattern, key)]
@@ -194,7 +196,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
     def __contains__(self, key: Any) -> bool:
         return key in self._policies
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[str]:
         return iter(self._policies)
 
     def __len__(self) -> int:
@@ -227,12 +229,12 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
         return f"<DTypePolicyMap default_policy={self.default_policy.name}, mapping={entries}>"
 
 
-def default() -> Any:
+def default() -> DTypePolicy:
     """Return the policy of layers that are given none; `config.set_dtype_policy` sets it."""
     return DTypePolicy(settings.floatx) if settings.dtype_policy is None else settings.dtype_policy
 
 
-def result_dtype(identifier: Any) -> Any:
+def result_dtype(identifier: Any) -> str:
     """Return the dtype of what a loss or a metric returns; the default policy does not count.
 
     >>> result_dtype("mixed_bfloat16"), result_dtype(None)
@@ -251,7 +253,7 @@ def deserialize(config: Any, custom_objects: CustomObjects = None) -> Any:
     return deserialize_keras_object(config, custom_objects, family=_FAMILIES)
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: Any) -> DTypePolicy:
     """Return a policy from None (the default), a policy, a name, a config dict or a dtype.
 
     >>> get("float64")

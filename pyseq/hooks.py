@@ -10,6 +10,8 @@ import functools
 import importlib
 from typing import TYPE_CHECKING
 
+from pyseq import naming
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -103,15 +105,21 @@ def ask(question, *args, **kwargs):
 def takes_old_spellings(function: T, key: str | None = None) -> T:
     """Decorator: calls with arguments of Keras 1 and 2 mean today what they meant.
 
+    An argument that neither Keras 1 and 2 nor the function knows is a TypeError that names the one
+    that was meant; a function with `**kwargs` gets it.
+
     Args:
         function: takes arguments of today only.
         key: the name under which old arguments are listed; `__qualname__` by default.
     """
     key = key or function.__qualname__
+    known = _keywords(function)
 
     @functools.wraps(function)
     def call(*args, **kwargs):
         args, kwargs = ask("modern_call", key, args, kwargs)
+        if known is not None and not known.keys() >= kwargs.keys():
+            raise naming.unknown_arguments(key, kwargs, known)
         return function(*args, **kwargs)
 
     return call
@@ -120,8 +128,7 @@ def takes_old_spellings(function: T, key: str | None = None) -> T:
 def takes_old_names(function: T) -> T:
     """`takes_old_spellings` where only names of arguments are old: others cost next to nothing."""
     modern = takes_old_spellings(function)
-    code = function.__code__
-    known = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+    known = frozenset(_keywords(function))
 
     @functools.wraps(function)
     def call(*args, **kwargs):
@@ -132,13 +139,22 @@ def takes_old_names(function: T) -> T:
     return call
 
 
-def drop_old_names(key, kwargs):
+def drop_old_names(function, kwargs):
     """Note arguments of Keras 1 and 2 that mean nothing today; others are a TypeError.
 
-    For functions that have no time for a decorator.
+    For functions that have no time for a decorator; `kwargs` are those that `function` lacks.
     """
-    for name in ask("modern_call", key, (), kwargs)[1]:
-        raise TypeError(f"{key}() got an unexpected keyword argument {name!r}")
+    key = function.__qualname__
+    unknown = ask("modern_call", key, (), kwargs)[1]
+    if unknown:
+        raise naming.unknown_arguments(key, unknown, naming.keywords(function))
+
+
+def _keywords(function):
+    """`naming.keywords`; None where the function takes any."""
+    code = getattr(function, "__code__", None)
+    takes_any = code is None or code.co_flags & 0x08  # inspect.CO_VARKEYWORDS
+    return None if takes_any else dict.fromkeys(naming.keywords(function))
 
 
 @functools.cache

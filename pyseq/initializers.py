@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from pyseq.types import Config, CustomObjects, DTypeLike, InitializerLike, Seed, T
+    from pyseq.types import Array, Config, CustomObjects, DTypeLike, InitializerLike, Seed, T
 
 
 @overload
@@ -48,7 +48,7 @@ def _array_dtype(dtype):
 class Initializer:
     """Base class: subclasses define `__call__(shape, dtype=None)` and `get_config()`."""
 
-    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Array:
         """Return an array of `shape`; subclasses must define it."""
         raise TypeError(
             f"{type(self).__name__}: expected a subclass that defines __call__(shape, dtype), "
@@ -64,7 +64,7 @@ class Initializer:
         """Return the initializer that `get_config` described."""
         return construct(cls, config)
 
-    def clone(self) -> Any:
+    def clone(self) -> Self:
         """Return a new initializer with the same arguments."""
         return type(self).from_config(self.get_config())
 
@@ -81,7 +81,7 @@ class Zeros(Initializer):
     [0.0, 0.0]
     """
 
-    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Array:
         return np.zeros(tuple(shape), _array_dtype(dtype))
 
 
@@ -93,7 +93,7 @@ class Ones(Initializer):
     [1.0, 1.0]
     """
 
-    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Array:
         return np.ones(tuple(shape), _array_dtype(dtype))
 
 
@@ -112,7 +112,7 @@ class Constant(Initializer):
         dtypes.check_numbers(value, "Constant(value)")
         self.value = value
 
-    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Array:
         values = np.empty(tuple(shape), _array_dtype(dtype))
         values[...] = self.value
         return values
@@ -142,7 +142,7 @@ class Identity(Initializer):
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
 
-    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Array:
         if len(shape) != 2:
             raise ValueError(
                 f"Identity: expected a shape of two dimensions, got {tuple(shape)}; "
@@ -195,7 +195,7 @@ class RandomNormal(RandomInitializer):
         self.stddev = stddev
         super().__init__(seed)
 
-    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Array:
         return random.normal(shape, self.mean, self.stddev, dtype, self.seed)
 
     def get_config(self) -> Config:
@@ -218,7 +218,7 @@ class RandomUniform(RandomInitializer):
         self.maxval = maxval
         super().__init__(seed)
 
-    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Array:
         return random.uniform(shape, self.minval, self.maxval, dtype, self.seed)
 
     def get_config(self) -> Config:
@@ -242,7 +242,7 @@ class TruncatedNormal(RandomInitializer):
         self.stddev = stddev
         super().__init__(seed)
 
-    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Array:
         return random.truncated_normal(shape, self.mean, self.stddev, dtype, self.seed)
 
     def get_config(self) -> Config:
@@ -294,7 +294,7 @@ class VarianceScaling(RandomInitializer):
         self.output_axes = output_axes
         super().__init__(seed)
 
-    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Array:
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, fan)
@@ -433,7 +433,7 @@ class Orthogonal(RandomInitializer):
         self.gain = gain
         super().__init__(seed)
 
-    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Array:
         shape = tuple(shape)
         if len(shape) < 2:
             raise ValueError(
@@ -490,7 +490,7 @@ class STFT(Initializer):
         self.scaling = scaling
         self.periodic = periodic
 
-    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Any:
+    def __call__(self, shape: Any, dtype: DTypeLike = None) -> Array:
         if len(shape) != 3:
             raise ValueError(f"STFT: expected a shape (frame_length, 1, bins), got {tuple(shape)}")
         frame_length, _, bins = shape
@@ -529,7 +529,7 @@ class STFT(Initializer):
         return construct(cls, config)
 
 
-def compute_fans(shape: Any, input_axes: Any = None, output_axes: Any = None) -> Any:
+def compute_fans(shape: Any, input_axes: Any = None, output_axes: Any = None) -> tuple[int, int]:
     """Return how many inputs each output sees, and the reverse, for a kernel of `shape`.
 
     Dense kernels are (inputs, outputs), convolution kernels (*window, inputs, outputs).
@@ -551,7 +551,7 @@ def compute_fans(shape: Any, input_axes: Any = None, output_axes: Any = None) ->
     return int(shape[-2] * window), int(shape[-1] * window)
 
 
-def serialize(initializer: InitializerLike) -> Any:
+def serialize(initializer: InitializerLike) -> Config:
     """Return the config dict of an initializer."""
     return serialize_keras_object(initializer)
 

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from pyseq import _core, dtypes, hooks, settings, symbolic
+from pyseq import _core, checks, dtypes, hooks, settings, symbolic
 from pyseq.integers import TAKES_INT64, WIDE, exactly, keeps_dtype
 from pyseq.layers import call_context
 from pyseq.layers.arguments import activity_loss
@@ -414,7 +414,11 @@ class Runner:
         self.session = _core.Session(self.program, [v._storage for v in graph.variables])
 
     def __call__(self, inputs, step=0, first_row=0):
-        outputs = self.session.run(inputs, self.training, step, first_row)
+        try:
+            outputs = self.session.run(inputs, self.training, step, first_row)
+        except ValueError as error:
+            checks.values.raise_if_outside(error)
+            raise
         outputs = [
             y if read is None else read(y)
             for y, read in zip(outputs, self.reads, strict=True)

@@ -37,19 +37,35 @@ def reset_uids() -> None:
 
 
 def did_you_mean(given: str, known) -> str:
-    """The known names that look like a misspelt one, as a question; "" without any.
+    """The known name that looks like a misspelt or cut one, as a question; "" without any.
 
     >>> did_you_mean("acuracy", ["accuracy", "auc", "mae"]), did_you_mean("x", ["mae"])
     ("did you mean 'accuracy'?", '')
+    >>> did_you_mean("glorot", ["glorot_normal", "glorot_uniform"])
+    "did you mean 'glorot_normal' or 'glorot_uniform'?"
     """
+    meant = _meant(given, sorted(known))
+    return f"did you mean {' or '.join(map(repr, meant))}?" if meant else ""
+
+
+def _meant(given, known):
+    """The one or two known names that a cut or misspelt one stands for."""
+    meant = [name for name in known if _abbreviates(given, name)]
+    if not meant:
+        near = _nearest(given, known)
+        return [near] if near else []
+    # "los" is loss and not loss_weights.
+    return [name for name in meant if name.count("_") == given.count("_")][:2] or meant[:2]
+
+
+def _nearest(given, known):
+    """The known name that looks like a misspelt one; None without any."""
     lower: dict[str, str] = {}
     for name in sorted(known, key=lambda name: (name != name.lower(), name)):
         lower.setdefault(name.lower().replace("_", ""), name)
     given = given.lower().replace("_", "")
     close = difflib.get_close_matches(given, lower, 3, 0.7)
-    if not close:
-        return ""
-    return f"did you mean {lower[max(close, key=lambda name: _likeness(given, name))]!r}?"
+    return lower[max(close, key=lambda name: _likeness(given, name))] if close else None
 
 
 def _likeness(given, name):
@@ -68,6 +84,49 @@ def misspelt_arguments(cls, given) -> str:
     } - {"self", "args", "kwargs"}
     hints = [did_you_mean(name, known) for name in sorted(given)]
     return " ".join(hint for hint in hints if hint) or "check the spelling"
+
+
+def keywords(function) -> list[str]:
+    """The names of the arguments of a function, `self` left out, as they stand in its signature.
+
+    >>> keywords(did_you_mean)
+    ['given', 'known']
+    """
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return [name for name in names[code.co_posonlyargcount :] if name != "self"]
+
+
+def unknown_arguments(key: str, given, known) -> TypeError:
+    """The error of a call with arguments that a function does not take; raise it.
+
+    Args:
+        key: qualified name of the function.
+        given: names of arguments; those that are `known` count for nothing.
+        known: names that the function takes, in their order.
+
+    >>> unknown_arguments("Fitting.fit", ["epoch"], ["x", "epochs"])
+    TypeError('fit: expected arguments that it takes, got epoch=; did you mean epochs=?')
+    >>> unknown_arguments("f", ["val_data"], ["y", "validation_data"])
+    TypeError('f: expected arguments that it takes, got val_data=; did you mean validation_data=?')
+    """
+    where = key.removesuffix(".__init__").rpartition(".")[2]
+    unknown = [name for name in given if name not in known]
+    hints = [hint for name in unknown if (hint := _meant_arguments(name, known))]
+    fix = " ".join(hints) or f"it takes {', '.join(known)}"
+    got = ", ".join(f"{name}=" for name in unknown)
+    return TypeError(f"{where}: expected arguments that it takes, got {got}; {fix}")
+
+
+def _meant_arguments(given, known):
+    names = " or ".join(f"{name}=" for name in _meant(given, known))
+    return f"did you mean {names}?" if names else ""
+
+
+def _abbreviates(given, name):
+    """Whether each part of `given` begins one of `name`: "val_data" is "validation_data"."""
+    parts, wanted = given.lower().split("_"), name.split("_")
+    return len(given) > 2 and len(parts) <= len(wanted) and all(map(str.startswith, wanted, parts))
 
 
 # The owners, such as layers, that are being built or called, each within the one before it.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
-    from pyseq.types import Axis, Config, DTypeLike, NoArguments, Seed, Tensor
+    from pyseq.types import Array, Axis, Config, DTypeLike, NoArguments, Seed, Tensor
 
 _WORD = 0xFFFFFFFF
 _QWORD = 0xFFFFFFFFFFFFFFFF
@@ -68,7 +68,7 @@ class SeedGenerator:
         )
         self._lock = threading.Lock()
 
-    def next(self, ordered: bool = True) -> Any:
+    def next(self, ordered: bool = True) -> Array:
         """Return a copy of `[seed, counter]` and advance the counter.
 
         Args:

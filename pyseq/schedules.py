@@ -30,7 +30,7 @@ def _check_steps(value, where):
 class LearningRateSchedule:
     """Base class: subclasses define `__call__(step)` and `get_config()`."""
 
-    def __call__(self, step: int) -> Any:
+    def __call__(self, step: int) -> float:
         """Return the learning rate at `step`; subclasses must define it."""
         raise TypeError(
             f"{type(self).__name__}: expected a subclass that defines __call__(step), "
@@ -95,7 +95,7 @@ class ExponentialDecay(_ConfiguredSchedule):
         self.staircase = staircase
         self.name = name
 
-    def __call__(self, step: int) -> Any:
+    def __call__(self, step: int) -> float:
         exponent = float(step) / self.decay_steps
         if self.staircase:
             exponent = math.floor(exponent)
@@ -135,7 +135,7 @@ class InverseTimeDecay(_ConfiguredSchedule):
         self.staircase = staircase
         self.name = name
 
-    def __call__(self, step: int) -> Any:
+    def __call__(self, step: int) -> float:
         fraction = float(step) / self.decay_steps
         if self.staircase:
             fraction = math.floor(fraction)
@@ -184,7 +184,7 @@ class PolynomialDecay(_ConfiguredSchedule):
         self.cycle = cycle
         self.name = name
 
-    def __call__(self, step: int) -> Any:
+    def __call__(self, step: int) -> float:
         step, decay_steps = float(step), float(self.decay_steps)
         if self.cycle:
             decay_steps *= max(1, math.ceil(step / decay_steps))
@@ -226,7 +226,7 @@ class PiecewiseConstantDecay(_ConfiguredSchedule):
         self.values = values
         self.name = name
 
-    def __call__(self, step: int) -> Any:
+    def __call__(self, step: int) -> float:
         passed = sum(1 for boundary in self.boundaries if float(step) > boundary)
         return float(self.values[passed])
 
@@ -276,7 +276,7 @@ class CosineDecay(_ConfiguredSchedule):
         self.warmup_target = warmup_target
         self.warmup_steps = warmup_steps
 
-    def __call__(self, step: int) -> Any:
+    def __call__(self, step: int) -> float:
         step, start = float(step), self.initial_learning_rate
         if self.warmup_target is not None:
             if step < self.warmup_steps:
@@ -326,7 +326,7 @@ class CosineDecayRestarts(_ConfiguredSchedule):
         self.alpha = alpha
         self.name = name
 
-    def __call__(self, step: int) -> Any:
+    def __call__(self, step: int) -> float:
         step = float(step)
         if self.t_mul == 1.0:
             restart = math.floor(step / self.first_decay_steps)
@@ -347,7 +347,7 @@ class CosineDecayRestarts(_ConfiguredSchedule):
         return float(self.initial_learning_rate * ((1 - self.alpha) * cosine + self.alpha))
 
 
-def serialize(learning_rate_schedule: Any) -> Any:
+def serialize(learning_rate_schedule: Any) -> Config:
     """Return the config dict of a schedule."""
     return serialize_keras_object(learning_rate_schedule)
 

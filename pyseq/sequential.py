@@ -312,11 +312,11 @@ class Sequential(Model):
     # --- shapes
 
     @property
-    def inputs(self) -> Any:
+    def inputs(self) -> list[KerasTensor]:
         return [self.input]
 
     @property
-    def outputs(self) -> Any:
+    def outputs(self) -> list[KerasTensor]:
         return self.output if isinstance(self.output, list) else [self.output]
 
     def keep_tensors(self, inputs: Tensor, outputs: Tensor) -> None:

@@ -59,12 +59,12 @@ def _like(structure, values):
     return type(structure)(values)
 
 
-def flatten(structure: Any) -> Any:
+def flatten(structure: Any) -> list[Any]:
     """Return the leaves as a list; what is not nested is the only leaf."""
     return [leaf for _, leaf in flatten_with_path(structure)]
 
 
-def flatten_with_path(structure: Any) -> Any:
+def flatten_with_path(structure: Any) -> list[tuple[Any, ...]]:
     """Return `(path, leaf)` pairs, a path being the keys and indices that lead to the leaf.
 
     >>> flatten_with_path({"a": [7]})

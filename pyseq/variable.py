@@ -83,7 +83,7 @@ class Variable(Arithmetic):
         self._store(value, np.dtype(dtypes.numpy_dtype(dtype)))
 
     @property
-    def is_float(self) -> Any:
+    def is_float(self) -> bool:
         """Whether programs write the variable itself; those of other dtypes have a stand-in."""
         return self._storage is not None
 

@@ -72,7 +72,7 @@ class BackupAndRestore(Callback):
         return settings.group is None or settings.group.rank == 0
 
     @property
-    def every_batch(self) -> Any:
+    def every_batch(self) -> bool:
         return self.save_freq != "epoch"
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

@@ -118,7 +118,7 @@ class CallbackList(Callback):
             getattr(bar, f"on_{mode}_batch_end")(batch, logs=logs() if bar.is_due(mode) else {})
 
     @property
-    def shows_progress(self) -> Any:
+    def shows_progress(self) -> bool:
         """Whether anybody wants to hear of progress between epochs."""
         return self._progbar is not None
 

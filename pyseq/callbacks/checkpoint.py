@@ -101,7 +101,7 @@ class ModelCheckpoint(MonitorCallback):
             )
 
     @property
-    def every_batch(self) -> Any:
+    def every_batch(self) -> bool:
         return self.save_freq != "epoch"
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:

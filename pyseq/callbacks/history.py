@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import html
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyseq import hooks
 from pyseq.callbacks.base import Callback
 from pyseq.callbacks.progbar import format_value
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _SHOWN = 20  # rows of a table in a notebook
 
@@ -78,7 +81,7 @@ class History(Callback):
             lines.append(_html_row("td", [str(epochs[i] + 1), *cells]))
         return "<table>" + "".join(lines) + "</table>"
 
-    def plot(self, metrics: Any = None, ax: Any = None) -> Any:
+    def plot(self, metrics: Any = None, ax: Any = None) -> Figure:
         """Draw loss and metrics over the epochs; see `pyseq.visualize.learning_curves`.
 
         Args:

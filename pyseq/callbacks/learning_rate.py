@@ -78,7 +78,7 @@ class ReduceLROnPlateau(MonitorCallback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._reset()
 
-    def in_cooldown(self) -> Any:
+    def in_cooldown(self) -> bool:
         """Return whether it still waits after a reduction."""
         return self.cooldown_counter > 0
 

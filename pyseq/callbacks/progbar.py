@@ -129,7 +129,7 @@ class Progbar:
         self._rewrites = settings.interactive_logging and screen.can_rewrite(stream)
 
     @property
-    def due(self) -> Any:
+    def due(self) -> bool:
         """Whether an update now would be shown."""
         if self.verbose != 1 or not self._rewrites:
             return False
@@ -183,7 +183,7 @@ class Progbar:
         """Show that n more steps are done."""
         self.update(self._seen + n, values)
 
-    def averages(self) -> Any:
+    def averages(self) -> dict[str, Any]:
         """Return `{name: value}` as shown."""
         return {name: total / max(1, count) for name, (total, count) in self._sums.items()}
 

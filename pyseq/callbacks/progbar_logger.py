@@ -37,11 +37,11 @@ class ProgbarLogger(Callback):
         self.epochs = params["epochs"]
         self.target = params["steps"]
 
-    def shows(self, mode: str) -> Any:
+    def shows(self, mode: str) -> bool:
         """Return whether a call during a run in `mode` shows metrics."""
         return self.verbose == 1 and (mode == "train" or (mode == "test" and not self._in_fit))
 
-    def is_due(self, mode: str) -> Any:
+    def is_due(self, mode: str) -> bool:
         """Return whether a call now, during a run in `mode`, would change what is shown."""
         return self.shows(mode) and (self.progbar is None or self.progbar.due)
 

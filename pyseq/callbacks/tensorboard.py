@@ -77,7 +77,7 @@ class TensorBoard(Callback):
         self._batch_started = self._epoch_started = 0.0
 
     @property
-    def every_batch(self) -> Any:
+    def every_batch(self) -> bool:
         return self.update_freq != "epoch"
 
     def _writer(self, name):

@@ -10,7 +10,7 @@ import numpy as np
 from pyseq import activations
 
 if TYPE_CHECKING:
-    from pyseq.types import Tensor
+    from pyseq.types import Array, Tensor
 
 REGRESSION = (
     "huber",
@@ -71,7 +71,7 @@ class Context:
         self.weights = weights if isinstance(weights, np.ndarray) else None
         self.details = details
 
-    def place(self, name: str) -> Any:
+    def place(self, name: str) -> str:
         """What a finding about data names: the function that runs, or `name` in `model.check`."""
         return name if self.where == "check" else self.where
 
@@ -82,7 +82,7 @@ class Context:
         return self.model.optimizer if self.model.compiled else None
 
     @functools.cached_property
-    def optimizers(self) -> Any:
+    def optimizers(self) -> list[Any]:
         """The optimizers inside the model's, or itself, that have a learning rate of their own."""
         optimizer = self.optimizer
         if optimizer is None:
@@ -109,17 +109,17 @@ class Context:
         return self.loss.lower() or ("value", {})
 
     @property
-    def kind(self) -> Any:
+    def kind(self) -> str | None:
         """The loss as "mean_squared_error" and so on; "value" for a user's own."""
         return self._lowered[0]
 
     @property
-    def attrs(self) -> Any:
+    def attrs(self) -> dict[str, Any]:
         """Arguments of the loss, such as `from_logits`."""
         return self._lowered[1]
 
     @functools.cached_property
-    def metric_names(self) -> Any:
+    def metric_names(self) -> list[str]:
         """Those of the compiled metrics that were given by name."""
         compiled = self.model._compiled_metrics if self.model.compiled else None
         return [] if compiled is None else compiled.names()
@@ -127,7 +127,7 @@ class Context:
     # --- the model's layers
 
     @functools.cached_property
-    def chain(self) -> Any:
+    def chain(self) -> list[Any]:
         """The layers in order, those of nested models in their place; empty for a `call`."""
         return _chain(self.model)
 
@@ -142,7 +142,7 @@ class Context:
         return None
 
     @functools.cached_property
-    def output_shape(self) -> Any:
+    def output_shape(self) -> tuple[int, ...] | None:
         """Shape of one row of the output; None where part of it is not known."""
         shape = self.model._output_batch_shape
         if isinstance(shape, list):
@@ -157,7 +157,7 @@ class Context:
         return tuple(shape[1:])
 
     @functools.cached_property
-    def output(self) -> Any:
+    def output(self) -> tuple[Any, str | None]:
         """`(layer, activation)` that made the range of the output; None, None where unknown.
 
         Layers that hand on values, such as Flatten and pooling, are passed over.
@@ -165,14 +165,14 @@ class Context:
         return self.before(len(self.chain), _KEEP_RANGE)[:2]
 
     @property
-    def units(self) -> Any:
+    def units(self) -> int | None:
         """Length of the last axis of the output."""
         shape = self.output_shape
         if shape is not None:
             return shape[-1] if shape else 1
         return getattr(self.chain[-1], "units", None) if self.chain else None
 
-    def before(self, index: Any, passing: Any = _KEEP_VALUES) -> Any:
+    def before(self, index: Any, passing: Any = _KEEP_VALUES) -> tuple[Any, str | None, int]:
         """`(layer, activation, its index)` of the last one before `index` that changes values."""
         for i in range(index - 1, -1, -1):
             layer = self.chain[i]
@@ -185,7 +185,7 @@ class Context:
 
     # --- data and predictions
 
-    def rows(self, array: Tensor, count: Any = 1000) -> Any:
+    def rows(self, array: Tensor, count: Any = 1000) -> Array:
         """Up to about so many rows of an array, evenly spread."""
         return array[:: max(1, len(array) // count)]
 
@@ -194,7 +194,7 @@ class Context:
         return max(1, -(-array.size // numbers)) if array.ndim else 1
 
     @functools.cached_property
-    def predictions(self) -> Any:
+    def predictions(self) -> Array | None:
         """What the model predicts for some rows of x; None where that is not known.
 
         It would change the states of a stateful model.

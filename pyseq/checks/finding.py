@@ -47,12 +47,12 @@ class Findings(list):
     """
 
     @property
-    def errors(self) -> Any:
+    def errors(self) -> list[Finding]:
         """Those that are surely wrong."""
         return Findings(f for f in self if f.severity == "error")
 
     @property
-    def warnings(self) -> Any:
+    def warnings(self) -> list[Finding]:
         """Those that are suspicious."""
         return Findings(f for f in self if f.severity == "warning")
 
@@ -108,7 +108,7 @@ class CheckWarning(UserWarning):
         self.finding = finding
 
     @property
-    def code(self) -> Any:
+    def code(self) -> str:
         """The code of the finding."""
         return self.finding.code
 
@@ -131,7 +131,7 @@ class CheckError(ValueError):
         self.finding = finding
 
     @property
-    def code(self) -> Any:
+    def code(self) -> str:
         """The code of the finding."""
         return self.finding.code
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from pyseq.checks.context import activation_of
@@ -99,7 +101,7 @@ def weights_not_finite(c):
 
 @check("PS505", at=("demand",))
 def dead_units(c):
-    """A relu layer with units that give 0 for every row.
+    """A relu layer with all or far more than half of its units at 0 for every row.
 
     Why: No gradient gets through them: they never learn again.
 
@@ -120,7 +122,8 @@ def dead_units(c):
             continue
         units = x.shape[-1]
         dead = units - np.count_nonzero((x > 0).any(axis=tuple(range(x.ndim - 1))))
-        if 2 * dead > units:
+        # Where rows are much alike, chance lets half of the units of a new layer rest.
+        if dead == units or dead > units / 2 + 2 * math.sqrt(units):
             yield (
                 layer.name,
                 f"{dead} of {units} units give 0 for all of {len(x)} rows",

@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyseq.checks import delivery
 from pyseq.checks.finding import Finding, Findings
+
+if TYPE_CHECKING:
+    from pyseq.types import T
 
 MOMENTS = ("compile", "build", "fit", "evaluate", "validate", "loss", "demand")
 
@@ -37,7 +40,7 @@ class Check:
 _checks = {}
 
 
-def check(code: Any, severity: str = "warning", at: Any = ()) -> Any:
+def check(code: Any, severity: str = "warning", at: Any = ()) -> Callable[[T], T]:
     """Decorator: the function is the check `code`.
 
     Args:
@@ -78,7 +81,7 @@ def _page(function):
     return tuple(" ".join(part.split()) for part in (what, why, fix))
 
 
-def known() -> Any:
+def known() -> list[Check]:
     """All checks, by code."""
     return [_checks[code] for code in sorted(_checks)]
 
@@ -97,7 +100,7 @@ def run(context: Any, *moments: Any) -> None:
             told.add(each.code)
 
 
-def find(context: Any) -> Any:
+def find(context: Any) -> Findings:
     """All findings of all checks, as `model.check` returns them; errors come first."""
     found = [f for each in known() if each.at for f in each.findings(context)]
     return Findings(sorted(found, key=lambda f: f.severity))
@@ -110,12 +113,12 @@ def tell(code: Any, *args: Any) -> None:
         delivery.deliver(finding)
 
 
-def as_findings(code: Any, *args: Any) -> Any:
+def as_findings(code: Any, *args: Any) -> Findings:
     """`Findings` that the check `code` makes of these arguments."""
     return Findings(_checks[code].findings(*args))
 
 
-def error(code: Any, layer: Any, message: Any, fix: Any) -> Any:
+def error(code: Any, layer: Any, message: Any, fix: Any) -> delivery.CheckError:
     """The error of a check whose message is made where the mistake is met; raise it."""
     return delivery.CheckError(Finding(code, "error", layer, message, fix))
 

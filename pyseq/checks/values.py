@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import re
+
 import numpy as np
 
-from pyseq.checks.registry import check
+from pyseq.checks.registry import check, error
 
 WITH_DATA = ("fit", "evaluate")
 
@@ -126,7 +129,8 @@ def wild_scales(c):
 def ids_outside(c):
     """Ids that are no row of an `Embedding`'s table.
 
-    Why: There is nothing to look up. `fit`, `evaluate` and `predict` raise an error, too.
+    Why: There is nothing to look up. `fit`, `evaluate` and `predict` raise this error at the batch
+    that holds them.
 
     Fix: `input_dim` of the largest id plus 1; no negative ids.
     """
@@ -136,12 +140,33 @@ def ids_outside(c):
     wrong = ~((c.x >= 0) & (c.x <= last))
     if wrong.any():
         at = np.unravel_index(int(np.argmax(wrong)), c.x.shape)
-        high = float(np.max(c.x))
-        fix = "number the ids from 0"
-        if high > last:
-            fix = f"give layer {c.first.name} input_dim={int(high) + 1}, or mend the ids"
-        yield (
-            c.first.name,
-            f"expected ids from 0 to {last}, got {float(c.x[at]):g} in row {at[0]}",
-            fix,
-        )
+        yield _no_such_id(c.first.name, last, float(c.x[at]), at[0], float(np.max(c.x)))
+
+
+# What the core says of an id that it has met.
+_OF_CORE = re.compile(r"(.*): expected ids from 0 to (\d+), got (\S+) in row (\d+); ", re.DOTALL)
+
+
+def raise_if_outside(said):
+    """Raise PS309 if an error of the core says that an id is outside of its table."""
+    match = _OF_CORE.match(str(said))
+    if match:
+        layer, last, got, row = match.groups()
+        finding = _no_such_id(layer, int(last), float(got), int(row))
+        raise error("PS309", *finding) from None
+
+
+def _no_such_id(layer, last, got, row, largest=None):
+    """`(layer, message, fix)` for an id; `largest` of all, where it is known."""
+    fix = "number the ids from 0"
+    if not math.isfinite(got):
+        fix = "leave such rows out or fill them in: np.isfinite finds them"
+    elif largest is None and got > last:
+        fix = f"give layer {layer} an input_dim above every id, or mend the ids"
+    elif largest is not None and last < largest < math.inf:
+        fix = f"give layer {layer} input_dim={int(largest) + 1}, or mend the ids"
+    return layer, f"expected ids from 0 to {last}, got {_digits(got)} in row {row}", fix
+
+
+def _digits(number):
+    return f"{number:.0f}" if number.is_integer() else f"{number:g}"

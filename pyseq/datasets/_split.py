@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from pyseq.types import Tensor
+    from pyseq.types import Split, Tensor
 
 
 def check_test_split(test_split: Any, where: Any) -> None:
@@ -16,7 +16,7 @@ def check_test_split(test_split: Any, where: Any) -> None:
         )
 
 
-def shuffled_split(x: Tensor, y: Tensor, test_split: Any, seed: Any) -> Any:
+def shuffled_split(x: Tensor, y: Tensor, test_split: Any, seed: Any) -> Split:
     """Shuffles rows with `RandomState(seed)`, as Keras does, then cuts off the test part."""
     order = np.arange(len(x))
     np.random.RandomState(seed).shuffle(order)

@@ -59,7 +59,7 @@ def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:
     return load_word_index(path, "reuters_word_index.json", _WORDS_HASH)
 
 
-def get_label_names() -> Any:
+def get_label_names() -> tuple[str, ...]:
     """Names of the 46 topics, in the order of the labels.
 
     >>> from pyseq.datasets import reuters

@@ -57,7 +57,7 @@ from pyseq.registry.serialization import (
 )
 
 if TYPE_CHECKING:
-    from pyseq.types import CustomObjects, Tensor
+    from pyseq.types import Config, CustomObjects
 
 __all__ = [
     "CTC",
@@ -113,7 +113,7 @@ __all__ = [
 ]
 
 
-def serialize(loss: Any) -> Any:
+def serialize(loss: Any) -> Config:
     """Return the config dict of a loss, or the description of a function.
 
     >>> serialize(mean_squared_error)["config"]
@@ -138,7 +138,7 @@ def get(identifier: Any) -> Any:
     return get_object(identifier, "losses", "loss")
 
 
-def as_loss(identifier: Any) -> Tensor:
+def as_loss(identifier: Any) -> Loss | None:
     """Return a `Loss` from whatever `get` takes; functions are wrapped under the name given.
 
     >>> as_loss("mse").lower()

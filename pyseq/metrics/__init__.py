@@ -89,7 +89,7 @@ from pyseq.registry.serialization import (
 )
 
 if TYPE_CHECKING:
-    from pyseq.types import CustomObjects
+    from pyseq.types import Config, CustomObjects
 
 __all__ = [
     "AUC",
@@ -188,7 +188,7 @@ _NAMES = {
 }
 
 
-def serialize(metric: Any) -> Any:
+def serialize(metric: Any) -> Config:
     """Return the config dict of a metric, or the description of a function.
 
     >>> serialize(AUC(name="auc"))["class_name"]

@@ -82,7 +82,7 @@ class State:
         return self._iterations
 
     @property
-    def raw_iterations(self) -> Any:
+    def raw_iterations(self) -> int:
         """Number of steps made, an int; several of them make one update if gradients accumulate."""
         return self._iterations.value.item()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from pyseq.types import Tensor
+    from pyseq.types import Array, Tensor
 
 # Of these NumPy alone computes orders 0 and 1, to the last bit what `scipy.ndimage` gives.
 FILL_MODES = ("nearest", "constant", "reflect", "wrap", "mirror")
@@ -159,7 +159,7 @@ def apply_affine_transform(
     fill_mode: str = "nearest",
     cval: Any = 0.0,
     order: Any = 1,
-) -> Any:
+) -> Array:
     """Return an image that is rotated, shifted, sheared and zoomed about its centre.
 
     Args:

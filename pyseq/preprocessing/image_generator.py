@@ -16,7 +16,7 @@ from pyseq.preprocessing.image_iterators import NumpyArrayIterator
 from pyseq.preprocessing.image_transforms import apply_channel_shift, brighten, flip_axis
 
 if TYPE_CHECKING:
-    from pyseq.types import Data, DataFormat, DTypeLike, Path, Tensor
+    from pyseq.types import Array, Data, DataFormat, DTypeLike, Path, Tensor
 
 _EPSILON = 1e-6
 
@@ -172,7 +172,7 @@ class ImageDataGenerator:
         save_format: str = "png",
         ignore_class_split: bool = False,
         subset: Any = None,
-    ) -> Any:
+    ) -> NumpyArrayIterator:
         """Return a `NumpyArrayIterator` of transformed images, which names the arguments."""
         return NumpyArrayIterator(
             x,
@@ -208,7 +208,7 @@ class ImageDataGenerator:
         subset: Any = None,
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
-    ) -> Any:
+    ) -> DirectoryIterator:
         """Return a `DirectoryIterator` of the images in a folder with one folder per class.
 
         Args:
@@ -266,7 +266,7 @@ class ImageDataGenerator:
         interpolation: str = "nearest",
         validate_filenames: bool = True,
         **kwargs: Any,
-    ) -> Any:
+    ) -> DataFrameIterator:
         """Return a `DataFrameIterator` of the images that a table names.
 
         Args:
@@ -333,7 +333,7 @@ class ImageDataGenerator:
             )
         return value is not None
 
-    def standardize(self, x: Tensor) -> Any:
+    def standardize(self, x: Tensor) -> Array:
         """Normalize an image, in place where it holds floats, and return it."""
         if self.preprocessing_function:
             x = self.preprocessing_function(x)
@@ -356,7 +356,7 @@ class ImageDataGenerator:
             x = (flat @ self.zca_whitening_matrix).reshape(x.shape)
         return x
 
-    def get_random_transform(self, img_shape: Any, seed: int | None = None) -> Any:
+    def get_random_transform(self, img_shape: Any, seed: int | None = None) -> dict[str, Any]:
         """Return random parameters for `apply_transform`.
 
         Args:
@@ -392,7 +392,7 @@ class ImageDataGenerator:
             "brightness": brightness,
         }
 
-    def apply_transform(self, x: Tensor, transform_parameters: Any) -> Any:
+    def apply_transform(self, x: Tensor, transform_parameters: Any) -> Array:
         """Return a transformed image.
 
         Args:
@@ -426,7 +426,7 @@ class ImageDataGenerator:
             x = brighten(x, get("brightness"), False, self.data_format)
         return x
 
-    def random_transform(self, x: Tensor, seed: int | None = None) -> Any:
+    def random_transform(self, x: Tensor, seed: int | None = None) -> Array:
         """Return an image, transformed at random; `seed` is that of `get_random_transform`."""
         return self.apply_transform(x, self.get_random_transform(np.shape(x), seed))
 

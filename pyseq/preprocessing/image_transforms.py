@@ -10,10 +10,10 @@ from pyseq import dtypes, settings
 from pyseq.preprocessing.affine import apply_affine_transform
 
 if TYPE_CHECKING:
-    from pyseq.types import Axis, Tensor
+    from pyseq.types import Array, Axis, Tensor
 
 
-def flip_axis(x: Tensor, axis: Axis) -> Any:
+def flip_axis(x: Tensor, axis: Axis) -> Array:
     """Return x with the order along one axis reversed.
 
     >>> flip_axis(np.array([[1, 2]]), 1).tolist()
@@ -22,7 +22,7 @@ def flip_axis(x: Tensor, axis: Axis) -> Any:
     return np.flip(np.asarray(x), axis)
 
 
-def apply_channel_shift(x: Tensor, intensity: Any, channel_axis: Any = 0) -> Any:
+def apply_channel_shift(x: Tensor, intensity: Any, channel_axis: Any = 0) -> Array:
     """Return `x + intensity`, cut off to the smallest and largest value of x.
 
     Args:
@@ -41,7 +41,7 @@ def apply_channel_shift(x: Tensor, intensity: Any, channel_axis: Any = 0) -> Any
     return np.clip(x + intensity, x.min(), x.max()) if x.size else x
 
 
-def apply_brightness_shift(x: Tensor, brightness: Any, scale: bool = True) -> Any:
+def apply_brightness_shift(x: Tensor, brightness: Any, scale: bool = True) -> Array:
     """Return an image times `brightness`, with whole values in [0, 255].
 
     Args:
@@ -102,7 +102,7 @@ def random_rotation(
     fill_mode: str = "nearest",
     cval: Any = 0.0,
     interpolation_order: Any = 1,
-) -> Any:
+) -> Array:
     """Return an image that is rotated by up to `rg` degrees either way.
 
     The other arguments are those of `apply_affine_transform`.
@@ -133,7 +133,7 @@ def random_shift(
     fill_mode: str = "nearest",
     cval: Any = 0.0,
     interpolation_order: Any = 1,
-) -> Any:
+) -> Array:
     """Return an image that is shifted by up to a share of its size, either way.
 
     Args:
@@ -169,7 +169,7 @@ def random_shear(
     fill_mode: str = "nearest",
     cval: Any = 0.0,
     interpolation_order: Any = 1,
-) -> Any:
+) -> Array:
     """Return an image that is sheared by up to `intensity` degrees either way.
 
     The other arguments are those of `apply_affine_transform`.
@@ -199,7 +199,7 @@ def random_zoom(
     fill_mode: str = "nearest",
     cval: Any = 0.0,
     interpolation_order: Any = 1,
-) -> Any:
+) -> Array:
     """Return an image whose rows and columns are zoomed, each by a factor within `zoom_range`.
 
     The other arguments are those of `apply_affine_transform`.
@@ -222,7 +222,7 @@ def random_zoom(
     )
 
 
-def random_channel_shift(x: Tensor, intensity_range: Any, channel_axis: Any = 0) -> Any:
+def random_channel_shift(x: Tensor, intensity_range: Any, channel_axis: Any = 0) -> Array:
     """Return an image with all channels shifted by up to `intensity_range`, up or down.
 
     >>> random_channel_shift(np.ones((3, 4, 4)), 0.1).shape
@@ -232,7 +232,7 @@ def random_channel_shift(x: Tensor, intensity_range: Any, channel_axis: Any = 0)
     return apply_channel_shift(x, intensity, channel_axis=channel_axis)
 
 
-def random_brightness(x: Tensor, brightness_range: Any, scale: bool = True) -> Any:
+def random_brightness(x: Tensor, brightness_range: Any, scale: bool = True) -> Array:
     """Return an image times a factor within `brightness_range`; see `apply_brightness_shift`.
 
     >>> random_brightness(np.ones((4, 4, 3)), (0.5, 1.5)).shape

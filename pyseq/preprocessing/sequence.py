@@ -12,7 +12,7 @@ from pyseq.utils.arrays import pad_sequences
 from pyseq.utils.datasets import PyDataset
 
 if TYPE_CHECKING:
-    from pyseq.types import Config, Size, Tensor
+    from pyseq.types import Array, Config, Size, Tensor
 
 __all__ = ["TimeseriesGenerator", "make_sampling_table", "pad_sequences", "skipgrams"]
 
@@ -147,7 +147,7 @@ class TimeseriesGenerator(PyDataset):
         )
 
 
-def make_sampling_table(size: Any, sampling_factor: float = 1e-5) -> Any:
+def make_sampling_table(size: Any, sampling_factor: float = 1e-5) -> Array:
     """Return the probability to keep the word of each rank, `(size,)`, for `skipgrams`.
 
     `min(1, sqrt(sampling_factor / f(rank)))` with the frequency f of Zipf's law,
@@ -173,7 +173,7 @@ def skipgrams(
     categorical: bool = False,
     sampling_table: Any = None,
     seed: int | None = None,
-) -> Any:
+) -> tuple[list[Any], list[Any]]:
     """Return pairs of words that stand near each other, label 1, and of random words, label 0.
 
     Draws from Python's `random`.

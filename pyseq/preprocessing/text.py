@@ -15,7 +15,7 @@ from pyseq.registry import limits
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pyseq.types import Config, Tensor
+    from pyseq.types import Array, Config, Tensor
 
 _FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 _MODES = ("binary", "count", "freq", "tfidf")
@@ -31,7 +31,7 @@ def _check_text(text, where):
 
 def text_to_word_sequence(
     input_text: Any, filters: str = _FILTERS, lower: bool = True, split: Any = " "
-) -> Any:
+) -> list[str]:
     """Return the words of a text.
 
     Args:
@@ -57,7 +57,7 @@ def hashing_trick(
     lower: bool = True,
     split: Any = " ",
     analyzer: Any = None,
-) -> Any:
+) -> list[int]:
     """Return a number in [1, n) for each word of a text; several words may share one.
 
     Args:
@@ -98,7 +98,7 @@ def one_hot(
     lower: bool = True,
     split: Any = " ",
     analyzer: Any = None,
-) -> Any:
+) -> list[int]:
     """Return a number in [1, n) for each word of a text, from Python's `hash`.
 
     The arguments are those of `hashing_trick`.
@@ -219,7 +219,7 @@ class Tokenizer:
             for index in set(sequence):
                 self.index_docs[index] = self.index_docs.get(index, 0) + 1
 
-    def texts_to_sequences(self, texts: Any) -> Any:
+    def texts_to_sequences(self, texts: Any) -> list[list[int]]:
         """Return a list of word numbers for each text; words that are not known are left out."""
         return list(self.texts_to_sequences_generator(texts))
 
@@ -236,7 +236,7 @@ class Tokenizer:
                     sequence.append(index)
             yield sequence
 
-    def sequences_to_texts(self, sequences: Tensor) -> Any:
+    def sequences_to_texts(self, sequences: Tensor) -> list[str]:
         """Return the words of each sequence of numbers, joined by spaces."""
         return list(self.sequences_to_texts_generator(sequences))
 
@@ -253,11 +253,11 @@ class Tokenizer:
                     words.append(word)
             yield " ".join(words)
 
-    def texts_to_matrix(self, texts: Any, mode: str = "binary") -> Any:
+    def texts_to_matrix(self, texts: Any, mode: str = "binary") -> Array:
         """Return `sequences_to_matrix` of texts."""
         return self.sequences_to_matrix(self.texts_to_sequences(texts), mode=mode)
 
-    def sequences_to_matrix(self, sequences: Tensor, mode: str = "binary") -> Any:
+    def sequences_to_matrix(self, sequences: Tensor, mode: str = "binary") -> Array:
         """Return an array `(len(sequences), num_words)`, float64, with a column for each number.
 
         Args:
@@ -365,7 +365,7 @@ def _counted(text, where, key_type, value_type):
     return values
 
 
-def tokenizer_from_json(json_string: Any) -> Any:
+def tokenizer_from_json(json_string: Any) -> Tokenizer:
     """Return the `Tokenizer` of a text that `Tokenizer.to_json` made.
 
     Raises:

@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import difflib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyseq import dtypes, hooks
+from pyseq import dtypes, hooks, naming
 from pyseq.registry import lambdas, limits, lookup, registration, retired
 from pyseq.registry.construct import construct as construct
 from pyseq.registry.reading import reading
@@ -417,11 +416,12 @@ def get_object(
         obj = registration.lookup_builtin(family, identifier) if obj is None else obj
         obj = hooks.ask("old_name", family, identifier) if obj is None else obj
         if obj is None:
-            names = sorted(registration.builtin_objects(family))
-            close = difflib.get_close_matches(identifier, names, 4, 0.5) or names[:8]
+            names = registration.builtin_objects(family).keys() - {kind.capitalize()}  # the base
+            hint = naming.did_you_mean(identifier, names)
+            article = "an" if kind[0] in "aeiou" else "a"
             raise ValueError(
-                f"{family}.get: expected the name of a {kind}, got {identifier!r}; did you mean "
-                f"{', '.join(close)}? See pyseq.{family} for all names"
+                f"{family}.get: expected the name of {article} {kind}, got {identifier!r}; "
+                f"{hint or f'pyseq.{family} has all names; pass what is your own itself'}"
             )
     if isinstance(obj, type):
         obj = obj()

@@ -108,7 +108,7 @@ class KerasFileEditor:
             else:
                 print(f"{indent}{name}: shape={tuple(value.shape)}, dtype={value.dtype}")
 
-    def compare(self, reference_model: Any) -> Any:
+    def compare(self, reference_model: Any) -> dict[str, Any]:
         """Print how the file differs from a built model.
 
         Returns:

@@ -166,7 +166,7 @@ def _compile(model, reader, custom_objects, finite, path):
     arguments["loss"] = _objects(arguments["loss"], "losses", custom_objects)
     for key in ("metrics", "weighted_metrics"):
         arguments[key] = _objects(arguments[key], "metrics", custom_objects)
-    model.compile(**arguments)
+    model._compile_as_saved(**arguments)
     model.optimizer.build(model.trainable_variables)
     if "left_out" in training:
         model._note_left_out(training["left_out"])

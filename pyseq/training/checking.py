@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyseq import checks
 from pyseq.checks.context import SPARSE
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Checking:
     """The part of `Model` that looks for mistakes, in itself and in data."""
 
-    def check(self, x: Tensor = None, y: Tensor = None) -> Any:
+    def check(self, x: Tensor = None, y: Tensor = None) -> checks.Findings:
         """Look for mistakes in the model, what it is compiled with, and data.
 
         `compile`, `build`, `fit` and `evaluate` do the same as far as each can. Nothing is trained,

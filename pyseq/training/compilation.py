@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pyseq.metrics.base import Metric
-    from pyseq.types import Config, LossLike, MetricsLike, OptimizerLike
+    from pyseq.types import Config, Logs, LossLike, MetricsLike, OptimizerLike
 
 
 class Compilation:
@@ -46,7 +46,20 @@ class Compilation:
             run_eagerly, jit_compile: accepted as in Keras; every model is compiled here.
             auto_scale_loss: whether a `LossScaleOptimizer` is put around the optimizer of a model
                 under the policy "mixed_float16".
+
+        Raises:
+            TypeError: an argument that `compile` does not take, such as `metric=`.
+            ValueError: a name that is no optimizer's, loss's or metric's; nothing is changed.
         """
+        # As in Keras, compiling again without a loss or metrics keeps those there are.
+        compiled_loss, compiled_metrics = self._compiled_loss, self._compiled_metrics
+        if loss is not None or compiled_loss is None:
+            compiled_loss = CompiledLoss(loss, loss_weights)
+        if metrics is not None or weighted_metrics is not None or compiled_metrics is None:
+            compiled_metrics = CompiledMetrics(metrics, weighted_metrics)
+        if not self._as_saved:
+            compiled_loss.check_names()
+            compiled_metrics.check_names()
         self.optimizer = optimizers.get(optimizer)
         if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and self.optimizer:
             if not isinstance(self.optimizer, optimizers.LossScaleOptimizer):
@@ -63,12 +76,9 @@ class Compilation:
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
         }
-        # As in Keras, compiling again without a loss or metrics keeps those there are.
-        if loss is not None or self._compiled_loss is None:
-            self.loss = loss
-            self._compiled_loss = CompiledLoss(loss, loss_weights)
-        if metrics is not None or weighted_metrics is not None or self._compiled_metrics is None:
-            self._compiled_metrics = CompiledMetrics(metrics, weighted_metrics)
+        if compiled_loss is not self._compiled_loss:
+            self.loss, self._compiled_loss = loss, compiled_loss
+        self._compiled_metrics = compiled_metrics
         self.run_eagerly = run_eagerly
         self.steps_per_execution = steps_per_execution
         self.jit_compile = bool(jit_compile)
@@ -81,6 +91,18 @@ class Compilation:
 
     compiled = False
     _left_out = ()  # what the file lacks that the model was loaded from
+    _as_saved = False
+
+    def _compile_as_saved(self, **arguments: Any) -> None:
+        """`compile` with arguments of a file; `fit` tells of a name that is no loss's or metric's.
+
+        A model predicts without the code of the one who trained it.
+        """
+        vars(self)["_as_saved"] = True
+        try:
+            self.compile(**arguments)
+        finally:
+            del vars(self)["_as_saved"]
 
     def compile_from_config(self, config: Config) -> None:
         """Compile as a saved model was: `config` comes from `get_compile_config`."""
@@ -101,7 +123,7 @@ class Compilation:
             "steps_per_execution",
             "jit_compile",
         )
-        self.compile(**{k: v for k, v in config.items() if k in known})
+        self._compile_as_saved(**{k: v for k, v in config.items() if k in known})
         if self.built and self.optimizer is not None:
             self.optimizer.build(self.trainable_weights)
         if left_out is not None:
@@ -150,7 +172,7 @@ class Compilation:
 
     def compile_like(self, model: Any) -> None:
         """Compile with copies of what another model is compiled with; functions are shared."""
-        self.compile(**{k: _copied(v) for k, v in model._compile_arguments().items()})
+        self._compile_as_saved(**{k: _copied(v) for k, v in model._compile_arguments().items()})
         if self.built and self.optimizer is not None:
             self.optimizer.build(self.trainable_weights)
 
@@ -179,7 +201,7 @@ class Compilation:
         for metric in self.metrics:
             metric.reset_state()
 
-    def get_metrics_result(self) -> Any:
+    def get_metrics_result(self) -> Logs:
         """`{name: value}` of all metrics."""
         entries = () if self._compiled_metrics is None else self._compiled_metrics.entries
         named = [*((n, m) for n, m, _ in entries), *((m.name, m) for m in self._layer_metrics())]

@@ -9,6 +9,7 @@ from pyseq.registry.registration import to_snake_case
 
 _ACCURACY = ("accuracy", "acc")
 _CROSSENTROPY = ("crossentropy", "ce")
+_BY_SHAPE = _ACCURACY + _CROSSENTROPY
 
 
 def target_kind(y_shape, pred_shape):
@@ -111,6 +112,12 @@ class CompiledMetrics:
 
     def __bool__(self):
         return bool(self.user_metrics or self.user_weighted_metrics)
+
+    def check_names(self):
+        """Raise a ValueError for a name that is no metric's; nothing is made."""
+        for identifier in (*_flatten(self.user_metrics), *_flatten(self.user_weighted_metrics)):
+            if isinstance(identifier, str) and not _is_name(identifier, _BY_SHAPE):
+                metrics.deserialize(identifier)
 
     def names(self):
         """The metrics that were given by name."""
@@ -299,6 +306,12 @@ class CompiledLoss:
         self.loss = None
         self.unused = []
         self.built = False
+
+    def check_names(self):
+        """Raise a ValueError for a name that is no loss's; nothing is made."""
+        for identifier in self._identifiers:
+            if isinstance(identifier, str) and not _is_name(identifier, _CROSSENTROPY):
+                losses.deserialize(identifier)
 
     def build(self, y_shape, pred_shape):
         """Create the loss from shapes with the batch axis."""

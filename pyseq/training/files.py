@@ -173,7 +173,9 @@ class Files:
     def _repr_html_(self):
         return summary_html(self)
 
-    def profile(self, x: Tensor, y: Tensor = None, batch_size: int = 32, steps: int = 20) -> Any:
+    def profile(
+        self, x: Tensor, y: Tensor = None, batch_size: int = 32, steps: int = 20
+    ) -> profile.Profile:
         """Time each op of a training step (with `y`) or of evaluation, on the first batch.
 
         Weights and the optimizer's state are restored afterwards. Returns a list of dicts, which

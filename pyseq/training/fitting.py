@@ -12,10 +12,8 @@ from pyseq.training.data import is_array, whole
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from typing_extensions import Unpack
-
     from pyseq.callbacks.history import History
-    from pyseq.types import CallbacksLike, Data, NoArguments, Verbosity
+    from pyseq.types import CallbacksLike, Data, Verbosity
 
 
 class Fitting:
@@ -176,7 +174,6 @@ class Fitting:
         steps: Any = None,
         callbacks: CallbacksLike = None,
         return_dict: bool = False,
-        **kwargs: Unpack[NoArguments],
     ) -> Any:
         """Loss and metrics over data: a number, a list, or a dict with `return_dict=True`.
 
@@ -189,8 +186,6 @@ class Fitting:
             callbacks: list of `pyseq.callbacks`.
             return_dict: return `{"loss": ..., name of a metric: ...}`.
         """
-        if kwargs:
-            raise ValueError(f"evaluate: got unknown arguments {sorted(kwargs)}")
         self._check_compiled("evaluate")
         source = inputs.open_data(self, x, y, sample_weight, batch_size, False, steps, "evaluate")
         self._check_first(source, "test")

@@ -122,22 +122,13 @@ def run_batches(model, program, data, order, begin, end, batch_size, limit, tota
     totals.begin(program)
     run = program.trainer.run
     if settings.group is not None:
-        run = functools.partial(together.run, model, program, totals)
-    done = run(
-        x,
-        y,
-        w,
-        order,
-        begin,
-        end,
-        batch_size,
-        count,
-        seconds,
-        rates,
-        iteration,
-        model._random_step,
-        predictions,
-    )
+        run = functools.partial(together.run, model, program)
+    more = (seconds, rates, iteration, model._random_step, predictions)
+    try:
+        done = run(x, y, w, order, begin, end, batch_size, count, *more)
+    except ValueError as error:
+        checks.values.raise_if_outside(error)
+        raise
     if program.training:
         vars(model)["_random_step"] += done  # no program is lowered from it
         optimizer.advance(done)

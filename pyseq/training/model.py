@@ -160,7 +160,7 @@ class Model(
         return value
 
     @property
-    def input_shape(self) -> Any:
+    def input_shape(self) -> tuple[int | None, ...]:
         return self._known("input_shape", self._input_batch_shape)
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 from pyseq import symbolic, tracing
 
 if TYPE_CHECKING:
-    from pyseq.types import Tensor
+    from pyseq.types import Logs, Tensor
 
 _traced = contextvars.ContextVar("pyseq_own_loss", default=None)
 
@@ -66,7 +66,7 @@ class OwnSteps:
 
     def compute_metrics(
         self, x: Tensor, y: Tensor, y_pred: Tensor, sample_weight: Tensor = None
-    ) -> Any:
+    ) -> Logs:
         """Add a batch to the metrics of `compile`; returns `{name: value}` of all metrics.
 
         A subclass may define it: it is called with the arrays of each batch, and what it returns

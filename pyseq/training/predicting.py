@@ -7,7 +7,7 @@ import itertools
 
 import numpy as np
 
-from pyseq import revision, symbolic
+from pyseq import checks, revision, symbolic
 from pyseq.layers import call_context
 from pyseq.training import loop, text
 from pyseq.training.data import to_array, whole
@@ -53,7 +53,11 @@ def quick_answer(model, x, most_rows=0, first_row=0):
     quick = model._quick
     if quick is None or quick[0] != revision.count:
         return None
-    return quick[1](x, most_rows, first_row)
+    try:
+        return quick[1](x, most_rows, first_row)
+    except ValueError as error:
+        checks.values.raise_if_outside(error)
+        raise
 
 
 def quick_call(model, x):
@@ -63,7 +67,11 @@ def quick_call(model, x):
         return None
     if symbolic.is_running() or call_context.current() is not None:
         return None
-    return quick[1](x)
+    try:
+        return quick[1](x)
+    except ValueError as error:
+        checks.values.raise_if_outside(error)
+        raise
 
 
 def keep_quick(model, runner):

@@ -41,7 +41,7 @@ class Prediction:
             old_names: arguments of Keras 1 and 2 that mean nothing today.
         """
         if old_names:
-            hooks.drop_old_names("Prediction.predict", old_names)
+            hooks.drop_old_names(Prediction.predict, old_names)
         if callbacks is None and verbose == 0 and steps is None and type(x) is np.ndarray:
             y = predicting.quick_answer(self, x, predicting.ROWS)
             return y if y is not None else predicting.array(self, x, batch_size)

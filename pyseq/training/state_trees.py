@@ -22,7 +22,7 @@ class StateTrees:
             "metrics_variables": self.metrics_variables,
         }
 
-    def get_state_tree(self, value_format: str | None = "backend_tensor") -> Any:
+    def get_state_tree(self, value_format: str | None = "backend_tensor") -> dict[str, Any]:
         """The values of all variables, in dicts by the parts of their paths.
 
         Args:

@@ -108,7 +108,6 @@ def _names(ranks):
 def run(
     model,
     program,
-    totals,
     x,
     y,
     w,

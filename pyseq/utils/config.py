@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyseq.registry.serialization import serialize_keras_object
+
+if TYPE_CHECKING:
+    from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 
 
 class Config:
@@ -25,7 +28,7 @@ class Config:
         object.__setattr__(self, "_frozen", False)
 
     @property
-    def frozen(self) -> Any:
+    def frozen(self) -> bool:
         """Whether the values can no longer change."""
         return self._frozen
 
@@ -37,7 +40,7 @@ class Config:
         """Allow changes again."""
         object.__setattr__(self, "_frozen", False)
 
-    def as_dict(self) -> Any:
+    def as_dict(self) -> dict[str, Any]:
         """Return the values as a dict."""
         return dict(self._values)
 
@@ -45,15 +48,15 @@ class Config:
         """Return the values as JSON, objects as their configs."""
         return json.dumps({k: serialize_keras_object(v) for k, v in self._values.items()})
 
-    def keys(self) -> Any:
+    def keys(self) -> KeysView[str]:
         """Return the names."""
         return self._values.keys()
 
-    def values(self) -> Any:
+    def values(self) -> ValuesView[Any]:
         """Return the values."""
         return self._values.values()
 
-    def items(self) -> Any:
+    def items(self) -> ItemsView[str, Any]:
         """Return pairs of name and value."""
         return self._values.items()
 
@@ -99,7 +102,7 @@ class Config:
     def __contains__(self, name: str) -> bool:
         return name in self._values
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
     def __len__(self) -> int:

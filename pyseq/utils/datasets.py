@@ -105,7 +105,7 @@ def timeseries_dataset_from_array(
     start_index: Any = None,
     end_index: Any = None,
     format: str = "tf",
-) -> Any:
+) -> Dataset:
     """Return batches of windows over consecutive rows.
 
     Window i holds the rows `i s, i s + r, ..., i s + (sequence_length - 1) r` with the stride s
@@ -185,7 +185,7 @@ def pack_x_y_sample_weight(x: Tensor, y: Tensor = None, sample_weight: Tensor = 
     return (x, y) if sample_weight is None else (x, y, sample_weight)
 
 
-def unpack_x_y_sample_weight(data: Any) -> Any:
+def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
     """Return `(x, y, sample_weight)` of what `pack_x_y_sample_weight` returned.
 
     >>> unpack_x_y_sample_weight((1, 2))

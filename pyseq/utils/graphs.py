@@ -200,7 +200,7 @@ class Drawing:
         return None if data is None else data.decode()
 
 
-def model_to_text(model: Any, expand_nested: bool = True) -> Any:
+def model_to_text(model: Any, expand_nested: bool = True) -> str:
     """Return a drawing of a model in plain text: its layers, and between them the shapes of values.
 
     Args:

@@ -271,7 +271,7 @@ def pad_to_aspect(x, size):
 
 def smart_resize(
     x: Tensor, size: Any, interpolation: str = "bilinear", data_format: DataFormat = "channels_last"
-) -> Any:
+) -> Array:
     """Return images resized without distortion: cut to the aspect ratio of `size` first.
 
     Args:

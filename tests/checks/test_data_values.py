@@ -186,21 +186,50 @@ def test_ids_outside_an_embedding():
     assert [str(f) for f in make().check(below)] == [
         "table: expected ids from 0 to 9, got -1 in row 7; number the ids from 0 [PS309]"
     ]
-    for bad in (large, below):
-        for name in ("fit", "evaluate", "predict"):
-            data = (bad,) if name == "predict" else (bad, Y)
-            with pytest.raises(
-                ValueError, match=r"table: expected ids from 0 to 9, got .* in row 7"
-            ):
-                getattr(make(), name)(*data, verbose=0)
+    for bad, got, fix in (
+        (large, 10, "give layer table an input_dim above every id, or mend the ids"),
+        (below, -1, "number the ids from 0"),
+    ):
+        for name in ("fit", "evaluate", "predict", "train_on_batch", "predict_on_batch", "__call__"):
+            data = (bad, Y) if name in ("fit", "evaluate", "train_on_batch") else (bad,)
+            quiet = {"verbose": 0} if name in ("fit", "evaluate", "predict") else {}
+            model = make()
+            model.predict(ids, verbose=0)  # later calls go the short way
+            with pytest.raises(checks.CheckError) as told:
+                getattr(model, name)(*data, **quiet)
+            said = f"table: expected ids from 0 to 9, got {got} in row 7; {fix} [PS309]"
+            assert (str(told.value), told.value.code) == (said, "PS309")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 2.5e9])
+def test_ids_that_are_no_ids(bad):
+    model = compiled(layers.Embedding(10, 3, name="table"), layers.Flatten(), dense(), shape=(5,))
+    x = spoiled(rng.integers(0, 10, (64, 5)).astype("float32"), (7, 2), bad)
+    found = [f for f in model.check(x) if f.code == "PS309"]
+    with pytest.raises(checks.CheckError) as told:
+        model.predict(x)
+    assert [f.message for f in found] == [told.value.finding.message]
+    assert ("np.isfinite" in told.value.finding.fix) == (not np.isfinite(bad))
 
 
 def test_dead_units():
-    model = compiled(layers.Dense(4, activation="relu", name="first"), dense())
-    model.layers[0].bias.assign([-100, -100, -100, 0])
-    assert [str(f) for f in model.check(X)] == [
-        "first: 3 of 4 units give 0 for all of 64 rows; lower the learning rate, scale the inputs, or "
-        "use activation='leaky_relu' [PS505]"
-    ]
-    model.layers[0].bias.assign([-100, -100, 0, 0])
-    assert model.check(X) == []
+    model = compiled(layers.Dense(20, activation="relu", name="first"), dense())
+
+    def kill(count):
+        model.layers[0].bias.assign([-100] * count + [1] * (20 - count))
+        return [str(f) for f in model.check(X)]
+
+    text = (
+        "give 0 for all of 64 rows; lower the learning rate, scale the inputs, or use "
+        "activation='leaky_relu' [PS505]"
+    )
+    assert kill(19) == [f"first: 19 of 20 units {text}"]
+    assert f"first: 20 of 20 units {text}" in kill(20)
+    assert kill(18) == []  # 10 by chance, and 8 are about four deviations
+
+
+def test_new_layers_on_rows_that_are_much_alike():
+    x = 5 + 1e-3 * rng.normal(size=(64, 4))
+    for _ in range(20):
+        model = compiled(layers.Dense(30, activation="relu"), dense())
+        assert model.check(x) == []

@@ -1,12 +1,14 @@
 """Errors that say what is meant: misspelt names, missing axes, data frames, lists of layers."""
 
+import inspect
 import warnings
 
 import numpy as np
 import pytest
 
 import pyseq
-from pyseq import checks, layers, optimizers, settings
+from pyseq import checks, initializers, layers, optimizers, settings
+from pyseq.compat.notices import CompatNotice
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(16, 4)).astype("float32")
@@ -56,8 +58,19 @@ def named(**names):
 
 ENCODE = "encode categories first (layers.StringLookup, utils.to_categorical) or drop the column"
 HINTS = [
-    (lambda: compiled(dense(), metrics=["acuracy"]).fit(X, Y, verbose=0),
+    (lambda: compiled(dense(), metrics=["acuracy"]),
      "metrics.get: expected the name of a metric, got 'acuracy'; did you mean 'accuracy'?"),
+    (lambda: compiled(dense(), weighted_metrics={"a": [["mae", "mean_absolut_error"]]}),
+     "metrics.get: expected the name of a metric, got 'mean_absolut_error'; did you mean "
+     "'mean_absolute_error'?"),
+    (lambda: compiled(dense(), loss="mean_squared_eror"),
+     "losses.get: expected the name of a loss, got 'mean_squared_eror'; did you mean "
+     "'mean_squared_error'?"),
+    (lambda: compiled(dense(), loss="my_loss"),
+     "losses.get: expected the name of a loss, got 'my_loss'; pyseq.losses has all names; pass what is "
+     "your own itself"),
+    (lambda: initializers.get("he_norml"),
+     "initializers.get: expected the name of an initializer, got 'he_norml'; did you mean 'he_normal'?"),
     (lambda: optimizers.get("adma"),
      "optimizers.get: expected the name of an optimizer, got 'adma'; did you mean 'adam'?"),
     (lambda: dense(1, "rleu"),
@@ -118,6 +131,61 @@ def test_errors(act, text):
     with pytest.raises(ValueError) as caught:
         act()
     assert str(caught.value) == text
+
+
+ARGUMENTS = [
+    ("compile", {"metric": ["mae"]}, "got metric=; did you mean metrics=?"),
+    ("compile", {"optimiser": "sgd"}, "got optimiser=; did you mean optimizer=?"),
+    ("compile", {"los": "mse", "loss_weight": 2}, "got los=, loss_weight=; did you mean loss=? did you "
+     "mean loss_weights=?"),
+    ("fit", {"epoch": 3}, "got epoch=; did you mean epochs=?"),
+    ("fit", {"num_epochs": 3}, "got num_epochs=; did you mean epochs=?"),
+    ("fit", {"batch": 3, "workers": 1}, "got batch=; did you mean batch_size=?"),
+    ("fit", {"val_data": (X, Y)}, "got val_data=; did you mean validation_data=?"),
+    ("fit", {"validation": (X, Y)}, "got validation=; did you mean validation_split= or "
+     "validation_data=?"),
+    ("evaluate", {"batchsize": 3}, "got batchsize=; did you mean batch_size=?"),
+    ("evaluate", {"colour": 3}, "got colour=; it takes x, y, batch_size, verbose, sample_weight, steps, "
+     "callbacks, return_dict"),
+    ("predict", {"batchsize": 3}, "got batchsize=; did you mean batch_size=?"),
+    ("predict", {"workers": 2, "verbos": 0}, "got verbos=; did you mean verbose=?"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, arguments, text", ARGUMENTS)
+def test_misspelt_arguments(name, arguments, text):
+    method = getattr(compiled(dense()), name)
+    with warnings.catch_warnings(), pytest.raises(TypeError) as caught:
+        warnings.simplefilter("ignore", CompatNotice)
+        method(*{"compile": (), "predict": (X,)}.get(name, (X, Y)), **arguments)
+    assert str(caught.value) == f"{name}: expected arguments that it takes, {text}"
+
+
+@pytest.mark.parametrize("name", ["compile", "fit", "evaluate"])
+def test_signatures_show_what_is_taken(name):
+    parameters = inspect.signature(getattr(pyseq.Sequential, name)).parameters.values()
+    assert all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
+
+
+@pytest.mark.parametrize("wrong", [{"optimizer": "adma"}, {"loss": "mse_"}, {"metrics": ["acuracy"]}])
+def test_a_name_that_compile_refuses_changes_nothing(wrong):
+    model = compiled(dense(), metrics=["mae"])
+    optimizer = model.optimizer
+    with pytest.raises(ValueError, match="did you mean"):
+        model.compile(**{"optimizer": "adam", "loss": "mse", "metrics": ["mse"], **wrong})
+    assert model.optimizer is optimizer and model.loss == "mse"
+    assert list(model.evaluate(X, Y, verbose=0, return_dict=True)) == ["loss", "mae"]
+
+
+def test_names_of_a_file_are_looked_up_when_they_are_needed():
+    model = compiled(dense())
+    config = {**model.get_compile_config(), "loss": "theirs", "metrics": ["their_metric"]}
+    model.compile_from_config(config)
+    assert model.predict(X, verbose=0).shape == (16, 1)
+    with pytest.raises(ValueError, match="losses.get: expected the name of a loss, got 'theirs'"):
+        model.fit(X, Y, verbose=0)
+    with pytest.raises(ValueError, match="got 'theirs'"):
+        model.compile(loss="theirs")
 
 
 def test_two_classes_and_one_column_of_labels():

@@ -124,8 +124,7 @@ def test_embedding_of_ids_outside_the_table(dtype, bad):
     ids = np.zeros((500, 2), "int64")
     ids[421, 1] = bad
     ids = ids.astype(dtype)
-    got = str(ids[421, 1]) if dtype.startswith("int") else f"{float(ids[421, 1]):.6f}"
-    message = f"e: expected ids from 0 to 2, got {got} in row 421; "
+    message = f"e: expected ids from 0 to 2, got {ids[421, 1]:.0f} in row 421; "
     layer = layers.Embedding(3, 2, name="e")
     with pytest.raises(ValueError, match=re.escape(message)):
         layer(ids)

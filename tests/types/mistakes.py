@@ -130,6 +130,20 @@ optimizers.Adam().learning_rates_  # wrong: learning_rates_
 optimizers.schedules.ExponentialDecay(0.1, 10)  # wrong: decay_rate
 optimizers.schedules.ExponentialDecay(0.1, 10, 0.9, staircases=True)  # wrong: staircases
 
+# What is returned.
+model.check().eror  # wrong: eror
+model.profile(x).rows_  # wrong: rows_
+model.input_shape.ndim  # wrong: ndim
+history.plot().savefigure("a.png")  # wrong: savefigure
+initializers.HeNormal()((2, 3)).size_  # wrong: size_
+initializers.HeNormal().clone().sed  # wrong: sed
+optimizers.schedules.CosineDecay(0.1, 10)(1).item()  # wrong: item
+pyseq.config.list_devices().names  # wrong: names
+pyseq.config.dtype_policy().nmae  # wrong: nmae
+pyseq.config.max_epochs() + 1  # wrong: None
+pyseq.random.SeedGenerator(1).next().seed  # wrong: seed
+pyseq.losses.serialize(losses.Huber()).config  # wrong: config
+
 # The rest.
 callbacks.EarlyStopping(patient=3)  # wrong: patient
 callbacks.EarlyStopping(patience="3")  # wrong: patience
