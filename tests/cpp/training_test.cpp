@@ -1,6 +1,4 @@
 // Models built and trained without Python: they learn, the same bits come at any number of threads, files go round.
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -8,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <random>
 #include <vector>
 
 #include "check.h"
@@ -151,7 +150,7 @@ void forged_states() {
 
 int main() {
   const std::string path =
-      (std::filesystem::temp_directory_path() / ("pyseq_training_" + std::to_string(getpid()) + ".pyseq")).string();
+      (std::filesystem::temp_directory_path() / ("pyseq_training_" + std::to_string(std::random_device()()) + ".pyseq")).string();
   learns();
   same_bits();
   files(path);
