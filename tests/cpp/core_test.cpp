@@ -268,6 +268,7 @@ void test_model_files() {
 
   std::ifstream in(path, std::ios::binary);
   const std::string good((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  in.close();
   const auto load_bytes = [](const std::string& bytes) {
     const std::unique_ptr<void, decltype(&release)> memory(allocate(bytes.size()), &release);
     std::memcpy(memory.get(), bytes.data(), bytes.size());

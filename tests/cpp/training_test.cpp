@@ -97,6 +97,7 @@ void files(const std::string& path) {
   CHECK(bits(again.model(), d) == bits(model.model(), d));
   std::ifstream in(path, std::ios::binary);
   const std::string bytes(std::istreambuf_iterator<char>(in), {});
+  in.close();  // Windows replaces no file that is open
   TrainableModel copy = TrainableModel::from_memory(bytes.data(), bytes.size());
   copy.fit(data, straight);
   CHECK(bits(copy.model(), d) == bits(model.model(), d));
