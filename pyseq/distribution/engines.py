@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pyseq import dtypes
+from pyseq import dtypes, lowering
 from pyseq.distribution import shipping
 from pyseq.layers.keras_tensor import KerasTensor
 from pyseq.training.data import fit_rank, whole
@@ -62,7 +62,7 @@ def predict(
 
     >>> import numpy as np, pyseq
     >>> model = pyseq.Sequential([pyseq.Input((4,)), pyseq.layers.Dense(3)])
-    >>> pyseq.distribution.engines.predict(model, np.ones((2, 4)))
+    >>> predict(model, np.ones((2, 4)))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
     TypeError: pyseq.distribution.predict: expected ... got ndarray; model.predict takes arrays
@@ -172,6 +172,17 @@ def _fitting(model, shape):
     return given
 
 
+def _output_dtype(model, input_shape):
+    """The name of the dtype of what the model hands out."""
+    if None not in input_shape[1:] and not model._text_layers():
+        graph, value = lowering.lower(model, tuple(input_shape[1:]), False, None)
+        return value.dtype or value.half or graph.dtype
+    value = getattr(model, "output", None)
+    if value is None:
+        value = model.compute_output_spec(KerasTensor(input_shape))
+    return dtypes.standardize_dtype(value.dtype)
+
+
 class _Output:
     """What comes of the rows of a model: shape without the batch, dtype, and how it is made.
 
@@ -183,10 +194,7 @@ class _Output:
 
     def __init__(self, model, shape, input_shape):
         self.shape = tuple(shape[1:])
-        value = getattr(model, "output", None)
-        if value is None:
-            value = model.compute_output_spec(KerasTensor(input_shape))
-        self.dtype = dtypes.standardize_dtype(value.dtype)
+        self.dtype = _output_dtype(model, input_shape)
 
     def __dask_tokenize__(self):
         return "pyseq.Output", self.shape, self.dtype
@@ -239,12 +247,19 @@ class _Output:
             )
         return [f"{output}_{i}" for i in range(self.shape[0])]
 
-    def spark_type(self):
-        """The type of a column in Spark's words."""
-        kind = {"float32": "float", "float64": "double", "int64": "bigint", "bool": "boolean"}
-        kind = kind.get(self.column_dtype, "int")
-        for _ in () if self.is_single else self.shape:
-            kind = f"array<{kind}>"
+    def spark_type(self, apart=False):
+        """The type of a new column of Spark; `apart`: each number has one of its own."""
+        from pyspark.sql import types
+
+        kinds = {
+            "float32": types.FloatType,
+            "float64": types.DoubleType,
+            "int64": types.LongType,
+            "bool": types.BooleanType,
+        }
+        kind = kinds.get(self.column_dtype, types.IntegerType)()
+        for _ in () if self.is_single or apart else self.shape:
+            kind = types.ArrayType(kind)
         return kind
 
 
@@ -272,7 +287,10 @@ class _Table:
             shape = (None, *_fitting(model, (len(self.columns),)))
         self.result = _Output(model, model.compute_output_shape(shape), shape)
         self.names = self.result.names(output, apart)
-        taken = [name for name in self.names if known is not None and name in known]
+        self._check_new(known or ())
+
+    def _check_new(self, known):
+        taken = [name for name in self.names if name in known]
         if taken:
             raise ValueError(
                 f"{_WHERE}: expected new names in output, got {taken}, which the data has; choose "
@@ -290,6 +308,7 @@ class _Table:
 
     def answers(self, shipped, read, names, batch_size):
         """`(name, values)` of each new column; `read(name)` gives a column, `names` are all."""
+        self._check_new(names)
         x = _rows([read(name) for name in self.columns or names])
         y = self.result.column(shipped, x, batch_size)
         if len(self.names) == 1:
@@ -439,10 +458,8 @@ def _on_spark(model, data, columns, output, batch_size):
         model, list(fields), columns, output, lambda name: fields[name] not in words
     )
     schema = copy.deepcopy(data.schema)
-    scalar = len(table.names) > 1
     for name in table.names:
-        kind = table.result.spark_type()
-        schema = schema.add(name, kind.replace("array<", "").replace(">", "") if scalar else kind)
+        schema = schema.add(name, table.result.spark_type(apart=len(table.names) > 1))
     shipped = _broadcast(data.sparkSession, shipping.pack(model, cloudpickle.dumps))
 
     def answer(frames: Iterable[Any]) -> Iterator[Any]:

@@ -31,7 +31,7 @@ LEVELS = [
     "utils.images utils.joining utils.pipeline utils.seed "
     "utils.session utils.sources utils.splitting utils.steps visualize",
     # Faces, which nothing inside imports.
-    "__init__ __main__ backend commands compat config migrate mixed_precision models preprocessing tree utils "
+    "__init__ __main__ backend commands compat config distribution migrate mixed_precision models preprocessing tree utils "
     "wrappers",
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms.split()}
@@ -45,6 +45,12 @@ LATE = {
     ("callbacks.loggers", "urllib.parse"): "the network",
     ("callbacks.loggers", "urllib.request"): "the network",
     ("checks.finding", "html"): "tables in notebooks",
+    ("distribution.engines", "cloudpickle"): "Dask only",
+    ("distribution.engines", "dask"): "Dask only",
+    ("distribution.engines", "pandas"): "functions of Spark",
+    ("distribution.engines", "pyspark"): "Spark only",
+    ("distribution.engines", "pyspark.sql"): "Spark only",
+    ("distribution.engines", "ray"): "Ray only",
     ("dtypes", "ml_dtypes"): "bfloat16 only",
     ("callbacks.screen", "rich.color"): "colours on a terminal",
     ("callbacks.screen", "rich.console"): "colours on a terminal",
