@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import pickle
 import sys
-import threading
 import time
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -134,11 +134,10 @@ class ProcessGroup:
             file=sys.stderr,
             flush=True,
         )
-        # A launcher that does not hear of it must not keep this process.
-        end = threading.Timer(10, os._exit, [1])
-        end.daemon = True
-        end.start()
-        self.communicator.Abort(1)
+        # A launcher that cannot hear of it must not keep this process.
+        with open(os.devnull, "w") as nowhere:
+            faulthandler.dump_traceback_later(5, exit=True, file=nowhere)
+            self.communicator.Abort(1)
 
     def _start(self, values):
         from mpi4py import MPI

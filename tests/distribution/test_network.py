@@ -26,10 +26,10 @@ def launcher(tmp_path, monkeypatch):
     if os.name != "posix" or os.getuid() != 0 or not (shutil.which("ip") and shutil.which("tc")):
         pytest.skip("namespaces need root, ip and tc")
     monkeypatch.syspath_prepend(str(ROOT / "bench"))
-    import distributed
+    import scaling
 
     try:
-        namespaces = distributed.Namespaces("200mbit", tmp_path)
+        namespaces = scaling.Namespaces("200mbit", tmp_path)
         path = namespaces.__enter__()
     except subprocess.CalledProcessError:
         namespaces.__exit__()
@@ -74,3 +74,5 @@ def test_a_link_that_falls_silent(launcher, tmp_path):
     finally:
         end.cancel()
         process.kill()
+        process.stdout.close()
+        process.wait()

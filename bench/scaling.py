@@ -1,7 +1,7 @@
 """`fit` by several processes: scaling on this machine, and a simulation of many machines.
 
-    python bench/distributed.py                      # needs `pip install "pyseq-nn[mpi]"`
-    python bench/distributed.py --namespaces 1gbit   # also over TCP between two network namespaces
+    python bench/scaling.py                      # needs `pip install "pyseq-nn[mpi]"`
+    python bench/scaling.py --namespaces 1gbit   # also over TCP between two network namespaces
 
 Every row has the same batch, of which each process computes its part. Efficiency is the speed
 against that of one process, over the cores that the processes can use. `waits` is the share of a
