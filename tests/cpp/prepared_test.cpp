@@ -38,6 +38,16 @@ void note(std::atomic<long>& count) {
   if (watching.load(std::memory_order_relaxed)) ++count;
 }
 
+// The C library's own. `found` is no static local with an initialiser: libc++ locks a mutex for those.
+template <class F>
+F original(std::atomic<F>& found, const char* name) {
+  F f = found.load(std::memory_order_relaxed);
+  if (!f) found = f = reinterpret_cast<F>(dlsym(RTLD_NEXT, name));
+  return f;
+}
+std::atomic<int (*)(pthread_mutex_t*)> lock_mutex{nullptr};
+std::atomic<int (*)(clockid_t, struct timespec*)> get_time{nullptr};
+
 }  // namespace
 
 extern "C" {
@@ -54,15 +64,12 @@ void free(void* p) {
   __libc_free(p);
 }
 int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept {
-  static auto* const lock = reinterpret_cast<int (*)(pthread_mutex_t*)>(dlsym(RTLD_NEXT, "pthread_mutex_lock"));
   note(locks);
-  return lock(mutex);
+  return original(lock_mutex, "pthread_mutex_lock")(mutex);
 }
 int clock_gettime(clockid_t id, struct timespec* at) noexcept {
-  static auto* const get =
-      reinterpret_cast<int (*)(clockid_t, struct timespec*)>(dlsym(RTLD_NEXT, "clock_gettime"));
   note(clocks);
-  return get(id, at);
+  return original(get_time, "clock_gettime")(id, at);
 }
 }
 #endif
