@@ -5,6 +5,7 @@ set(_levels "")
 macro(pyseq_level name)
   list(APPEND _levels ${name})
   set(_flags_${name} ${ARGN})
+  set(_small_${name} OFF)
 endmacro()
 
 set(_processor ${CMAKE_SYSTEM_PROCESSOR})
@@ -22,6 +23,11 @@ if(_processor MATCHES "x86_64|AMD64")
   endif()
 endif()
 pyseq_level(ref64 -DPYSEQ_REAL=double)  # float64 models; never the best level
+# What few run need not be large: a wheel has all levels.
+set(_small_ref64 ON)
+if(avx2 IN_LIST _levels)
+  set(_small_base ON)
+endif()
 
 set(PYSEQ_ISAS native CACHE STRING "Levels to compile the kernels for: native, all, or some of ${_levels}")
 
@@ -51,9 +57,6 @@ function(pyseq_native_levels result)
   list(REMOVE_ITEM float_levels ref64 "")
   list(GET float_levels -1 best)
   set(levels base ${best} ref64)
-  if(best STREQUAL "amx")
-    list(APPEND levels avx512)  # the system may refuse tiles to a process
-  endif()
   set(${result} ${levels} PARENT_SCOPE)
 endfunction()
 
@@ -70,6 +73,9 @@ foreach(name ${PYSEQ_ISAS})
     message(FATAL_ERROR "PYSEQ_ISAS: expected native, all or some of ${_levels}, got ${name}")
   endif()
 endforeach()
+if(amx IN_LIST _wanted)  # takes its ops without products from there
+  list(APPEND _wanted avx512)
+endif()
 # In the table's order, each once.
 set(PYSEQ_LEVELS "")
 foreach(name ${_levels})

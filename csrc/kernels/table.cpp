@@ -10,32 +10,49 @@
 #define PYSEQ_TEXT_(x) #x
 #define PYSEQ_TEXT(x) PYSEQ_TEXT_(x)
 
-namespace pyseq::PYSEQ_NS {
+// The level of what multiplies no matrices, and gains nothing from tiles.
+#if defined(PYSEQ_AMX)
+#define PYSEQ_PLAIN_NS avx512
+#else
+#define PYSEQ_PLAIN_NS PYSEQ_NS
+#endif
 
-#define PYSEQ_ENTRY(name) extern const OpDef op_##name;
+namespace pyseq {
+
+#define PYSEQ_ENTRY(level, name)    \
+  namespace level {                 \
+  extern const OpDef op_##name;     \
+  }
 #include "ops.inc"
 #undef PYSEQ_ENTRY
-#define PYSEQ_ENTRY(name) extern const OpDef loss_##name;
+#define PYSEQ_ENTRY(level, name)    \
+  namespace level {                 \
+  extern const OpDef loss_##name;   \
+  }
 #include "losses.inc"
 #undef PYSEQ_ENTRY
-#define PYSEQ_ENTRY(name) extern const OptimizerDef optimizer_##name;
+#define PYSEQ_ENTRY(level, name)               \
+  namespace level {                            \
+  extern const OptimizerDef optimizer_##name;  \
+  }
 #include "optimizers.inc"
 #undef PYSEQ_ENTRY
 
+namespace PYSEQ_NS {
 namespace {
 
 const OpDef* const ops[] = {
-#define PYSEQ_ENTRY(name) &op_##name,
+#define PYSEQ_ENTRY(level, name) &level::op_##name,
 #include "ops.inc"
 #undef PYSEQ_ENTRY
 };
 const OpDef* const losses[] = {
-#define PYSEQ_ENTRY(name) &loss_##name,
+#define PYSEQ_ENTRY(level, name) &level::loss_##name,
 #include "losses.inc"
 #undef PYSEQ_ENTRY
 };
 const OptimizerDef* const optimizers[] = {
-#define PYSEQ_ENTRY(name) &optimizer_##name,
+#define PYSEQ_ENTRY(level, name) &level::optimizer_##name,
 #include "optimizers.inc"
 #undef PYSEQ_ENTRY
 };
@@ -92,4 +109,5 @@ const KernelTable table{PYSEQ_TEXT(PYSEQ_NS), sizeof(real),     ops,      count(
                         add,                  blend,            sum_squares, all_finite,
                         penalty,              constrain,        self_test,  multiply_adds, nullptr};
 
-}  // namespace pyseq::PYSEQ_NS
+}  // namespace PYSEQ_NS
+}  // namespace pyseq

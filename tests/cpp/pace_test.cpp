@@ -1,7 +1,7 @@
 // Pace: settles on the faster way, notices when that changes, and forgets another number of rows.
 #include "core/pace.h"
 
-#include <cstdio>
+#include "check.h"
 
 namespace {
 
@@ -16,23 +16,16 @@ int team_calls(pyseq::Pace& pace, int rows, int calls, double with, double witho
   return count;
 }
 
-int failures = 0;
-void check(bool ok, const char* what) {
-  if (ok) return;
-  std::fprintf(stderr, "pace_test: %s\n", what);
-  ++failures;
-}
-
 }  // namespace
 
 int main() {
   pyseq::Pace pace;
   team_calls(pace, 1, 2000, 1.0, 2.0);
-  check(team_calls(pace, 1, 1000, 1.0, 2.0) > 950, "expected the team where it is faster");
+  CHECK(team_calls(pace, 1, 1000, 1.0, 2.0) > 950);  // the team where it is faster
   team_calls(pace, 1, 3000, 100.0, 2.0);
-  check(team_calls(pace, 1, 1000, 100.0, 2.0) < 50, "expected no team where it is slower");
+  CHECK(team_calls(pace, 1, 1000, 100.0, 2.0) < 50);  // no team where it is slower
   team_calls(pace, 1, 8000, 1.0, 2.0);
-  check(team_calls(pace, 1, 1000, 1.0, 2.0) > 950, "expected the team again");
-  check(team_calls(pace, 2, 8, 1.0, 2.0) == 8, "expected the team first for other rows");
-  return failures ? 1 : 0;
+  CHECK(team_calls(pace, 1, 1000, 1.0, 2.0) > 950);  // the team again
+  CHECK(team_calls(pace, 2, 8, 1.0, 2.0) == 8);  // the team first for other rows
+  return report("pace");
 }
