@@ -13,7 +13,7 @@ RUNTIMES = re.compile(
     r"lib(gomp|omp|c\+\+|unwind|winpthread|stdc\+\+|gcc_s)[-.\w]*\.(so|dylib|dll)[.\d]*$"
 )
 ALLOWED = re.compile(
-    r"pyseq/([\w/]+\.py|_core\.[-\w.]+\.(so|pyd)|_core\.(so|pyd)|datasets/digits\.(npz|txt))$"
+    r"pyseq/([\w/]+\.py|py\.typed|_core\.[-\w.]+\.(so|pyd)|_core\.(so|pyd)|datasets/digits\.(npz|txt))$"
     r"|pyseq_nn-[^/]+\.dist-info/"
 )
 BUNDLED = re.compile(r"(pyseq_nn\.libs|pyseq/\.dylibs)/")

@@ -1,6 +1,7 @@
 #pragma once
 // What the parts of the GEMM share. Block sizes live here.
 #include "kernels/gemm.h"
+#include "kernels/plain.h"
 #include "kernels/simd.h"
 
 namespace pyseq::PYSEQ_NS {
@@ -27,6 +28,10 @@ PYSEQ_INLINE Index larger(Index a, Index b) { return a > b ? a : b; }
 PYSEQ_INLINE Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
 PYSEQ_INLINE Index round_to(Index a, Index b) { return ceil_div(a, b) * b; }
 
+}  // namespace pyseq::PYSEQ_NS
+
+namespace pyseq::PYSEQ_PLAIN_NS {
+
 // One panel of at most kRows rows of C times the columns of B.
 struct RowPanel {
   const real* a;
@@ -46,6 +51,16 @@ constexpr int kPlainRows = 5;
 // a[i * a_step + k] if row_major, else a[i + k * a_step]. `padded`: B may be read up to a multiple
 // of kLanes columns.
 void multiply_panel(int rows, bool row_major, bool padded, const RowPanel& p, Index n);
+
+}  // namespace pyseq::PYSEQ_PLAIN_NS
+
+namespace pyseq::PYSEQ_NS {
+
+#if defined(PYSEQ_AMX) && !defined(PYSEQ_AMX_EMULATE)
+using PYSEQ_PLAIN_NS::kPlainRows;
+using PYSEQ_PLAIN_NS::multiply_panel;
+using PYSEQ_PLAIN_NS::RowPanel;
+#endif
 
 // dst[k * step + i] = src[i * ld + k] for i < width, k < depth.
 void pack_transposed(const real* src, Index ld, Index width, Index depth, real* dst, Index step);

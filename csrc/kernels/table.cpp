@@ -5,17 +5,11 @@
 #include "kernels/gemm.h"
 #include "kernels/peak.h"
 #include "kernels/penalty.h"
+#include "kernels/plain.h"
 #include "kernels/real.h"
 
 #define PYSEQ_TEXT_(x) #x
 #define PYSEQ_TEXT(x) PYSEQ_TEXT_(x)
-
-// The level of what multiplies no matrices, and gains nothing from tiles.
-#if defined(PYSEQ_AMX)
-#define PYSEQ_PLAIN_NS avx512
-#else
-#define PYSEQ_PLAIN_NS PYSEQ_NS
-#endif
 
 namespace pyseq {
 

@@ -68,6 +68,7 @@ def test_scripts_are_valid_shell():
 LINUX = [
     "pyseq/__init__.py",
     "pyseq/layers/core.py",
+    "pyseq/py.typed",
     "pyseq/_core.cpython-311-x86_64-linux-gnu.so",
     "pyseq/datasets/digits.npz",
     "pyseq_nn.libs/libgomp-24e2ab19.so.1.0.0",
