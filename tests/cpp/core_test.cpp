@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "check.h"
+#include "core/isa.h"
 #include "core/memory.h"
 #include "mlp.h"
 #include "pyseq/pyseq.h"
@@ -233,6 +234,14 @@ void test_large_outputs(std::int64_t rows, bool cut) {
   CHECK(std::equal(x.begin(), x.end(), y.begin()));
 }
 
+// Builds for other systems have `base` alone.
+void test_level_that_was_not_built() {
+  const std::vector<std::string> built = built_isas();
+  if (std::count(built.begin(), built.end(), "ref64")) return;
+  CHECK_ERROR(kernel_table("ref64"), "float64: expected the kernels of ref64, got a build without");
+  CHECK_ERROR(kernel_table("avx1024"), "PYSEQ_ISAS=all");
+}
+
 void test_errors() {
   ProgramSpec spec = mlp(false);
   spec.ops[0].kind = "no_such_op";
@@ -297,6 +306,7 @@ int main() {
   test_pieces_apart();
   test_large_outputs(256, false);
   test_large_outputs(50001, true);
+  test_level_that_was_not_built();
   test_errors();
   test_model_files();
   return report("core_test");
