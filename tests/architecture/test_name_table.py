@@ -29,7 +29,8 @@ OUTSIDE = {
         "QuantizedFloat8DTypePolicy Quantizer quantizers.*"
     ),
     "graphs of several inputs or outputs": "Function Operation get_source_inputs",
-    "other backends": "StatelessScope SymbolicScope RematScope remat distribution.* export.*",
+    "other backends": "StatelessScope SymbolicScope RematScope remat export.*",
+    "models in parts": "LayoutMap ModelParallel TensorLayout distribute_tensor",
     "pretrained models": "applications.*",
     "pictures of data sets": "visualization.*",
     "training one model from another": "distillation.*",
