@@ -69,8 +69,11 @@ class Graph:
         input_dtype: what the inputs stand for. Integers of 32 and 64 bits stay integers: a slot
             holds floats or int64.
         portable: for a file that is run without Python.
+        rows: the largest batch, where it is known and Python may be called; what is across the
+            batch (`tracing.across`) has that many columns.
 
     Attributes:
+        columns: `rows` once an op depends on it, else None.
         int64: slots that hold int64.
         assigned: `{id of a variable: value}` of what ops have assigned so far.
         trains_inside: whether layers are called for training within a program for inference.
@@ -85,7 +88,10 @@ class Graph:
         losses=False,
         input_dtype=None,
         portable=False,
+        rows=None,
     ):
+        self.rows = None if portable or settings.device != "cpu" else rows
+        self.columns = None
         self.training = self._run_trains = training
         self.portable = portable
         self.losses = losses or training
@@ -146,6 +152,15 @@ class Graph:
         if self.portable or settings.device != "cpu":
             return False
         return not (self.training and any(v.trainable for v in self.variables))
+
+    def use_rows(self):
+        """The largest batch, on which the program depends from here on."""
+        self.columns = self.rows
+        return self.rows
+
+    def holds(self, rows):
+        """Whether the program can run batches of so many rows."""
+        return self.columns is None or rows <= self.columns
 
     def real(self, x):
         """`x` as floats of the program, for ops that do not take int64."""
@@ -354,13 +369,14 @@ def lower(
     input_dtype=None,
     keeps_losses=False,
     portable=False,
+    rows=None,
 ):
     """Lower one layer (a model is one) onto a fresh graph; returns (graph, output value)."""
     dtype = layer.program_dtype()
     if input_dtype in _FULL:  # a layer without weights that casts nothing
         dtype = input_dtype
     input_dtype = input_dtype or layer.input_program_dtype()
-    graph = Graph(input_shape, training, batch_size, dtype, losses, input_dtype, portable)
+    graph = Graph(input_shape, training, batch_size, dtype, losses, input_dtype, portable, rows)
     graph.notes = [] if keeps_losses else None
     x = graph.input
     if mask_shape is not None:
@@ -391,7 +407,15 @@ class Runner:
         keeps_losses=False,
     ):
         graph, output = lower(
-            layer, input_shape, training, batch_size, mask_shape, False, input_dtype, keeps_losses
+            layer,
+            input_shape,
+            training,
+            batch_size,
+            mask_shape,
+            False,
+            input_dtype,
+            keeps_losses,
+            rows=batch_size,
         )
         self.notes = graph.notes or ()
         answers = [*_as_list(output), *(value for _, _, value in self.notes)]
@@ -440,15 +464,15 @@ def run_call(layer, inputs, training):
         with layer._built_in():
             return Runner(layer, shape[1:], training, shape[0])
 
-    runner = _runner(layer, ("call", shape, training), make)
+    runner = _runner(layer, ("call", shape, training), make, shape[0])
     return runner([np.ascontiguousarray(inputs, runner.dtype)])
 
 
-def _runner(layer, key, make):
+def _runner(layer, key, make, rows):
     """What `make()` returns, kept under `key` among the last eight programs of the layer."""
     key = (*key, layer._state_key(), call_context.current())
     runner = layer._runners.get(key)
-    if runner is None:
+    if runner is None or not runner.graph.holds(rows):
         runner = make()
         layer._runners = {key: runner, **dict(list(layer._runners.items())[:7])}
     return runner
@@ -479,7 +503,7 @@ def run_layer(layer, inputs, training, mask=None):
     keeps = symbolic.keeps_losses()
     key = (x.shape[1:], training, mask_shape, dtype, keeps)
     arguments = (layer, x.shape[1:], training, x.shape[0], mask_shape, dtype, keeps)
-    runner = _runner(layer, key, lambda: Runner(*arguments))
+    runner = _runner(layer, key, lambda: Runner(*arguments), x.shape[0])
     arrays = [np.ascontiguousarray(x, runner.dtype)]
     if mask is not None:
         arrays.append(np.ascontiguousarray(mask, runner.mask_dtype))

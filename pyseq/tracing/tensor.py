@@ -36,7 +36,10 @@ class Trace:
 
     Attributes:
         stored: dtype of the floats of the program.
+        places: what `across.places` made, or None.
     """
+
+    places = None
 
     def __init__(self, graph, anchor, name, dtype=None):
         self.graph, self.anchor, self.name = graph, anchor, name
