@@ -162,6 +162,13 @@ class Graph:
         """Whether the program can run batches of so many rows."""
         return self.columns is None or rows <= self.columns
 
+    @property
+    def mixes_rows(self):
+        """Whether what comes of a row depends on the others of its batch."""
+        return self.columns is not None or any(
+            op["kind"] == "rows" or op["attrs"].get("batch") for op in self.ops
+        )
+
     def real(self, x):
         """`x` as floats of the program, for ops that do not take int64."""
         if x.slot not in self.int64:
@@ -425,8 +432,9 @@ class Runner:
         self.mask_dtype = np.dtype(graph.dtype)
         # What makes of outputs what they stand for, where that is no float of the program.
         self.reads = [_reader(v) for v in _as_list(output)] + [None] * len(self.notes)
-        # Whether calls differ: variables are assigned, or layers train within inference.
-        self.is_stateful = bool(graph.assigned) or graph.trains_inside
+        # Whether calls differ by the rows that run together: variables are assigned, layers train
+        # within inference, or rows are mixed.
+        self.is_stateful = bool(graph.assigned) or graph.trains_inside or graph.mixes_rows
         # Code on arrays is not known to add none.
         self.may_add_losses = graph.adds_losses or bool(graph.callbacks)
         # Whether `session.answer` is the whole answer, for rows of any number.

@@ -116,11 +116,39 @@ def whole(x):
 
 def as_rows(x):
     """A tensor whose first axis has an entry for each row, as a batch."""
+    return _sums(x, _own(x.trace))
+
+
+def _sums(x, which):
+    """Sums over the entries of the first axis of `x` that `which` (n, columns) names for a row."""
     plain, across = _parts(x)
-    own = _own(x.trace)
-    own = np.reshape(own, (-1, own.inner[0], *[1] * (plain.ndim - 1)))
-    y = np.sum(np.where(own, plain, 0), axis=1).astype(x.dtype)
+    which = np.reshape(which, (-1, which.inner[0], *[1] * (plain.ndim - 1)))
+    y = np.sum(np.where(which, plain, 0), axis=1).astype(x.dtype)
     return _wide(y, across - {0})
+
+
+def _compared(x, compare, numbers):
+    """`_sums` of those rows of a batch whose number compares with one for each row."""
+    _check_possible(x.trace, "the batch")
+    columns = np.arange(x.trace.graph.use_rows(), dtype="int32")
+    return _sums(whole(x), compare(columns, np.expand_dims(numbers, 1)))
+
+
+def flip(x):
+    """The rows of a batch in reverse."""
+    numbers = row_numbers(x.trace)
+    return _compared(x, np.equal, hooks.ask("rows", x.trace) - 1 - numbers)
+
+
+def roll(x, shift):
+    """The rows of a batch, the last `shift` in front."""
+    numbers = row_numbers(x.trace)
+    return _compared(x, np.equal, np.mod(numbers - int(shift), hooks.ask("rows", x.trace)))
+
+
+def cumsum(x):
+    """For each row of a batch the sum of those up to it."""
+    return _compared(x, np.less_equal, row_numbers(x.trace))
 
 
 @hooks.answers("row_numbers")
@@ -231,7 +259,7 @@ def einsum(trace, terms, tensors, result, run):
     tensors = [as_rows(x) if _begins_across(x) and t[0] == row else x for t, x in pairs]
     wide, plain = set(), []
     for term, x in zip(terms, tensors, strict=True):
-        if row in term[1:]:
+        if row is not None and row in term[1:]:
             raise trace.error(f"expected {row!r} for the first axis of each tensor, got {term!r}")
         axes = x.across if isinstance(x, Wide) else ()
         gone = {a for a in axes if term[a] not in result}

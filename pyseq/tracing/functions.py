@@ -233,6 +233,8 @@ def _scan(function):
     def call(trace, x, axis=None, dtype=None, out=None):
         x = trace.tensor(x)
         x = np.reshape(x, -1) if axis is None and not x.batched else x
+        if function == "cumsum" and _along_batch(x, axis):
+            return across.cumsum(x)
         at = shaping.inner_axis(x, -1 if axis is None and x.ndim == 1 else axis)
         attrs = {"function": function, "axis": at, "reverse": False}
         return trace.op("scan", x.value, x.inner, x.batched, x.dtype, lead=x.lead, **attrs)
@@ -311,9 +313,18 @@ def _split(trace, x, sections, axis=0):
     return parts
 
 
+def _along_batch(x, axis):
+    """Whether an axis is the batch, and rows can be brought to others."""
+    batch = isinstance(axis, (int, np.integer)) and x.batched and axis % x.ndim == 0
+    return batch and not x.lead and across.is_possible(x.trace)
+
+
 def _flip(trace, x, axis=None):
     x = trace.tensor(x)
     axes = shaping.axes_of(x, axis)
+    if _along_batch(x, 0) and 0 in axes:
+        x = across.flip(x)
+        axes = axes[1:]
     return x[tuple(slice(None, None, -1) if a in axes else slice(None) for a in range(x.ndim))]
 
 
@@ -321,6 +332,8 @@ def _roll(trace, x, shift, axis=None):
     x = trace.tensor(x)
     if axis is None:
         raise trace.error("expected roll with an axis")
+    if _along_batch(x, axis):
+        return across.roll(x, shift)
     size = x.known(x.shape[axis], "a roll of the batch")
     cut = -shift % size
     before, after = [slice(None)] * x.ndim, [slice(None)] * x.ndim
