@@ -119,6 +119,11 @@ def as_rows(x):
     return _sums(x, _own(x.trace))
 
 
+def _batch(x):
+    """`x`, as a batch where its first axis has an entry for each row."""
+    return as_rows(x) if _begins_across(x) else x
+
+
 def _sums(x, which):
     """Sums over the entries of the first axis of `x` that `which` (n, columns) names for a row."""
     plain, across = _parts(x)
@@ -247,7 +252,7 @@ def matmul(trace, a, b, run):
         y = np.squeeze(run(np.expand_dims(left, 1), right), 1)
     else:
         y = run(left, right)
-    return _wide(y, (rows & {0}) | (columns & {1}))
+    return _batch(_wide(y, (rows & {0}) | (columns & {1})))
 
 
 def einsum(trace, terms, tensors, result, run):
@@ -280,7 +285,7 @@ def take_along(x, indices):
 def transpose(x, axes):
     x = whole(x) if x.batched and axes[0] != 0 else x
     plain, across = _parts(x)
-    return _wide(np.transpose(plain, axes), {axes.index(a) for a in across})
+    return _batch(_wide(np.transpose(plain, axes), {axes.index(a) for a in across}))
 
 
 def get_item(x, keys):
@@ -339,8 +344,7 @@ def reshape(x, shape):
 def diagonal(trace, x, offset=0, axis1=0, axis2=1):
     """Elements (i, i) of a matrix across the batch."""
     x = trace.tensor(x)
-    if x.ndim == 2 and _begins_across(x):
-        x = as_rows(x)
+    x = _batch(x)
     if not isinstance(x, Wide) or x.shape != (None, None) or offset or {axis1, axis2} != {0, 1}:
         raise trace.error(
             f"expected the main diagonal of a matrix across the batch, got shape {x.shape}"

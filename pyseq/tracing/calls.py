@@ -271,6 +271,7 @@ def add_loss(x, layer):
     """Add a tensor to the loss of the program that is traced, where it has one."""
     trace = symbolic.trace.get()
     x = trace.tensor(x)
+    x = np.sum(x) if isinstance(x, Wide) else x
     trace.graph.note(layer, np.sum if x.batched else _of_one_row, x.value)
     if trace.graph.losses:
         _add_loss(x, layer.name)

@@ -507,7 +507,7 @@ def _size(trace, x, axis=None):
     x = trace.tensor(x)
     if axis is not None:
         return shape_of(trace, x)[axis]
-    return rows(trace) * math.prod(x.inner) if x.batched else x.size
+    return x.size if x.size is not None else math.prod(shape_of(trace, x))
 
 
 _FUNCTIONS = {
