@@ -391,9 +391,19 @@ def lower(
     return graph, layer.lower_rows(graph, x)
 
 
-def _reader(value):
-    """What a function makes of the floats of a program to be what `value` stands for, or None."""
-    dtype = value.dtype or value.half
+def _last(layer):
+    """The layer whose output a layer's or a model's is."""
+    while stack := getattr(layer, "_stack", None):
+        layer = stack[-1]
+    return layer
+
+
+def _reader(value, handed):
+    """What a function makes of the floats of a program to be what `value` stands for, or None.
+
+    Floats of a program of float32 are handed out as float64 where that is `handed`.
+    """
+    dtype = value.dtype or value.half or (handed if handed == "float64" else None)
     return None if dtype is None else functools.partial(dtypes.rounded, dtype=dtype)
 
 
@@ -431,7 +441,8 @@ class Runner:
         self.dtype = np.dtype("int64" if 0 in graph.int64 else graph.dtype)
         self.mask_dtype = np.dtype(graph.dtype)
         # What makes of outputs what they stand for, where that is no float of the program.
-        self.reads = [_reader(v) for v in _as_list(output)] + [None] * len(self.notes)
+        handed = _last(layer).handed_dtype if graph.dtype == "float32" else None
+        self.reads = [_reader(v, handed) for v in _as_list(output)] + [None] * len(self.notes)
         # Whether calls differ by the rows that run together: variables are assigned, layers train
         # within inference, or rows are mixed.
         self.is_stateful = bool(graph.assigned) or graph.trains_inside or graph.mixes_rows
