@@ -34,7 +34,7 @@ class Wide(Tensor):
     def value(self):
         raise self.trace.error(
             f"expected a tensor within each row of the batch, got shape {self.shape}",
-            "reduce it over its last axis first, such as with ops.sum(x, axis=-1)",
+            "reduce it along these axes first, such as with ops.sum(x, axis=-1)",
         )
 
     @property

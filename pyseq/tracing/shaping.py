@@ -116,7 +116,7 @@ def reshape(x, shape):
 
 
 def _leads_off(x, shape):
-    """Whether a shape such as (1, -1) puts the numbers of a batch, one a row, along another axis."""
+    """Whether a shape such as (1, -1) puts a batch of numbers along another axis."""
     return x.batched and not x.lead and math.prod(x.inner) == 1 and shape[:1] == (1,)
 
 

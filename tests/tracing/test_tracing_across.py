@@ -256,7 +256,7 @@ def test_what_is_infinite_past_the_last_row_stays_out():
 @pytest.mark.parametrize(
     "f, message",
     [
-        (lambda ops, z: ops.cumsum(z @ ops.transpose(z), axis=1), "reduce it over its last axis"),
+        (lambda ops, z: ops.cumsum(z @ ops.transpose(z), axis=1), "reduce it along these axes"),
         (lambda ops, z: (z @ ops.transpose(z))[:, 0], "expected all entries across the batch"),
         (lambda ops, z: ops.reshape(z @ ops.transpose(z), (-1,)), "keeps the axes across"),
         (lambda ops, z: z + z @ ops.transpose(z), "sizes of 1 or the rows of the batch"),
