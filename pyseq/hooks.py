@@ -48,6 +48,8 @@ _ANSWERED_BY = {
     # A layer called with arrays: its program, kept from call to call.
     "run_call": "pyseq.lowering",
     "run_layer": "pyseq.lowering",
+    # The derivative of a function of arrays in a direction.
+    "slopes": "pyseq.training.derivatives",
     # All built-in layers, so that each is found by its name.
     "load_layers": "pyseq.layers",
     # Values of a variable that is made by its shape.

@@ -341,15 +341,15 @@ def reshape(x, shape):
     return _wide(np.reshape(plain, sizes), {spots[long.index(a)] for a in across})
 
 
-def diagonal(trace, x, offset=0, axis1=0, axis2=1):
+def diagonal(x, offset):
     """Elements (i, i) of a matrix across the batch."""
-    x = trace.tensor(x)
     x = _batch(x)
-    if not isinstance(x, Wide) or x.shape != (None, None) or offset or {axis1, axis2} != {0, 1}:
-        raise trace.error(
-            f"expected the main diagonal of a matrix across the batch, got shape {x.shape}"
+    if x.shape != (None, None) or offset:
+        raise x.trace.error(
+            f"expected the main diagonal of a matrix across the batch, got that of {offset} of "
+            f"shape {x.shape}"
         )
-    return np.sum(np.where(_own(trace), x.plain, 0), axis=1).astype(x.dtype)
+    return np.sum(np.where(_own(x.trace), x.plain, 0), axis=1).astype(x.dtype)
 
 
 def triangle(x, k, lower):

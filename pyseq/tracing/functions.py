@@ -553,11 +553,9 @@ _FUNCTIONS = {
     np.take_along_axis: _take_along,
     np.tril: _triangle(np.tril),
     np.triu: _triangle(np.triu),
-    np.diagonal: across.diagonal,
-    np.diag: lambda t, x, k=0: across.diagonal(t, x, k),
-    np.trace: lambda t, x, offset=0, axis1=0, axis2=1, **_: np.sum(
-        across.diagonal(t, x, offset, axis1, axis2)
-    ),
+    np.diagonal: shaping.diagonal,
+    np.diag: shaping.diag,
+    np.trace: lambda t, x, *axes, **_: np.sum(shaping.diagonal(t, x, *axes), axis=-1),
     np.diff: _diff,
     np.dot: dot,
     np.tensordot: tensordot,

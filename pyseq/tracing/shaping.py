@@ -244,6 +244,27 @@ def take(x, indices, axis):
     return with_inner(y, [*x.inner[:at], *indices.shape, *x.inner[at + 1 :]])
 
 
+def diagonal(trace, x, offset=0, axis1=0, axis2=1):
+    """Elements (i, i + offset) of two axes, along a new last axis."""
+    x = trace.tensor(x)
+    if isinstance(x, across.Wide):
+        return across.diagonal(x, offset)
+    axis1, axis2 = axis1 % x.ndim, axis2 % x.ndim
+    x = transpose(x, [*(a for a in range(x.ndim) if a not in (axis1, axis2)), axis1, axis2])
+    height, width = (x.known(d, "a diagonal along the batch") for d in x.shape[-2:])
+    rows = np.arange(max(0, -offset), max(0, -offset, min(height, width - offset)))
+    flat = reshape(x, (*x.shape[:-2], height * width))
+    return take(flat, rows * width + rows + offset, x.ndim - 2)
+
+
+def diag(trace, x, k=0):
+    """The diagonal of a matrix, or a vector as one."""
+    x = trace.tensor(x)
+    if x.ndim != 1 or k or x.batched:
+        return diagonal(trace, x, k)
+    return np.eye(x.shape[0], dtype=trace.stored) * expand_dims(x, 1)
+
+
 def concatenate(trace, tensors, axis):
     tensors = [trace.tensor(t) for t in tensors]
     axis = axis % tensors[0].ndim

@@ -260,7 +260,8 @@ def test_what_is_infinite_past_the_last_row_stays_out():
         (lambda ops, z: (z @ ops.transpose(z))[:, 0], "expected all entries across the batch"),
         (lambda ops, z: ops.reshape(z @ ops.transpose(z), (-1,)), "keeps the axes across"),
         (lambda ops, z: z + z @ ops.transpose(z), "sizes of 1 or the rows of the batch"),
-        (lambda ops, z: ops.diagonal(z), "the main diagonal of a matrix across"),
+        (lambda ops, z: ops.diagonal(z), "a known size, got a diagonal along the batch"),
+        (lambda ops, z: ops.diagonal(z @ ops.transpose(z), 1), "the main diagonal of a matrix"),
     ],
 )
 def test_what_is_refused_across_the_batch(f, message):
