@@ -441,7 +441,9 @@ class Runner:
         self.dtype = np.dtype("int64" if 0 in graph.int64 else graph.dtype)
         self.mask_dtype = np.dtype(graph.dtype)
         # What makes of outputs what they stand for, where that is no float of the program.
-        handed = _last(layer).handed_dtype if graph.dtype == "float32" else None
+        last = _last(layer)
+        casts = graph.dtype == "float32" and not last.keeps_floats()
+        handed = last.handed_dtype if casts else None
         self.reads = [_reader(v, handed) for v in _as_list(output)] + [None] * len(self.notes)
         # Whether calls differ by the rows that run together: variables are assigned, layers train
         # within inference, or rows are mixed.
