@@ -47,9 +47,10 @@ def _one_hot(where, x, num_classes, axis, dtype, sparse):
     x = symbolic.as_array(x) if symbolic.is_traced(x) else convert_to_tensor(x)
     (axis,) = checked_axes(where, axis, (*x.shape, num_classes))
     x = x if x.dtype.kind in "iu" else x.astype("int64")
-    classes = np.arange(num_classes) if not symbolic.counts_rows(num_classes) else (
-        hooks.ask("row_numbers", symbolic.trace.get())
-    )
+    if symbolic.counts_rows(num_classes):
+        classes = np.expand_dims(hooks.ask("row_numbers", symbolic.trace.get()), 0)
+    else:
+        classes = np.arange(num_classes)
     hot = np.equal(np.expand_dims(x, -1), classes)
     hot = hot.astype(dtypes.numpy_dtype(dtypes.standardize_dtype(dtype)))
     return hot if axis == x.ndim else np.moveaxis(hot, -1, axis)

@@ -185,12 +185,12 @@ def _left_out(x, axes, value):
 # --- functions
 
 
-def crosses(trace, tensors):
-    """Whether operands are across the batch, or are brought there to broadcast."""
-    if any(isinstance(t, Wide) for t in tensors):
-        return True
-    ranks = {t.ndim for t in tensors if t.batched}
-    return len(ranks) > 1 and is_possible(trace) and not any(t.lead for t in tensors)
+def crosses(tensors):
+    """Whether one of them is across the batch.
+
+    Batches (n,) and (n, 1) alone are not: that they give (n, n) is hardly ever meant.
+    """
+    return any(isinstance(t, Wide) for t in tensors)
 
 
 def elementwise(trace, tensors, function):
@@ -355,5 +355,5 @@ def diagonal(x, offset):
 def triangle(x, k, lower):
     """Zeros above (`lower`) or below the diagonal `k` of a matrix across the batch."""
     rows = row_numbers(x.trace)
-    distance = np.subtract(rows, np.expand_dims(rows, 1))
+    distance = np.subtract(np.expand_dims(rows, 0), np.expand_dims(rows, 1))
     return np.where(distance <= k if lower else distance >= k, x, 0)

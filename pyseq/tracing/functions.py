@@ -80,7 +80,7 @@ def _common_dtype(trace, a, b):
 def binary(trace, a, b, function, dtype=None):
     """An op `binary`, with a number, a weight or a tensor on either side."""
     a, b = trace.tensor(a), trace.tensor(b)
-    if across.crosses(trace, (a, b)):
+    if across.crosses((a, b)):
         return across.elementwise(trace, (a, b), lambda a, b: binary(trace, a, b, function, dtype))
     if dtype is None:
         dtype = _common_dtype(trace, a, b)
@@ -247,7 +247,7 @@ def where(trace, condition, a=None, b=None):
     if a is None:
         raise trace.error("expected where(condition, a, b), got the condition alone")
     c, a, b = trace.tensor(condition), trace.tensor(a), trace.tensor(b)
-    if across.crosses(trace, (c, a, b)):
+    if across.crosses((c, a, b)):
         return across.elementwise(trace, (c, a, b), lambda c, a, b: where(trace, c, a, b))
     floats = [t for t in (a, b) if t.number is None] or [a, b]
     dtype = common_dtype(*(t.dtype for t in floats))

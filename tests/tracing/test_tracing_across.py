@@ -73,7 +73,7 @@ def distances(ops, losses):
     def f(y, z):
         s = ops.sum(ops.square(z), axis=1)
         d = s[:, None] + s[None, :] - 2 * ops.matmul(z, ops.transpose(z))
-        same = ops.equal(y[:, 0], y)
+        same = ops.equal(y[:, 0][None], y)
         return ops.mean(ops.where(same, d, ops.relu(1.0 - d)), axis=-1)
 
     return f
@@ -260,6 +260,7 @@ def test_what_is_infinite_past_the_last_row_stays_out():
         (lambda ops, z: (z @ ops.transpose(z))[:, 0], "expected all entries across the batch"),
         (lambda ops, z: ops.reshape(z @ ops.transpose(z), (-1,)), "keeps the axes across"),
         (lambda ops, z: z + z @ ops.transpose(z), "sizes of 1 or the rows of the batch"),
+        (lambda ops, z: z[:, 0] - z[:, :1], "whose batches are one axis.*one rank first"),
         (lambda ops, z: ops.diagonal(z), "a known size, got a diagonal along the batch"),
         (lambda ops, z: ops.diagonal(z @ ops.transpose(z), 1), "the main diagonal of a matrix"),
     ],
