@@ -63,7 +63,8 @@ def _parts(x):
 
 def is_possible(trace):
     """Whether the largest batch of the program is known: it is where a model steps or answers."""
-    return trace.graph.rows is not None
+    # Within TimeDistributed a batch has the steps of all rows.
+    return trace.graph.rows is not None and trace.anchor.fold == 1
 
 
 def _check_possible(trace, size_of):

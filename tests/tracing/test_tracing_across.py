@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import pyseq
+from pyseq import layers, ops
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras")
 
@@ -275,3 +276,13 @@ def test_a_file_that_runs_without_python_refuses_it(tmp_path):
     model = model_of(pyseq, lambda ops, losses: "mse", attention)
     with pytest.raises(ValueError, match="expected a built-in layer to export"):
         model.export(tmp_path / "a.pyseq", verbose=False)
+
+
+def test_steps_of_time_distributed_are_no_rows_of_the_batch():
+    class Doubled(layers.Layer):
+        def call(self, x):
+            return ops.transpose(ops.transpose(x) * 2.0)
+
+    x = np.arange(24.0, dtype="float32").reshape(3, 2, 4)
+    y = layers.TimeDistributed(Doubled())(x)
+    np.testing.assert_allclose(y, 2 * x)
