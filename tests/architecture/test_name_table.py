@@ -34,7 +34,6 @@ OUTSIDE = {
     "pretrained models": "applications.*",
     "pictures of data sets": "visualization.*",
     "training one model from another": "distillation.*",
-    "forward-mode derivatives": "jvp",
 }
 REASON = {name: reason for reason, names in OUTSIDE.items() for name in names.split()}
 
