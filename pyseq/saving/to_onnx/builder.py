@@ -98,6 +98,8 @@ class Builder:
         self._taken = parent._taken if parent else set()
         self._shapes = parent._shapes if parent else {}
         self._made = {}
+        self._turned = {}  # transpositions: (tensor, axes) to the tensor that came of it
+        self._conditions = {}  # of 0.0 and 1.0: what they were made of
         self._parent = parent
 
     # --- names and constants
@@ -167,17 +169,29 @@ class Builder:
         Inputs that are constants of no dimension are left where they are.
         """
         moving = [x for x in inputs if self.shape(x) != () or x not in self.constants]
-        nodes = [self.maker(x) for x in moving]
-        if nodes and all(map(is_transpose, nodes)):
-            perms = {tuple(n.attributes["perm"]) for n in nodes}
-            if len(perms) == 1:
-                before = dict(zip(moving, (n.inputs[0] for n in nodes)))
-                inner = [before.get(x, x) for x in inputs]
-                y = self.through(kind, *inner, **attributes)
-                return self.transpose(y, perms.pop())
+        before, perm = self._in_front(moving)
+        if before is not None:
+            y = self.through(kind, *(before.get(x, x) for x in inputs), **attributes)
+            return self.transpose(y, perm)
         shape = np.broadcast_shapes(*(self._sizes(x) for x in inputs))
         shape = tuple(BATCH if d == self._ROWS else d for d in shape)
         return self.add(kind, inputs, shape, **attributes)
+
+    def _in_front(self, tensors):
+        """`({tensor: what it is a transposition of}, its axes)`; `(None, None)` where they differ.
+
+        The inverse of a transposition that is there already is as good.
+        """
+        perms = {tuple(n.attributes["perm"]) for n in map(self.maker, tensors) if is_transpose(n)}
+        if len(perms) != 1:
+            return None, None
+        (perm,) = perms
+        back = tuple(sorted(range(len(perm)), key=perm.__getitem__))
+        before = {}
+        for x in tensors:
+            node = self.maker(x)
+            before[x] = node.inputs[0] if is_transpose(node) else self._turned.get((x, back))
+        return (None, None) if None in before.values() else (before, perm)
 
     # A size that no dimension has stands for the rows of the batch.
     _ROWS = 7_919_000_017
@@ -189,6 +203,8 @@ class Builder:
 
     def cast(self, x, dtype):
         """`x` as "float", "int64", "bool" or a name of NumPy's."""
+        if dtype == "bool" and x in self._conditions:
+            return self._conditions[x]
         dtype = self.dtype if dtype == "float" else dtype
         return self.add("Cast", [x], self.shape(x), to=np.dtype(dtype))
 
@@ -221,8 +237,11 @@ class Builder:
             x, perm = node.inputs[0], [before[p] for p in perm]
         if perm == sorted(perm):
             return x
-        shape = tuple(self.shape(x)[p] for p in perm)
-        return self.add("Transpose", [x], shape, perm=perm)
+        key = x, tuple(perm)
+        if key not in self._turned:
+            shape = tuple(self.shape(x)[p] for p in perm)
+            self._turned[key] = self.add("Transpose", [x], shape, perm=perm)
+        return self._turned[key]
 
     def channels_first(self, x):
         """(N, ..., C) as (N, C, ...)."""
@@ -269,7 +288,9 @@ class Builder:
 
     def flags(self, condition):
         """A condition as 0.0 and 1.0."""
-        return self.cast(condition, "float")
+        y = self.cast(condition, "float")
+        self._conditions[y] = condition
+        return y
 
     def row_count(self, x):
         """The number of rows as a list of one int64."""

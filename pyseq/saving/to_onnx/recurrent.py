@@ -43,7 +43,6 @@ def recurrent(b, op):
     x = _steps_first(b, x)
     names = _activations(op)
     plain = all(name in _OWN and not arguments for name, arguments in names)
-    # ONNX's RNN runs no relu in some runtimes that it bounds; the values of a Scan are the same.
     if len(op.x) == 1 and plain:
         sequence, states = _own(b, op, x, names)
     else:
