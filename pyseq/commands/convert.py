@@ -29,15 +29,16 @@ def add_arguments(parser):
     parser.add_argument(
         "out",
         metavar="OUT",
-        help="where to: the ending chooses the format (.keras, .h5 or .hdf5, .pyseq, .onnx); a name "
-        "that ends in / becomes a folder of what .keras holds",
+        help="where to: the ending chooses the format (.keras, .h5 or .hdf5, .pyseq, .onnx); a "
+        "name that ends in / becomes a folder of what .keras holds",
     )
     parser.add_argument("--force", action="store_true", help="replace OUT where it exists")
     parser.add_argument(
         "--input-shape",
         type=_shape,
         metavar="SHAPE",
-        help="for .pyseq and .onnx: sizes of one row, such as 28,28,1, where the model leaves some open",
+        help="for .pyseq and .onnx: sizes of one row, such as 28,28,1, where the model leaves "
+        "some open",
     )
     parser.add_argument(
         "--without-optimizer",
@@ -58,8 +59,8 @@ def run(options):
         )
     if options.input_shape and not out.endswith(_FIXED):
         raise Failure(
-            f"--input-shape: expected OUT to end in .pyseq or .onnx, got {out!r}; the other formats keep "
-            "open sizes: leave it out"
+            f"--input-shape: expected OUT to end in .pyseq or .onnx, got {out!r}; the other "
+            "formats keep open sizes: leave it out"
         )
     models.need(options.file)
     if os.path.exists(out) and not options.force:

@@ -135,6 +135,8 @@ class Line:
         whole = math.prod(self.shape)
         sizes = [None if d is None else int(d) for d in sizes]
         rest = list(sizes[1:])
+        if None in rest:
+            self.file.refuse(node, "the batch as the first size", sizes)
         for i, d in enumerate(rest, 1):
             if d == 0 and i < self.rank:
                 rest[i - 1] = self.size(i)

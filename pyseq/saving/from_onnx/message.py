@@ -8,7 +8,6 @@ import os
 import numpy as np
 
 from pyseq.registry import limits
-from pyseq.saving.to_onnx.file import load_package
 
 _MAX_BYTES = 2 * 1024**3  # of a message of protocol buffers
 _DEEPEST = 32  # constants that are computed of constants
@@ -29,8 +28,8 @@ class Message:
         bytes: of the file and of those it refers to.
     """
 
-    def __init__(self, path, where):
-        self.onnx = load_package("load_onnx")
+    def __init__(self, path, where, onnx):
+        self.onnx = onnx
         self.where, self._folder = where, os.path.dirname(os.path.abspath(path))
         self.bytes = os.path.getsize(path)
         if self.bytes > _MAX_BYTES:
@@ -38,6 +37,7 @@ class Message:
                 f"{where}: expected an ONNX file of at most 2 GiB, got {self.bytes:,} bytes; keep "
                 "the weights in a file beside it"
             )
+        self._largest = self.bytes * 8 + 2**20  # numbers of a tensor
         with open(path, "rb") as file:
             data = file.read(self.bytes)
         model = self.onnx.ModelProto()
@@ -92,7 +92,10 @@ class Message:
             kind = self.onnx.AttributeProto
             if attribute.type in (kind.GRAPH, kind.GRAPHS):
                 self.refuse(node, "a node without graphs of its own", repr(attribute.name))
-            value = self.onnx.helper.get_attribute_value(attribute)
+            try:
+                value = self.onnx.helper.get_attribute_value(attribute)
+            except (TypeError, ValueError) as error:
+                self.refuse(node, "sound attributes", f"{attribute.name!r}: {error}")
             if attribute.type == kind.TENSOR:
                 value = self._array(value)
             elif isinstance(value, bytes):
@@ -125,23 +128,20 @@ class Message:
             a is None and name for a, name in zip(arrays, node.input)
         ):
             return None
+        if sum(a.size for a in arrays if a is not None) > self._largest:
+            self.refuse(node, "constants that fit the file", "larger ones", "it is hostile")
         return _compute(node.op_type, arrays, self.attributes(node))
 
     def _array(self, tensor):
         size = math.prod(int(d) for d in tensor.dims)
-        if size < 0 or any(d < 0 for d in tensor.dims) or size > self.bytes * 8 + 2**20:
+        if tensor.data_location == self.onnx.TensorProto.EXTERNAL:
+            tensor = self._fetched(tensor)
+        if size < 0 or any(d < 0 for d in tensor.dims) or size > self._largest:
             raise ValueError(
                 f"{self.where}: expected a tensor that fits the file, got "
                 f"{tensor.name or 'one'!r} of shape {list(tensor.dims)}; the file is damaged or "
                 "hostile"
             )
-        if tensor.data_location == self.onnx.TensorProto.EXTERNAL:
-            copied = self.onnx.TensorProto()
-            copied.CopyFrom(tensor)
-            copied.raw_data = self._beside(tensor)
-            copied.data_location = self.onnx.TensorProto.DEFAULT
-            del copied.external_data[:]
-            tensor = copied
         try:
             array = np.asarray(self.onnx.numpy_helper.to_array(tensor))
         except (TypeError, ValueError, KeyError) as error:
@@ -155,6 +155,15 @@ class Message:
                 f"{array.dtype}; rebuild the model in Python"
             )
         return array
+
+    def _fetched(self, tensor):
+        """A tensor of another file with its bytes in it."""
+        copied = self.onnx.TensorProto()
+        copied.CopyFrom(tensor)
+        copied.raw_data = self._beside(tensor)
+        copied.data_location = self.onnx.TensorProto.DEFAULT
+        del copied.external_data[:]
+        return copied
 
     def _beside(self, tensor):
         """The bytes of a tensor in another file, which has to lie in the folder of this one."""
@@ -181,6 +190,8 @@ class Message:
                 f"{self.where}: expected {length} bytes from {offset} on in {location!r}, got a "
                 f"file of {size}; the file is damaged"
             )
+        self.bytes += length
+        self._largest += length * 8
         with open(path, "rb") as file:
             file.seek(offset)
             return file.read(length)

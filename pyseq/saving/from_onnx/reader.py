@@ -13,6 +13,7 @@ from pyseq.registry.reading import reading
 from pyseq.saving.from_onnx import bundles, images, plain, recurrent
 from pyseq.saving.from_onnx.line import Line
 from pyseq.saving.from_onnx.message import Message
+from pyseq.saving.to_onnx.file import load_package
 
 if TYPE_CHECKING:
     from pyseq.sequential import Sequential
@@ -47,8 +48,9 @@ def load_onnx(filepath: FileLike, *, allow_non_finite: bool = False) -> Sequenti
         raise ValueError(f"load_onnx: expected a path, got {filepath!r}")
     if not os.path.isfile(path):
         raise ValueError(f"{path}: expected an ONNX file, got none; check the path")
+    package = load_package("load_onnx")
     with reading(path):
-        file = Message(path, path)
+        file = Message(path, path, package)
         name, shape, dtype = _input(file)
         line = Line(file, name, shape)
         _follow(line)
@@ -103,6 +105,8 @@ def _follow(line):
         _TABLE[node.op_type](line, node, file.attributes(node))
         if line.tensor == before:
             line.tensor = node.output[0]
+    if line.turned is not None:
+        file.refuse(line.turned, f"one of {sorted(_TURNED)} behind it", "the end of the graph")
     line.plain(file.makers.get(end))
     if not line.made:
         line.add(None, layers.Identity)

@@ -76,7 +76,7 @@ def _arguments(line, node, given, count):
         found["reset_after"] = bool(given.get("linear_before_reset", 0))
     return {
         **found,
-        "units": int(given["hidden_size"]),
+        "units": int(given.get("hidden_size", line.need(node, 2, "weights").shape[-1])),
         "use_bias": len(node.input) > 3 and bool(node.input[3]),
     }
 

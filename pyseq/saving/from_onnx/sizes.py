@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 _DEEPEST = 32
+_MOST = 64  # sizes in a list
 
 
 def of_reshape(line, node):
@@ -19,11 +20,22 @@ def of_reshape(line, node):
     line.file.refuse(node, "a shape that is constant but for the batch", list(node.input)[1:])
 
 
-def read(line, name, depth=0):
+def read(line, name):
     """The sizes in a tensor, or None where they are something else."""
+    return _read(line, name, {}, 0)
+
+
+def _read(line, name, known, depth):
+    if name not in known:
+        sizes = _found(line, name, known, depth)
+        known[name] = None if sizes is None or len(sizes) > _MOST else sizes
+    return known[name]
+
+
+def _found(line, name, known, depth):
     value = line.file.constant(name)
     if value is not None:
-        return [int(v) for v in np.asarray(value).reshape(-1)]
+        return [int(v) for v in np.asarray(value).reshape(-1)[: _MOST + 1]]
     node = line.file.makers.get(name)
     if node is None or depth > _DEEPEST:
         return None
@@ -32,7 +44,7 @@ def read(line, name, depth=0):
         sizes = line.seen.get(node.input[0])
         begin, end = given.get("start", 0), given.get("end")
         return None if sizes is None else sizes[begin:end]
-    parts = [read(line, part, depth + 1) for part in node.input]
+    parts = [_read(line, part, known, depth + 1) for part in node.input]
     if any(part is None for part in parts):
         return None
     if node.op_type in ("Cast", "Identity", "Unsqueeze", "Squeeze"):

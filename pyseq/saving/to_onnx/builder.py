@@ -171,8 +171,11 @@ class Builder:
         moving = [x for x in inputs if self.shape(x) != () or x not in self.constants]
         before, perm = self._in_front(moving)
         if before is not None:
-            y = self.through(kind, *(before.get(x, x) for x in inputs), **attributes)
+            y = self._elementwise(kind, [before.get(x, x) for x in inputs], attributes)
             return self.transpose(y, perm)
+        return self._elementwise(kind, inputs, attributes)
+
+    def _elementwise(self, kind, inputs, attributes):
         shape = np.broadcast_shapes(*(self._sizes(x) for x in inputs))
         shape = tuple(BATCH if d == self._ROWS else d for d in shape)
         return self.add(kind, inputs, shape, **attributes)
