@@ -248,6 +248,26 @@ def test_sequences_behind_masks_with_holes():
     compare(model, x)
 
 
+def test_a_scan_of_more_rows_than_the_batch_has():
+    inner = layers.LSTM(3, activation="gelu", return_sequences=True)
+    model = pyseq.Sequential([pyseq.Input((2, 4, 3)), layers.TimeDistributed(inner)])
+    model.export("m.onnx", format="onnx")
+    assert "Scan" in kinds()
+    compare(model, onnx_cases.rows_of(model, 3))
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gelu"])
+def test_several_outputs(activation):
+    layer = layers.LSTM(3, activation, return_sequences=True, return_state=True, name="memory")
+    model = pyseq.Sequential([pyseq.Input((4, 2)), layer])
+    model.export("m.onnx", format="onnx")
+    x = onnx_cases.rows_of(model, 3)
+    session = runtime.InferenceSession("m.onnx", providers=["CPUExecutionProvider"])
+    assert [o.name for o in session.get_outputs()] == ["memory_0", "memory_1", "memory_2"]
+    for got, want in zip(answers("m.onnx", x), model.predict(x, verbose=0), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+
+
 def refused(model, **arguments):
     with pytest.raises(ValueError) as error:
         model.export("m.onnx", format="onnx", **arguments)

@@ -9,8 +9,7 @@ from pyseq.saving.atomic import write_atomically
 from pyseq.saving.to_onnx import graph as graphs
 from pyseq.saving.to_onnx.builder import Body
 
-# ReduceMean and the like take axes as a tensor, Resize takes axes, Mish is there; ONNX Runtime has
-# it since 1.14.
+# The lowest that has Mish; ONNX Runtime has it since 1.14.
 OPSET = 18
 _IR = 8
 _LARGEST = 2 * 1024**3 - 2**20  # of a message of protocol buffers
@@ -53,9 +52,8 @@ class _Maker:
     def type_of(self, dtype):
         return self.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
 
-    def value(self, name, dtype, shape):
-        # Rows of a body's tensors are rows of the batch, too.
-        dims = ["N" if d is None else d for d in shape]
+    def value(self, name, dtype, shape, rows="N"):
+        dims = [rows if d is None else d for d in shape]
         return self.helper.make_tensor_value_info(name, self.type_of(dtype), dims)
 
     def node(self, node, builder):
@@ -69,8 +67,11 @@ class _Maker:
             return self.type_of(value)
         if not isinstance(value, Body):
             return value
+
         def infos(names):
-            return [self.value(n, builder.dtype, builder.shape(n)) for n in names]
+            # Rows may be several for each of the batch.
+            return [self.value(n, builder.dtype, builder.shape(n), rows=None) for n in names]
+
         nodes = [self.node(n, builder) for n in value.nodes]
         return self.helper.make_graph(nodes, "step", infos(value.inputs), infos(value.outputs))
 
