@@ -16,7 +16,7 @@ endforeach()
 file(GLOB files CONFIGURE_DEPENDS ${_cuda_root}/*.cu)
 list(APPEND _cuda_files ${files})
 # What plans need: they run on the host.
-set(_cuda_host_files csrc/core/plan.cpp csrc/kernels/activation.cpp csrc/kernels/conv_shape.cpp)
+set(_cuda_host_files csrc/core/plan.cpp csrc/kernels/activation.cpp csrc/kernels/conv_shape.cpp ${PYSEQ_PLATFORM_SOURCE})
 
 if(PYSEQ_CUDA STREQUAL "EMULATE")
   set(_cuda_target pyseq_cuda_emulation)

@@ -1,7 +1,8 @@
-// Prints those of PYSEQ_LEVELS that this CPU runs, for cmake/isa.cmake.
+// Prints those of PYSEQ_LEVELS that this CPU runs, for cmake/isa.cmake: one unit, which is what try_run takes.
 #include <cstdio>
 
 #include "core/cpu.h"
+#include PYSEQ_PLATFORM_SOURCE
 
 int main() {
   const char* const levels[] = {PYSEQ_LEVELS};

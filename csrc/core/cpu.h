@@ -1,24 +1,19 @@
 #pragma once
 // Which levels of the kernels the CPU of this process runs: asked at run time, and by CMake for
-// PYSEQ_ISAS=native. Includes nothing of pyseq: cmake/native_isas.cpp is compiled before the rest.
+// PYSEQ_ISAS=native. cmake/native_isas.cpp is compiled before the rest, with the platform alone.
 #include <cstring>
 
-#if defined(__x86_64__) && defined(__linux__)
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
+#include "core/platform.h"
 
 namespace pyseq {
 
-// AMX tiles with bfloat16, and the kernel's permission to use them.
+// AMX tiles with bfloat16, and the system's permission to use them.
 inline bool cpu_has_amx() {
-#if defined(__x86_64__) && defined(__linux__)
+#if defined(__x86_64__)
   unsigned a, b, c, d;
   __asm__("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(7), "c"(0));
   const bool tile = d & (1u << 24), bf16 = d & (1u << 22);
-  if (!tile || !bf16) return false;
-  constexpr int kRequestPermission = 0x1023, kTileData = 18;  // arch_prctl(2)
-  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return tile && bf16 && platform::allow_tiles();
 #else
   return false;
 #endif

@@ -1,13 +1,12 @@
 #include "core/device.h"
 
-#include <dlfcn.h>
-
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <string>
 
 #include "core/isa.h"
+#include "core/platform.h"
 #include "pyseq/error.h"
 
 namespace pyseq {
@@ -29,29 +28,22 @@ bool is_set(const char* name) {
 }
 
 // The module lies beside the library or program that holds this code.
-std::string folder() {
-  Dl_info info;
-  if (!dladdr(reinterpret_cast<const void*>(&kernel_table), &info) || !info.dli_fname) return "";
-  const std::string path = info.dli_fname;
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "" : path.substr(0, slash + 1);
-}
+std::string folder() { return platform::folder_of(reinterpret_cast<const void*>(&kernel_table)); }
 
 Module load() {
   Module m;
   const bool emulated = is_set("PYSEQ_CUDA_EMULATION");
-  const std::string name = emulated ? "libpyseq_cuda_emulation.so" : "libpyseq_cuda.so";
-  void* handle = dlopen((folder() + name).c_str(), RTLD_NOW | RTLD_LOCAL);
-  const char* first = handle ? nullptr : dlerror();
-  const std::string why = first ? first : "";
-  if (!handle) handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+  const std::string name = platform::library_name(emulated ? "pyseq_cuda_emulation" : "pyseq_cuda");
+  std::string why, elsewhere;
+  void* handle = platform::load_library(folder() + name, why);
+  if (!handle) handle = platform::load_library(name, elsewhere);
   if (!handle) {
     m.missing = "the module " + name + " could not be loaded (" + why +
                 "); install pyseq-nn[cuda], or build with -DPYSEQ_CUDA=ON";
     return m;
   }
-  m.devices = reinterpret_cast<DevicesFunction>(dlsym(handle, "pyseq_cuda_devices"));
-  m.table = reinterpret_cast<TableFunction>(dlsym(handle, "pyseq_cuda_table"));
+  m.devices = reinterpret_cast<DevicesFunction>(platform::symbol(handle, "pyseq_cuda_devices"));
+  m.table = reinterpret_cast<TableFunction>(platform::symbol(handle, "pyseq_cuda_table"));
   if (!m.devices || !m.table) {
     m.missing = name + " is of another version of pyseq";
     return m;

@@ -1,28 +1,24 @@
 #include "core/memory.h"
 
-#include "core/device.h"
-
 #include <algorithm>
-#include <cstdlib>
 #include <new>
 #include <numeric>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+#include "core/device.h"
+#include "core/platform.h"
 
 namespace pyseq {
 
 void* allocate(std::size_t bytes) {
   constexpr std::size_t kHuge = std::size_t{2} << 20;
   const bool large = bytes >= 2 * kHuge;
-  void* data = nullptr;
-  if (posix_memalign(&data, large ? kHuge : 64, std::max<std::size_t>(bytes, 1))) throw std::bad_alloc();
-#if defined(__linux__)
-  if (large) madvise(data, bytes / kHuge * kHuge, MADV_HUGEPAGE);
-#endif
+  void* const data = platform::aligned_memory(std::max<std::size_t>(bytes, 1), large ? kHuge : 64);
+  if (!data) throw std::bad_alloc();
+  if (large) platform::want_large_pages(data, bytes / kHuge * kHuge);
   return data;
 }
+
+void release(void* data) { platform::release_memory(data); }
 
 Arena::Arena(std::size_t bytes, const DeviceTable* device)
     : data_(nullptr), bytes_(round_up(std::max<std::size_t>(bytes, 64))), device_(device) {
@@ -32,7 +28,7 @@ Arena::Arena(std::size_t bytes, const DeviceTable* device)
 Arena::~Arena() {
   if (!owned_) return;
   if (device_) device_->release(data_);
-  else std::free(data_);
+  else release(data_);
 }
 
 std::size_t place(std::vector<Block>& blocks) {

@@ -7,9 +7,10 @@ namespace pyseq {
 
 struct DeviceTable;
 
-// Memory at a multiple of 64 bytes, on huge pages where it is large, for std::free. A product of one
+// Memory at a multiple of 64 bytes, on huge pages where it is large, for `release`. A product of one
 // row reads its whole kernel once: at 4 KB a page, looking up the pages would take as long again.
 void* allocate(std::size_t bytes);
+void release(void* data);
 
 // 64-byte aligned, on huge pages where it is large; touched once, kept. With a device: its memory.
 class Arena {

@@ -1,21 +1,15 @@
 // The `.pyseq` file of a model: reading, checking and writing it.
 #include "core/model_file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 
 #include "core/executor.h"
 #include "core/memory.h"
 #include "core/plan.h"
+#include "core/platform.h"
 #include "core/program_json.h"
 #include "core/text_json.h"
 #include "pyseq/error.h"
@@ -113,15 +107,6 @@ Prefix prefix_of(const char* data, std::size_t bytes, const std::string& where) 
   return prefix;
 }
 
-struct File {
-  int descriptor;
-  ~File() {
-    if (descriptor >= 0) close(descriptor);
-  }
-};
-
-std::string reason() { return std::strerror(errno); }
-
 }  // namespace
 
 void check_limits(const Program& program, const std::vector<VariablePtr>& variables, std::int64_t rows,
@@ -160,23 +145,21 @@ FileContents contents_of(char* data, std::size_t bytes, std::shared_ptr<void> ow
 
 // The file is read, not mapped: whoever writes to it later changes nothing here.
 FileContents read_contents(const std::string& path) {
-  const File file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.descriptor < 0) throw Error(path + ": expected a readable file: " + reason());
-  struct stat status;
-  if (fstat(file.descriptor, &status) || !S_ISREG(status.st_mode) || status.st_size <= 0)
-    throw Error(path + ": expected a regular file that is not empty");
-  const auto bytes = static_cast<std::size_t>(status.st_size);
+  platform::InputFile file(path);
+  if (!file.opened()) throw Error(path + ": expected a readable file: " + platform::failure());
+  const std::int64_t size = file.bytes();
+  if (size <= 0) throw Error(path + ": expected a regular file that is not empty");
+  const auto bytes = static_cast<std::size_t>(size);
   std::shared_ptr<void> owner;
   try {
-    owner.reset(allocate(bytes), [](void* p) { std::free(p); });
+    owner.reset(allocate(bytes), &release);
   } catch (const std::bad_alloc&) {
     throw Error(path + ": expected memory for " + std::to_string(bytes) + " bytes, got none");
   }
   auto* const data = static_cast<char*>(owner.get());
   for (std::size_t at = 0; at < bytes;) {
-    const ssize_t got = read(file.descriptor, data + at, bytes - at);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw Error(path + ": expected a readable file: " + reason());
+    const std::int64_t got = file.read(data + at, bytes - at);
+    if (got < 0) throw Error(path + ": expected a readable file: " + platform::failure());
     if (got == 0) throw Error(path + ": expected as many bytes as the file says, got another size; it is cut off");
     at += static_cast<std::size_t>(got);
   }
@@ -325,18 +308,10 @@ void write_model(const Model& model, const std::string& path, const SelfTest& te
   all.append(blob.data(), blob.size());
   prefix.checksum = fnv1a(all.data(), all.size());
 
-  const std::string temporary = path + ".tmp" + std::to_string(getpid());
-  std::FILE* f = std::fopen(temporary.c_str(), "wbx");
-  if (!f) throw Error(path + ": expected a folder that can be written to: " + reason());
-  bool good = std::fwrite(&prefix, 1, kPrefix, f) == kPrefix && std::fwrite(all.data(), 1, all.size(), f) == all.size();
-  good = std::fflush(f) == 0 && good;
-  good = fsync(fileno(f)) == 0 && good;
-  good = std::fclose(f) == 0 && good;
-  if (!good || std::rename(temporary.c_str(), path.c_str())) {
-    const std::string why = reason();
-    std::remove(temporary.c_str());
-    throw Error(path + ": expected room to write the file: " + why);
-  }
+  platform::OutputFile file(path);
+  if (!file.opened()) throw Error(path + ": expected a folder that can be written to: " + platform::failure());
+  if (!file.write(&prefix, kPrefix) || !file.write(all.data(), all.size()) || !file.finish())
+    throw Error(path + ": expected room to write the file: " + platform::failure());
 }
 
 }  // namespace pyseq

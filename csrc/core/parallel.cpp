@@ -1,17 +1,14 @@
 #include "core/parallel.h"
 
-#include <pthread.h>
-#include <sched.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
 #include <mutex>
 #include <string>
 #include <thread>
 
+#include "core/platform.h"
 #include "core/team.h"
 #include "pyseq/config.h"
 #include "pyseq/error.h"
@@ -41,7 +38,7 @@ class Backoff {
     if (++spins_ < 4000)
       relax();
     else
-      sched_yield();
+      std::this_thread::yield();
   }
 
  private:
@@ -52,28 +49,14 @@ std::atomic<int> requested_threads{0};
 // libgomp's threads do not survive fork, and a parallel region in the child would wait for them.
 std::atomic<bool> forked{false};
 
-double cgroup_cpus() {
-  std::ifstream v2("/sys/fs/cgroup/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (v2 >> quota >> period && quota != "max" && period > 0) return std::stod(quota) / period;
-  std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), p("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-  double quota_us = 0;
-  if (q >> quota_us && p >> period && quota_us > 0 && period > 0) return quota_us / period;
-  return 1e9;
-}
-
 [[maybe_unused]] int default_threads() {
   static const int n = [] {
-    pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
+    platform::after_copy_of_process([] { forked.store(true); });
     if (const char* env = std::getenv("OMP_NUM_THREADS")) {
       const int v = std::atoi(env);
       if (v > 0) return v;
     }
-    cpu_set_t set;
-    int cpus = static_cast<int>(std::thread::hardware_concurrency());
-    if (sched_getaffinity(0, sizeof set, &set) == 0) cpus = CPU_COUNT(&set);
-    return std::max(1, std::min(cpus, static_cast<int>(std::ceil(cgroup_cpus()))));
+    return platform::usable_processors();
   }();
   return n;
 }
@@ -137,6 +120,9 @@ void set_interruption(const Interruption& given) {
   const std::lock_guard<std::mutex> lock(interruption_mutex);
   interruption = given;
 }
+
+bool watch_interrupts(std::atomic<bool>& arrived) { return platform::watch_interrupts(arrived); }
+void unwatch_interrupts() { platform::unwatch_interrupts(); }
 
 // Below this a call is over before anybody waits for it.
 constexpr double kLongWork = 3e8;
@@ -239,7 +225,7 @@ void run_team(int threads, bool (*stop)(), void (*body)(void*, Pool*), void* con
   body(context, &alone);
 }
 
-void give_way() { sched_yield(); }
+void give_way() { std::this_thread::yield(); }
 
 bool pool_interrupted(Pool* pool) {
   if (!pool) pool = current_pool;

@@ -1,7 +1,6 @@
 // What a `.pyseq` file holds beside the model to go on training, here and in Python.
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 
@@ -321,7 +320,7 @@ TrainableModel TrainableModel::load(const std::string& path, const LoadLimits& l
 TrainableModel TrainableModel::from_memory(const void* data, std::size_t bytes, const LoadLimits& limits) {
   const std::string where = "TrainableModel::from_memory";
   return errors_only(where, [&] {
-    const std::shared_ptr<void> owner(allocate(bytes), [](void* p) { std::free(p); });
+    const std::shared_ptr<void> owner(allocate(bytes), &release);
     if (bytes) std::memcpy(owner.get(), data, bytes);
     return trainable_of(contents_of(static_cast<char*>(owner.get()), bytes, owner, where), limits);
   });

@@ -1,6 +1,5 @@
 #include "pyseq/variable.h"
 
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <mutex>
@@ -86,7 +85,7 @@ Variable::Variable(std::vector<std::int64_t> shape, DType dtype, void* data,
       owner_(std::move(owner)) {}
 
 Variable::~Variable() {
-  if (!owner_) std::free(data_);
+  if (!owner_) release(data_);
 }
 
 void Variable::fetch() const {

@@ -1,8 +1,8 @@
-#include <dlfcn.h>
-
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
+#include "core/platform.h"
 #include "cuda/cudnn.h"
 
 namespace pyseq::cuda {
@@ -10,14 +10,15 @@ namespace {
 
 template <class F>
 bool find(void* library, const char* name, F*& to) {
-  to = reinterpret_cast<F*>(dlsym(library, name));
+  to = reinterpret_cast<F*>(platform::symbol(library, name));
   return to != nullptr;
 }
 
 bool load(Cudnn& c) {
   const char* wanted = std::getenv("PYSEQ_CUDNN");
   if (wanted && !std::strcmp(wanted, "0")) return false;
-  void* const lib = dlopen("libcudnn.so.9", RTLD_NOW | RTLD_LOCAL);
+  std::string why;
+  void* const lib = platform::load_library("libcudnn.so.9", why);
   if (!lib) return false;
   return find(lib, "cudnnCreate", c.create) && find(lib, "cudnnDestroy", c.destroy) &&
          find(lib, "cudnnSetStream", c.set_stream) &&

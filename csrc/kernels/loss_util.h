@@ -50,9 +50,9 @@ struct AcrossRows {
   PYSEQ_INLINE void each(F&& f) const {
     VI k{};
     if (rows == kLanes)
-      for (Index i = 0; i < size; ++i, ++k) f(i * stride, kLanes, k);
+      for (Index i = 0; i < size; ++i, k += 1) f(i * stride, kLanes, k);
     else
-      for (Index i = 0; i < size; ++i, ++k) f(i * stride, rows, k);
+      for (Index i = 0; i < size; ++i, k += 1) f(i * stride, rows, k);
   }
   PYSEQ_INLINE V load(const real* p, int n, real = 0) const {
     return n == kLanes ? pyseq::PYSEQ_NS::load(p) : load_partial(p, n);

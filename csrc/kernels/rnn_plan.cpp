@@ -108,7 +108,7 @@ void plan_buffers(Plan& p, Rnn& c, bool aux) {
 
 void check(const Plan& p, const Rnn& c) {
   if (c.masked && (p.input(1).rank != 1 || p.input(1)[0] != c.t))
-    p.fail("expected a mask of shape (%ld)", static_cast<long>(c.t));
+    p.fail("expected a mask of shape (%lld)", static_cast<long long>(c.t));
   p.param(0, Shape::of(c.i, c.w), "a kernel");
   p.param(1, Shape::of(c.u, c.w), "a recurrent kernel");
   if (c.use_bias) p.param(2, c.aux_used && c.reset_after ? 2 * c.w : c.w, "a bias");

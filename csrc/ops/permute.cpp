@@ -41,6 +41,17 @@ Walk make_walk(const Shape& x, const Index* dims) {
   return w;
 }
 
+// Lane l is lane index[l] of the 2 kLanes lanes of (a, b), for an index that the compiler knows.
+PYSEQ_INLINE V shuffle(V a, V b, VI index) {
+#if defined(__clang__)
+  V w;
+  for (int l = 0; l < kLanes; ++l) w[l] = index[l] < kLanes ? a[index[l]] : b[index[l] - kLanes];
+  return w;
+#else
+  return __builtin_shuffle(a, b, index);
+#endif
+}
+
 // Swaps the off-diagonal blocks of S x S elements in rows i and i + S.
 template <int S>
 PYSEQ_INLINE void swap_blocks(V* r) {
@@ -53,8 +64,8 @@ PYSEQ_INLINE void swap_blocks(V* r) {
   for (int i = 0; i < kLanes; ++i) {
     if (i & S) continue;
     const V a = r[i], b = r[i + S];
-    r[i] = __builtin_shuffle(a, b, first);
-    r[i + S] = __builtin_shuffle(a, b, second);
+    r[i] = shuffle(a, b, first);
+    r[i + S] = shuffle(a, b, second);
   }
 }
 

@@ -286,8 +286,10 @@ class Progbar:
         padding = " " * (min(self._shown_length, room) - length)
         painted = ["".join(self._paint(t, s) if s and t else t for t, s in line) for line in lines]
         painted[0] += padding
+        self._shown_length = length  # before it is shown: Ctrl-C may come in between
         show("\r" + "\n".join(painted) + ("\n" if finalize else ""))
-        self._shown_length = 0 if finalize else length
+        if finalize:
+            self._shown_length = 0
         self._last_shown = time.perf_counter()
 
 

@@ -2,8 +2,8 @@
 
 `set_distribution(DataParallel())` is all that a script needs: from then on `fit`, `evaluate`,
 `train_on_batch` and `test_on_batch` work on batches that all processes share, each on its rows.
-MPI moves the numbers (`pip install "pyseq-nn[mpi]"`). `predict` for Dask, Ray and Spark is in
-`pyseq.distribution.engines`.
+MPI moves the numbers (`pip install "pyseq-nn[mpi]"`). `predict` computes where the data of Dask,
+Ray or Spark are.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ _MODULES = {
     "get_device_count": "devices",
     "initialize": "processes",
     "list_devices": "devices",
+    "predict": "engines",
     "rank": "processes",
     "set_distribution": "data_parallel",
     "size": "processes",
+    "spark_udf": "engines",
 }
 __all__ = [
     "DataParallel",
@@ -29,9 +31,11 @@ __all__ = [
     "get_device_count",
     "initialize",
     "list_devices",
+    "predict",
     "rank",
     "set_distribution",
     "size",
+    "spark_udf",
 ]
 # Keras's, for models that are cut into parts.
 _OF_PARTS = ("LayoutMap", "ModelParallel", "TensorLayout", "distribute_tensor")
@@ -46,6 +50,10 @@ if TYPE_CHECKING:
         DeviceMesh as DeviceMesh,
         get_device_count as get_device_count,
         list_devices as list_devices,
+    )
+    from pyseq.distribution.engines import (
+        predict as predict,
+        spark_udf as spark_udf,
     )
     from pyseq.distribution.processes import (
         initialize as initialize,

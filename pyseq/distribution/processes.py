@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import pickle
 import sys
 import time
 import traceback
@@ -65,11 +67,26 @@ class ProcessGroup:
 
     def gather(self, value: Any) -> list[Any]:
         """The values of all processes, in the order of their ranks."""
-        return self.communicator.allgather(value)
+        from mpi4py import MPI
+
+        # Not mpi4py's own `allgather`, which would wait without an end.
+        mine = np.frombuffer(pickle.dumps(value), np.uint8)
+        sizes = np.empty(self.size, np.int64)
+        self._wait([self.communicator.Iallgather(np.array([len(mine)]), sizes)])
+        everything = np.empty(int(sizes.sum()), np.uint8)
+        starts = np.cumsum(sizes) - sizes
+        target = [everything, sizes, starts, MPI.BYTE]
+        self._wait([self.communicator.Iallgatherv(mine, target)])
+        return [pickle.loads(everything[a : a + n]) for a, n in zip(starts, sizes)]
 
     def same(self, value: Any) -> Any:
         """The value of process 0."""
-        return self.communicator.bcast(value, root=0)
+        mine = np.frombuffer(pickle.dumps(value), np.uint8)
+        size = np.array([len(mine)])
+        self._wait([self.communicator.Ibcast(size, root=0)])
+        values = mine.copy() if self.rank == 0 else np.empty(int(size[0]), np.uint8)
+        self._wait([self.communicator.Ibcast(values, root=0)])
+        return pickle.loads(values)
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is true in any process."""
@@ -117,7 +134,10 @@ class ProcessGroup:
             file=sys.stderr,
             flush=True,
         )
-        self.communicator.Abort(1)
+        # A launcher that cannot hear of it must not keep this process.
+        with open(os.devnull, "w") as nowhere:
+            faulthandler.dump_traceback_later(5, exit=True, file=nowhere)
+            self.communicator.Abort(1)
 
     def _start(self, values):
         from mpi4py import MPI
@@ -151,10 +171,10 @@ class ProcessGroup:
     def _sum_rows(self, matrix):
         """Add up the rows that are not zero, if that is less than half of all; else False."""
         rows = np.flatnonzero(matrix.any(axis=1))
-        counts = self.communicator.allgather(len(rows))
+        counts = self.gather(len(rows))
         if 2 * sum(counts) > len(matrix):
             return False
-        parts = self.communicator.allgather((rows, matrix[rows]))
+        parts = self.gather((rows, matrix[rows]))
         self.sent_bytes += rows.nbytes + matrix[rows].nbytes
         matrix[rows] = 0
         for theirs, values in parts:  # in the order of the ranks: the same bits everywhere

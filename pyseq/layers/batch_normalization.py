@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +30,8 @@ if TYPE_CHECKING:
     )
 
 
-def _squared_root(initializer):
-    def initialize(shape, dtype=None):
-        return np.sqrt(call_with(initializer, shape, dtype=dtype))
-
-    return initialize
+def _square_root(initializer, shape, dtype=None):
+    return np.sqrt(call_with(initializer, shape, dtype=dtype))
 
 
 @builtin("layers")
@@ -144,7 +142,7 @@ class BatchNormalization(Affine):
         self.moving_mean = state("moving_mean", self.moving_mean_initializer)
         self.moving_variance = state("moving_variance", self.moving_variance_initializer)
         if self.renorm:
-            stddev = _squared_root(self.moving_variance_initializer)
+            stddev = functools.partial(_square_root, self.moving_variance_initializer)
             self.moving_stddev = state("moving_stddev", stddev)
             self.renorm_mean = state("renorm_mean", self.moving_mean_initializer)
             self.renorm_stddev = state("renorm_stddev", stddev)

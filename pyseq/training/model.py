@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,6 +122,22 @@ class Model(
     def __getstate__(self):
         empty = {"_programs": {}, "_predictors": {}, "_quick": None, "_found_metrics": None}
         return {**super().__getstate__(), **empty, "_noted_objects": None, "_step_parts": None}
+
+    def _for_predicting(self) -> Any:
+        """A copy that shares the layers and knows nothing of training: what a worker needs."""
+        twin = copy.copy(self)
+        vars(twin).update(
+            optimizer=None,
+            loss=None,
+            history=None,
+            compiled=False,
+            _calls=0,
+            _compile_config=None,
+            _compiled_loss=None,
+            _compiled_metrics=None,
+            _progress=Progress(),
+        )
+        return twin
 
     def mark_built(self) -> None:
         """A model is built for the shape of its input."""

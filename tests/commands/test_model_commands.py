@@ -280,3 +280,19 @@ def test_layers_of_users_are_imported_on_demand(monkeypatch):
     assert "--import nowhere: ModuleNotFoundError" in run(
         "summary", "a.keras", "--import", "nowhere", status=2
     )
+
+
+def test_ops(tmp_path):
+    model = pyseq.Sequential(
+        [pyseq.Input((4,)), layers.BatchNormalization(), layers.Dense(3, "softmax")]
+    )
+    model.save(tmp_path / "net.keras")
+    model.export(tmp_path / "net.pyseq", verbose=False)
+    other = pyseq.Sequential([pyseq.Input((6, 2)), layers.LSTM(3)])
+    other.save(tmp_path / "steps.keras")
+    one = run("ops", tmp_path / "net.keras")
+    assert one == run("ops", tmp_path / "net.pyseq")
+    assert {"batch_norm", "dense", "softmax"} <= set(one.strip().split(";"))
+    both = run("ops", tmp_path / "net.keras", tmp_path / "steps.keras").strip().split(";")
+    assert both == sorted({*one.strip().split(";"), "lstm"})
+    assert "none.keras" in run("ops", tmp_path / "none.keras", status=2)

@@ -8,12 +8,14 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <new>
 #include <random>
 #include <thread>
 #include <vector>
 
 #include "check.h"
+#include "core/memory.h"
 #include "mlp.h"
 #include "pyseq/pyseq.h"
 
@@ -266,16 +268,11 @@ void test_model_files() {
 
   std::ifstream in(path, std::ios::binary);
   const std::string good((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  in.close();
   const auto load_bytes = [](const std::string& bytes) {
-    void* memory = std::aligned_alloc(64, (bytes.size() + 64) / 64 * 64);
-    std::memcpy(memory, bytes.data(), bytes.size());
-    try {
-      (void)Model::from_memory(memory, bytes.size());
-    } catch (...) {
-      std::free(memory);
-      throw;
-    }
-    std::free(memory);
+    const std::unique_ptr<void, decltype(&release)> memory(allocate(bytes.size()), &release);
+    std::memcpy(memory.get(), bytes.data(), bytes.size());
+    (void)Model::from_memory(memory.get(), bytes.size());
   };
   load_bytes(good);
   for (const std::size_t n : {std::size_t{0}, std::size_t{10}, std::size_t{64}, good.size() - 1})

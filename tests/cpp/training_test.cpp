@@ -1,6 +1,4 @@
 // Models built and trained without Python: they learn, the same bits come at any number of threads, files go round.
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -8,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <random>
 #include <vector>
 
 #include "check.h"
@@ -98,6 +97,7 @@ void files(const std::string& path) {
   CHECK(bits(again.model(), d) == bits(model.model(), d));
   std::ifstream in(path, std::ios::binary);
   const std::string bytes(std::istreambuf_iterator<char>(in), {});
+  in.close();  // Windows replaces no file that is open
   TrainableModel copy = TrainableModel::from_memory(bytes.data(), bytes.size());
   copy.fit(data, straight);
   CHECK(bits(copy.model(), d) == bits(model.model(), d));
@@ -151,7 +151,7 @@ void forged_states() {
 
 int main() {
   const std::string path =
-      (std::filesystem::temp_directory_path() / ("pyseq_training_" + std::to_string(getpid()) + ".pyseq")).string();
+      (std::filesystem::temp_directory_path() / ("pyseq_training_" + std::to_string(std::random_device()()) + ".pyseq")).string();
   learns();
   same_bits();
   files(path);

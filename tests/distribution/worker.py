@@ -199,6 +199,18 @@ def fails(out, how):
     fit("plain", callbacks=[Trouble()])
 
 
+def silence(out, seconds):
+    """Trains without an end, and says when it has begun."""
+    distribution.initialize(timeout=float(seconds))
+
+    class Begun(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 2 and distribution.rank() == 0:
+                print("training", flush=True)
+
+    fit("plain", epochs=10**6, callbacks=[Begun()])
+
+
 def restarts(out, killed_at):
     """Training with a backup that ends at batch `killed_at` of the second epoch, if at any."""
     epochs = []

@@ -21,6 +21,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(
     r"^(?P<mark><!-- no-run -->\n+)?^```(?:python|pycon)[^\n]*\n(?P<code>.*?)^```$", re.M | re.S
 )
+# What Dask, Ray and Spark warn of among themselves.
+LOUD = {"engines.md": (pytest.mark.filterwarnings("ignore"), pytest.mark.slow)}
 NEEDS = re.compile(r"^<!-- needs (\w+) -->$", re.M)
 
 
@@ -64,7 +66,9 @@ def prepared(page):
 
 # Keras on PyTorch has `__array__` without `copy`.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=LOUD.get(page.name, ()), id=page.name) for page in PAGES]
+)
 def test_page(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(ROOT))  # pages import from `examples`

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,11 @@ struct Interruption {
   void (*end)() = nullptr;
 };
 void set_interruption(const Interruption& interruption);
+
+// What `begin` and `end` may do: from one to the other, Ctrl-C sets `arrived`, then calls the handler that the
+// program has for it. False, and nothing is watched: it has none. One at a time.
+bool watch_interrupts(std::atomic<bool>& arrived);
+void unwatch_interrupts();
 
 // "highest" (float32-accurate), "high", "medium": how matrix products split float32 where the CPU
 // has AMX; elsewhere they are the same.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,16 +43,16 @@ def core_activation(where, argument, activation):
 
 def forget_bias(initializer, units):
     """An initializer of gates i, f, c, o of `units` each, with ones for f."""
+    return functools.partial(_with_ones_for_f, initializer, units)
 
-    def initialize(_, dtype=None):
-        parts = [
-            call_with(initializer, (units,), dtype=dtype),
-            np.ones((units,), dtype=dtype),
-            call_with(initializer, (2 * units,), dtype=dtype),
-        ]
-        return np.concatenate([np.asarray(p) for p in parts])
 
-    return initialize
+def _with_ones_for_f(initializer, units, _, dtype=None):
+    parts = [
+        call_with(initializer, (units,), dtype=dtype),
+        np.ones((units,), dtype=dtype),
+        call_with(initializer, (2 * units,), dtype=dtype),
+    ]
+    return np.concatenate([np.asarray(p) for p in parts])
 
 
 class Cell(Layer):

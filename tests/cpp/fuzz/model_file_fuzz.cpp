@@ -296,7 +296,7 @@ void limit_time(unsigned seconds) {
 
 void try_file(const std::string& file, Counts& counts) {
   ++counts.files;
-  std::unique_ptr<void, decltype(&std::free)> memory(pyseq::allocate(file.size()), &std::free);
+  const std::unique_ptr<void, decltype(&pyseq::release)> memory(pyseq::allocate(file.size()), &pyseq::release);
   std::memcpy(memory.get(), file.data(), file.size());
   try {
     const pyseq::Model model = pyseq::Model::from_memory(memory.get(), file.size(), kLimits);
