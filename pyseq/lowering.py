@@ -68,7 +68,7 @@ class Graph:
         dtype: float dtype of the program.
         input_dtype: what the inputs stand for. Integers of 32 and 64 bits stay integers: a slot
             holds floats or int64.
-        portable: for a file that is run without Python.
+        portable: what runs the program without Python, "C++" or "ONNX"; True is C++.
         rows: the largest batch, where it is known and Python may be called; what is across the
             batch (`tracing.across`) has that many columns.
 
@@ -93,7 +93,7 @@ class Graph:
         self.rows = None if portable or settings.device != "cpu" else rows
         self.columns = None
         self.training = self._run_trains = training
-        self.portable = portable
+        self.portable = "C++" if portable is True else portable
         self.losses = losses or training
         self.trains_inside = False
         self.batch_size = batch_size
