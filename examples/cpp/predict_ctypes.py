@@ -20,7 +20,8 @@ library.pyseq_input.restype = library.pyseq_output.restype = Shape
 model = ctypes.c_void_p()
 if library.pyseq_load(sys.argv[2].encode(), ctypes.byref(model)):
     sys.exit(library.pyseq_last_error().decode())
-x = (ctypes.c_float * library.pyseq_input(model).size)()
+size = library.pyseq_input(model).size
+x = (ctypes.c_float * size)(*[0.5] * size)
 y = (ctypes.c_float * library.pyseq_output(model).size)()
 if library.pyseq_predict(model, ctypes.c_int64(1), x, y):
     sys.exit(library.pyseq_last_error().decode())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 
-from pyseq import _core
 from pyseq.commands import models
 from pyseq.commands.failure import told
+from pyseq.saving.export import kinds_of_ops
 
 
 def add_arguments(parser):
@@ -38,8 +38,8 @@ def run(options):
 def ops_of(path):
     """Kinds of the ops that inference of a saved model runs: those of the file and put together."""
     if os.path.splitext(path)[1] == ".pyseq":
-        return _core.Model.load(os.fspath(path)).ops
+        return kinds_of_ops(path)
     with tempfile.TemporaryDirectory() as folder:
         exported = os.path.join(folder, "model.pyseq")
         models.load(path, compile=False).export(exported, verbose=False)
-        return _core.Model.load(exported).ops
+        return kinds_of_ops(exported)

@@ -160,3 +160,8 @@ def _runs(process):
     except PermissionError:
         pass
     return True
+
+
+def kinds_of_ops(path):
+    """Kinds of the ops of a `.pyseq` file: those in it, and those that they become together."""
+    return _core.Model.load(os.fspath(path)).ops
