@@ -133,7 +133,7 @@ def timeline(name):
     from pyseq import settings
 
     class Alone:
-        rank, size, shards, sizes, checked, needs_rows = 0, 1, True, None, None, False
+        rank, size, shards, sizes, begun = 0, 1, True, None, 0
 
         def share(self, first, last):
             return slice(first, last)

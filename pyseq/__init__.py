@@ -59,7 +59,7 @@ if TYPE_CHECKING:  # what `__getattr__` answers, for editors and checkers
     from pyseq.naming import name_scope as name_scope
     from pyseq.optimizers import Optimizer as Optimizer
     from pyseq.regularizers import Regularizer as Regularizer
-    from pyseq.saving import load_model as load_model
+    from pyseq.saving import load_model as load_model, load_onnx as load_onnx
     from pyseq.sequential import Sequential as Sequential
     from pyseq.training.model import Model as Model
     from pyseq.utils.session import version as version
@@ -113,6 +113,7 @@ _NAMES = {
     "Initializer": "pyseq.initializers",
     "Regularizer": "pyseq.regularizers",
     "load_model": "pyseq.saving",
+    "load_onnx": "pyseq.saving",
     "version": "pyseq.utils.session",
 }
 
@@ -183,6 +184,7 @@ __all__ = [
     "initializers",
     "layers",
     "load_model",
+    "load_onnx",
     "losses",
     "metrics",
     "mixed_precision",

@@ -27,6 +27,7 @@ _ANSWERED_BY = {
     "call_shapes": "pyseq.tracing",
     "custom_gradient": "pyseq.tracing",
     "dropout": "pyseq.tracing",
+    "eye": "pyseq.tracing",
     "filled": "pyseq.tracing",
     "layer_output_shape": "pyseq.tracing",
     "lower_activity": "pyseq.tracing",
@@ -37,6 +38,8 @@ _ANSWERED_BY = {
     "output_shape": "pyseq.tracing",
     "randint": "pyseq.tracing",
     "resize": "pyseq.tracing",
+    "row_numbers": "pyseq.tracing",
+    "rows": "pyseq.tracing",
     "trace_steps": "pyseq.tracing",
     "unary": "pyseq.tracing",
     "update_metric": "pyseq.tracing",
@@ -45,6 +48,8 @@ _ANSWERED_BY = {
     # A layer called with arrays: its program, kept from call to call.
     "run_call": "pyseq.lowering",
     "run_layer": "pyseq.lowering",
+    # The derivative of a function of arrays in a direction.
+    "slopes": "pyseq.training.derivatives",
     # All built-in layers, so that each is found by its name.
     "load_layers": "pyseq.layers",
     # Values of a variable that is made by its shape.

@@ -68,9 +68,12 @@ class Graph:
         dtype: float dtype of the program.
         input_dtype: what the inputs stand for. Integers of 32 and 64 bits stay integers: a slot
             holds floats or int64.
-        portable: for a file that is run without Python.
+        portable: what runs the program without Python, "C++" or "ONNX"; True is C++.
+        rows: the largest batch, where it is known and Python may be called; what is across the
+            batch (`tracing.across`) has that many columns.
 
     Attributes:
+        columns: `rows` once an op depends on it, else None.
         int64: slots that hold int64.
         assigned: `{id of a variable: value}` of what ops have assigned so far.
         trains_inside: whether layers are called for training within a program for inference.
@@ -85,9 +88,12 @@ class Graph:
         losses=False,
         input_dtype=None,
         portable=False,
+        rows=None,
     ):
+        self.rows = None if portable or settings.device != "cpu" else rows
+        self.columns = None
         self.training = self._run_trains = training
-        self.portable = portable
+        self.portable = "C++" if portable is True else portable
         self.losses = losses or training
         self.trains_inside = False
         self.batch_size = batch_size
@@ -146,6 +152,22 @@ class Graph:
         if self.portable or settings.device != "cpu":
             return False
         return not (self.training and any(v.trainable for v in self.variables))
+
+    def use_rows(self):
+        """The largest batch, on which the program depends from here on."""
+        self.columns = self.rows
+        return self.rows
+
+    def holds(self, rows):
+        """Whether the program can run batches of so many rows."""
+        return self.columns is None or rows <= self.columns
+
+    @property
+    def mixes_rows(self):
+        """Whether what comes of a row depends on the others of its batch."""
+        return self.columns is not None or any(
+            op["kind"] == "rows" or op["attrs"].get("batch") for op in self.ops
+        )
 
     def real(self, x):
         """`x` as floats of the program, for ops that do not take int64."""
@@ -354,13 +376,14 @@ def lower(
     input_dtype=None,
     keeps_losses=False,
     portable=False,
+    rows=None,
 ):
     """Lower one layer (a model is one) onto a fresh graph; returns (graph, output value)."""
     dtype = layer.program_dtype()
     if input_dtype in _FULL:  # a layer without weights that casts nothing
         dtype = input_dtype
     input_dtype = input_dtype or layer.input_program_dtype()
-    graph = Graph(input_shape, training, batch_size, dtype, losses, input_dtype, portable)
+    graph = Graph(input_shape, training, batch_size, dtype, losses, input_dtype, portable, rows)
     graph.notes = [] if keeps_losses else None
     x = graph.input
     if mask_shape is not None:
@@ -368,9 +391,19 @@ def lower(
     return graph, layer.lower_rows(graph, x)
 
 
-def _reader(value):
-    """What a function makes of the floats of a program to be what `value` stands for, or None."""
-    dtype = value.dtype or value.half
+def _last(layer):
+    """The layer whose output a layer's or a model's is."""
+    while stack := getattr(layer, "_stack", None):
+        layer = stack[-1]
+    return layer
+
+
+def _reader(value, handed):
+    """What a function makes of the floats of a program to be what `value` stands for, or None.
+
+    Floats of a program of float32 are handed out as float64 where that is `handed`.
+    """
+    dtype = value.dtype or value.half or (handed if handed == "float64" else None)
     return None if dtype is None else functools.partial(dtypes.rounded, dtype=dtype)
 
 
@@ -391,7 +424,15 @@ class Runner:
         keeps_losses=False,
     ):
         graph, output = lower(
-            layer, input_shape, training, batch_size, mask_shape, False, input_dtype, keeps_losses
+            layer,
+            input_shape,
+            training,
+            batch_size,
+            mask_shape,
+            False,
+            input_dtype,
+            keeps_losses,
+            rows=batch_size,
         )
         self.notes = graph.notes or ()
         answers = [*_as_list(output), *(value for _, _, value in self.notes)]
@@ -400,9 +441,13 @@ class Runner:
         self.dtype = np.dtype("int64" if 0 in graph.int64 else graph.dtype)
         self.mask_dtype = np.dtype(graph.dtype)
         # What makes of outputs what they stand for, where that is no float of the program.
-        self.reads = [_reader(v) for v in _as_list(output)] + [None] * len(self.notes)
-        # Whether calls differ: variables are assigned, or layers train within inference.
-        self.is_stateful = bool(graph.assigned) or graph.trains_inside
+        last = _last(layer)
+        casts = graph.dtype == "float32" and not last.keeps_floats()
+        handed = last.handed_dtype if casts else None
+        self.reads = [_reader(v, handed) for v in _as_list(output)] + [None] * len(self.notes)
+        # Whether calls differ by the rows that run together: variables are assigned, layers train
+        # within inference, or rows are mixed.
+        self.is_stateful = bool(graph.assigned) or graph.trains_inside or graph.mixes_rows
         # Code on arrays is not known to add none.
         self.may_add_losses = graph.adds_losses or bool(graph.callbacks)
         # Whether `session.answer` is the whole answer, for rows of any number.
@@ -440,15 +485,15 @@ def run_call(layer, inputs, training):
         with layer._built_in():
             return Runner(layer, shape[1:], training, shape[0])
 
-    runner = _runner(layer, ("call", shape, training), make)
+    runner = _runner(layer, ("call", shape, training), make, shape[0])
     return runner([np.ascontiguousarray(inputs, runner.dtype)])
 
 
-def _runner(layer, key, make):
+def _runner(layer, key, make, rows):
     """What `make()` returns, kept under `key` among the last eight programs of the layer."""
     key = (*key, layer._state_key(), call_context.current())
     runner = layer._runners.get(key)
-    if runner is None:
+    if runner is None or not runner.graph.holds(rows):
         runner = make()
         layer._runners = {key: runner, **dict(list(layer._runners.items())[:7])}
     return runner
@@ -479,7 +524,7 @@ def run_layer(layer, inputs, training, mask=None):
     keeps = symbolic.keeps_losses()
     key = (x.shape[1:], training, mask_shape, dtype, keeps)
     arguments = (layer, x.shape[1:], training, x.shape[0], mask_shape, dtype, keeps)
-    runner = _runner(layer, key, lambda: Runner(*arguments))
+    runner = _runner(layer, key, lambda: Runner(*arguments), x.shape[0])
     arrays = [np.ascontiguousarray(x, runner.dtype)]
     if mask is not None:
         arrays.append(np.ascontiguousarray(mask, runner.mask_dtype))

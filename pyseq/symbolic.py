@@ -44,6 +44,11 @@ def is_traced(x):
     return active is not None and active.takes(x)
 
 
+def counts_rows(size):
+    """Whether a size is, in a trace, that of the batch: None, or what `ops.shape(x)[0]` gave."""
+    return trace.get() is not None and (size is None or getattr(size, "counts_rows", False))
+
+
 # Whether Python code of a layer is called by a program, and with which `training`; else None.
 _call = contextvars.ContextVar("pyseq_call", default=None)
 

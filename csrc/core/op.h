@@ -238,6 +238,13 @@ struct OpDef {
   void (*pack)(const Run&) noexcept = nullptr;
   void (*after)(const Run&) noexcept = nullptr;
   void (*explain)(const Run&, Fault*) noexcept = nullptr;
+
+#ifdef PYSEQ_NO_TRAINING  // nothing keeps what only backward wants
+  constexpr OpDef(const char* name, void (*p)(Plan&), void (*f)(const Run&) noexcept, void (*)(const Run&) noexcept,
+                  void (*k)(const Run&) noexcept = nullptr, void (*a)(const Run&) noexcept = nullptr,
+                  void (*e)(const Run&, Fault*) noexcept = nullptr)
+      : kind(name), plan(p), forward(f), backward(nullptr), pack(k), after(a), explain(e) {}
+#endif
 };
 
 inline constexpr int kMaxSlots = 6;

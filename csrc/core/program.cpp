@@ -61,7 +61,9 @@ void check(const ProgramSpec& spec, const KernelTable& table, std::size_t host_c
     if (!def && table.device)
       throw Error(where + ": expected an op with a kernel for " + table.isa + ", got `" + op.kind +
                   "`, which runs on the host only; use set_device(\"cpu\")");
-    if (!def) throw Error(where + ": expected an op of this library, got `" + op.kind + "`");
+    if (!def)
+      throw Error(where + ": expected an op of this build, got `" + op.kind + "`; where PYSEQ_OPS chooses, "
+                  "`python -m pyseq ops model.pyseq` says which");
     plan_op(*def, op, spec, spec.training, table);
   }
   for (const int s : spec.outputs) {

@@ -35,21 +35,22 @@ namespace pyseq {
 namespace PYSEQ_NS {
 namespace {
 
+// The last entry stands for none: a build for inference has no losses.
 const OpDef* const ops[] = {
 #define PYSEQ_ENTRY(level, name) &level::op_##name,
 #include "ops.inc"
 #undef PYSEQ_ENTRY
-};
+    nullptr};
 const OpDef* const losses[] = {
 #define PYSEQ_ENTRY(level, name) &level::loss_##name,
 #include "losses.inc"
 #undef PYSEQ_ENTRY
-};
+    nullptr};
 const OptimizerDef* const optimizers[] = {
 #define PYSEQ_ENTRY(level, name) &level::optimizer_##name,
 #include "optimizers.inc"
 #undef PYSEQ_ENTRY
-};
+    nullptr};
 
 // Tiles exist on few machines, and an emulator or a hypervisor may get them wrong: one product, large
 // enough for them, against plain sums.
@@ -92,7 +93,7 @@ bool self_test() {
 
 template <class T, int N>
 constexpr int count(T (&)[N]) {
-  return N;
+  return N - 1;
 }
 
 }  // namespace

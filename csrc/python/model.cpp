@@ -1,3 +1,5 @@
+#include <set>
+
 #include "bindings.h"
 
 namespace pyseq::python {
@@ -93,6 +95,12 @@ void bind_model(py::module_& m) {
       .def_property_readonly("input_shape", &Model::input_shape)
       .def_property_readonly("output_shape", &Model::output_shape)
       .def_property_readonly("takes_text", &Model::takes_text)
+      .def_property_readonly("ops", [](const Model& model) {  // kinds, as in the file and put together
+        std::set<std::string> kinds;
+        for (const Program* program : {&model.program(), &model.session().program()})
+          for (const OpSpec& op : program->spec().ops) kinds.insert(op.kind);
+        return std::vector<std::string>(kinds.begin(), kinds.end());
+      })
       .def("dump", [](const Model& model, std::int64_t n) { return model.program().dump(n); }, py::arg("rows") = 1)
       .def("predict", &predict_texts)
       .def("predict", [](const Model& model, const py::array& x) {

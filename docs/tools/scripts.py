@@ -5,7 +5,10 @@ import ast
 CPP = {
     "predict.cpp": "Loads what `model.export` wrote and predicts, without Python.",
     "train.cpp": "Builds a model, trains it and writes it to a file, without Python.",
+    "predict.c": "The same as predict.cpp, from C.",
+    "predict_ctypes.py": "The same through a shared library, from any language that calls C.",
 }
+_LANGUAGES = {"cpp": "cpp", "c": "c", "py": "python"}
 
 
 def _files(root):
@@ -32,6 +35,6 @@ def pages(root):
         code = (root / "examples" / "cpp" / name).read_text(encoding="utf-8")
         made[f"scripts/{name.replace('.', '_')}.md"] = (
             f"# {name}\n\n{about} [From Python to C++](../cpp.md) tells more.\n\n"
-            f'```cpp title="examples/cpp/{name}"\n{code}```\n'
+            f'```{_LANGUAGES[name.rpartition(".")[2]]} title="examples/cpp/{name}"\n{code}```\n'
         )
     return made

@@ -12,7 +12,8 @@ from pyseq.commands import models
 from pyseq.commands.failure import Failure, told
 from pyseq.saving import export
 
-_ENDINGS = (".keras", ".h5", ".hdf5", ".pyseq")
+_ENDINGS = (".keras", ".h5", ".hdf5", ".pyseq", ".onnx")
+_FIXED = (".pyseq", ".onnx")  # have every size
 
 
 def _shape(text):
@@ -28,15 +29,16 @@ def add_arguments(parser):
     parser.add_argument(
         "out",
         metavar="OUT",
-        help="where to: the ending chooses the format (.keras, .h5 or .hdf5, .pyseq); a name "
-        "that ends in / becomes a folder of what .keras holds",
+        help="where to: the ending chooses the format (.keras, .h5 or .hdf5, .pyseq, .onnx); a "
+        "name that ends in / becomes a folder of what .keras holds",
     )
     parser.add_argument("--force", action="store_true", help="replace OUT where it exists")
     parser.add_argument(
         "--input-shape",
         type=_shape,
         metavar="SHAPE",
-        help="for .pyseq: sizes of one row, such as 28,28,1, where the model leaves some open",
+        help="for .pyseq and .onnx: sizes of one row, such as 28,28,1, where the model leaves "
+        "some open",
     )
     parser.add_argument(
         "--without-optimizer",
@@ -55,10 +57,10 @@ def run(options):
             f"OUT: expected a name that ends in {', '.join(_ENDINGS)}, or in / for a folder, got "
             f"{options.out!r}; the ending chooses the format"
         )
-    if options.input_shape and not out.endswith(".pyseq"):
+    if options.input_shape and not out.endswith(_FIXED):
         raise Failure(
-            f"--input-shape: expected OUT to end in .pyseq, got {out!r}; the other formats keep "
-            "open sizes: leave it out"
+            f"--input-shape: expected OUT to end in .pyseq or .onnx, got {out!r}; the other "
+            "formats keep open sizes: leave it out"
         )
     models.need(options.file)
     if os.path.exists(out) and not options.force:
@@ -72,17 +74,20 @@ def run(options):
     model = models.load(options.file, compile=not options.without_optimizer)
     with told():
         _write(model, out, folder, options.input_shape)
-    again = models.load(out, compile=model.compiled)
-    _compare(model, again, out)
+    kept = not out.endswith(".onnx")  # which may hold what no layers can be made of again
+    if kept:
+        again = models.load(out, compile=model.compiled)
+        _compare(model, again, out)
     count, numbers = len(model.layers), sum(int(w.size) for w in model.weights)
     print(
         f"{options.file} ({models.size_of(options.file):,} bytes) -> "
         f"{options.out} ({models.size_of(out):,} bytes)"
     )
-    print(
-        f"{count} layer{'' if count == 1 else 's'}, {numbers:,} parameters; read back: all of them "
-        "are the same"
-    )
+    what = f"{count} layer{'' if count == 1 else 's'}, {numbers:,} parameters"
+    if not kept:
+        print(f"{what}; to predict with: without loss and optimizer")
+        return 0
+    print(f"{what}; read back: all of them are the same")
     if model.compiled != again.compiled:
         print("The loss and the optimizer are not in the new file: compile after loading it.")
     return 0
@@ -93,7 +98,10 @@ def _write(model, out, folder, input_shape):
         model.save(out, zipped=False)
     elif input_shape is None:
         try:
-            model.save(out)
+            if out.endswith(".onnx"):
+                model.export(out, format="onnx")
+            else:
+                model.save(out)
         except ValueError as error:
             if "input_signature" not in str(error):
                 raise
@@ -102,7 +110,10 @@ def _write(model, out, folder, input_shape):
                 f"{problem}; write --input-shape with every size of one row, such as 28,28,1"
             ) from error
     else:
-        export.export_model(model, out, input_signature=(None, *input_shape), described=True)
+        kind = "onnx" if out.endswith(".onnx") else "pyseq"
+        export.export_model(
+            model, out, kind, input_signature=(None, *input_shape), described=kind == "pyseq"
+        )
 
 
 def _compare(model, again, out):

@@ -16,6 +16,7 @@ COMMANDS = {
     "info": "versions, instruction sets, threads, devices, packages",
     "summary": "the layers of a saved model",
     "convert": "write a saved model in another format",
+    "ops": "what a small C++ build needs for a saved model",
     "check": "look for mistakes in a saved model and in data",
     "bench": "one minute of speed beside keras, torch, onnxruntime",
     "migrate": "rewrite old Keras scripts",

@@ -26,6 +26,7 @@ PACKAGES = {
     "nvidia-cudnn-cu13": "GPUs",
     "keras": "bench",
     "torch": "bench",
+    "onnx": ".onnx files",
     "onnxruntime": "bench",
 }
 

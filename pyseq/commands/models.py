@@ -8,9 +8,9 @@ import os
 import sys
 
 from pyseq.commands.failure import Failure, told
-from pyseq.saving import saving_api
+from pyseq.saving import load_onnx, saving_api
 
-FORMATS = ".keras, .h5 or .pyseq"
+FORMATS = ".keras, .h5, .pyseq or .onnx"
 
 
 def add_model(parser):
@@ -60,6 +60,8 @@ def load(path, compile=True):
     """
     need(path)
     try:
+        if path.endswith(".onnx"):
+            return load_onnx(path)
         return saving_api.load_model(path, compile=compile)
     except ValueError as error:
         if "register_keras_serializable" not in str(error):
@@ -69,7 +71,7 @@ def load(path, compile=True):
             f"{problem}; write --import MODULE, the module of yours that registers it with "
             "pyseq.saving.register_keras_serializable"
         ) from error
-    except (OSError, TypeError) as error:
+    except (ImportError, OSError, TypeError) as error:
         with told():
             raise error
 

@@ -42,8 +42,7 @@ class ProcessGroup:
         rank, size: number of this process, from 0, and how many there are.
         shards: whether all have the same data, of which each takes its part.
         sizes: rows of each process's batch where it has its own; None otherwise.
-        checked: the step program that was found to be the same everywhere.
-        needs_rows: whether its layers compute over all processes, so that each needs rows.
+        begun: how often `fit` has begun.
     """
 
     def __init__(self, communicator: Any, timeout: float | None = None) -> None:
@@ -53,8 +52,7 @@ class ProcessGroup:
         self.size: int = communicator.Get_size()
         self.shards = True
         self.sizes: list[int] | None = None
-        self.checked: Any = None
-        self.needs_rows = False
+        self.begun = 0
         self.sent_bytes = 0
         self.waited_seconds = 0.0
         self._pending: list[Any] = []

@@ -386,7 +386,7 @@ class Layer(Weighted, AddsLosses, Called, Configured):
         if g.portable:
             raise ValueError(
                 f"{type(self).__name__} {self.name!r}: expected a built-in layer to export, got a "
-                "Python function; C++ cannot run it"
+                f"Python function; {g.portable} cannot run it"
             )
         training = g.training
         cast = functools.partial(dtypes.rounded, dtype=half) if half else np.asarray

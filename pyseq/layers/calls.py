@@ -13,9 +13,9 @@ from pyseq.layers.call_context import TakesContext
 from pyseq.layers.keras_tensor import KerasTensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from pyseq.types import Tensor
+    from pyseq.types import T, Tensor
 
 
 class Called(TakesContext):
@@ -33,6 +33,24 @@ class Called(TakesContext):
             with self._in_context(kwargs) as kwargs:
                 return self._answer(*args, **kwargs)
         return self._answer(*args, **kwargs)
+
+    def rematerialized_call(
+        self, layer_call: Callable[..., T], *args: Any, **kwargs: Any
+    ) -> Callable[..., T]:
+        """Return a function that answers as `layer_call`, a method of the layer, does.
+
+        Keras gives one that computes values anew for the gradient, to save memory. Programs plan
+        their memory ahead and keep what the gradient reads: it is `layer_call` itself.
+
+        Args:
+            args, kwargs: of the call that is coming.
+
+        >>> from pyseq.layers import Rescaling
+        >>> layer = Rescaling(2.0)
+        >>> layer.rematerialized_call(layer, np.ones(1))(np.ones(1)).tolist()
+        [2.0]
+        """
+        return layer_call
 
     def _answer(self, *args, **kwargs):
         if self._runs_call() and not arguments.takes_alone(args, kwargs):

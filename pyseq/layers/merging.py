@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyseq import ops
+from pyseq import dtypes, ops
 from pyseq.layers.base import Layer
 from pyseq.layers.keras_tensor import KerasTensor, is_keras_tensor
 from pyseq.layers.reshaping import positive_axes
 from pyseq.registry.registration import builtin
+from pyseq.structures import map_structure
 from pyseq.symbolic import as_array, is_traced
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class ManyInputs(Layer):
         if not self.built:
             self.build(*shapes) if apart else self.build(shapes)
         if not symbolic:
-            return self.call(*inputs, **kwargs) if apart else self.call(inputs, **kwargs)
+            return self._answer_to(inputs, kwargs, apart)
         path = (*symbolic[0].path, self)
         outputs = tuple(
             KerasTensor(shape, self.compute_dtype, self.name, path)
@@ -90,6 +91,20 @@ class ManyInputs(Layer):
         outputs = outputs if len(outputs) > 1 else outputs[0]
         self.keep_tensors(list(inputs), outputs)
         return outputs
+
+    def _answer_to(self, inputs, kwargs, apart):
+        """The call; arrays of floats come and go in the dtype of the layer."""
+        casts = self.autocast and self.compute_dtype in dtypes.FLOAT_DTYPES
+        if casts := casts and not any(map(is_traced, inputs)):
+            inputs = [
+                dtypes.rounded(x, self.compute_dtype).astype(self.arithmetic_dtype)
+                if dtypes.is_float_dtype(x.dtype) else x for x in inputs
+            ]
+        y = self.call(*inputs, **kwargs) if apart else self.call(inputs, **kwargs)
+        return map_structure(self._handed_array, y) if casts else y
+
+    def _handed_array(self, y):
+        return dtypes.rounded(y, self.compute_dtype) if dtypes.is_float_dtype(y.dtype) else y
 
     def output_shapes(self, shapes: Any, kwargs: Any, apart: Any) -> Any:
         """Of each output of a call with inputs of these shapes."""

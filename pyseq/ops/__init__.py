@@ -13,6 +13,7 @@ from __future__ import annotations
 from pyseq.ops import (
     arrays,
     control,
+    derivatives,
     fourier,
     image,
     linalg,
@@ -29,6 +30,7 @@ from pyseq.ops.classification import *  # noqa: F403
 from pyseq.ops.control import *  # noqa: F403
 from pyseq.ops.convolutions import *  # noqa: F403
 from pyseq.ops.ctc import *  # noqa: F403
+from pyseq.ops.derivatives import *  # noqa: F403
 from pyseq.ops.fourier import *  # noqa: F403
 from pyseq.ops.linalg import *  # noqa: F403
 from pyseq.ops.math import *  # noqa: F403
@@ -48,6 +50,7 @@ from pyseq.ops.rearranging import *  # noqa: F403
 __all__ = ["convert_to_tensor", "image", "linalg", "nn", "numpy"]
 __all__ += arrays.__all__
 __all__ += control.__all__
+__all__ += derivatives.__all__
 __all__ += fourier.__all__
 __all__ += linalg.__all__
 __all__ += math.__all__

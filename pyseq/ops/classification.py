@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyseq import dtypes, symbolic
+from pyseq import dtypes, hooks, symbolic
 from pyseq.losses import crossentropy
 from pyseq.ops.patches import tensors
 from pyseq.ops.promotion import checked_axes, convert_to_tensor, fractional, operation
@@ -47,7 +47,11 @@ def _one_hot(where, x, num_classes, axis, dtype, sparse):
     x = symbolic.as_array(x) if symbolic.is_traced(x) else convert_to_tensor(x)
     (axis,) = checked_axes(where, axis, (*x.shape, num_classes))
     x = x if x.dtype.kind in "iu" else x.astype("int64")
-    hot = np.equal(np.expand_dims(x, -1), np.arange(num_classes))
+    if symbolic.counts_rows(num_classes):
+        classes = np.expand_dims(hooks.ask("row_numbers", symbolic.trace.get()), 0)
+    else:
+        classes = np.arange(num_classes)
+    hot = np.equal(np.expand_dims(x, -1), classes)
     hot = hot.astype(dtypes.numpy_dtype(dtypes.standardize_dtype(dtype)))
     return hot if axis == x.ndim else np.moveaxis(hot, -1, axis)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyseq import symbolic
+from pyseq.ops.derivatives import jvp
 from pyseq.ops.promotion import fractional, operation
 
 if TYPE_CHECKING:
@@ -396,8 +397,8 @@ def svd(x: Tensor, full_matrices: bool = True, compute_uv: bool = True) -> Tenso
 
 
 __all__ = [
-    "cholesky", "cholesky_inverse", "det", "eig", "eigh", "inv", "lstsq", "lu_factor",
-    "matrix_rank", "norm", "pinv", "qr", "solve", "solve_triangular", "svd",
+    "cholesky", "cholesky_inverse", "det", "eig", "eigh", "inv", "jvp", "lstsq",
+    "lu_factor", "matrix_rank", "norm", "pinv", "qr", "solve", "solve_triangular", "svd",
 ]  # fmt: skip
 
 

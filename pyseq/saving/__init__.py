@@ -27,6 +27,7 @@ __all__ = [
     "get_registered_name",
     "get_registered_object",
     "load_model",
+    "load_onnx",
     "load_weights",
     "register_keras_serializable",
     "save_model",
@@ -36,6 +37,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from pyseq.saving.file_editor import KerasFileEditor as KerasFileEditor
+    from pyseq.saving.from_onnx.reader import load_onnx as load_onnx
     from pyseq.saving.saving_api import (
         load_model as load_model,
         load_weights as load_weights,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "KerasFileEditor": "pyseq.saving.file_editor",
     "load_model": "pyseq.saving.saving_api",
+    "load_onnx": "pyseq.saving.from_onnx.reader",
     "load_weights": "pyseq.saving.saving_api",
     "save_model": "pyseq.saving.saving_api",
     "save_weights": "pyseq.saving.saving_api",

@@ -9,6 +9,7 @@ import numpy as np
 
 from pyseq import _core, lowering
 from pyseq.saving import pyseq_format
+from pyseq.saving.to_onnx import file as onnx_file
 
 _ROWS = 3  # of the self-test
 
@@ -22,27 +23,27 @@ def export_model(
     described=False,
     **kwargs,
 ):
-    """Write a `.pyseq` file; see `csrc/include/pyseq/model.h` for its layout.
+    """Write a `.pyseq` file; see `csrc/include/pyseq/model.h` for its layout. Or an ONNX file.
 
     Args:
         model: a built model.
         filepath: where to.
-        format: "pyseq".
+        format: "pyseq" or "onnx".
         input_signature: full input shape, where the model has free dimensions.
         training: with what C++ needs to go on training; the model has to be compiled.
         described: with what Python needs to open it again, which `training` includes.
 
     Raises:
         ValueError: the model is not built, its input shape has free dimensions, it holds Python
-            functions, texts go through more than one layer that makes numbers of them, or `format`
-            is unknown.
+            functions, texts go through more than one layer that makes numbers of them, ONNX has
+            no operators for a layer, or `format` is unknown.
     """
     if kwargs:
         raise ValueError(f"export: got unknown arguments {sorted(kwargs)}")
-    if format != "pyseq":
+    if format not in ("pyseq", "onnx"):
         raise ValueError(
-            f"export: expected format 'pyseq', got {format!r}; to move a model to another "
-            "framework save it as .keras, which Keras reads"
+            f"export: expected format 'pyseq' or 'onnx', got {format!r}; to move a model to Keras "
+            "save it as .keras"
         )
     if not model.built:
         raise ValueError(
@@ -55,6 +56,8 @@ def export_model(
             f"{model.name}.export: expected a fixed input shape, got {(None, *shape)}; pass "
             "input_signature=(None, ...) with every size"
         )
+    if format == "onnx":
+        return _export_onnx(model, filepath, shape, training)
     text, texts, rows = None, [], None
     if model._text_layers():
         text = _reader(model).text_step(shape)
@@ -93,6 +96,21 @@ def export_model(
         except ValueError:
             if k == len(tries):
                 raise
+
+
+def _export_onnx(model, filepath, shape, training):
+    if training:
+        raise ValueError(
+            f"{model.name}.export: expected training=False with format='onnx', got {training!r}; "
+            "to go on training save it as .keras or .pyseq"
+        )
+    if model._text_layers():
+        layer = model._text_layers()[0]
+        raise ValueError(
+            f"{layer.name}: expected a model that takes numbers, which is what ONNX has, got one "
+            "that takes texts; apply the layer before the model, and export the model without it"
+        )
+    onnx_file.export(model, os.fspath(filepath), shape)
 
 
 def _reader(model):
@@ -142,3 +160,8 @@ def _runs(process):
     except PermissionError:
         pass
     return True
+
+
+def kinds_of_ops(path):
+    """Kinds of the ops of a `.pyseq` file: those in it, and those that they become together."""
+    return _core.Model.load(os.fspath(path)).ops

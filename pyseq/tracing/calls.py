@@ -13,6 +13,7 @@ from pyseq.layers.shapes import same_sizes
 from pyseq.signatures import parameters_of, taken_by
 from pyseq.structures import leaves, map_structure, packed
 from pyseq.tracing import functions
+from pyseq.tracing.across import Wide
 from pyseq.tracing.tensor import Tensor, Trace, as_value
 
 
@@ -67,10 +68,14 @@ def lower_call(layer, graph, x, own_mask):
     return layer.pass_mask(y, x)
 
 
+# Rows of the batch of programs that are made for their shapes only.
+_TRIAL_ROWS = 2
+
+
 @hooks.answers("output_shape")
 def output_shape(function, input_shape, dtype, name):
     """Shape that a function of one tensor gives for an input shape, both with the batch."""
-    graph = lowering.Graph(tuple(input_shape[1:]), dtype=dtype)
+    graph = lowering.Graph(tuple(input_shape[1:]), dtype=dtype, rows=_TRIAL_ROWS)
     y = run(graph, function, [graph.input], name)
     return (input_shape[0], *as_value(y).shape)
 
@@ -83,7 +88,7 @@ _TRIAL_LENGTHS = (224, 352)
 def layer_output_shape(layer, input_shape):
     """Shape of what `layer.call` of a user's class gives, with a mask where it takes one."""
     def output_of(shape):
-        graph = lowering.Graph(shape, dtype=layer.arithmetic_dtype)
+        graph = lowering.Graph(shape, dtype=layer.arithmetic_dtype, rows=_TRIAL_ROWS)
         x = graph.input
         if "mask" in parameters_of(layer.call) and shape:
             x = x.with_mask(graph.add_input((shape[0],)))
@@ -107,7 +112,7 @@ def call_shapes(layer, given):
 
     def shapes(length):
         sizes = [[length if d is None else d for d in x.shape[1:]] for x in tensors]
-        graph = lowering.Graph(sizes[0], dtype=layer.arithmetic_dtype)
+        graph = lowering.Graph(sizes[0], dtype=layer.arithmetic_dtype, rows=_TRIAL_ROWS)
         values = [graph.input, *map(graph.add_input, sizes[1:])]
         by_id = dict(zip(map(id, tensors), values, strict=True))
 
@@ -197,10 +202,13 @@ def loss_value(graph, loss, target_shape, output, name):
     target = graph.add_input(target_shape)
 
     def call(y_pred, y_true):
-        return loss.call(y_true, y_pred)
+        y = loss.call(y_true, y_pred)
+        if isinstance(y, Wide):  # a number for each pair of rows
+            reduced = np.sum if loss.reduction == "sum" else np.mean
+            return reduced(y, axis=tuple(y.across))
+        return y
 
-    y = run(graph, call, [output, target], name)
-    return y.value
+    return run(graph, call, [output, target], name).value
 
 
 def own_loss(graph, compute_loss, target_shape, output, name):
@@ -263,6 +271,7 @@ def add_loss(x, layer):
     """Add a tensor to the loss of the program that is traced, where it has one."""
     trace = symbolic.trace.get()
     x = trace.tensor(x)
+    x = np.sum(x) if isinstance(x, Wide) else x
     trace.graph.note(layer, np.sum if x.batched else _of_one_row, x.value)
     if trace.graph.losses:
         _add_loss(x, layer.name)

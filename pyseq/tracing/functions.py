@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from pyseq import dtypes, hooks
 from pyseq.integers import keeps_dtype
-from pyseq.tracing import shaping
+from pyseq.tracing import across, shaping
 from pyseq.tracing.products import dot, einsum, matmul, outer, tensordot
 from pyseq.tracing.tensor import NUMPY, Tensor, common_dtype, is_float
 
@@ -57,6 +58,8 @@ _LOGIC = {
 def unary(trace, x, function, dtype=None):
     """An op `map`."""
     x = trace.tensor(x)
+    if isinstance(x, across.Wide):
+        return x.through(lambda plain: unary(trace, plain, function, dtype))
     if dtype is None:
         keeps = x.is_float or function in ("negative", "abs", "sign", "square")
         dtype = x.dtype if keeps else trace.dtype
@@ -77,6 +80,8 @@ def _common_dtype(trace, a, b):
 def binary(trace, a, b, function, dtype=None):
     """An op `binary`, with a number, a weight or a tensor on either side."""
     a, b = trace.tensor(a), trace.tensor(b)
+    if across.crosses((a, b)):
+        return across.elementwise(trace, (a, b), lambda a, b: binary(trace, a, b, function, dtype))
     if dtype is None:
         dtype = _common_dtype(trace, a, b)
         if function == "divide" and not is_float(dtype):
@@ -97,12 +102,16 @@ def binary(trace, a, b, function, dtype=None):
 
 def activate(x, name, arguments=()):
     """An op `activation`: functions of one number that the core has as a whole."""
+    if isinstance(x, across.Wide):
+        return x.through(lambda plain: activate(plain, name, arguments))
     attrs = {"activation": name, "activation_args": [float(a) for a in arguments]}
     dtype = x.dtype if x.is_float or keeps_dtype("activation", attrs) else x.trace.dtype
     return x.trace.op("activation", x.value, x.inner, x.batched, dtype, lead=x.lead, **attrs)
 
 
 def softmax(x, axis=-1, log=False):
+    if isinstance(x, across.Wide):
+        return across.softmax(x, shaping.axes_of(x, axis), log)
     axes = [shaping.inner_axis(x, a) for a in shaping.axes_of(x, axis)]
     return x.trace.op(
         "softmax", x.value, x.inner, x.batched, x.dtype, lead=x.lead, axes=axes, log=log
@@ -148,6 +157,9 @@ def call_ufunc(trace, ufunc, method, inputs, kwargs):
 def reduce(x, function, axis=None, keepdims=False, dtype=None):
     """An op `reduce`; over the batch too where `axis` says so."""
     axes = shaping.axes_of(x, axis)
+    if isinstance(x, across.Wide):
+        run = functools.partial(reduce, function=function, axis=axes, keepdims=keepdims)
+        return across.reduce(x, function, axes, lambda plain: run(plain, dtype=dtype), keepdims)
     batch = x.batched and 0 in axes
     drop = [a - 1 + x.lead if x.batched else a for a in axes if not (x.batched and a == 0)]
     if batch:
@@ -221,6 +233,8 @@ def _scan(function):
     def call(trace, x, axis=None, dtype=None, out=None):
         x = trace.tensor(x)
         x = np.reshape(x, -1) if axis is None and not x.batched else x
+        if function == "cumsum" and _along_batch(x, axis):
+            return across.cumsum(x)
         at = shaping.inner_axis(x, -1 if axis is None and x.ndim == 1 else axis)
         attrs = {"function": function, "axis": at, "reverse": False}
         return trace.op("scan", x.value, x.inner, x.batched, x.dtype, lead=x.lead, **attrs)
@@ -233,6 +247,8 @@ def where(trace, condition, a=None, b=None):
     if a is None:
         raise trace.error("expected where(condition, a, b), got the condition alone")
     c, a, b = trace.tensor(condition), trace.tensor(a), trace.tensor(b)
+    if across.crosses((c, a, b)):
+        return across.elementwise(trace, (c, a, b), lambda c, a, b: where(trace, c, a, b))
     floats = [t for t in (a, b) if t.number is None] or [a, b]
     dtype = common_dtype(*(t.dtype for t in floats))
     if a.is_float or b.is_float:
@@ -297,9 +313,18 @@ def _split(trace, x, sections, axis=0):
     return parts
 
 
+def _along_batch(x, axis):
+    """Whether an axis is the batch, and rows can be brought to others."""
+    batch = isinstance(axis, (int, np.integer)) and x.batched and axis % x.ndim == 0
+    return batch and not x.lead and across.is_possible(x.trace)
+
+
 def _flip(trace, x, axis=None):
     x = trace.tensor(x)
     axes = shaping.axes_of(x, axis)
+    if _along_batch(x, 0) and 0 in axes:
+        x = across.flip(x)
+        axes = axes[1:]
     return x[tuple(slice(None, None, -1) if a in axes else slice(None) for a in range(x.ndim))]
 
 
@@ -307,6 +332,8 @@ def _roll(trace, x, shift, axis=None):
     x = trace.tensor(x)
     if axis is None:
         raise trace.error("expected roll with an axis")
+    if _along_batch(x, axis):
+        return across.roll(x, shift)
     size = x.known(x.shape[axis], "a roll of the batch")
     cut = -shift % size
     before, after = [slice(None)] * x.ndim, [slice(None)] * x.ndim
@@ -387,6 +414,8 @@ def embed(trace, table, ids):
 
 def _take_along(trace, x, indices, axis=-1):
     x, indices = trace.tensor(x), trace.tensor(indices)
+    if isinstance(x, across.Wide) and axis % x.ndim == x.ndim - 1:
+        return across.take_along(x, indices)
     if x.batched != indices.batched or x.ndim != indices.ndim or x.lead != indices.lead:
         raise trace.error(f"expected indices of rank {x.ndim}, got {indices.shape} for {x.shape}")
     at = shaping.inner_axis(x, axis)
@@ -398,6 +427,8 @@ def _take_along(trace, x, indices, axis=-1):
 def _triangle(keep):
     def call(trace, x, k=0):
         x = trace.tensor(x)
+        if isinstance(x, across.Wide):
+            return across.triangle(x, k, keep is np.tril)
         return x * keep(np.ones(x.shape[-2:], np.float32), k)
 
     return call
@@ -460,9 +491,12 @@ def _nan_to_num(trace, x, copy=True, nan=0.0, posinf=None, neginf=None):
     return np.clip(x, -most if neginf is None else neginf, most if posinf is None else posinf)
 
 
+@hooks.answers("rows")
 def rows(trace):
     """The number of rows of a batch, as an unbatched tensor."""
-    return trace.op("rows", trace.anchor, (), False, np.dtype("int32"))
+    count = trace.op("rows", trace.anchor, (), False, np.dtype("int32"))
+    count.counts_rows = True
+    return count
 
 
 def shape_of(trace, x):
@@ -473,7 +507,7 @@ def _size(trace, x, axis=None):
     x = trace.tensor(x)
     if axis is not None:
         return shape_of(trace, x)[axis]
-    return rows(trace) * math.prod(x.inner) if x.batched else x.size
+    return x.size if x.size is not None else math.prod(shape_of(trace, x))
 
 
 _FUNCTIONS = {
@@ -519,6 +553,9 @@ _FUNCTIONS = {
     np.take_along_axis: _take_along,
     np.tril: _triangle(np.tril),
     np.triu: _triangle(np.triu),
+    np.diagonal: shaping.diagonal,
+    np.diag: shaping.diag,
+    np.trace: lambda t, x, *axes, **_: np.sum(shaping.diagonal(t, x, *axes), axis=-1),
     np.diff: _diff,
     np.dot: dot,
     np.tensordot: tensordot,

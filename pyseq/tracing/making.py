@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from pyseq import hooks, random
+from pyseq import hooks, random, symbolic
 from pyseq.layers.regularization import Dropout
+from pyseq.tracing import across
 from pyseq.tracing.calls import call_layer
 from pyseq.tracing.functions import unary
 from pyseq.tracing.tensor import Tensor
@@ -24,8 +25,13 @@ def begins_with_batch(shape):
 
 def filled(trace, shape, value, dtype):
     """An array of one value whose shape begins with the batch."""
-    row = trace.tensor(np.full([int(d) for d in shape[1:]], value, dtype))
-    return Tensor(trace, row.value, True, row.dtype)
+    wide = [a for a, d in enumerate(shape) if a and symbolic.counts_rows(d)]
+    if wide and not across.is_possible(trace):
+        raise trace.error(f"expected one axis for the batch, got shape {tuple(shape)}")
+    sizes = [trace.graph.use_rows() if a in wide else int(d) for a, d in enumerate(shape) if a]
+    row = trace.tensor(np.full(sizes, value, dtype))
+    row = Tensor(trace, row.value, True, row.dtype)
+    return across.Wide(row, wide) if wide else row
 
 
 @hooks.answers("filled")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
 
+from pyseq.tracing import across
 from pyseq.tracing.tensor import common_dtype
 
 
@@ -16,6 +18,10 @@ def matmul(trace, a, b):
         raise ValueError(f"{trace.name}: expected matrices, got shapes {a.shape} and {b.shape}")
     if a.ndim == 1 and b.ndim == 1:
         return np.sum(a * b)
+    if isinstance(a, across.Wide) or isinstance(b, across.Wide):
+        if b.ndim == 1:
+            return np.sum(a * b, axis=-1)
+        return across.matmul(trace, a, b, functools.partial(matmul, trace))
     if a.batched and a.ndim == 2 and b.ndim == 2 and not b.batched and b._value is not None:
         row = matmul(trace, np.expand_dims(a, 1), b)
         return np.squeeze(row, 1)
@@ -105,6 +111,10 @@ def einsum(trace, subscripts, *tensors, **_):
     for term, t in zip(terms, tensors):
         if len(term) != t.ndim:
             raise ValueError(f"{trace.name}: expected {term!r} to name the axes of {t.shape}")
+    rows = {term[0] for term, t in zip(terms, tensors) if t.batched}
+    moves = across.is_possible(trace) and (len(rows) > 1 or not rows <= {result[:1]})
+    if moves or any(isinstance(t, across.Wide) for t in tensors):
+        return across.einsum(trace, terms, tensors, result, functools.partial(einsum, trace))
     kept = set(result)
     for i, (term, t) in enumerate(zip(terms, tensors)):
         others = kept.union(*(terms[j] for j in range(len(terms)) if j != i))

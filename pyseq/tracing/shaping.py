@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from pyseq.tracing import across
 from pyseq.tracing.tensor import NUMPY, Tensor, common_dtype
 
 
@@ -88,6 +89,8 @@ def reshape(x, shape):
     """`np.reshape`; the batch stays in front, alone or with axes merged into it."""
     shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     shape = tuple(-1 if d is None or isinstance(d, Tensor) else int(d) for d in shape)
+    if isinstance(x, across.Wide) or (_leads_off(x, shape) and across.is_possible(x.trace)):
+        return across.reshape(x, shape)
     size = math.prod(x.inner)
     if not x.batched:
         known = math.prod(d for d in shape if d != -1)
@@ -112,10 +115,17 @@ def reshape(x, shape):
     return with_inner(x, (size // inside, *rest), True, 1)
 
 
+def _leads_off(x, shape):
+    """Whether a shape such as (1, -1) puts a batch of numbers along another axis."""
+    return x.batched and not x.lead and math.prod(x.inner) == 1 and shape[:1] == (1,)
+
+
 def transpose(x, axes=None):
     axes = tuple(range(x.ndim))[::-1] if axes is None else tuple(a % x.ndim for a in axes)
     if axes == tuple(range(x.ndim)):
         return x
+    if isinstance(x, across.Wide) or (x.batched and axes[0] and across.is_possible(x.trace)):
+        return across.transpose(x, axes)
     if x.batched:
         if axes[0] != 0:
             raise x.trace.error(
@@ -132,7 +142,10 @@ def expand_dims(x, axis):
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     rank = x.ndim + len(axes)
     shape = list(x.shape)
-    for a in sorted(a % rank for a in axes):
+    axes = sorted(a % rank for a in axes)
+    if isinstance(x, across.Wide) or (x.batched and 0 in axes and across.is_possible(x.trace)):
+        return across.expand_dims(x, axes)
+    for a in axes:
         shape.insert(a, 1)
     if x.batched and shape[0] is not None:
         raise x.trace.error("expected the batch to stay in front, got a new axis 0")
@@ -144,6 +157,8 @@ def squeeze(x, axis=None):
     for a in axes:
         if x.shape[a] != 1:
             raise ValueError(f"{x.trace.name}: expected a size of 1 along axis {a}, got {x.shape}")
+    if isinstance(x, across.Wide):
+        return across.squeeze(x, axes)
     shape = [d for a, d in enumerate(x.shape) if a not in axes]
     return with_inner(x, [*x.inner[: x.lead], *shape[1:]] if x.batched else shape)
 
@@ -161,6 +176,9 @@ def get_item(x, key):
     keys[at : at + 1] = [slice(None)] * (x.ndim - count)
     if len([k for k in keys if k is not None]) > x.ndim:
         raise IndexError(f"{x.trace.name}: too many indices for shape {x.shape}")
+    first = x.batched and keys[:1] == [None] and across.is_possible(x.trace)
+    if first or isinstance(x, across.Wide):
+        return across.get_item(x, keys)
     shape, lists, begins, sizes, steps, axis = [], [], [], [], [], 0
     for k in keys:
         if k is None:
@@ -224,6 +242,27 @@ def take(x, indices, axis):
         attrs = {"weights": [x.trace.tensor(np.array(flat, np.float32)).param]}
     y = x.trace.op("gather", x.value, inner, x.batched, x.dtype, lead=x.lead, axis=at, **attrs)
     return with_inner(y, [*x.inner[:at], *indices.shape, *x.inner[at + 1 :]])
+
+
+def diagonal(trace, x, offset=0, axis1=0, axis2=1):
+    """Elements (i, i + offset) of two axes, along a new last axis."""
+    x = trace.tensor(x)
+    if isinstance(x, across.Wide):
+        return across.diagonal(x, offset)
+    axis1, axis2 = axis1 % x.ndim, axis2 % x.ndim
+    x = transpose(x, [*(a for a in range(x.ndim) if a not in (axis1, axis2)), axis1, axis2])
+    height, width = (x.known(d, "a diagonal along the batch") for d in x.shape[-2:])
+    rows = np.arange(max(0, -offset), max(0, -offset, min(height, width - offset)))
+    flat = reshape(x, (*x.shape[:-2], height * width))
+    return take(flat, rows * width + rows + offset, x.ndim - 2)
+
+
+def diag(trace, x, k=0):
+    """The diagonal of a matrix, or a vector as one."""
+    x = trace.tensor(x)
+    if x.ndim != 1 or k or x.batched:
+        return diagonal(trace, x, k)
+    return np.eye(x.shape[0], dtype=trace.stored) * expand_dims(x, 1)
 
 
 def concatenate(trace, tensors, axis):

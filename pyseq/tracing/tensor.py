@@ -36,7 +36,10 @@ class Trace:
 
     Attributes:
         stored: dtype of the floats of the program.
+        places: what `across.places` made, or None.
     """
+
+    places = None
 
     def __init__(self, graph, anchor, name, dtype=None):
         self.graph, self.anchor, self.name = graph, anchor, name
@@ -274,6 +277,8 @@ Tensor.__invert__ = lambda self: np.logical_not(self)
 def as_value(tensor):
     """The value of a tensor that has a batch and no merged axis, for a layer's input or output."""
     if not tensor.batched or tensor.lead:
-        raise tensor.trace.error(f"expected a tensor (n, ...), got shape {tensor.shape}")
+        raise tensor.trace.error(
+            f"expected a tensor (n, ...), with the batch in front, got shape {tensor.shape}"
+        )
     dtype = None if tensor.is_float else tensor.dtype.name
     return dataclasses.replace(tensor.value, dtype=dtype).in_dtype(tensor.dtype.name)

@@ -82,15 +82,23 @@ class Files:
         training: bool = False,
         **kwargs: Any,
     ) -> None:
-        """Write the inference program and its weights for C++ (`pyseq::Model::load`).
+        """Write the inference program and its weights for C++ (`pyseq::Model::load`), or as ONNX.
+
+        An ONNX file takes any number of rows; its input and output have the names of the first and
+        the last layer, its weights those of the variables. It needs the package `onnx`, and ONNX
+        Runtime 1.17 or later runs it.
 
         Args:
-            filepath: a `.pyseq` file, written atomically. It carries a self-test that loading
-                runs.
-            format: "pyseq".
+            filepath: a `.pyseq` or `.onnx` file, written atomically. The first carries a self-test
+                that loading runs.
+            format: "pyseq" or "onnx".
             input_signature: full input shape, where the model has free dimensions.
             training: also what C++ needs to go on training (`pyseq::TrainableModel::load`), and
                 Python to open it (`load_model`); the model has to be compiled.
+
+        Raises:
+            ValueError: the model is not built, or a layer cannot be run without Python; for "onnx"
+                also where ONNX has no operators for it, or it keeps a state from call to call.
         """
         export.export_model(self, filepath, format, input_signature, training, **kwargs)
 

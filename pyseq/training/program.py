@@ -22,13 +22,21 @@ class StepProgram:
         x_shape, y_shape: per-sample shapes of inputs and targets (None without targets).
         training: True for a step that trains, False for evaluation.
         batch_size: rows of a batch where a stateful layer fixes it.
+        rows: the largest batch, None for steps that leave this process.
     """
 
     checked = False  # whether data of a single batch were looked at
+    agreed = None  # in which `fit` all processes that train together were found to have the same
+    needs_rows = False  # whether its layers compute over all of them, so that each needs rows
+    seconds_per_batch = None  # there
 
-    def __init__(self, model, x_shape, y_shape, training, batch_size=None, where="fit"):
+    def __init__(
+        self, model, x_shape, y_shape, training, batch_size=None, where="fit", rows=None
+    ):
         self.training = training
-        graph, output = lowering.lower(model, x_shape, training, batch_size, losses=True)
+        graph, output = lowering.lower(
+            model, x_shape, training, batch_size, losses=True, rows=rows
+        )
         if isinstance(output, (list, tuple)):
             raise ValueError(
                 f"{(model.output_layer or model).name}: expected one output to train on, got "

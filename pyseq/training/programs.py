@@ -21,10 +21,10 @@ class Programs:
         fixed = batch_size if self._is_stateful() else None
         key = (training, x_shape, y_shape, fixed, self._step_key())
         program = self._programs.get(key)
-        if program is None:
+        if program is None or not program.graph.holds(batch_size):
             where = "fit" if training else "evaluate"
             with self._progress.seeds_of(key[:-1]):
-                program = StepProgram(self, x_shape, y_shape, training, fixed, where)
+                program = StepProgram(self, x_shape, y_shape, training, fixed, where, batch_size)
             # What was made of names and shapes while it was lowered counts from now on.
             self._remember((*key[:-1], self._step_key()), program)
         return program
@@ -47,7 +47,7 @@ class Programs:
     def _predictor(self, x_shape, batch_size):
         key = (x_shape, batch_size if self._is_stateful() else None, self._state_key())
         runner = self._predictors.get(key)
-        if runner is None:
+        if runner is None or not runner.graph.holds(batch_size):
             if len(self._predictors) > 64:
                 self._predictors = {}
             runner = lowering.Runner(self, x_shape, False, batch_size)

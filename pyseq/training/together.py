@@ -34,7 +34,7 @@ def begin(model):
                 "rows of a batch lie in several processes; set stateful=False or train in one"
             )
     random.set_streams(group.same(random.streams()))
-    group.checked = None
+    group.begun += 1
 
 
 def any_stops(stop):
@@ -124,16 +124,16 @@ def run(
 ):
     """`Trainer.run` over this process's shares of the batches; returns how many were done."""
     group = settings.group
-    if program.training and group.checked is not program:
+    if program.training and program.agreed != group.begun:
         _check(group, model, program)
-        group.checked = program
+        program.agreed = group.begun
     count = min(count, _MOST_BATCHES)
     # Clocks differ, the number of batches must not; and sums of Python metrics depend on it.
     if math.isfinite(seconds) and predictions is None:
-        known = getattr(program, "seconds_per_batch", None)
+        known = program.seconds_per_batch
         count = group.same(min(count, max(1, int(seconds / known))) if known else 1)
     positions, shares = _deal(group, begin, end, batch_size, count)
-    if program.training and group.needs_rows and not shares[:, 0].all():
+    if program.training and program.needs_rows and not shares[:, 0].all():
         raise ValueError(
             f"fit: expected at least {group.size} rows in every batch for "
             f"BatchNormalization(synchronized=True), got {shares[-1, 1]} in the last one; leave "
@@ -189,7 +189,7 @@ def _check(group, model, program):
     ops = json.dumps(
         [[op["kind"], op.get("attrs", {})] for op in program.graph.ops], sort_keys=True, default=str
     )
-    group.needs_rows = any(op.get("attrs", {}).get("synchronized") for op in program.graph.ops)
+    program.needs_rows = any(op.get("attrs", {}).get("synchronized") for op in program.graph.ops)
     weights = hashlib.sha256()
     for variable in (*model.variables, *model.optimizer.variables):
         weights.update(np.ascontiguousarray(variable.numpy()).tobytes())

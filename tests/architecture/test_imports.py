@@ -60,6 +60,7 @@ LATE = {
     ("datasets._cache", "urllib.request"): "the network",
     ("preprocessing.affine", "scipy"): "splines of higher order",
     ("saving.h5_reader", "h5py"): "HDF5 files only",
+    ("saving.to_onnx.file", "onnx"): "says what to install where it is missing",
     ("summary", "rich.box"): "tables on a terminal",
     ("summary", "rich.console"): "tables on a terminal",
     ("summary", "rich.markup"): "tables on a terminal",

@@ -29,11 +29,11 @@ OUTSIDE = {
         "QuantizedFloat8DTypePolicy Quantizer quantizers.*"
     ),
     "graphs of several inputs or outputs": "Function Operation get_source_inputs",
-    "other backends": "StatelessScope SymbolicScope RematScope remat distribution.* export.*",
+    "other backends": "StatelessScope SymbolicScope RematScope remat export.*",
+    "models in parts": "LayoutMap ModelParallel TensorLayout distribute_tensor",
     "pretrained models": "applications.*",
     "pictures of data sets": "visualization.*",
     "training one model from another": "distillation.*",
-    "forward-mode derivatives": "jvp",
 }
 REASON = {name: reason for reason, names in OUTSIDE.items() for name in names.split()}
 

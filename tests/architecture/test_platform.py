@@ -10,6 +10,8 @@ CSRC = Path(__file__).resolve().parents[2] / "csrc"
 pytestmark = pytest.mark.skipif(not CSRC.is_dir(), reason="needs the source tree")
 
 PLATFORM = {"core/platform_posix.cpp", "core/platform_windows.cpp"}
+# What its users' compilers have to be told of a shared library.
+PLATFORM.add("include/pyseq.h")
 # Runs the GPU kernels for tests, on Linux: threads of a block are contexts.
 OF_TESTS = "cuda/emulation/"
 

@@ -53,7 +53,7 @@ def test_help_of_each_command(name):
     [
         ((), "error: the following arguments are required: COMMAND; see python -m pyseq --help"),
         (("sumary",), "error: expected a command, got 'sumary'; did you mean summary?; see python -m pyseq --help"),
-        (("fly",), "error: expected a command, got 'fly'; commands are demo, info, summary, convert, check, bench, "
+        (("fly",), "error: expected a command, got 'fly'; commands are demo, info, summary, convert, ops, check, bench, "
                    "migrate, completion; see python -m pyseq --help"),
         (("info", "--jsn"), "info: error: got an unknown argument, --jsn; did you mean --json?; see python -m pyseq "
                             "info --help"),

@@ -144,10 +144,27 @@ def test_convert_replaces_nothing_unasked(saved):
 
 
 def test_convert_wants_an_ending(saved):
-    assert run("convert", saved, "b.onnx", status=2) == (
+    assert run("convert", saved, "b.tflite", status=2) == (
         "python -m pyseq convert: error: OUT: expected a name that ends in .keras, .h5, .hdf5, "
-        ".pyseq, or in / for a folder, got 'b.onnx'; the ending chooses the format"
+        ".pyseq, .onnx, or in / for a folder, got 'b.tflite'; the ending chooses the format"
     )
+
+
+def test_convert_to_onnx_and_back(saved):
+    pytest.importorskip("onnx")
+    before = pyseq.models.load_model(saved)
+    size = Path(saved).stat().st_size
+    out = run("convert", saved, "b.onnx")
+    assert out == (
+        f"{saved} ({size:,} bytes) -> b.onnx ({Path('b.onnx').stat().st_size:,} bytes)\n"
+        "3 layers, 82 parameters; to predict with: without loss and optimizer\n"
+    )
+    assert "read back: all of them are the same" in run("convert", "b.onnx", "c.keras")
+    after = pyseq.models.load_model("c.keras")
+    np.testing.assert_allclose(
+        after.predict(X, verbose=0), before.predict(X, verbose=0), rtol=1e-5, atol=1e-6
+    )
+    assert "Total params: 82" in run("summary", "b.onnx")
 
 
 # --- check
@@ -230,7 +247,7 @@ def test_check_of_a_single_array(saved):
 @pytest.mark.parametrize(
     "name, message",
     [
-        ("none.keras", "none.keras: expected a model (.keras, .h5 or .pyseq), got no such file; check the path"),
+        ("none.keras", "none.keras: expected a model (.keras, .h5, .pyseq or .onnx), got no such file; check the path"),
         ("junk.keras", "the file is damaged or of another kind"),
         ("junk.h5", "the file is damaged or of another kind"),
         ("junk.pyseq", "expected a .pyseq file, got one of"),
@@ -263,3 +280,19 @@ def test_layers_of_users_are_imported_on_demand(monkeypatch):
     assert "--import nowhere: ModuleNotFoundError" in run(
         "summary", "a.keras", "--import", "nowhere", status=2
     )
+
+
+def test_ops(tmp_path):
+    model = pyseq.Sequential(
+        [pyseq.Input((4,)), layers.BatchNormalization(), layers.Dense(3, "softmax")]
+    )
+    model.save(tmp_path / "net.keras")
+    model.export(tmp_path / "net.pyseq", verbose=False)
+    other = pyseq.Sequential([pyseq.Input((6, 2)), layers.LSTM(3)])
+    other.save(tmp_path / "steps.keras")
+    one = run("ops", tmp_path / "net.keras")
+    assert one == run("ops", tmp_path / "net.pyseq")
+    assert {"batch_norm", "dense", "softmax"} <= set(one.strip().split(";"))
+    both = run("ops", tmp_path / "net.keras", tmp_path / "steps.keras").strip().split(";")
+    assert both == sorted({*one.strip().split(";"), "lstm"})
+    assert "none.keras" in run("ops", tmp_path / "none.keras", status=2)

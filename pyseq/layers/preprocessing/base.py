@@ -81,9 +81,9 @@ class _NumPyLayer(Layer):
             return self.pass_mask(y if dtype is None else g.cast(y, dtype), x)
         if g.portable:
             raise ValueError(
-                f"{type(self).__name__} {self.name!r}: expected a layer that C++ can run, got one "
-                f"that it cannot: {reason}; apply it to the data before the model, and export the "
-                "model without it"
+                f"{type(self).__name__} {self.name!r}: expected a layer that {g.portable} can run, "
+                f"got one that it cannot: {reason}; apply it to the data before the model, and "
+                "export the model without it"
             )
         training = g.training
         y = g.host(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pyseq import symbolic
 from pyseq.layers.base import Layer
 from pyseq.layers.rnn.cell import (
@@ -362,6 +364,8 @@ class StackedRNNCells(Layer):
         return (input_shape[0], self.output_size)
 
     def __call__(self, inputs: Tensor, states: Any, training: bool = False) -> Any:
+        if not self.built:
+            self.build(inputs.shape if symbolic.is_traced(inputs) else np.shape(inputs))
         return self.call(inputs, states, training=training)
 
     def call(self, inputs: Tensor, states: Any, training: bool = False) -> Any:

@@ -39,6 +39,12 @@ class TimeDistributed(Layer):
             raise ValueError(f"{self.name}: expected `layer` to be a layer, got {layer!r}")
         self.layer = layer
 
+    @property
+    def handed_dtype(self) -> Any:
+        """That of the layer within; a mixed policy is one for both."""
+        mixed = self.compute_dtype != self.variable_dtype
+        return self.compute_dtype if mixed else self.layer.handed_dtype
+
     def _child_shape(self, input_shape):
         if len(input_shape) < 3:
             raise ValueError(

@@ -82,6 +82,8 @@ def eye(N: Any, M: Any = None, k: int = 0, dtype: DTypeLike = None) -> Tensor:
     Raises:
         TypeError: `N` or `M` is not an integer.
     """
+    if symbolic.counts_rows(N) and (M is None or symbolic.counts_rows(M)) and k == 0:
+        return hooks.ask("eye", symbolic.trace.get(), dtypes.standardize_dtype(dtype))
     for name, size in (("N", N), ("M", M)):
         if size is not None and np.asarray(size).dtype.kind not in "iu":
             raise TypeError(f"eye: expected an integer for {name}, got {size!r}")
@@ -100,6 +102,9 @@ def tri(N: Any, M: Any = None, k: int = 0, dtype: DTypeLike = None) -> Tensor:
 
 def arange(start: Any, stop: Any = None, step: Any = None, dtype: DTypeLike = None) -> Tensor:
     """Return evenly spaced numbers: int32 of integers, else `floatx()`."""
+    if symbolic.counts_rows(start) and stop is None and step is None:
+        numbers = hooks.ask("row_numbers", symbolic.trace.get())
+        return numbers.astype(_named(dtype or "int32"))
     given = [dtype_of(v) for v in (start, stop, step) if v is not None]
     dtype = dtype or dtypes.result_type(*("int32" if d is int else d for d in given))
     start, stop = (0, start) if stop is None else (start, stop)
