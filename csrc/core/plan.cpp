@@ -82,7 +82,7 @@ Index Plan::integer(const char* name, Range range) const {
   return in_range(state_, name, attribute<std::int64_t>(state_, name, "an integer"), range);
 }
 Index Plan::integer(const char* name, Index otherwise, Range range) const {
-  return has(name) ? integer(name, range) : otherwise;
+  return has(name) ? integer(name, range) : in_range(state_, name, otherwise, range);
 }
 std::uint64_t Plan::seed() const {
   return static_cast<std::uint64_t>(attribute<std::int64_t>(state_, "seed", "an integer"));

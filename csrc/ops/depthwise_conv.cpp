@@ -67,7 +67,7 @@ void plan_pointwise(Plan& p, Config& c, int first, Shape& y) {
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
-  const Shape x = p.input(0), w = p.param(0, "a kernel", x.rank + 1, x.rank + 1);
+  const Shape x = p.input(0, 2), w = p.param(0, "a kernel", x.rank + 1, x.rank + 1);
   Shape kernel = w;
   kernel[-2] = 1;
   c.shape = conv_shape_from(p, x, kernel);

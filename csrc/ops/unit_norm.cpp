@@ -15,7 +15,7 @@ struct Config {
 
 void plan(Plan& p) {
   Config& c = p.config<Config>();
-  const Shape x = p.input(0);
+  const Shape x = p.input(0, 1);
   const int axes = static_cast<int>(p.integer("axes", 1, between(1, x.rank)));
   c.outer = x.size(0, x.rank - axes);
   c.d = x.size(x.rank - axes, x.rank);

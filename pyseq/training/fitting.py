@@ -86,6 +86,9 @@ class Fitting:
             )
             self._check_validation(source, validation)
         together.begin(self)
+        together.check_rows(source, "fit")
+        if validation is not None:
+            together.check_rows(validation, "validation_data")
         limit = settings.max_epochs
         epochs = int(epochs) if limit is None else min(int(epochs), limit)
         verbose = _verbosity(verbose)
@@ -189,6 +192,7 @@ class Fitting:
         self._check_compiled("evaluate")
         source = inputs.open_data(self, x, y, sample_weight, batch_size, False, steps, "evaluate")
         self._check_first(source, "test")
+        together.check_rows(source, "evaluate")
         verbose = _verbosity(verbose)
         callback_list = CallbackList(
             callbacks,

@@ -37,6 +37,22 @@ def begin(model):
     group.begun += 1
 
 
+def check_rows(source, where):
+    """Raise an error in all processes where their arrays are not of the same length."""
+    group = settings.group
+    if group is None:
+        return
+    data = source.data
+    rows = group.gather((getattr(data, "rows", None), getattr(data, "batch_size", None)))
+    if len(set(rows)) > 1:
+        told = ", ".join(f"{n} rows in batches of {size}" for n, size in rows)
+        raise ValueError(
+            f"{where}: expected the same arrays and batch_size in all processes, got {told}; each "
+            "process takes its rows of them. Where each has data of its own, pass a generator or a "
+            "PyDataset and DataParallel(auto_shard_dataset=False)"
+        )
+
+
 def any_stops(stop):
     """`stop()` here, as long as this process is alone; else whether it is true in any of them."""
     group = settings.group

@@ -262,6 +262,49 @@ void test_errors() {
   CHECK_ERROR(Session(std::make_shared<Program>(mlp(false)), {}), "variables");
 }
 
+// Every op over values without dimensions, with kernels of few: some run, none reads beside a shape.
+void test_values_without_dimensions() {
+  const KernelTable& table = kernel_table("");
+  for (int i = 0; i < table.op_count; ++i)
+    for (int inputs = 1; inputs <= 3; ++inputs)
+      for (std::size_t rank = 0; rank <= 2; ++rank) {
+        ProgramSpec spec;
+        spec.slots.assign(static_cast<std::size_t>(inputs) + 1, {});
+        OpSpec op;
+        op.kind = op.name = table.ops[i]->kind;
+        for (int k = 0; k < inputs; ++k) op.inputs.push_back(k), spec.inputs.push_back(k);
+        op.outputs = {inputs};
+        spec.outputs = {inputs};
+        if (rank > 0) op.params = {0}, spec.variables = {{"w", Dims(rank, 1), true}};
+        for (const char* list : {"strides", "dilations", "pads_begin", "pads_end", "size", "dims", "axes"})
+          op.attributes[list] = std::vector<std::int64_t>{};
+        op.attributes["epsilon"] = 1e-3;
+        op.attributes["units"] = std::int64_t{1};
+        for (const bool few : {false, true}) {
+          if (few) op.attributes = {{"epsilon", 1e-3}};
+          spec.ops = {op};
+          try {
+            Program{spec};
+          } catch (const Error&) {
+          }
+        }
+      }
+  ProgramSpec spec;
+  spec.slots = {{}, {}};
+  spec.inputs = {0};
+  spec.outputs = {1};
+  OpSpec op;
+  op.kind = op.name = "unit_norm";
+  op.inputs = {0};
+  op.outputs = {1};
+  spec.ops = {op};
+  CHECK_ERROR(Program{spec}, "unit_norm");
+  spec.ops[0].kind = spec.ops[0].name = "depthwise_conv";
+  spec.ops[0].params = {0};
+  spec.variables = {{"w", {1}, true}};
+  CHECK_ERROR(Program{spec}, "depthwise_conv");
+}
+
 void test_model_files() {
   const std::string path = "core_test_model.pyseq";
   const Data data = make_data(3);
@@ -299,6 +342,7 @@ void test_model_files() {
 }  // namespace
 
 int main() {
+  test_values_without_dimensions();
   test_training();
   test_no_allocation();
   test_thread_counts();

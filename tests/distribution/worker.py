@@ -190,6 +190,11 @@ def fails(out, how):
         globals()["model_of"] = lambda case: pyseq.Sequential(
             [layers.Input((20,)), layers.Dense(4, "softmax")]
         )
+    if how == "rows":
+        x, y = data("plain")
+        model = model_of("plain")
+        model.compile("adam", "sparse_categorical_crossentropy")
+        model.fit(x[rank:], y[rank:], batch_size=16, verbose=0)
     if how == "ends":
         distribution.set_distribution(distribution.DataParallel(auto_shard_dataset=False))
         x, y = data("plain")
