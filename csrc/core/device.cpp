@@ -39,7 +39,7 @@ Module load() {
   if (!handle) handle = platform::load_library(name, elsewhere);
   if (!handle) {
     m.missing = "the module " + name + " could not be loaded (" + why +
-                "); install pyseq-nn[cuda], or build with -DPYSEQ_CUDA=ON";
+                "); build pyseq with -DPYSEQ_CUDA=ON, and install its libraries, pyseq-nn[cuda]";
     return m;
   }
   m.devices = reinterpret_cast<DevicesFunction>(platform::symbol(handle, "pyseq_cuda_devices"));
