@@ -67,7 +67,7 @@ PYSEQ_INLINE void lstm_gates_back(const LstmMath& m, real* z, const real* pre, c
     return;
   }
   // `gate` holds the value of the gate whose column of z becomes its gradient.
-  const auto through = [&](const Activation& act, Index at) {
+  const auto through = [&](const Activation& act, Index at) __attribute__((always_inline)) {
     activation_backward(act, activation_backward_uses_y(act) ? gate : pre + at, z + at, z + at, u);
   };
   for (Index j = 0; j < u; ++j) {
