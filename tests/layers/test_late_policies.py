@@ -34,9 +34,7 @@ def dtype(x):
 
 @pytest.mark.parametrize("policy", ["float64", "float16"])
 @pytest.mark.parametrize("name", LATE)
-def test_late_policy_beside_keras(name, policy):
-    import keras
-
+def test_late_policy_beside_keras(keras, name, policy):
     if (name, policy) == ("SpectralNormalization", "float16"):
         pytest.skip("the layer within keeps float32, and so does what it gives")
     make, x = LATE[name]
@@ -59,9 +57,7 @@ def test_late_policy_beside_keras(name, policy):
 
 
 @pytest.mark.parametrize("policy", ["float32", "float16", "mixed_float16"])
-def test_merging_layers_cast_arrays_as_keras_does(policy):
-    import keras
-
+def test_merging_layers_cast_arrays_as_keras_does(keras, policy):
     for dtypes in (("float64", "float64"), ("float32", "float64"), ("float16", "float32")):
         xs = [X.astype(d) for d in dtypes]
         for make in (lambda m: m.Add, lambda m: m.Concatenate, lambda m: m.Maximum):
@@ -99,9 +95,7 @@ BUILT = {
 
 
 @pytest.mark.parametrize("name", BUILT)
-def test_built_layers_take_no_more_weights(name):
-    import keras
-
+def test_built_layers_take_no_more_weights(keras, name):
     make, shape = BUILT[name]
     for m in (pyseq, keras):
         layer = make(m.layers)
@@ -111,9 +105,7 @@ def test_built_layers_take_no_more_weights(name):
             layer.add_weight(shape=(1,))
 
 
-def test_a_call_of_stacked_cells_builds_them():
-    import keras
-
+def test_a_call_of_stacked_cells_builds_them(keras):
     x, state = np.zeros((2, 3), "float32"), np.zeros((2, 2), "float32")
     for m in (pyseq, keras):
         cells = m.layers.StackedRNNCells([m.layers.GRUCell(2), m.layers.GRUCell(2)])
@@ -126,9 +118,7 @@ def test_a_call_of_stacked_cells_builds_them():
 # --- rematerialization
 
 
-def test_rematerialized_calls_give_the_same():
-    import keras
-
+def test_rematerialized_calls_give_the_same(keras):
     x = X.astype("float32")
     values = []
     for m in (pyseq, keras):

@@ -57,9 +57,7 @@ def structure(y):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_beside_keras(name):
-    import keras
-
+def test_beside_keras(keras, name):
     function, *primals = FUNCTIONS[name]
     draw = np.random.default_rng(1)
     tangents = [draw.normal(size=np.shape(x)).astype("float32") for x in primals]

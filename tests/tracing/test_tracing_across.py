@@ -162,9 +162,7 @@ def model_of(m, make_loss, layer=None):
     return model
 
 
-def beside_keras(make_loss, layer=None, atol=2e-5):
-    import keras
-
+def beside_keras(keras, make_loss, layer=None, atol=2e-5):
     got, want = (model_of(m, make_loss, layer) for m in (pyseq, keras))
     # The last batch has three rows, of which some models have columns for seven.
     for batch in (7, 10):
@@ -182,11 +180,11 @@ def beside_keras(make_loss, layer=None, atol=2e-5):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_losses_beside_keras(name):
-    beside_keras(LOSSES[name])
+def test_losses_beside_keras(keras, name):
+    beside_keras(keras, LOSSES[name])
 
 
-def test_reduction_sum_of_all_pairs():
+def test_reduction_sum_of_all_pairs(keras):
     def make(ops, losses):
         class Pairs(losses.Loss):
             def call(self, y_true, y_pred):
@@ -194,7 +192,7 @@ def test_reduction_sum_of_all_pairs():
 
         return Pairs(reduction="sum")
 
-    beside_keras(make)
+    beside_keras(keras, make)
 
 
 def uniformity(m):
@@ -216,11 +214,11 @@ def attention(m):
 
 
 @pytest.mark.parametrize("layer", [uniformity, attention])
-def test_layers_beside_keras(layer):
+def test_layers_beside_keras(keras, layer):
     def squares(ops, losses):
         return lambda y, z: ops.mean(ops.square(z - y), axis=-1)
 
-    model = beside_keras(squares, layer)
+    model = beside_keras(keras, squares, layer)
     for rows in (3, 10, 2):  # calls have as many columns as rows
         h = np.tanh(X[:rows] @ model.layers[0].get_weights()[0])
         want = np.exp(h @ h.T) / np.exp(h @ h.T).sum(1, keepdims=True) @ h
@@ -242,7 +240,7 @@ def test_a_larger_batch_makes_a_new_program():
         assert model.test_on_batch(X[:rows], Y[:rows]) == pytest.approx(want, rel=1e-5)
 
 
-def test_what_is_infinite_past_the_last_row_stays_out():
+def test_what_is_infinite_past_the_last_row_stays_out(keras):
     def masked(ops, losses):
         def f(y, z):
             eye = ops.eye(ops.shape(z)[0], dtype="bool")
@@ -251,7 +249,7 @@ def test_what_is_infinite_past_the_last_row_stays_out():
 
         return f
 
-    beside_keras(masked)
+    beside_keras(keras, masked)
 
 
 @pytest.mark.parametrize(
