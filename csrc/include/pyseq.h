@@ -32,6 +32,9 @@
 
 #ifdef __cplusplus
 extern "C" {
+#define PYSEQ_INT_ENUM : int /* whatever number C hands over is a value of it */
+#else
+#define PYSEQ_INT_ENUM
 #endif
 
 typedef struct pyseq_model pyseq_model;
@@ -40,7 +43,7 @@ typedef struct pyseq_stream pyseq_stream;
 typedef struct pyseq_trainable pyseq_trainable;
 
 /* Numbers stay what they are; new ones may follow. */
-typedef enum pyseq_status {
+typedef enum pyseq_status PYSEQ_INT_ENUM {
   PYSEQ_OK = 0,
   PYSEQ_ERROR = 1,         /* a file, a model or data are not as they have to be */
   PYSEQ_NO_MEMORY = 2,
@@ -49,7 +52,7 @@ typedef enum pyseq_status {
   PYSEQ_STALE = 5          /* weights have changed: prepare again */
 } pyseq_status;
 
-typedef enum pyseq_dtype {
+typedef enum pyseq_dtype PYSEQ_INT_ENUM {
   PYSEQ_FLOAT32 = 0,
   PYSEQ_FLOAT64 = 1,
   PYSEQ_INT64 = 2
