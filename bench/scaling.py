@@ -6,7 +6,8 @@
 Every row has the same batch, of which each process computes its part. Efficiency is the speed
 against that of one process, over the cores that the processes can use. `waits` is the share of a
 step in which a process only waits for the others; `hidden` the share of the time of all sums, done
-by themselves, that does not show in the step because backward goes on meanwhile.
+by themselves, that does not show in the step because backward goes on meanwhile; 0 where a process
+that is late makes the others wait longer than that.
 
 The simulation takes from one process: when each part of the gradient is complete, how large it is,
 and how long a step takes. A sum over p machines costs what the best of three algorithms does (ring,
@@ -106,7 +107,8 @@ def step_times(name):
             for array in arrays:
                 group.sum(array)
             alone.append(time.perf_counter() - began)
-        found["hidden"] = 1 - float(np.median(clock.waited)) / float(np.median(alone))
+        hidden = 1 - float(np.median(clock.waited)) / float(np.median(alone))
+        found["hidden"] = max(hidden, 0.0)  # below: they wait for a process that is late, not for sums
     if distribution.rank() == 0:
         print(json.dumps(found))
 
