@@ -214,10 +214,12 @@ class Namespaces:
             ip(f"-n pyseq{i} link set lo up")
             limit = f"root tbf rate {self.rate} burst 256k latency 50ms"
             ip(f"netns exec pyseq{i} tc qdisc add dev link0 {limit}")
-        for i in (0, 1):
-            while b"state UP" not in ip(f"-n pyseq{i} link show link0"):
-                time.sleep(0.05)
-        return self.launcher
+        for _ in range(100):
+            shown = [ip(f"-n pyseq{i} link show link0") for i in (0, 1)]
+            if all(b"state UP" in text for text in shown):
+                return self.launcher
+            time.sleep(0.05)
+        raise OSError(f"link0: expected it to be up after 5 s, got {shown}")
 
     def __exit__(self, *_):
         for i in (0, 1):
