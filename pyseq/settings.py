@@ -27,6 +27,11 @@ device = os.environ.get("PYSEQ_DEVICE") or "cpu"
 silenced = tuple(os.environ.get("PYSEQ_SILENCE", "").replace(",", " ").split())
 
 
+def is_first_process():
+    """Whether this process writes files and shows progress, of those that train together."""
+    return group is None or group.rank == 0
+
+
 def _cap_from_environment(variable):
     text = os.environ.get(variable)
     if not text:

@@ -67,11 +67,6 @@ class BackupAndRestore(Callback):
         self._metadata = os.path.join(self.backup_dir, "training_metadata.json")
 
     @property
-    def _writes(self):
-        """Whether this is the one that writes, of processes that train together; all read."""
-        return settings.group is None or settings.group.rank == 0
-
-    @property
     def every_batch(self) -> bool:
         return self.save_freq != "epoch"
 
@@ -144,7 +139,7 @@ class BackupAndRestore(Callback):
             self._save(batch, within_epoch=True)
 
     def _save(self, batch, within_epoch):
-        if not self._writes:
+        if not settings.is_first_process():  # all read, one writes
             return
         os.makedirs(self.backup_dir, exist_ok=True)
         if self.double_checkpoint:
@@ -171,7 +166,7 @@ class BackupAndRestore(Callback):
         write_atomically(self._metadata, lambda file: file.write(text))
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        if not (self.delete_checkpoint and self._writes):
+        if not (self.delete_checkpoint and settings.is_first_process()):
             return
         for path in (self._weights, self._metadata):
             for name in (path, f"{path}.bkp"):

@@ -62,7 +62,7 @@ class CallbackList(Callback):
                     f"callbacks: expected instances of Callback, got {callback!r}; create it, or "
                     "wrap a function in LambdaCallback"
                 )
-        if settings.group is not None and settings.group.rank > 0:
+        if not settings.is_first_process():
             self.callbacks = [c for c in self.callbacks if not getattr(c, "for_one_process", False)]
         self._history = self._last(History)
         self._progbar = self._last(ProgbarLogger)

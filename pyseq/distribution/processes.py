@@ -43,6 +43,7 @@ class ProcessGroup:
         shards: whether all have the same data, of which each takes its part.
         sizes: rows of each process's batch where it has its own; None otherwise.
         begun: how often `fit` has begun.
+        sent_bytes: of gradients and other sums, so far.
     """
 
     def __init__(self, communicator: Any, timeout: float | None = None) -> None:
@@ -54,7 +55,6 @@ class ProcessGroup:
         self.sizes: list[int] | None = None
         self.begun = 0
         self.sent_bytes = 0
-        self.waited_seconds = 0.0
         self._pending: list[Any] = []
 
     def share(self, first: int, last: int) -> slice:
@@ -164,7 +164,6 @@ class ProcessGroup:
                             "or waits for something else; see its output, or allow more with "
                             "initialize(timeout=)"
                         )
-        self.waited_seconds += time.perf_counter() - started
 
     def _sum_rows(self, matrix):
         """Add up the rows that are not zero, if that is less than half of all; else False."""
@@ -172,8 +171,9 @@ class ProcessGroup:
         counts = self.gather(len(rows))
         if 2 * sum(counts) > len(matrix):
             return False
-        parts = self.gather((rows, matrix[rows]))
-        self.sent_bytes += rows.nbytes + matrix[rows].nbytes
+        own = matrix[rows]
+        parts = self.gather((rows, own))
+        self.sent_bytes += rows.nbytes + own.nbytes
         matrix[rows] = 0
         for theirs, values in parts:  # in the order of the ranks: the same bits everywhere
             matrix[theirs] += values

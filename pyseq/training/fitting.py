@@ -214,7 +214,7 @@ class Fitting:
 
 def _verbosity(verbose):
     level = 1 if verbose == "auto" else int(verbose)
-    return level if together.writes_files() else 0
+    return level if settings.is_first_process() else 0
 
 
 def _validates(epoch, validation_freq):

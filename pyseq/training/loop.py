@@ -427,7 +427,7 @@ class StreamEpochs:
 
         batches = text.numbered(model, self._epoch(), not self.keeps_position)
         if settings.group is not None:
-            batches = together.agreed(batches)
+            batches = together.agreed(batches, self.data.where)
         with contextlib.closing(batches):
             for item in batches:
                 self.unused.popleft()

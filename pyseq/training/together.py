@@ -59,11 +59,6 @@ def any_stops(stop):
     return stop if group is None else lambda: group.any(bool(stop()))
 
 
-def writes_files():
-    """Whether this process writes checkpoints and logs, and shows progress."""
-    return settings.group is None or settings.group.rank == 0
-
-
 def own_rows(first, last):
     """The part of the batch [first, last) that this process takes, as a slice of positions."""
     group = settings.group
@@ -82,8 +77,8 @@ def totals(values):
     return [tuple(pair) for pair in sums.tolist()]
 
 
-def agreed(batches):
-    """Yield batches `(x, ...)` of a stream as long as all processes have one.
+def agreed(batches, where):
+    """Yield batches `(x, ...)` of a stream as long as all processes have one; errors say `where`.
 
     Raises:
         ValueError: in all processes, where the data of some of them end before the others', or
@@ -99,15 +94,15 @@ def agreed(batches):
                 return
             if ended:
                 raise ValueError(
-                    f"fit: expected the same number of batches in all processes, got no more after "
-                    f"{number} from process {_names(ended)} while the others go on; give every "
-                    "process as many batches, or set steps_per_epoch to the smallest number"
+                    f"{where}: expected the same number of batches in all processes, got no more "
+                    f"after {number} from process {_names(ended)} while the others go on; give "
+                    "every process as many batches, or set steps_per_epoch to the smallest number"
                 )
             if not group.shards:
                 group.sizes = sizes
             elif len(set(sizes)) > 1:
                 raise ValueError(
-                    f"fit: expected the same batch in all processes, got {sizes} rows from "
+                    f"{where}: expected the same batch in all processes, got {sizes} rows from "
                     f"processes 0 to {group.size - 1}; where each process has data of its own, set "
                     "DataParallel(auto_shard_dataset=False)"
                 )
