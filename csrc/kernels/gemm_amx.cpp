@@ -14,98 +14,167 @@ namespace pyseq::PYSEQ_NS {
 namespace {
 
 constexpr Index kBlock = 2 * kTileRows;  // rows and columns of C at a time: 2 x 2 tiles
-constexpr Index kAmxDepth = 256;         // a split panel of A stays in L1
+// A split block of B, kAmxDepth x kAmxWidth, stays in L2 while the rows of A pass over it.
+constexpr Index kAmxDepth = 256, kAmxWidth = 512;
+// Up to here A is split once for all of a block, above where it is used.
+constexpr Index kSharedRows = 256;
 constexpr int kMaxParts = 3;
 constexpr Index kStep = 2 * kTileSize;  // bfloat16s of one part of a 32 x 32 block
-constexpr int kInfinityBits = 0x7f800000;
+constexpr std::uint32_t kUpper = 0xffff0000u;
 
-// The S parts of x in the upper halves of lanes; `special` collects lanes that are infinite.
+// x as a sum of S bfloat16s, each the upper half of a lane; three hold all of x.
 template <int S>
-PYSEQ_INLINE void split_value(V x, VI (&part)[S], VI& special) {
-  const VI bits = (VI)x, magnitude = bits & 0x7fffffff;
-  special |= magnitude == kInfinityBits;
-  // Rounding would carry the largest numbers to infinity and NaN payloads into the sign: cut those,
-  // and set the quiet bit that cutting may lose.
-  const VI cut =
-      (bits & static_cast<int>(0xffff0000u)) | ((magnitude > kInfinityBits) & 0x00400000);
-  const VI rounded = (VI)(((VU)bits + 0x8000) & 0xffff0000u);
-  part[0] = magnitude >= 0x7f7f0000 ? cut : rounded;
-  if constexpr (S > 1) {
-    // An infinite or NaN part takes no rest with it: inf - inf.
-    V rest = select(magnitude >= kInfinityBits, V{}, x - (V)part[0]);
-    for (int s = 1; s < S; ++s) {
-      part[s] = (VI)(((VU)rest + 0x8000) & 0xffff0000u);
-      rest -= (V)part[s];
-    }
+PYSEQ_INLINE void split_value(V x, VU (&part)[S], VU& largest) {
+  const VU magnitude = (VU)x & 0x7fffffff;
+  largest = magnitude > largest ? magnitude : largest;
+  for (int s = 0; s < S; ++s) {
+    part[s] = s + 1 < kMaxParts ? (VU)x + 0x8000 : (VU)x;  // to the nearest; the last is exact
+    if (s + 1 < S) x -= (V)(part[s] & kUpper);
   }
 }
 
-typedef Bfloat Narrow __attribute__((vector_size(kLanes * 2)));
-
-// A 32 (rows) x 32 (k) block with rows `ld` apart -> S parts of 2 tiles.
-template <int S>
-void split_a(const real* x, Index ld, Bfloat* out, VI& special) {
-  for (int i = 0; i < kBlock; ++i)
-    for (int h = 0; h < kTileDepth; h += kLanes) {
-      VI part[S];
-      split_value<S>(load(x + i * ld + h), part, special);
-      for (int s = 0; s < S; ++s) {
-        const Narrow n = __builtin_convertvector((VU)part[s] >> 16, Narrow);
-        __builtin_memcpy(out + s * kStep + i * kTileDepth + h, &n, sizeof n);
-      }
-    }
+// Rounding carries the largest numbers to infinity and NaN to anything, and an infinite part leaves
+// no rest: such operands go the ordinary way.
+bool too_large(VU largest) {
+  bool found = false;
+  for (int i = 0; i < kLanes; ++i) found |= largest[i] >= 0x7f7f8000;
+  return found;
+}
+PYSEQ_INLINE void report(VU largest, int* large) {
+  if (too_large(largest)) __atomic_store_n(large, 1, __ATOMIC_RELAXED);
 }
 
-// A 32 (k) x 32 (columns) block with rows `ld` apart -> S parts of 2 tiles, pairs of rows together.
+typedef Bfloat Words __attribute__((vector_size(kVectorBytes)));
+typedef Words WordsMemory __attribute__((aligned(2), may_alias));
+
+// The upper halves of all lanes of `low`, then of `high`.
+PYSEQ_INLINE void store_upper(Bfloat* p, VU low, VU high) {
+#if defined(__clang__)
+  typedef Bfloat Half __attribute__((vector_size(kLanes * 2)));
+  const Half halves[2] = {__builtin_convertvector(low >> 16, Half),
+                          __builtin_convertvector(high >> 16, Half)};
+  __builtin_memcpy(p, halves, sizeof halves);
+#else
+  Words odd{};
+  for (int i = 0; i < 2 * kLanes; ++i) odd[i] = static_cast<Bfloat>(2 * i + 1);
+  *reinterpret_cast<WordsMemory*>(p) = __builtin_shuffle((Words)low, (Words)high, odd);
+#endif
+}
+
+// 2 * kLanes reals, those from `width` on as 0.
+PYSEQ_INLINE void load_pair(const real* x, Index width, V (&v)[2]) {
+  if (width >= 2 * kLanes) {
+    v[0] = load(x), v[1] = load(x + kLanes);
+    return;
+  }
+  const Index low = larger(0, smaller(width, kLanes)), high = larger(0, width - kLanes);
+  v[0] = low ? load_partial(x, static_cast<int>(low)) : V{};
+  v[1] = high ? load_partial(x + kLanes, static_cast<int>(high)) : V{};
+}
+
+// A matrix; one stride is 1.
+struct Operand {
+  const real* x;
+  Index row, col;
+
+  PYSEQ_INLINE Operand at(Index i, Index j) const { return {x + i * row + j * col, row, col}; }
+};
+
+// to[i * kBlock + j] = element (i, j) for i < rows, j < columns, of an operand whose rows have stride 1.
+void transpose(const Operand& o, Index rows, Index columns, real* to) {
+  pack_transposed(o.x, o.col, columns, rows, to, kBlock);
+}
+// Asks for what `transpose` will read.
+PYSEQ_INLINE void prefetch_columns(const Operand& o, Index columns) {
+  for (Index j = 0; j < columns; ++j) {
+    __builtin_prefetch(o.x + j * o.col);
+    __builtin_prefetch(o.x + j * o.col + kTileRows);
+  }
+}
+
+constexpr Index kRowsAhead = 4;  // rows that are asked for ahead
+
+// `rows` x `depth` of A -> 32 x 32 blocks along k, each S parts of 2 tiles.
 template <int S>
-void split_b(const real* x, Index ld, Bfloat* out, VI& special) {
-  for (int t = 0; t < 2; ++t)
-    for (int r = 0; r < kTileRows; ++r)
-      for (int h = 0; h < kTileRows; h += kLanes) {
-        const real* from = x + 2 * r * ld + t * kTileRows + h;
-        VI even[S], odd[S];
-        split_value<S>(load(from), even, special);
-        split_value<S>(load(from + ld), odd, special);
+void split_rows(const real* x, Index ld, Index rows, Index depth, Bfloat* out, VU& largest) {
+  for (Index i = 0; i < kBlock; ++i) {
+    Bfloat* to = out + i * kTileDepth;
+    const Index width = i < rows ? depth : 0;
+    for (Index k = 0; k < depth; k += kTileDepth, to += S * kStep)
+      for (int h = 0; h < kTileDepth; h += 2 * kLanes) {
+        const real* from = x + i * ld + k + h;
+        V v[2];
+        load_pair(from, width - k - h, v);
+        __builtin_prefetch(from + kRowsAhead * ld), __builtin_prefetch(from + kRowsAhead * ld + kLanes);
+        VU low[S], high[S];
+        split_value<S>(v[0], low, largest);
+        split_value<S>(v[1], high, largest);
+        for (int s = 0; s < S; ++s) store_upper(to + s * kStep + h, low[s], high[s]);
+      }
+  }
+}
+
+template <int S>
+void split_a(const Operand& a, Index rows, Index depth, Bfloat* out, int* large) {
+  VU largest{};
+  if (a.col == 1) {
+    split_rows<S>(a.x, a.row, rows, depth, out, largest);
+    return report(largest, large);
+  }
+  alignas(64) real block[kBlock * kBlock];
+  for (Index k = 0; k < depth; k += kTileDepth, out += S * kStep) {
+    const Index columns = smaller(kTileDepth, depth - k);
+    prefetch_columns(a.at(0, k + kTileDepth), columns);
+    transpose(a.at(0, k), rows, columns, block);
+    split_rows<S>(block, kBlock, rows, columns, out, largest);
+  }
+  report(largest, large);
+}
+
+// Up to 32 rows (k) of `columns` columns of B -> for each 32 columns, `panel` apart, S parts of 2 tiles
+// with pairs of rows together.
+template <int S>
+void split_pairs(const real* x, Index ld, Index rows, Index columns, Bfloat* out, Index panel,
+                 VU& largest) {
+  for (Index k = 0; k < kTileDepth; k += 2)
+    for (Index j = 0; j < columns; j += 2 * kLanes) {
+      const real* from = x + k * ld + j;
+      V even[2], odd[2];
+      load_pair(from, k < rows ? columns - j : 0, even);
+      load_pair(from + ld, k + 1 < rows ? columns - j : 0, odd);
+      __builtin_prefetch(from + kRowsAhead * ld), __builtin_prefetch(from + kRowsAhead * ld + kLanes);
+      __builtin_prefetch(from + (kRowsAhead + 1) * ld);
+      __builtin_prefetch(from + (kRowsAhead + 1) * ld + kLanes);
+      for (int h = 0; h < 2; ++h) {
+        const Index column = j + h * kLanes;
+        VU low[S], high[S];
+        split_value<S>(even[h], low, largest);
+        split_value<S>(odd[h], high, largest);
+        Bfloat* to = out + column / kBlock * panel + column % kBlock / kTileRows * kTileSize +
+                     k * kTileRows + column % kTileRows * 2;
         for (int s = 0; s < S; ++s) {
-          const VU pair = ((VU)even[s] >> 16) | (VU)odd[s];
-          __builtin_memcpy(out + s * kStep + t * kTileSize + r * kTileDepth + 2 * h, &pair,
-                           sizeof pair);
+          const VU pair = (low[s] >> 16) | (high[s] & kUpper);
+          __builtin_memcpy(to + s * kStep, &pair, sizeof pair);
         }
       }
-}
-
-// out[i * kBlock + j] = x(i, j) for i < rows, j < columns; 0 elsewhere. One stride is 1.
-void gather_block(const real* x, Index row, Index col, Index rows, Index columns, real* out) {
-  if (rows < kBlock || columns < kBlock) __builtin_memset(out, 0, sizeof(real) * kBlock * kBlock);
-  if (col == 1) pack_rows(x, row, columns, rows, out, kBlock);
-  else pack_transposed(x, col, columns, rows, out, kBlock);
-}
-
-bool any(VI mask) {
-  Lane all = 0;
-  for (int i = 0; i < kLanes; ++i) all |= mask[i];
-  return all != 0;
-}
-
-// Splits `rows` x `depth` of A (or depth x columns of B), one 32 x 32 block after another along k.
-template <int S, bool IsA>
-void split_panel(const real* x, Index row, Index col, Index size, Index depth, Bfloat* out,
-                 int* infinite) {
-  alignas(64) real buffer[kBlock * kBlock];
-  VI special{};
-  for (Index k = 0; k < depth; k += kTileDepth, out += S * kStep) {
-    const Index d = smaller(kTileDepth, depth - k);
-    const Index rows = IsA ? size : d, columns = IsA ? d : size;
-    const real* from = x + k * (IsA ? col : row);
-    Index ld = row;
-    if (rows < kBlock || columns < kBlock || col != 1) {
-      gather_block(from, row, col, rows, columns, buffer);
-      from = buffer, ld = kBlock;
     }
-    if constexpr (IsA) split_a<S>(from, ld, out, special);
-    else split_b<S>(from, ld, out, special);
+}
+
+template <int S>
+void split_b(const Operand& b, Index rows, Index columns, Bfloat* out, Index panel, int* large) {
+  VU largest{};
+  if (b.col == 1) {
+    split_pairs<S>(b.x, b.row, rows, columns, out, panel, largest);
+    return report(largest, large);
   }
-  if (any(special)) __atomic_store_n(infinite, 1, __ATOMIC_RELAXED);
+  alignas(64) real block[kBlock * kBlock];
+  for (Index j = 0; j < columns; j += kBlock, out += panel) {
+    const Index width = smaller(kBlock, columns - j);
+    prefetch_columns(b.at(0, j + kBlock), width);
+    transpose(b.at(0, j), rows, width, block);
+    split_pairs<S>(block, kBlock, rows, width, out, panel, largest);
+  }
+  report(largest, large);
 }
 
 template <int Part, int T>
@@ -120,12 +189,39 @@ PYSEQ_INLINE void multiply_tiles() {
   tile_multiply<3, 5, 7>();
 }
 
+// The lines of memory of the panel of A that comes next, asked for a few at a time while tiles multiply.
+struct Ahead {
+  const real* row = nullptr;
+  Index ld = 0, lines = 0, rows = 0, line = 0;
+  Index share = 0;  // at a time
+
+  Ahead(const Operand& o, Index size, Index depth, Index times)
+      : row(o.x),
+        ld(o.col == 1 ? o.row : o.col),
+        lines(ceil_div(o.col == 1 ? depth : size, kTileRows)),
+        rows(o.col == 1 ? size : depth),
+        share(ceil_div(rows * lines, times)) {}
+  Ahead() = default;
+
+  PYSEQ_INLINE void ask() {
+    for (Index i = 0; i < share && rows; ++i) {
+      __builtin_prefetch(row + line * kTileRows, 0, 2);
+      if (++line == lines) line = 0, --rows, row += ld;
+    }
+  }
+};
+
 // C (32, 32) (+)= A (32, 32 steps) B (32 steps, 32): tiles 0-3 hold C, 4-5 A, 6-7 B.
 template <int S>
-void tile_block(const Bfloat* a, const Bfloat* b, Index steps, real* c, Index ldc,
-                bool accumulate) {
+void tile_block(const Bfloat* a, const Bfloat* b, Index steps, real* c, Index ldc, bool accumulate,
+                Ahead& ahead) {
   const Index stride = ldc * static_cast<Index>(sizeof(real));
   real* below = c + kTileRows * ldc;
+  // What the next block adds to or stores.
+  for (Index i = 0; i < kBlock; ++i) {
+    __builtin_prefetch(c + i * ldc + kBlock, 1);
+    __builtin_prefetch(c + i * ldc + kBlock + kTileRows, 1);
+  }
   if (accumulate) {
     tile_load<0>(c, stride), tile_load<1>(c + kTileRows, stride);
     tile_load<2>(below, stride), tile_load<3>(below + kTileRows, stride);
@@ -133,6 +229,7 @@ void tile_block(const Bfloat* a, const Bfloat* b, Index steps, real* c, Index ld
     tile_zero<0>(), tile_zero<1>(), tile_zero<2>(), tile_zero<3>();
   }
   for (Index k = 0; k < steps; ++k, a += S * kStep, b += S * kStep) {
+    ahead.ask();
     // Consecutive products share an operand; the smallest come first. Parts (i, j) with i + j >= S
     // are below the last bit.
     if constexpr (S == 1) {
@@ -163,51 +260,73 @@ void finish_panel(const Gemm& g, real* c, const real* bias, Index rows, Index co
   for (Index i = 0; i < rows; ++i) activation_forward(g.act, c + i * g.ldc, c + i * g.ldc, columns);
 }
 
-constexpr Index kPanelParts = kMaxParts * kBlock * kAmxDepth / 2;  // reals of a split panel
+constexpr Index panel_reals(Index depth) { return kMaxParts * kBlock * depth / 2; }
+
+// Pieces of one size, none above `limit`, in whole tiles.
+PYSEQ_INLINE Index even_piece(Index n, Index limit) {
+  return round_to(ceil_div(n, ceil_div(n, limit)), kBlock);
+}
 
 template <int S>
-void run(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_stride,
-         int* infinite) {
-  Bfloat* packed = reinterpret_cast<Bfloat*>(shared);
-  for (Index column = 0; column < g.n; column += kWidth) {
-    const Index columns = smaller(kWidth, g.n - column), b_panels = ceil_div(columns, kBlock);
-    for (Index at = 0; at < g.k; at += kAmxDepth) {
-      const Index depth = smaller(kAmxDepth, g.k - at), steps = ceil_div(depth, kTileDepth);
-      const Index panel = steps * S * kStep;
+void run(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_stride, int* large) {
+  const Operand a{g.a, g.a_row, g.a_col}, b{g.b, g.b_row, g.b_col};
+  const Index width = even_piece(g.n, kAmxWidth), length = even_piece(g.k, kAmxDepth);
+  const Index a_panels = ceil_div(g.m, kBlock), panel = length / kTileDepth * S * kStep;
+  const Index once = g.m <= kSharedRows ? a_panels : 0;  // panels of A that are split beforehand
+  Bfloat* split = reinterpret_cast<Bfloat*>(shared);
+  Bfloat* split_of_b = split + once * panel;
+  for (Index column = 0; column < g.n; column += width) {
+    const Index columns = smaller(width, g.n - column), b_panels = ceil_div(columns, kBlock);
+    for (Index at = 0; at < g.k; at += length) {
+      const Index depth = smaller(length, g.k - at), steps = ceil_div(depth, kTileDepth);
       const bool accumulate = g.accumulate || at > 0, last = at + depth >= g.k;
-      const real* b = g.b + at * g.b_row + column * g.b_col;
-      parallel_for(pool, b_panels, 1, [&](Index begin, Index end, int) {
-        for (Index j = begin; j < end; ++j)
-          split_panel<S, false>(b + j * kBlock * g.b_col, g.b_row, g.b_col,
-                                smaller(kBlock, columns - j * kBlock), depth, packed + j * panel,
-                                infinite);
+      const auto rows_of = [&](Index i) { return smaller(kBlock, g.m - i * kBlock); };
+      parallel_for(pool, once + steps, 1, [&](Index begin, Index end, int) {
+        for (Index i = begin; i < end; ++i) {
+          if (i < once) {
+            split_a<S>(a.at(i * kBlock, at), rows_of(i), depth, split + i * panel, large);
+            continue;
+          }
+          const Index k = (i - once) * kTileDepth;
+          split_b<S>(b.at(at + k, column), smaller(kTileDepth, depth - k), columns,
+                     split_of_b + (i - once) * S * kStep, panel, large);
+        }
       });
       // Pieces: row panels x groups of columns, at least 16 if the product is wide.
-      const Index a_panels = ceil_div(g.m, kBlock);
-      const Index group = a_panels >= 16 ? b_panels : larger(4, ceil_div(b_panels * a_panels, 16));
+      const Index group = once            ? larger(2, ceil_div(b_panels * a_panels, 16))
+                          : a_panels < 16 ? ceil_div(b_panels, 2)
+                                          : b_panels;
       const Index groups = ceil_div(b_panels, group);
       parallel_for(pool, a_panels * groups, 1, [&](Index begin, Index end, int w) {
         tiles_configure();
-        Bfloat* a = reinterpret_cast<Bfloat*>(worker + w * worker_stride);
-        real* edge = worker + w * worker_stride + kPanelParts;
+        real* own = worker + w * worker_stride;
+        real* edge = own + (once ? 0 : panel_reals(length));
         for (Index piece = begin; piece < end; ++piece) {
-          const Index first = piece / groups * kBlock, rows = smaller(kBlock, g.m - first);
-          split_panel<S, true>(g.a + first * g.a_row + at * g.a_col, g.a_row, g.a_col, rows, depth,
-                               a, infinite);
+          const Index i = piece / groups, rows = rows_of(i);
+          const Bfloat* rows_split = split + i * panel;
+          if (!once) {
+            Bfloat* to = reinterpret_cast<Bfloat*>(own);
+            split_a<S>(a.at(i * kBlock, at), rows, depth, to, large);
+            rows_split = to;
+          }
           const Index from = piece % groups * group, to = smaller(from + group, b_panels);
-          real* c = g.c + first * g.ldc + column;
+          Ahead ahead;
+          if (!once && i + 1 < a_panels)
+            ahead = Ahead(a.at((i + 1) * kBlock, at), rows_of(i + 1), depth, (to - from) * steps);
+          real* c = g.c + i * kBlock * g.ldc + column;
           for (Index j = from; j < to; ++j) {
-            const Index width = smaller(kBlock, columns - j * kBlock);
+            const Index n = smaller(kBlock, columns - j * kBlock);
             real* target = c + j * kBlock;
-            if (rows == kBlock && width == kBlock) {
-              tile_block<S>(a, packed + j * panel, steps, target, g.ldc, accumulate);
+            if (rows == kBlock && n == kBlock) {
+              tile_block<S>(rows_split, split_of_b + j * panel, steps, target, g.ldc, accumulate,
+                            ahead);
               continue;
             }
-            tile_block<S>(a, packed + j * panel, steps, edge, kBlock, false);
-            for (Index i = 0; i < rows; ++i)
-              for (Index v = 0; v < width; ++v) {
-                real* to_c = target + i * g.ldc + v;
-                *to_c = accumulate ? *to_c + edge[i * kBlock + v] : edge[i * kBlock + v];
+            tile_block<S>(rows_split, split_of_b + j * panel, steps, edge, kBlock, false, ahead);
+            for (Index r = 0; r < rows; ++r)
+              for (Index v = 0; v < n; ++v) {
+                real* to_c = target + r * g.ldc + v;
+                *to_c = accumulate ? *to_c + edge[r * kBlock + v] : edge[r * kBlock + v];
               }
           }
           if (last)
@@ -220,51 +339,51 @@ void run(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_str
   }
 }
 
-// Whether rows x columns of x hold an infinity.
-bool has_infinity(Pool* pool, const real* x, Index row, Index col, Index rows, Index columns) {
-  if (col != 1) return has_infinity(pool, x, col, row, columns, rows);
+// Whether rows x columns of x hold something too large to split.
+bool has_large(Pool* pool, const real* x, Index row, Index col, Index rows, Index columns) {
+  if (col != 1) return has_large(pool, x, col, row, columns, rows);
   int found = 0;
   parallel_for(pool, rows, larger(1, 16384 / larger(1, columns)), [&](Index begin, Index end, int) {
-    VI special{};
+    VU largest{};
     for (Index i = begin; i < end; ++i)
       for (Index j = 0; j < columns; j += kLanes) {
         const int width = static_cast<int>(smaller(kLanes, columns - j));
-        special |= ((VI)load_partial(x + i * row + j, width) & 0x7fffffff) == kInfinityBits;
+        VU unused[1];
+        split_value<1>(load_partial(x + i * row + j, width), unused, largest);
       }
-    if (any(special)) __atomic_store_n(&found, 1, __ATOMIC_RELAXED);
+    report(largest, &found);
   });
   return found != 0;
 }
 
 }  // namespace
 
+// Splitting A pays over the columns of B, splitting B over the rows of A, by measurement from
+// m n / (m + n) = 48 on for three parts.
 bool amx_wanted(const Gemm& g) {
-  // Splitting A pays over the columns of B, splitting B over the rows of A: estimated from the
-  // rates of the tile unit and of the AVX-512 kernel.
   const int parts = matmul_precision();
-  const Index least = parts >= 3 ? 96 : parts == 2 ? 64 : 48;
-  return g.m >= least && g.n >= least && g.k >= 64;
+  const Index least = parts >= 3 ? 48 : parts == 2 ? 32 : 24;
+  return g.m >= 48 && g.n >= 48 && g.k >= 64 && g.m * g.n >= least * (g.m + g.n);
 }
 
 GemmScratch amx_scratch(Index m, Index n, Index k) {
   if (m < 48 || n < 48 || k < 64) return {0, 0};
   const Index depth = round_to(smaller(k, kAmxDepth), kTileDepth);
-  return {kMaxParts * depth * round_to(smaller(n, kWidth), kBlock) / 2,
-          kPanelParts + kBlock * kBlock};
+  const Index panels = ceil_div(smaller(n, kAmxWidth), kBlock) + ceil_div(smaller(m, kSharedRows), kBlock);
+  return {panel_reals(depth) * panels, panel_reals(depth) + kBlock * kBlock};
 }
 
 bool amx_gemm(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_stride) {
-  // An infinity times a part that is 0 would be NaN: such operands go the ordinary way. C that is
-  // added to cannot be computed twice, so look first.
-  if (g.accumulate && (has_infinity(pool, g.a, g.a_row, g.a_col, g.m, g.k) ||
-                       has_infinity(pool, g.b, g.b_row, g.b_col, g.k, g.n)))
+  // C that is added to cannot be computed twice, so look first.
+  if (g.accumulate && (has_large(pool, g.a, g.a_row, g.a_col, g.m, g.k) ||
+                       has_large(pool, g.b, g.b_row, g.b_col, g.k, g.n)))
     return false;
-  int infinite = 0;
+  int large = 0;
   const int parts = matmul_precision();
-  if (parts >= 3) run<3>(pool, g, shared, worker, worker_stride, &infinite);
-  else if (parts == 2) run<2>(pool, g, shared, worker, worker_stride, &infinite);
-  else run<1>(pool, g, shared, worker, worker_stride, &infinite);
-  return infinite == 0;
+  if (parts >= 3) run<3>(pool, g, shared, worker, worker_stride, &large);
+  else if (parts == 2) run<2>(pool, g, shared, worker, worker_stride, &large);
+  else run<1>(pool, g, shared, worker, worker_stride, &large);
+  return large == 0;
 }
 
 }  // namespace pyseq::PYSEQ_NS

@@ -91,7 +91,9 @@ struct Product {
 };
 
 void test_accuracy() {
-  const Index sizes[][3] = {{96, 96, 64}, {100, 131, 300}, {129, 1060, 70}, {130, 97, 520}};
+  // The last one has more rows, columns and depth than are split at a time.
+  const Index sizes[][3] = {{96, 96, 64},   {300, 60, 80},  {100, 131, 300},
+                            {129, 1060, 70}, {130, 97, 520}, {270, 530, 260}};
   for (const auto& s : sizes)
     for (int i = 0; i < 8; ++i) {
       Product p(s[0], s[1], s[2], (i & 1) != 0, (i & 2) != 0, (i & 4) != 0);
