@@ -99,6 +99,14 @@ void in_place(Pool* pool, const Gemm& g, real* worker, Index worker_stride) {
   } while (k.at < g.k);
 }
 
+bool parts_wanted([[maybe_unused]] const Gemm& g) {
+#if defined(PYSEQ_AMX)
+  return amx_wanted(g);
+#else
+  return false;
+#endif
+}
+
 // Packs one block of B: panels of kPanel columns.
 void pack_block(Pool* pool, const real* b, Index b_row, Index b_col, Index columns, Index depth,
                 real* to) {
@@ -113,7 +121,8 @@ void pack_block(Pool* pool, const real* b, Index b_row, Index b_col, Index colum
 
 void blocked(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_stride) {
   Block k{};
-  k.g = &g, k.b = g.blocks ? g.blocks : shared, k.b_step = kPanel, k.padded = true;
+  const real* blocks = blocks_of(g);
+  k.g = &g, k.b = blocks ? blocks : shared, k.b_step = kPanel, k.padded = true;
   k.pack_a = pack_a_wanted(g);
   for (k.column = 0; k.column < g.n; k.column += k.columns) {
     k.columns = smaller(kWidth, g.n - k.column);
@@ -122,11 +131,11 @@ void blocked(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker
       k.depth = smaller(kDepth, g.k - k.at);
       k.last = k.at + k.depth >= g.k;
       k.b_panel = k.depth * kPanel;
-      if (!g.blocks)
+      if (!blocks)
         pack_block(pool, g.b + k.at * g.b_row + k.column * g.b_col, g.b_row, g.b_col, k.columns,
                    k.depth, shared);
       rows_times_block(pool, k, worker, worker_stride);
-      if (g.blocks) k.b += k.depth * round_to(k.columns, kPanel);
+      if (blocks) k.b += k.depth * round_to(k.columns, kPanel);
       k.at += k.depth;
     } while (k.at < g.k);
   }
@@ -199,39 +208,69 @@ void gemm(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_st
     t.ldc = g.m;
     return gemm(pool, t, shared, worker, worker_stride);
   }
-  if (g.blocks && stream_blocks_wanted(g)) return stream_blocks(pool, g);
+  if (blocks_of(g) && stream_blocks_wanted(g)) return stream_blocks(pool, g);
   if (split_wanted(g)) return split(pool, g, shared);
   if (dot_wanted(g)) return dot_gemm(pool, g, shared);
   if (stream_wanted(g)) return stream_gemv(pool, g);
 #if defined(PYSEQ_AMX)
-  if (amx_wanted(g) && amx_gemm(pool, g, shared, worker, worker_stride)) return;
+  if (parts_wanted(g) && amx_gemm(pool, g, shared, worker, worker_stride)) return;
 #endif
   if (pack_b_wanted(g)) return blocked(pool, g, shared, worker, worker_stride);
   in_place(pool, g, worker, worker_stride);
 }
 
+namespace {
+
+void pack_panels_of(Pool* pool, const Gemm& g, real* blocks) {
+  if (blocks[kPanels] != 0) return;
+  blocks[kPanels] = 1;
+  blocks += kBlocksHeader;
+  for (Index column = 0; column < g.n; column += kWidth) {
+    const Index columns = smaller(kWidth, g.n - column);
+    for (Index at = 0; at < g.k; at += kDepth) {
+      const Index depth = smaller(kDepth, g.k - at);
+      pack_block(pool, g.b + at * g.b_row + column * g.b_col, g.b_row, g.b_col, columns, depth,
+                 blocks);
+      blocks += depth * round_to(columns, kPanel);
+    }
+  }
+}
+
+}  // namespace
+
+Index gemm_blocks_size(Index n, Index k) {
+  Index size = parts_offset(n, k);
+#if defined(PYSEQ_AMX)
+  size += amx_parts_size(n, k);
+#endif
+  return size;
+}
+
+void gemm_forget_blocks(real* blocks) { blocks[kPanels] = blocks[kParts] = 0; }
+
 bool gemm_wants_blocks(const Gemm& g) {
   if (g.m <= 0 || g.n <= 0 || g.k <= 0) return false;
   if (stream_blocks_wanted(g)) return true;
   if (split_wanted(g) || dot_wanted(g) || stream_wanted(g)) return false;
-#if defined(PYSEQ_AMX)
-  if (amx_wanted(g)) return false;
-#endif
-  return pack_b_wanted(g);
+  return parts_wanted(g) || pack_b_wanted(g);
 }
 
-Index gemm_blocks_size(Index n, Index k) { return round_to(n, kPanel) * k; }
-
-void gemm_pack_blocks(Pool* pool, const real* b, Index b_row, Index b_col, Index n, Index k,
-                      real* blocks) {
-  for (Index column = 0; column < n; column += kWidth) {
-    const Index columns = smaller(kWidth, n - column);
-    for (Index at = 0; at < k; at += kDepth) {
-      const Index depth = smaller(kDepth, k - at);
-      pack_block(pool, b + at * b_row + column * b_col, b_row, b_col, columns, depth, blocks);
-      blocks += depth * round_to(columns, kPanel);
-    }
+void gemm_pack_blocks(Pool* pool, const Gemm& g, real* blocks) {
+#if defined(PYSEQ_AMX)
+  if (!stream_blocks_wanted(g) && parts_wanted(g)) {
+    if (blocks[kParts] == 0)
+      blocks[kParts] = amx_pack_parts(pool, g, blocks + parts_offset(g.n, g.k)) ? 1 : -1;
+    return;
   }
+#endif
+  pack_panels_of(pool, g, blocks);
+}
+
+void gemm_pack_all_blocks(Pool* pool, const Gemm& g, real* blocks) {
+  pack_panels_of(pool, g, blocks);
+  Gemm many = g;
+  many.m = Index{1} << 20;
+  if (parts_wanted(many)) gemm_pack_blocks(pool, many, blocks);
 }
 
 Index gemm_packed_size(Index n, Index k) { return round_to(n, kPanel) * k; }

@@ -17,7 +17,7 @@ struct Gemm {
   bool accumulate = false;     // add to what C holds (then no bias or activation)
   const real* bias = nullptr;  // (N) or null
   Activation act;
-  const real* blocks = nullptr;  // B as gemm_pack_blocks wrote it, or null
+  const real* blocks = nullptr;  // B as gemm_pack_blocks keeps it, or null
   Index like = 0;                // rows of the product whose bits are wanted; 0: m
 };
 
@@ -39,12 +39,13 @@ void gemm_pack(const real* b, Index b_row, Index b_col, Index n, Index k, real* 
 // As gemm, with B = packed; serial; no scratch.
 void gemm_packed(const Gemm& g, const real* packed);
 
-// The same for gemm() at any number of rows: B in the blocks that it would pack itself. Wanted only
-// where gemm_wants_blocks; the bits are the same with and without.
-bool gemm_wants_blocks(const Gemm& g);
+// The same for gemm() at any number of rows: B in the forms that it would pack itself, each from the
+// first call on that wants it; the bits are the same with and without.
 Index gemm_blocks_size(Index n, Index k);  // reals
-void gemm_pack_blocks(Pool* pool, const real* b, Index b_row, Index b_col, Index n, Index k,
-                      real* blocks);
+void gemm_forget_blocks(real* blocks);     // before the first use, and where B has changed
+bool gemm_wants_blocks(const Gemm& g);
+void gemm_pack_blocks(Pool* pool, const Gemm& g, real* blocks);      // what g wants of g.b
+void gemm_pack_all_blocks(Pool* pool, const Gemm& g, real* blocks);  // what any number of rows wants
 
 // out[j] (+)= sum_i x[i*ld + j]: bias gradients. Fixed chunks: needs column_sum_scratch reals.
 Index column_sum_scratch(Index rows, Index cols);

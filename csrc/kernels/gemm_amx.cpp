@@ -195,13 +195,13 @@ struct Ahead {
   Index ld = 0, lines = 0, rows = 0, line = 0;
   Index share = 0;  // at a time
 
+  Ahead() = default;
   Ahead(const Operand& o, Index size, Index depth, Index times)
       : row(o.x),
         ld(o.col == 1 ? o.row : o.col),
         lines(ceil_div(o.col == 1 ? depth : size, kTileRows)),
         rows(o.col == 1 ? size : depth),
         share(ceil_div(rows * lines, times)) {}
-  Ahead() = default;
 
   PYSEQ_INLINE void ask() {
     for (Index i = 0; i < share && rows; ++i) {
@@ -211,10 +211,17 @@ struct Ahead {
   }
 };
 
+// A panel of 32 columns of split B: where, and how far its 32 x 32 blocks are apart.
+struct SplitPanel {
+  const Bfloat* b;
+  Index step;
+};
+
 // C (32, 32) (+)= A (32, 32 steps) B (32 steps, 32): tiles 0-3 hold C, 4-5 A, 6-7 B.
 template <int S>
-void tile_block(const Bfloat* a, const Bfloat* b, Index steps, real* c, Index ldc, bool accumulate,
-                Ahead& ahead) {
+void tile_block(const Bfloat* a, const SplitPanel& panel, Index steps, real* c, Index ldc,
+                bool accumulate, Ahead& ahead) {
+  const Bfloat* b = panel.b;
   const Index stride = ldc * static_cast<Index>(sizeof(real));
   real* below = c + kTileRows * ldc;
   // What the next block adds to or stores.
@@ -228,7 +235,7 @@ void tile_block(const Bfloat* a, const Bfloat* b, Index steps, real* c, Index ld
   } else {
     tile_zero<0>(), tile_zero<1>(), tile_zero<2>(), tile_zero<3>();
   }
-  for (Index k = 0; k < steps; ++k, a += S * kStep, b += S * kStep) {
+  for (Index k = 0; k < steps; ++k, a += S * kStep, b += panel.step) {
     ahead.ask();
     // Consecutive products share an operand; the smallest come first. Parts (i, j) with i + j >= S
     // are below the last bit.
@@ -267,74 +274,115 @@ PYSEQ_INLINE Index even_piece(Index n, Index limit) {
   return round_to(ceil_div(n, ceil_div(n, limit)), kBlock);
 }
 
+// B is cut into blocks of `width` columns and `length` rows.
+struct Blocks {
+  Index width, length;
+
+  explicit Blocks(const Gemm& g)
+      : width(even_piece(g.n, kAmxWidth)), length(even_piece(g.k, kAmxDepth)) {}
+  // Bfloat16s of S parts of a panel of 32 columns of a block.
+  template <int S>
+  Index panel() const {
+    return length / kTileDepth * S * kStep;
+  }
+};
+
+// C += A B for one block of B.
+struct Step {
+  Index column, columns, at, depth;
+  const Bfloat* a;  // split, or null: each worker splits the panels that it multiplies
+  const Bfloat* b;
+  Index panel_a, panel_b, b_step;
+};
+
 template <int S>
-void run(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_stride, int* large) {
+void multiply_block(Pool* pool, const Gemm& g, const Step& s, real* worker, Index worker_stride,
+                    int* large) {
+  const Operand a{g.a, g.a_row, g.a_col};
+  const Index a_panels = ceil_div(g.m, kBlock), b_panels = ceil_div(s.columns, kBlock);
+  const Index steps = ceil_div(s.depth, kTileDepth);
+  const bool accumulate = g.accumulate || s.at > 0, last = s.at + s.depth >= g.k;
+  const bool split = s.a != nullptr;
+  // Pieces: row panels x groups of columns, at least 16 if the product is wide.
+  const Index group = split           ? larger(2, ceil_div(b_panels * a_panels, 16))
+                      : a_panels < 16 ? ceil_div(b_panels, 2)
+                                      : b_panels;
+  const Index groups = ceil_div(b_panels, group);
+  parallel_for(pool, a_panels * groups, 1, [&](Index begin, Index end, int w) {
+    tiles_configure();
+    Bfloat* own = reinterpret_cast<Bfloat*>(worker + w * worker_stride);
+    real* edge = worker + w * worker_stride + (split ? 0 : s.panel_a / 2);
+    for (Index piece = begin; piece < end; ++piece) {
+      const Index i = piece / groups, rows = smaller(kBlock, g.m - i * kBlock);
+      const Index from = piece % groups * group, to = smaller(from + group, b_panels);
+      const Bfloat* parts = split ? s.a + i * s.panel_a : own;
+      Ahead ahead;
+      if (!split) {
+        split_a<S>(a.at(i * kBlock, s.at), rows, s.depth, own, large);
+        if (i + 1 < a_panels)
+          ahead = Ahead(a.at((i + 1) * kBlock, s.at), smaller(kBlock, g.m - (i + 1) * kBlock),
+                              s.depth, (to - from) * steps);
+      }
+      real* c = g.c + i * kBlock * g.ldc + s.column;
+      for (Index j = from; j < to; ++j) {
+        const Index n = smaller(kBlock, s.columns - j * kBlock);
+        const SplitPanel panel{s.b + j * s.panel_b, s.b_step};
+        real* target = c + j * kBlock;
+        if (rows == kBlock && n == kBlock) {
+          tile_block<S>(parts, panel, steps, target, g.ldc, accumulate, ahead);
+          continue;
+        }
+        tile_block<S>(parts, panel, steps, edge, kBlock, false, ahead);
+        for (Index r = 0; r < rows; ++r)
+          for (Index v = 0; v < n; ++v) {
+            real* to_c = target + r * g.ldc + v;
+            *to_c = accumulate ? *to_c + edge[r * kBlock + v] : edge[r * kBlock + v];
+          }
+      }
+      if (last)
+        finish_panel(g, c + from * kBlock, g.bias ? g.bias + s.column + from * kBlock : nullptr,
+                     rows, smaller(to * kBlock, s.columns) - from * kBlock);
+    }
+    tiles_release();
+  });
+}
+
+template <int S>
+void run(Pool* pool, const Gemm& g, const Bfloat* kept, real* shared, real* worker,
+         Index worker_stride, int* large) {
   const Operand a{g.a, g.a_row, g.a_col}, b{g.b, g.b_row, g.b_col};
-  const Index width = even_piece(g.n, kAmxWidth), length = even_piece(g.k, kAmxDepth);
-  const Index a_panels = ceil_div(g.m, kBlock), panel = length / kTileDepth * S * kStep;
-  const Index once = g.m <= kSharedRows ? a_panels : 0;  // panels of A that are split beforehand
-  Bfloat* split = reinterpret_cast<Bfloat*>(shared);
-  Bfloat* split_of_b = split + once * panel;
-  for (Index column = 0; column < g.n; column += width) {
-    const Index columns = smaller(width, g.n - column), b_panels = ceil_div(columns, kBlock);
-    for (Index at = 0; at < g.k; at += length) {
-      const Index depth = smaller(length, g.k - at), steps = ceil_div(depth, kTileDepth);
-      const bool accumulate = g.accumulate || at > 0, last = at + depth >= g.k;
-      const auto rows_of = [&](Index i) { return smaller(kBlock, g.m - i * kBlock); };
+  const Blocks blocks(g);
+  // Panels of A that are split beforehand.
+  const Index once = g.m <= kSharedRows ? ceil_div(g.m, kBlock) : 0;
+  Bfloat* split_of_a = reinterpret_cast<Bfloat*>(shared);
+  Bfloat* split_of_b = split_of_a + once * blocks.panel<S>();
+  Step s{};
+  s.panel_a = blocks.panel<S>();
+  s.panel_b = kept ? blocks.panel<kMaxParts>() : s.panel_a;
+  s.b_step = (kept ? kMaxParts : S) * kStep;
+  s.a = once ? split_of_a : nullptr;
+  for (s.column = 0; s.column < g.n; s.column += blocks.width) {
+    s.columns = smaller(blocks.width, g.n - s.column);
+    for (s.at = 0; s.at < g.k; s.at += blocks.length) {
+      s.depth = smaller(blocks.length, g.k - s.at);
+      const Index steps = kept ? 0 : ceil_div(s.depth, kTileDepth);
       parallel_for(pool, once + steps, 1, [&](Index begin, Index end, int) {
         for (Index i = begin; i < end; ++i) {
-          if (i < once) {
-            split_a<S>(a.at(i * kBlock, at), rows_of(i), depth, split + i * panel, large);
-            continue;
-          }
-          const Index k = (i - once) * kTileDepth;
-          split_b<S>(b.at(at + k, column), smaller(kTileDepth, depth - k), columns,
-                     split_of_b + (i - once) * S * kStep, panel, large);
+          if (i < once)
+            split_a<S>(a.at(i * kBlock, s.at), smaller(kBlock, g.m - i * kBlock), s.depth,
+                       split_of_a + i * s.panel_a, large);
+          else
+            split_b<S>(b.at(s.at + (i - once) * kTileDepth, s.column),
+                       smaller(kTileDepth, s.depth - (i - once) * kTileDepth), s.columns,
+                       split_of_b + (i - once) * S * kStep, s.panel_b, large);
         }
       });
-      // Pieces: row panels x groups of columns, at least 16 if the product is wide.
-      const Index group = once            ? larger(2, ceil_div(b_panels * a_panels, 16))
-                          : a_panels < 16 ? ceil_div(b_panels, 2)
-                                          : b_panels;
-      const Index groups = ceil_div(b_panels, group);
-      parallel_for(pool, a_panels * groups, 1, [&](Index begin, Index end, int w) {
-        tiles_configure();
-        real* own = worker + w * worker_stride;
-        real* edge = own + (once ? 0 : panel_reals(length));
-        for (Index piece = begin; piece < end; ++piece) {
-          const Index i = piece / groups, rows = rows_of(i);
-          const Bfloat* rows_split = split + i * panel;
-          if (!once) {
-            Bfloat* to = reinterpret_cast<Bfloat*>(own);
-            split_a<S>(a.at(i * kBlock, at), rows, depth, to, large);
-            rows_split = to;
-          }
-          const Index from = piece % groups * group, to = smaller(from + group, b_panels);
-          Ahead ahead;
-          if (!once && i + 1 < a_panels)
-            ahead = Ahead(a.at((i + 1) * kBlock, at), rows_of(i + 1), depth, (to - from) * steps);
-          real* c = g.c + i * kBlock * g.ldc + column;
-          for (Index j = from; j < to; ++j) {
-            const Index n = smaller(kBlock, columns - j * kBlock);
-            real* target = c + j * kBlock;
-            if (rows == kBlock && n == kBlock) {
-              tile_block<S>(rows_split, split_of_b + j * panel, steps, target, g.ldc, accumulate,
-                            ahead);
-              continue;
-            }
-            tile_block<S>(rows_split, split_of_b + j * panel, steps, edge, kBlock, false, ahead);
-            for (Index r = 0; r < rows; ++r)
-              for (Index v = 0; v < n; ++v) {
-                real* to_c = target + r * g.ldc + v;
-                *to_c = accumulate ? *to_c + edge[r * kBlock + v] : edge[r * kBlock + v];
-              }
-          }
-          if (last)
-            finish_panel(g, c + from * kBlock, g.bias ? g.bias + column + from * kBlock : nullptr,
-                         rows, smaller(to * kBlock, columns) - from * kBlock);
-        }
-        tiles_release();
-      });
+      s.b = split_of_b;
+      if (kept) {
+        s.b = kept;
+        kept += ceil_div(s.columns, kBlock) * s.panel_b;
+      }
+      multiply_block<S>(pool, g, s, worker, worker_stride, large);
     }
   }
 }
@@ -373,16 +421,46 @@ GemmScratch amx_scratch(Index m, Index n, Index k) {
   return {panel_reals(depth) * panels, panel_reals(depth) + kBlock * kBlock};
 }
 
+Index amx_parts_size(Index n, Index k) {
+  const Index length = even_piece(k, kAmxDepth);
+  return panel_reals(ceil_div(k, length) * length) * ceil_div(n, kBlock);
+}
+
+bool amx_pack_parts(Pool* pool, const Gemm& g, real* parts) {
+  const Blocks blocks(g);
+  const Index panel = blocks.panel<kMaxParts>(), steps = blocks.length / kTileDepth;
+  const Index down = ceil_div(g.k, blocks.length), across = ceil_div(g.n, blocks.width);
+  Bfloat* out = reinterpret_cast<Bfloat*>(parts);
+  int large = 0;
+  parallel_for(pool, across * down * steps, 1, [&](Index begin, Index end, int) {
+    for (Index item = begin; item < end; ++item) {
+      const Index column = item / steps / down * blocks.width, block = item / steps % down;
+      const Index step = item % steps, k = block * blocks.length + step * kTileDepth;
+      if (k >= g.k) continue;
+      const Index columns = smaller(blocks.width, g.n - column);
+      Bfloat* to = out + (column / kBlock * down + block * ceil_div(columns, kBlock)) * panel;
+      split_b<kMaxParts>(Operand{g.b, g.b_row, g.b_col}.at(k, column),
+                         smaller(kTileDepth, g.k - k), columns, to + step * kMaxParts * kStep,
+                         panel, &large);
+    }
+  });
+  return large == 0;
+}
+
 bool amx_gemm(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_stride) {
+  const real state = g.blocks ? g.blocks[kParts] : 0;
+  if (state < 0) return false;
+  const Bfloat* kept = nullptr;
+  if (state > 0) kept = reinterpret_cast<const Bfloat*>(g.blocks + parts_offset(g.n, g.k));
   // C that is added to cannot be computed twice, so look first.
   if (g.accumulate && (has_large(pool, g.a, g.a_row, g.a_col, g.m, g.k) ||
                        has_large(pool, g.b, g.b_row, g.b_col, g.k, g.n)))
     return false;
   int large = 0;
   const int parts = matmul_precision();
-  if (parts >= 3) run<3>(pool, g, shared, worker, worker_stride, &large);
-  else if (parts == 2) run<2>(pool, g, shared, worker, worker_stride, &large);
-  else run<1>(pool, g, shared, worker, worker_stride, &large);
+  if (parts >= 3) run<3>(pool, g, kept, shared, worker, worker_stride, &large);
+  else if (parts == 2) run<2>(pool, g, kept, shared, worker, worker_stride, &large);
+  else run<1>(pool, g, kept, shared, worker, worker_stride, &large);
   return large == 0;
 }
 

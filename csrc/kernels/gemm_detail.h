@@ -70,6 +70,17 @@ void pack_rows(const real* src, Index ld, Index width, Index depth, real* dst, I
 void pack_panels(const real* b, Index b_row, Index b_col, Index n, Index depth, real* dst,
                  Index panel);
 
+// In front of the blocks of B, what is there: panels of reals; parts for tiles.
+constexpr Index kBlocksHeader = 64 / static_cast<Index>(sizeof(real));
+enum BlocksPart { kPanels, kParts };
+PYSEQ_INLINE const real* blocks_of(const Gemm& g) {
+  return g.blocks && g.blocks[kPanels] != 0 ? g.blocks + kBlocksHeader : nullptr;
+}
+// Where the parts for tiles begin.
+PYSEQ_INLINE Index parts_offset(Index n, Index k) {
+  return kBlocksHeader + round_to(round_to(n, kPanel) * k, kBlocksHeader);
+}
+
 // Few rows or columns, both operands contiguous along k.
 bool dot_wanted(const Gemm& g);
 Index dot_scratch(Index n, Index k);
@@ -87,6 +98,9 @@ GemmScratch amx_scratch(Index m, Index n, Index k);
 // False if an operand holds an infinity: C is not valid, unless it is added to: then it is
 // untouched.
 bool amx_gemm(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_stride);
+Index amx_parts_size(Index n, Index k);  // reals
+// B as amx_gemm reads it; false if it holds what cannot be split.
+bool amx_pack_parts(Pool* pool, const Gemm& g, real* parts);
 #endif
 
 PYSEQ_INLINE bool plain_relu(const Activation& act) {

@@ -323,7 +323,7 @@ void stream_panels(const Gemm& g, Index first, Index n) {
     const bool two = columns > kPanel;
     for (Index at = 0; at < g.k; at += kDepth) {
       const Index depth = smaller(kDepth, g.k - at), panel = depth * kPanel;
-      const real* b = g.blocks + column * g.k + at * padded + (j - column) * depth;
+      const real* b = blocks_of(g) + column * g.k + at * padded + (j - column) * depth;
       const real* a = g.a + at * g.a_col;
       if (two) add_block<R, 2>(g, a, b, panel, depth, g.c + j, columns);
       else add_block<R, 1>(g, a, b, panel, depth, g.c + j, columns);

@@ -58,12 +58,7 @@ void plan_packed(Plan& p, Rnn& c) {
 // How the steps are run.
 void plan_steps(Rnn& c, const RnnCell& cell) {
   c.fused = cell.fused && c.standard && !c.h_masks && (c.reset_after || !cell.aux);
-#if defined(PYSEQ_AMX)
-  constexpr bool kInSteps = false;  // one large product runs on tiles
-#else
-  constexpr bool kInSteps = true;
-#endif
-  c.input_offset = kInSteps && c.x_masks <= 1 && c.i * c.w <= kInputWeights ? 0 : -1;
+  c.input_offset = c.x_masks <= 1 && c.i * c.w <= kInputWeights ? 0 : -1;
   c.team = 1;
   if (c.fused && !c.trains && !c.masked)
     c.team = larger(1, smaller(smaller(kRnnTeam, rnn_groups(c.u)), c.u * c.w / kTeamShare));

@@ -13,12 +13,10 @@ struct Config {
   bool bias, keep_z;
   Activation act;
   int shared, worker, dz, partial;  // scratch
-  int blocks;  // a flag and, once a call wants them, the blocks of W; -1 for none
+  int blocks;  // of W; -1 for none
   int scaled;  // with a norm: its scale, its shift, scaled W
   FoldedNorm norm;
 };
-
-constexpr Index kFlag = 64 / static_cast<Index>(sizeof(real));
 
 // W as forward multiplies it.
 const real* weights_of(const Run& r, const Config& c) {
@@ -43,7 +41,7 @@ void plan(Plan& p) {
   c.norm = folded_norm_from(p, 1 + c.bias, c.units);
   c.blocks = c.scaled = -1;
   if (!p.training()) {
-    c.blocks = p.pack(kFlag + gemm_blocks_size(c.units, c.inputs));
+    c.blocks = p.pack(gemm_blocks_size(c.units, c.inputs));
     if (c.norm.present) c.scaled = p.pack((2 + c.inputs) * c.units);
   }
   const bool linear = c.act.kind == kLinear;
@@ -70,6 +68,14 @@ void plan(Plan& p) {
   p.flops(f, 2 * f);
 }
 
+// (rows, I) times W.
+Gemm product(const Run& r, const Config& c, Index rows) {
+  Gemm g;
+  g.m = rows, g.n = c.units, g.k = c.inputs;
+  g.b = weights_of(r, c), g.b_row = c.units;
+  return g;
+}
+
 void multiply(const Run& r, const Config& c, const Gemm& g) {
   gemm(r.pool, g, r.scratch(c.shared), r.scratch(c.worker, 0),
        r.worker_stride_[c.worker] / static_cast<Index>(sizeof(real)));
@@ -77,8 +83,6 @@ void multiply(const Run& r, const Config& c, const Gemm& g) {
 
 void pack(const Run& r) noexcept {
   const Config& c = r.config<Config>();
-  real *flag = r.packed(c.blocks), *blocks = flag + kFlag;
-  *flag = r.n > 0;
   if (c.norm.present) {
     real *scale = r.packed(c.scaled), *shift = scale + c.units, *to = shift + c.units;
     fold_norm(r, c.norm, c.bias ? static_cast<const real*>(r.param(1)) : nullptr, scale, shift);
@@ -86,26 +90,23 @@ void pack(const Run& r) noexcept {
     for (Index i = 0; i < c.inputs; ++i)
       for (Index j = 0; j < c.units; ++j) to[i * c.units + j] = w[i * c.units + j] * scale[j];
   }
-  if (*flag != 0) gemm_pack_blocks(r.pool, weights_of(r, c), c.units, 1, c.units, c.inputs, blocks);
+  gemm_forget_blocks(r.packed(c.blocks));
+  if (r.n > 0) gemm_pack_all_blocks(r.pool, product(r, c, 0), r.packed(c.blocks));
 }
 
 void forward(const Run& r) noexcept {
   const Config& c = r.config<Config>();
   const Index rows = r.n * c.rows;
-  Gemm g;
-  g.m = rows, g.n = c.units, g.k = c.inputs;
+  Gemm g = product(r, c, rows);
   g.like = c.like;
   g.a = r.x(), g.a_row = c.inputs;
-  g.b = weights_of(r, c), g.b_row = c.units;
   g.ldc = c.units;
   if (c.bias) g.bias = r.param(1);
   if (c.norm.present) g.bias = static_cast<const real*>(r.packed(c.scaled)) + c.units;
   if (c.blocks >= 0 && gemm_wants_blocks(g)) {
     // Packed at the first call that wants them: most programs see few rows or many, not both.
-    real *flag = r.packed(c.blocks), *blocks = flag + kFlag;
-    if (*flag == 0) gemm_pack_blocks(r.pool, g.b, g.b_row, 1, g.n, g.k, blocks);
-    *flag = 1;
-    g.blocks = blocks;
+    gemm_pack_blocks(r.pool, g, r.packed(c.blocks));
+    g.blocks = r.packed(c.blocks);
   }
   if (!c.keep_z) {
     g.c = r.y(), g.act = c.act;

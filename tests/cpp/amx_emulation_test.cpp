@@ -38,6 +38,7 @@ std::vector<float> random_floats(Index n) {
 struct Product {
   Gemm g;
   std::vector<float> a, b, c, bias;
+  std::vector<float> blocks;  // of B, if they are kept
 
   Product(Index m, Index n, Index k, bool ta, bool tb, bool accumulate)
       : a(random_floats(m * k)),
@@ -59,6 +60,10 @@ struct Product {
         worker(static_cast<std::size_t>(s.per_worker * threads) + 1, 77), out = c;
     Gemm call = g;
     call.a = a.data(), call.b = b.data(), call.c = out.data();
+    if (!blocks.empty()) {
+      gemm_pack_blocks(nullptr, call, blocks.data());
+      call.blocks = blocks.data();
+    }
     if (!g.accumulate) call.bias = bias.data();
     with_team(threads,
               [&](Pool* pool) { gemm(pool, call, shared.data(), worker.data(), s.per_worker); });
@@ -122,6 +127,30 @@ void test_threads() {
   }
 }
 
+void keep_blocks(Product& p) {
+  p.blocks.assign(static_cast<std::size_t>(gemm_blocks_size(p.g.n, p.g.k)), 77);
+  gemm_forget_blocks(p.blocks.data());
+}
+
+// Weights that are split once serve every precision, with the bits of those that are not.
+void test_blocks() {
+  const Index sizes[][3] = {{96, 96, 64}, {100, 131, 300}, {64, 1060, 530}, {270, 530, 260}};
+  for (const auto& s : sizes) {
+    Product p(s[0], s[1], s[2], false, s[0] == 100, false), kept = p;
+    CHECK(gemm_wants_blocks(p.g));
+    keep_blocks(kept);
+    for (const char* precision : {"highest", "high", "medium"}) {
+      set_matmul_precision(precision);
+      CHECK(p.run() == kept.run());
+      CHECK(kept.run(3) == kept.run());
+    }
+    set_matmul_precision("highest");
+    p.at_b(3, 20) = kept.at_b(3, 20) = std::numeric_limits<float>::max();
+    keep_blocks(kept);
+    CHECK(p.run() == kept.run());
+  }
+}
+
 void test_not_finite() {
   for (int i = 0; i < 8; ++i) {
     Product p(98, 99, 70, (i & 1) != 0, (i & 2) != 0, true);
@@ -167,6 +196,7 @@ void test_extremes() {
 int main() {
   test_accuracy();
   test_threads();
+  test_blocks();
   test_not_finite();
   test_extremes();
   return report("amx emulation");
