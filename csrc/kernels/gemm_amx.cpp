@@ -16,8 +16,9 @@ namespace {
 constexpr Index kBlock = 2 * kTileRows;  // rows and columns of C at a time: 2 x 2 tiles
 // A split block of B, kAmxDepth x kAmxWidth, stays in L2 while the rows of A pass over it.
 constexpr Index kAmxDepth = 256, kAmxWidth = 512;
-// Up to here A is split once for all of a block, above where it is used.
-constexpr Index kSharedRows = 256;
+// Few rows: A is split beforehand, kSharedDepth of it at a time, and each worker splits some panels
+// of B. Many rows: the other way round.
+constexpr Index kFewRows = 256, kSharedDepth = 4 * kAmxDepth, kGroup = 4;
 constexpr int kMaxParts = 3;
 constexpr Index kStep = 2 * kTileSize;  // bfloat16s of one part of a 32 x 32 block
 constexpr std::uint32_t kUpper = 0xffff0000u;
@@ -80,7 +81,8 @@ struct Operand {
   PYSEQ_INLINE Operand at(Index i, Index j) const { return {x + i * row + j * col, row, col}; }
 };
 
-// to[i * kBlock + j] = element (i, j) for i < rows, j < columns, of an operand whose rows have stride 1.
+// to[i * kBlock + j] = element (i, j) for i < rows, j < columns, of an operand whose columns are
+// contiguous.
 void transpose(const Operand& o, Index rows, Index columns, real* to) {
   pack_transposed(o.x, o.col, columns, rows, to, kBlock);
 }
@@ -105,7 +107,8 @@ void split_rows(const real* x, Index ld, Index rows, Index depth, Bfloat* out, V
         const real* from = x + i * ld + k + h;
         V v[2];
         load_pair(from, width - k - h, v);
-        __builtin_prefetch(from + kRowsAhead * ld), __builtin_prefetch(from + kRowsAhead * ld + kLanes);
+        __builtin_prefetch(from + kRowsAhead * ld);
+        __builtin_prefetch(from + kRowsAhead * ld + kLanes);
         VU low[S], high[S];
         split_value<S>(v[0], low, largest);
         split_value<S>(v[1], high, largest);
@@ -131,8 +134,8 @@ void split_a(const Operand& a, Index rows, Index depth, Bfloat* out, int* large)
   report(largest, large);
 }
 
-// Up to 32 rows (k) of `columns` columns of B -> for each 32 columns, `panel` apart, S parts of 2 tiles
-// with pairs of rows together.
+// Up to 32 rows (k) of `columns` columns of B -> for each 32 columns, `panel` apart, S parts of 2
+// tiles with pairs of rows together.
 template <int S>
 void split_pairs(const real* x, Index ld, Index rows, Index columns, Bfloat* out, Index panel,
                  VU& largest) {
@@ -142,7 +145,8 @@ void split_pairs(const real* x, Index ld, Index rows, Index columns, Bfloat* out
       V even[2], odd[2];
       load_pair(from, k < rows ? columns - j : 0, even);
       load_pair(from + ld, k + 1 < rows ? columns - j : 0, odd);
-      __builtin_prefetch(from + kRowsAhead * ld), __builtin_prefetch(from + kRowsAhead * ld + kLanes);
+      __builtin_prefetch(from + kRowsAhead * ld);
+      __builtin_prefetch(from + kRowsAhead * ld + kLanes);
       __builtin_prefetch(from + (kRowsAhead + 1) * ld);
       __builtin_prefetch(from + (kRowsAhead + 1) * ld + kLanes);
       for (int h = 0; h < 2; ++h) {
@@ -189,7 +193,8 @@ PYSEQ_INLINE void multiply_tiles() {
   tile_multiply<3, 5, 7>();
 }
 
-// The lines of memory of the panel of A that comes next, asked for a few at a time while tiles multiply.
+// The memory of the panel of A that comes next, asked for a few lines at a time while tiles
+// multiply.
 struct Ahead {
   const real* row = nullptr;
   Index ld = 0, lines = 0, rows = 0, line = 0;
@@ -211,17 +216,11 @@ struct Ahead {
   }
 };
 
-// A panel of 32 columns of split B: where, and how far its 32 x 32 blocks are apart.
-struct SplitPanel {
-  const Bfloat* b;
-  Index step;
-};
-
-// C (32, 32) (+)= A (32, 32 steps) B (32 steps, 32): tiles 0-3 hold C, 4-5 A, 6-7 B.
+// C (32, 32) (+)= A (32, 32 steps) B (32 steps, 32), whose blocks are `b_step` apart: tiles 0-3
+// hold C, 4-5 A, 6-7 B.
 template <int S>
-void tile_block(const Bfloat* a, const SplitPanel& panel, Index steps, real* c, Index ldc,
+void tile_block(const Bfloat* a, const Bfloat* b, Index b_step, Index steps, real* c, Index ldc,
                 bool accumulate, Ahead& ahead) {
-  const Bfloat* b = panel.b;
   const Index stride = ldc * static_cast<Index>(sizeof(real));
   real* below = c + kTileRows * ldc;
   // What the next block adds to or stores.
@@ -235,7 +234,7 @@ void tile_block(const Bfloat* a, const SplitPanel& panel, Index steps, real* c, 
   } else {
     tile_zero<0>(), tile_zero<1>(), tile_zero<2>(), tile_zero<3>();
   }
-  for (Index k = 0; k < steps; ++k, a += S * kStep, b += panel.step) {
+  for (Index k = 0; k < steps; ++k, a += S * kStep, b += b_step) {
     ahead.ask();
     // Consecutive products share an operand; the smallest come first. Parts (i, j) with i + j >= S
     // are below the last bit.
@@ -274,117 +273,160 @@ PYSEQ_INLINE Index even_piece(Index n, Index limit) {
   return round_to(ceil_div(n, ceil_div(n, limit)), kBlock);
 }
 
-// B is cut into blocks of `width` columns and `length` rows.
-struct Blocks {
-  Index width, length;
+// C (+)= A B for one block of rows of B, [at, at + depth).
+struct Step {
+  const Gemm& g;
+  Index at, depth;
+  bool accumulate, last;
 
-  explicit Blocks(const Gemm& g)
-      : width(even_piece(g.n, kAmxWidth)), length(even_piece(g.k, kAmxDepth)) {}
-  // Bfloat16s of S parts of a panel of 32 columns of a block.
-  template <int S>
-  Index panel() const {
-    return length / kTileDepth * S * kStep;
+  Step(const Gemm& gemm, Index from, Index length)
+      : g(gemm),
+        at(from),
+        depth(smaller(length, gemm.k - from)),
+        accumulate(gemm.accumulate || from > 0),
+        last(from + depth >= gemm.k) {}
+  Index rows(Index panel) const { return smaller(kBlock, g.m - panel * kBlock); }
+  Operand a(Index panel) const {
+    return Operand{g.a, g.a_row, g.a_col}.at(panel * kBlock, at);
+  }
+  // From row `k` of the block and panel `panel` of B on.
+  Operand b(Index k, Index panel) const {
+    return Operand{g.b, g.b_row, g.b_col}.at(at + k, panel * kBlock);
   }
 };
 
-// C += A B for one block of B.
-struct Step {
-  Index column, columns, at, depth;
-  const Bfloat* a;  // split, or null: each worker splits the panels that it multiplies
+// Split B: its panels of 32 columns from `first` on, `panel` apart, each of 32 x 32 blocks, `step`
+// apart.
+struct SplitColumns {
   const Bfloat* b;
-  Index panel_a, panel_b, b_step;
+  Index panel, step, first;
 };
 
+// Row panel i of C: panels [from, to) of its columns.
 template <int S>
-void multiply_block(Pool* pool, const Gemm& g, const Step& s, real* worker, Index worker_stride,
-                    int* large) {
-  const Operand a{g.a, g.a_row, g.a_col};
-  const Index a_panels = ceil_div(g.m, kBlock), b_panels = ceil_div(s.columns, kBlock);
-  const Index steps = ceil_div(s.depth, kTileDepth);
-  const bool accumulate = g.accumulate || s.at > 0, last = s.at + s.depth >= g.k;
-  const bool split = s.a != nullptr;
-  // Pieces: row panels x groups of columns, at least 16 if the product is wide.
-  const Index group = split           ? larger(2, ceil_div(b_panels * a_panels, 16))
-                      : a_panels < 16 ? ceil_div(b_panels, 2)
-                                      : b_panels;
-  const Index groups = ceil_div(b_panels, group);
-  parallel_for(pool, a_panels * groups, 1, [&](Index begin, Index end, int w) {
-    tiles_configure();
-    Bfloat* own = reinterpret_cast<Bfloat*>(worker + w * worker_stride);
-    real* edge = worker + w * worker_stride + (split ? 0 : s.panel_a / 2);
-    for (Index piece = begin; piece < end; ++piece) {
-      const Index i = piece / groups, rows = smaller(kBlock, g.m - i * kBlock);
-      const Index from = piece % groups * group, to = smaller(from + group, b_panels);
-      const Bfloat* parts = split ? s.a + i * s.panel_a : own;
-      Ahead ahead;
-      if (!split) {
-        split_a<S>(a.at(i * kBlock, s.at), rows, s.depth, own, large);
-        if (i + 1 < a_panels)
-          ahead = Ahead(a.at((i + 1) * kBlock, s.at), smaller(kBlock, g.m - (i + 1) * kBlock),
-                              s.depth, (to - from) * steps);
-      }
-      real* c = g.c + i * kBlock * g.ldc + s.column;
-      for (Index j = from; j < to; ++j) {
-        const Index n = smaller(kBlock, s.columns - j * kBlock);
-        const SplitPanel panel{s.b + j * s.panel_b, s.b_step};
-        real* target = c + j * kBlock;
-        if (rows == kBlock && n == kBlock) {
-          tile_block<S>(parts, panel, steps, target, g.ldc, accumulate, ahead);
-          continue;
-        }
-        tile_block<S>(parts, panel, steps, edge, kBlock, false, ahead);
-        for (Index r = 0; r < rows; ++r)
-          for (Index v = 0; v < n; ++v) {
-            real* to_c = target + r * g.ldc + v;
-            *to_c = accumulate ? *to_c + edge[r * kBlock + v] : edge[r * kBlock + v];
-          }
-      }
-      if (last)
-        finish_panel(g, c + from * kBlock, g.bias ? g.bias + s.column + from * kBlock : nullptr,
-                     rows, smaller(to * kBlock, s.columns) - from * kBlock);
+void multiply_rows(const Step& s, Index i, const Bfloat* a, const SplitColumns& b, Index from,
+                   Index to, real* edge, Ahead ahead) {
+  const Gemm& g = s.g;
+  const Index rows = s.rows(i), steps = ceil_div(s.depth, kTileDepth);
+  real* c = g.c + i * kBlock * g.ldc;
+  for (Index j = from; j < to; ++j) {
+    const Index n = smaller(kBlock, g.n - j * kBlock);
+    const Bfloat* panel = b.b + (j - b.first) * b.panel;
+    real* target = c + j * kBlock;
+    if (rows == kBlock && n == kBlock) {
+      tile_block<S>(a, panel, b.step, steps, target, g.ldc, s.accumulate, ahead);
+      continue;
     }
-    tiles_release();
-  });
+    tile_block<S>(a, panel, b.step, steps, edge, kBlock, false, ahead);
+    for (Index r = 0; r < rows; ++r)
+      for (Index v = 0; v < n; ++v) {
+        real* to_c = target + r * g.ldc + v;
+        *to_c = s.accumulate ? *to_c + edge[r * kBlock + v] : edge[r * kBlock + v];
+      }
+  }
+  const Index column = from * kBlock;
+  if (s.last)
+    finish_panel(g, c + column, g.bias ? g.bias + column : nullptr, rows,
+                 smaller(to * kBlock, g.n) - column);
+}
+
+// What amx_pack_parts wrote for the block of B at row `at`.
+SplitColumns kept_columns(const Gemm& g, const Bfloat* kept, Index at, Index length) {
+  const Index block = length / kTileDepth * kMaxParts * kStep;
+  return {kept + at / length * block, ceil_div(g.k, length) * block, kMaxParts * kStep, 0};
+}
+
+template <int S>
+void few_rows(Pool* pool, const Gemm& g, const Bfloat* kept, real* shared, real* worker,
+              Index worker_stride, int* large) {
+  const Index length = even_piece(g.k, kAmxDepth), panel = length / kTileDepth * S * kStep;
+  const Index a_panels = ceil_div(g.m, kBlock), b_panels = ceil_div(g.n, kBlock);
+  const Index group = larger(1, smaller(kGroup, b_panels / 8));
+  Bfloat* a = reinterpret_cast<Bfloat*>(shared);
+  for (Index from = 0; from < g.k; from += kSharedDepth / kAmxDepth * length) {
+    const Index blocks = smaller(kSharedDepth / kAmxDepth, ceil_div(g.k - from, length));
+    parallel_for(pool, a_panels * blocks, 1, [&](Index begin, Index end, int) {
+      for (Index item = begin; item < end; ++item) {
+        const Step s(g, from + item % blocks * length, length);
+        const Index i = item / blocks;
+        split_a<S>(s.a(i), s.rows(i), s.depth, a + item * panel, large);
+      }
+    });
+    parallel_for(pool, ceil_div(b_panels, group), 1, [&](Index begin, Index end, int w) {
+      tiles_configure();
+      Bfloat* own = reinterpret_cast<Bfloat*>(worker + w * worker_stride);
+      real* edge = worker + w * worker_stride + kGroup * panel_reals(kAmxDepth);
+      for (Index first = begin * group; first < smaller(end * group, b_panels); first += group) {
+        const Index to = smaller(first + group, b_panels);
+        for (Index block = 0; block < blocks; ++block) {
+          const Step s(g, from + block * length, length);
+          SplitColumns b{own, panel, S * kStep, first};
+          if (kept) {
+            b = kept_columns(g, kept, s.at, length);
+          } else {
+            for (Index k = 0; k < s.depth; k += kTileDepth)
+              split_b<S>(s.b(k, first), smaller(kTileDepth, s.depth - k),
+                         smaller(to * kBlock, g.n) - first * kBlock,
+                         own + k / kTileDepth * S * kStep, panel, large);
+          }
+          for (Index i = 0; i < a_panels; ++i)
+            multiply_rows<S>(s, i, a + (i * blocks + block) * panel, b, first, to, edge, {});
+        }
+      }
+      tiles_release();
+    });
+  }
+}
+
+template <int S>
+void many_rows(Pool* pool, const Gemm& g, const Bfloat* kept, real* shared, real* worker,
+               Index worker_stride, int* large) {
+  const Index width = even_piece(g.n, kAmxWidth), length = even_piece(g.k, kAmxDepth);
+  const Index a_panels = ceil_div(g.m, kBlock), panel = length / kTileDepth * S * kStep;
+  Bfloat* split = reinterpret_cast<Bfloat*>(shared);
+  for (Index column = 0; column < g.n; column += width) {
+    const Index columns = smaller(width, g.n - column);
+    const Index first = column / kBlock, b_panels = ceil_div(columns, kBlock);
+    for (Index at = 0; at < g.k; at += length) {
+      const Step s(g, at, length);
+      const Index steps = ceil_div(s.depth, kTileDepth);
+      SplitColumns b{split, panel, S * kStep, first};
+      if (kept) {
+        b = kept_columns(g, kept, at, length);
+      } else {
+        parallel_for(pool, steps, 1, [&](Index begin, Index end, int) {
+          for (Index k = begin; k < end; ++k)
+            split_b<S>(s.b(k * kTileDepth, first), smaller(kTileDepth, s.depth - k * kTileDepth),
+                       columns, split + k * S * kStep, panel, large);
+        });
+      }
+      // Pieces: row panels, in two where there are few.
+      const Index group = a_panels < 16 ? ceil_div(b_panels, 2) : b_panels;
+      const Index groups = ceil_div(b_panels, group);
+      parallel_for(pool, a_panels * groups, 1, [&](Index begin, Index end, int w) {
+        tiles_configure();
+        Bfloat* a = reinterpret_cast<Bfloat*>(worker + w * worker_stride);
+        real* edge = worker + w * worker_stride + kGroup * panel_reals(kAmxDepth);
+        for (Index piece = begin; piece < end; ++piece) {
+          const Index i = piece / groups, from = first + piece % groups * group;
+          const Index to = smaller(from + group, first + b_panels);
+          split_a<S>(s.a(i), s.rows(i), s.depth, a, large);
+          Ahead ahead;
+          if (i + 1 < a_panels)
+            ahead = Ahead(s.a(i + 1), s.rows(i + 1), s.depth, (to - from) * steps);
+          multiply_rows<S>(s, i, a, b, from, to, edge, ahead);
+        }
+        tiles_release();
+      });
+    }
+  }
 }
 
 template <int S>
 void run(Pool* pool, const Gemm& g, const Bfloat* kept, real* shared, real* worker,
          Index worker_stride, int* large) {
-  const Operand a{g.a, g.a_row, g.a_col}, b{g.b, g.b_row, g.b_col};
-  const Blocks blocks(g);
-  // Panels of A that are split beforehand.
-  const Index once = g.m <= kSharedRows ? ceil_div(g.m, kBlock) : 0;
-  Bfloat* split_of_a = reinterpret_cast<Bfloat*>(shared);
-  Bfloat* split_of_b = split_of_a + once * blocks.panel<S>();
-  Step s{};
-  s.panel_a = blocks.panel<S>();
-  s.panel_b = kept ? blocks.panel<kMaxParts>() : s.panel_a;
-  s.b_step = (kept ? kMaxParts : S) * kStep;
-  s.a = once ? split_of_a : nullptr;
-  for (s.column = 0; s.column < g.n; s.column += blocks.width) {
-    s.columns = smaller(blocks.width, g.n - s.column);
-    for (s.at = 0; s.at < g.k; s.at += blocks.length) {
-      s.depth = smaller(blocks.length, g.k - s.at);
-      const Index steps = kept ? 0 : ceil_div(s.depth, kTileDepth);
-      parallel_for(pool, once + steps, 1, [&](Index begin, Index end, int) {
-        for (Index i = begin; i < end; ++i) {
-          if (i < once)
-            split_a<S>(a.at(i * kBlock, s.at), smaller(kBlock, g.m - i * kBlock), s.depth,
-                       split_of_a + i * s.panel_a, large);
-          else
-            split_b<S>(b.at(s.at + (i - once) * kTileDepth, s.column),
-                       smaller(kTileDepth, s.depth - (i - once) * kTileDepth), s.columns,
-                       split_of_b + (i - once) * S * kStep, s.panel_b, large);
-        }
-      });
-      s.b = split_of_b;
-      if (kept) {
-        s.b = kept;
-        kept += ceil_div(s.columns, kBlock) * s.panel_b;
-      }
-      multiply_block<S>(pool, g, s, worker, worker_stride, large);
-    }
-  }
+  const bool few = g.m <= kFewRows && 2 * g.m <= g.n;
+  (few ? few_rows<S> : many_rows<S>)(pool, g, kept, shared, worker, worker_stride, large);
 }
 
 // Whether rows x columns of x hold something too large to split.
@@ -416,9 +458,13 @@ bool amx_wanted(const Gemm& g) {
 
 GemmScratch amx_scratch(Index m, Index n, Index k) {
   if (m < 48 || n < 48 || k < 64) return {0, 0};
-  const Index depth = round_to(smaller(k, kAmxDepth), kTileDepth);
-  const Index panels = ceil_div(smaller(n, kAmxWidth), kBlock) + ceil_div(smaller(m, kSharedRows), kBlock);
-  return {panel_reals(depth) * panels, panel_reals(depth) + kBlock * kBlock};
+  // Even pieces of k, of which each may end in a part of a tile.
+  const Index deep = round_to(k, kTileDepth) + ceil_div(k, kAmxDepth) * kTileDepth;
+  const Index of_a =
+      panel_reals(smaller(deep, kSharedDepth)) * ceil_div(smaller(m, kFewRows), kBlock);
+  const Index of_b = panel_reals(round_to(smaller(k, kAmxDepth), kTileDepth)) *
+                     ceil_div(smaller(n, kAmxWidth), kBlock);
+  return {larger(of_a, of_b), kGroup * panel_reals(kAmxDepth) + kBlock * kBlock};
 }
 
 Index amx_parts_size(Index n, Index k) {
@@ -427,21 +473,16 @@ Index amx_parts_size(Index n, Index k) {
 }
 
 bool amx_pack_parts(Pool* pool, const Gemm& g, real* parts) {
-  const Blocks blocks(g);
-  const Index panel = blocks.panel<kMaxParts>(), steps = blocks.length / kTileDepth;
-  const Index down = ceil_div(g.k, blocks.length), across = ceil_div(g.n, blocks.width);
+  const Index length = even_piece(g.k, kAmxDepth);
   Bfloat* out = reinterpret_cast<Bfloat*>(parts);
   int large = 0;
-  parallel_for(pool, across * down * steps, 1, [&](Index begin, Index end, int) {
+  parallel_for(pool, ceil_div(g.k, kTileDepth), 1, [&](Index begin, Index end, int) {
     for (Index item = begin; item < end; ++item) {
-      const Index column = item / steps / down * blocks.width, block = item / steps % down;
-      const Index step = item % steps, k = block * blocks.length + step * kTileDepth;
-      if (k >= g.k) continue;
-      const Index columns = smaller(blocks.width, g.n - column);
-      Bfloat* to = out + (column / kBlock * down + block * ceil_div(columns, kBlock)) * panel;
-      split_b<kMaxParts>(Operand{g.b, g.b_row, g.b_col}.at(k, column),
-                         smaller(kTileDepth, g.k - k), columns, to + step * kMaxParts * kStep,
-                         panel, &large);
+      const Index k = item * kTileDepth;
+      const SplitColumns to = kept_columns(g, out, k, length);
+      split_b<kMaxParts>(Operand{g.b, g.b_row, g.b_col}.at(k, 0), smaller(kTileDepth, g.k - k), g.n,
+                         const_cast<Bfloat*>(to.b) + k % length / kTileDepth * kMaxParts * kStep,
+                         to.panel, &large);
     }
   });
   return large == 0;
