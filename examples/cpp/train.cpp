@@ -1,10 +1,12 @@
 // Builds a model, trains it and writes it to a file, all in C++: two interleaved spirals.
 //   ./train spirals.pyseq            builds it anew
 //   ./train spirals.pyseq again      goes on where the file stands
+//   ./train spirals.pyseq new cuda   on a GPU, where the library was built for one
 // Python opens the file, too: pyseq.load_model("spirals.pyseq").
 #include <cmath>
 #include <cstdio>
 #include <random>
+#include <string_view>
 #include <vector>
 
 #include "pyseq/pyseq.h"
@@ -25,7 +27,7 @@ pyseq::TrainableModel new_model() {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fprintf(stderr, "usage: train FILE.pyseq [again]\n");
+    std::fprintf(stderr, "usage: train FILE.pyseq [new | again [DEVICE]]\n");
     return 2;
   }
   try {
@@ -39,7 +41,9 @@ int main(int argc, char** argv) {
       x.push_back(side * turn / 8 * std::sin(turn) + noise(random));
       y.push_back(i % 2 ? 1.0f : 0.0f);
     }
-    pyseq::TrainableModel model = argc > 2 ? pyseq::TrainableModel::load(argv[1]) : new_model();
+    if (argc > 3) pyseq::set_device(argv[3]);
+    const bool again = argc > 2 && std::string_view(argv[2]) == "again";
+    pyseq::TrainableModel model = again ? pyseq::TrainableModel::load(argv[1]) : new_model();
     const pyseq::TrainingData data(kRows, x, y);
     pyseq::FitOptions options;
     options.epochs = 30;
