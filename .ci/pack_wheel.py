@@ -2,11 +2,17 @@
 
     python .ci/pack_wheel.py WHEEL...
 
-Two builds of the same sources give the same bytes: the time is SOURCE_DATE_EPOCH, or the first that a zip file
-can have. Files are taken as they are, so RECORD stays true; what comes out is read back and compared. Needs zopfli.
+Two builds of the same sources give the same bytes: the time is SOURCE_DATE_EPOCH, or the first that
+a zip file can have. The list of components (`sboms/pyseq-nn.cdx.json`) gets the libraries that a
+repaired wheel brings along, and RECORD that list; all other files stay as they are. What comes out
+is read back and compared. Needs zopfli.
 """
 
+import base64
+import hashlib
+import json
 import os
+import re
 import struct
 import sys
 import time
@@ -17,6 +23,8 @@ from pathlib import Path
 FIRST = 315532800  # 1980-01-01
 RUNNABLE = 0o100755
 PLAIN = 0o100644
+BUNDLED = re.compile(r"(pyseq_nn\.libs|pyseq/\.dylibs)/(lib[^/]+)$")
+COMPONENTS = "/sboms/pyseq-nn.cdx.json"
 
 
 def deflate(data):
@@ -65,6 +73,34 @@ def pack(files, seconds, squeeze=deflate):
     return bytes(body + directory + b"PK\5\6" + end)
 
 
+def with_bundled(files):
+    """`files` with the bundled libraries among the components, and RECORD that says so."""
+    name = next((n for n in files if n.endswith(COMPONENTS)), None)
+    if name is None:
+        sys.exit(f"pack_wheel: expected a file *{COMPONENTS}, got none; CMake writes it")
+    listed = json.loads(files[name][0])
+    known = {c["name"] for c in listed["components"]}
+    for path in sorted(files):
+        match = BUNDLED.match(path)
+        if match and match[2] not in known:
+            digest = hashlib.sha256(files[path][0]).hexdigest()
+            listed["components"].append({
+                "type": "library",
+                "bom-ref": path,
+                "name": match[2],
+                "hashes": [{"alg": "SHA-256", "content": digest}],
+            })  # fmt: skip
+    data = (json.dumps(listed, indent=2) + "\n").encode()
+    record = next(n for n in files if n.endswith(".dist-info/RECORD"))
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+    lines = [
+        f"{name},sha256={digest},{len(data)}" if line.startswith(f"{name},") else line
+        for line in files[record][0].decode().splitlines()
+    ]
+    text = ("\n".join(lines) + "\n").encode()
+    return {**files, name: (data, False), record: (text, False)}
+
+
 def read(path):
     """The files of a zip file, as `pack` wants them."""
     with zipfile.ZipFile(path) as archive:
@@ -78,10 +114,10 @@ def read(path):
 def main(paths):
     if not paths:
         sys.exit("pack_wheel: expected wheels, got none")
-    seconds = os.environ.get("SOURCE_DATE_EPOCH", FIRST)
+    seconds = os.environ.get("SOURCE_DATE_EPOCH") or FIRST
     for path in map(Path, paths):
         before = path.stat().st_size
-        files = read(path)
+        files = with_bundled(read(path))
         new = path.with_suffix(".new")
         new.write_bytes(pack(files, seconds))
         if read(new) != files:
