@@ -53,8 +53,8 @@ def use_sklearn():
     from sklearn.linear_model import Ridge  # BLAS
 
     assert Ridge().fit(x, y).score(x, y) > 0.99
-    trees = HistGradientBoostingRegressor(max_iter=3).fit(x[:, :4], y[:, 0])
-    assert trees.score(x[:, :4], y[:, 0]) > 0.1
+    trees = HistGradientBoostingRegressor(max_iter=2).fit(x[:, :4], y[:, 0])
+    assert trees.score(x[:, :4], y[:, 0]) > 0.05
 """
 
 
