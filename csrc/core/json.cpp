@@ -181,8 +181,8 @@ class Parser {
   const char* end_;
 };
 
-// The fewest digits that are read back as `d`. Not by std::to_chars, whose tables are a tenth of a megabyte.
-std::string shortest(double d) {
+// As few of 15 to 17 digits as are read back as `d`. std::to_chars would bring a tenth of a megabyte of tables.
+std::string short_text(double d) {
   char digits[40];
   for (int precision = 15; precision <= 17; ++precision) {
     std::snprintf(digits, sizeof digits, "%.*g", precision, d);
@@ -210,7 +210,7 @@ void write(const Json& json, std::string& out) {
     if (std::isnan(*d)) throw Error("to_json: expected numbers, got NaN");
     std::string text = *d > 0 ? "1e999" : "-1e999";
     if (std::isfinite(*d)) {
-      text = shortest(*d);
+      text = short_text(*d);
     }
     out += text;
     if (text.find_first_of(".e") == std::string::npos) out += ".0";
