@@ -1,3 +1,3 @@
-"""The version of the library; `pyproject.toml` and `CMakeLists.txt` name the same."""
+"""The version of the library, here alone; `pyproject.toml` and `CMakeLists.txt` read it."""
 
 __version__ = "0.1.0"

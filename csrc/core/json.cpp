@@ -2,8 +2,10 @@
 
 #include <charconv>
 #include <cmath>
-#include <limits>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <limits>
 
 #include "pyseq/error.h"
 
@@ -179,6 +181,24 @@ class Parser {
   const char* end_;
 };
 
+// As few of 15 to 17 digits as are read back as `d`. std::to_chars would bring a tenth of a megabyte of tables.
+std::string short_text(double d) {
+  char digits[40];
+  for (int precision = 15; precision <= 17; ++precision) {
+    std::snprintf(digits, sizeof digits, "%.*g", precision, d);
+    if (std::strtod(digits, nullptr) == d) break;
+  }
+  std::string text;
+  for (const char* c = digits; *c; ++c) {
+    if (std::strchr("-+e0123456789", *c)) {
+      text += *c;
+    } else if (text.find('.') == std::string::npos) {  // a decimal point in any locale, of several bytes too
+      text += '.';
+    }
+  }
+  return text;
+}
+
 void write(const Json& json, std::string& out) {
   if (std::get_if<std::nullptr_t>(&json.value)) {
     out += "null";
@@ -190,8 +210,7 @@ void write(const Json& json, std::string& out) {
     if (std::isnan(*d)) throw Error("to_json: expected numbers, got NaN");
     std::string text = *d > 0 ? "1e999" : "-1e999";
     if (std::isfinite(*d)) {
-      char digits[40];
-      text.assign(digits, std::to_chars(digits, digits + sizeof digits, *d).ptr);
+      text = short_text(*d);
     }
     out += text;
     if (text.find_first_of(".e") == std::string::npos) out += ".0";

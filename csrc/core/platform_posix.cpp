@@ -17,7 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
+#include <string>
 #include <thread>
 
 #include "core/platform.h"
@@ -25,15 +25,29 @@
 namespace pyseq::platform {
 namespace {
 
+// The first two words of a small file as numbers, 0 for what is none or not there. No std::ifstream, with which
+// half a megabyte of locales would come.
+struct Quota {
+  double quota = 0, period = 0;
+};
+[[maybe_unused]] Quota read_quota(const char* path, const char* period_path = nullptr) {
+  const auto text = [](const char* from) {
+    char bytes[64] = {};
+    InputFile file(from);
+    if (file.opened()) file.read(bytes, sizeof bytes - 1);
+    return std::string(bytes);
+  };
+  const std::string words = text(path) + ' ' + (period_path ? text(period_path) : "");
+  char* rest = nullptr;
+  const double quota = std::strtod(words.c_str(), &rest);
+  return {quota, std::strtod(rest, nullptr)};
+}
+
 // What control groups leave to this process.
 [[maybe_unused]] double processors_of_group() {
-  std::ifstream v2("/sys/fs/cgroup/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (v2 >> quota >> period && quota != "max" && period > 0) return std::stod(quota) / period;
-  std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), p("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-  double quota_us = 0;
-  if (q >> quota_us && p >> period && quota_us > 0 && period > 0) return quota_us / period;
+  for (const Quota& q : {read_quota("/sys/fs/cgroup/cpu.max"),
+                         read_quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us")})
+    if (q.quota > 0 && q.period > 0) return q.quota / q.period;
   return 1e9;
 }
 

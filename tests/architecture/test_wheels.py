@@ -1,10 +1,15 @@
 """How wheels come about: the workflows, and the scripts in `.ci` that check a wheel."""
 
+import base64
+import hashlib
 import importlib.util
+import json
 import os
 import re
 import shutil
 import subprocess
+import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -130,10 +135,96 @@ def test_keep_core(tmp_path):
     script("keep_core").main(tmp_path / "none yet")
 
 
+def read_version():
+    text = (ROOT / "pyseq" / "_version.py").read_text()
+    return re.search(r'^__version__ = "(.*)"$', text, re.M)[1]
+
+
+def test_the_version_stands_in_one_place():
+    """The others read it; the recipe for conda, which conda-forge copies, is compared."""
+    for name in ("pyproject.toml", "CMakeLists.txt", "CITATION.cff", "mkdocs.yml"):
+        assert read_version() not in re.findall(r"\d+\.\d+\.\d+", (ROOT / name).read_text()), name
+    project = (ROOT / "pyproject.toml").read_text()
+    assert 'dynamic = ["version"]' in project and 'input = "pyseq/_version.py"' in project
+
+
+def a_wheel(path):
+    """With one bundled library, packed as other tools do; returns its files."""
+    info = "pyseq_nn-9.0.0.dist-info"
+    files = {
+        "pyseq/__init__.py": b"x = 1\n" * 200,
+        "pyseq_nn.libs/libgomp-24e2ab19.so.1.0.0": bytes(range(256)) * 3,
+        f"{info}/sboms/pyseq-nn.cdx.json": b'{"components": [{"name": "pybind11"}]}',
+    }
+    record = "".join(f"{name},{digest(data)},{len(data)}\n" for name, data in files.items())
+    files[f"{info}/RECORD"] = (record + f"{info}/RECORD,,\n").encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            entry = zipfile.ZipInfo(name, (2031, 2, 3, 4, 5, 6))
+            entry.external_attr = (0o100755 if ".so" in name else 0o100664) << 16
+            archive.writestr(entry, data)
+    return files
+
+
+def digest(data):
+    code = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=")
+    return f"sha256={code.decode()}"
+
+
+def by_zlib(data):
+    packed = zlib.compress(data, 9)[2:-4]
+    return packed if len(packed) < len(data) else None
+
+
+def test_packed_wheels(tmp_path, monkeypatch):
+    tool = script("pack_wheel")
+    monkeypatch.setattr(tool.pack, "__defaults__", (by_zlib,))
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1790000000")
+    first, second = tmp_path / "a.whl", tmp_path / "b.whl"
+    files = a_wheel(first)
+    second.write_bytes(first.read_bytes())
+    tool.main([first, second])
+    assert first.read_bytes() == second.read_bytes()
+    assert first.stat().st_size < sum(map(len, files.values()))
+    with zipfile.ZipFile(first) as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
+        assert sorted(names) == sorted(files) and names[-1].endswith("/RECORD")
+        for entry in archive.infolist():
+            assert entry.date_time == (2026, 9, 21, 14, 13, 20)
+            assert entry.external_attr >> 16 == (0o100755 if ".so" in entry.filename else 0o100644)
+        record = archive.read(names[-1]).decode().splitlines()
+        for line in record[:-1]:  # what RECORD says is so
+            name, code, size = line.split(",")
+            assert (digest(archive.read(name)), len(archive.read(name))) == (code, int(size))
+        sbom = json.loads(archive.read(next(n for n in names if n.endswith(".cdx.json"))))
+    library = sbom["components"][1]
+    assert [c["name"] for c in sbom["components"]] == ["pybind11", "libgomp-24e2ab19.so.1.0.0"]
+    assert library["hashes"][0]["content"] == hashlib.sha256(bytes(range(256)) * 3).hexdigest()
+    before = first.read_bytes()
+    tool.main([first])
+    assert first.read_bytes() == before
+
+
+def test_zopfli_packs_what_zlib_reads():
+    pytest.importorskip("zopfli")
+    data = b"the same words, the same words, other words" * 50
+    packed = script("pack_wheel").deflate(data)
+    assert zlib.decompress(packed, -15) == data and len(packed) <= len(by_zlib(data))
+
+
+def test_a_wheel_without_its_components(tmp_path):
+    path = tmp_path / "bare.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("pyseq_nn-9.0.0.dist-info/RECORD", "")
+    with pytest.raises(SystemExit, match="expected a file .*pyseq-nn.cdx.json, got none"):
+        script("pack_wheel").main([path])
+
+
 def test_conda_recipe_follows_pyproject():
     recipe = (ROOT / "packaging/conda/recipe.yaml").read_text()
     project = (ROOT / "pyproject.toml").read_text()
-    version = re.search(r'^version = "(.*)"$', project, re.M)[1]
+    version = read_version()
     assert f'  version: "{version}"\n' in recipe
     block = re.search(r"^dependencies = \[(.*?)\]$", project, re.M | re.S)[1]
     needs = re.findall(r'"([\w-]+>=[\d.]+)', block)
