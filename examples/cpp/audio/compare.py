@@ -1,6 +1,6 @@
 """Whether two WAV files hold the same sound, but for the rounding to 16 bits.
 
-    python compare.py expected.wav out.wav
+python compare.py expected.wav out.wav
 """
 
 import array

@@ -2,8 +2,8 @@
 
     python model.py FOLDER
 
-`gain.pyseq` says how loud a block of 64 samples is to be, `kind.pyseq` whether it is silence, a tone
-or noise.
+`gain.pyseq` says how loud a block of 64 samples is to be, `kind.pyseq` whether it is silence, a
+tone or noise.
 """
 
 import sys
@@ -48,5 +48,7 @@ def train(name, last, loss, y):
     model.export(folder / name)
 
 
-train("gain.pyseq", layers.Dense(1, "sigmoid"), "binary_crossentropy", (kind == 1).astype("float32"))
+train(
+    "gain.pyseq", layers.Dense(1, "sigmoid"), "binary_crossentropy", (kind == 1).astype("float32")
+)
 train("kind.pyseq", layers.Dense(3, "softmax"), "sparse_categorical_crossentropy", kind)
