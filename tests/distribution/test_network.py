@@ -70,7 +70,7 @@ def test_a_link_that_falls_silent(launcher, tmp_path):
     end = threading.Timer(60, process.kill)
     end.start()
     try:
-        assert any("got nothing for 3 s" in line for line in process.stdout)
+        assert any("for 3 s; it has stopped" in line for line in process.stdout)
     finally:
         end.cancel()
         process.kill()

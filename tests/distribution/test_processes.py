@@ -1,45 +1,15 @@
 """Several processes train one model: the weights of one process, files of one, ends that all hear of."""
 
-import os
 import shutil
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from launching import needs_mpi, results, run, start
 
-pytest.importorskip("mpi4py")
-
-WORKER = Path(__file__).with_name("worker.py")
-PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-MPIEXEC = shutil.which("mpiexec", path=PATH)
-pytestmark = pytest.mark.skipif(MPIEXEC is None, reason="no mpiexec")
+needs_mpi()
 
 CASES = "plain,sequences,images,local,penalties,sum,weights,masked_targets"
-
-
-def start(processes, *arguments, threads=1):
-    env = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYSEQ_SILENCE": "PS"}
-    return subprocess.run(
-        [MPIEXEC, "-n", str(processes), sys.executable, str(WORKER), *map(str, arguments)],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-
-
-def run(processes, *arguments, **options):
-    done = start(processes, *arguments, **options)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def results(out, rank=0):
-    with np.load(f"{out}.{rank}.npz") as file:
-        return dict(file)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +69,8 @@ def test_one_process_writes(tmp_path):
         ("layers", "expected the same layers, losses and optimizers in all processes, got others in"),
         ("rows", "got 200 rows in batches of 16, 199 rows in batches of 16, 198 rows"),
         ("ends", "got no more after 3 from process 2 while the others go on"),
-        ("timeout", "expected the others at the end of this step, got nothing for 1.5 s"),
+        ("timeout", "expected the others at the end of this step, got nothing from process 2 for 2 s"),
+        ("frozen", "got nothing from process 2 for 2 s"),
     ],
 )
 def test_errors_end_all(tmp_path, how, message):

@@ -17,8 +17,8 @@ ROWS, BATCH = 200, 16
 class Confidence(pyseq.metrics.Metric):
     """Mean of the largest probability: a metric that computes in Python."""
 
-    def __init__(self):
-        super().__init__(name="confidence")
+    def __init__(self, name="confidence", dtype=None):
+        super().__init__(name=name, dtype=dtype)
         self.total = self.add_variable((), "zeros", name="total")
         self.rows = self.add_variable((), "zeros", name="rows")
 
@@ -53,6 +53,7 @@ def model_of(case):
             L.Flatten(),
         ],
         "local": lambda: [L.Input((20,)), L.Dense(16), L.BatchNormalization(), L.ReLU()],
+        "dropout": lambda: [*stacks["local"](), L.Dropout(0.3)],
         "penalties": lambda: [
             L.Input((20,)),
             L.Dense(16, "tanh", kernel_regularizer="l2", activity_regularizer="l1"),
@@ -163,8 +164,8 @@ def fails(out, how):
     """What goes wrong in one process."""
     rank = distribution.rank()
     last = distribution.size() - 1
-    if how == "timeout":
-        distribution.initialize(timeout=1.5)
+    if how in ("timeout", "frozen"):
+        distribution.initialize(timeout=2)
 
     class Trouble(callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
@@ -176,6 +177,8 @@ def fails(out, how):
                 time.sleep(60)
             if how == "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if how == "frozen":
+                os.kill(os.getpid(), signal.SIGSTOP)
 
     if how == "weights" and rank == last:
         original = model_of
@@ -232,6 +235,24 @@ def restarts(out, killed_at):
     backup = callbacks.BackupAndRestore(f"{out}.backup", save_freq=4)
     model, _ = fit("local", callbacks=[Kill(), backup])
     save(out, model, epochs=np.array(epochs))
+
+
+def survives(out, case, save_freq, double):
+    """Training with a backup and a checkpoint, which somebody may end at any moment."""
+    pid = pathlib.Path(f"{out}.pid.{distribution.rank()}")
+    new = pid.with_name(f"{pid.name}.new")
+    new.write_text(str(os.getpid()))
+    new.rename(pid)
+    save_freq = save_freq if save_freq == "epoch" else int(save_freq)
+    model, history = fit(
+        case,
+        epochs=3,
+        callbacks=[
+            callbacks.BackupAndRestore(f"{out}.backup", save_freq, double == "double"),
+            callbacks.ModelCheckpoint(f"{out}.keras"),
+        ],
+    )
+    save(out, model, loss=history["loss"][-1:], evaluated=history["evaluated"])
 
 
 if __name__ == "__main__":
