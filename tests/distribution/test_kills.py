@@ -7,6 +7,7 @@
 import functools
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -56,6 +57,8 @@ class Launched:
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=subprocess.STDOUT,
+            # Which a shell sets otherwise for jobs in the background.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             start_new_session=True,  # as a terminal's job, which Ctrl-C ends as a whole
         )
         paths = [Path(f"{out}.pid.{rank}") for rank in range(processes)]
@@ -105,6 +108,7 @@ def check_files(out, case, double):
     backup = Path(f"{out}.backup/latest.weights.h5")
     for path in (backup, backup.with_name(f"{backup.name}.bkp")):
         if path.exists():
+            path = shutil.copyfile(path, f"{out}.copy.weights.h5")  # the ending says what it is
             model = worker().model_of(case)
             model.compile("adam", "sparse_categorical_crossentropy")
             model.optimizer.build(model.trainable_variables)

@@ -52,6 +52,20 @@ def test_streams(tmp_path):
             np.testing.assert_allclose(value, expected[name], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["sparse", "texts"])
+def test_each_process_reads_its_rows(tmp_path, kind):
+    run(1, "late", tmp_path / "one", kind)
+    run(3, "late", tmp_path / "out", kind)
+    expected = results(tmp_path / "one")
+    got = [results(tmp_path / "out", rank) for rank in range(3)]
+    assert expected.pop("read") == 3 * 193  # two epochs and evaluate
+    # One row is left for the last batch, of which two processes get its shape.
+    assert sum(each.pop("read") for each in got) == 3 * (193 + 2)
+    for name, value in expected.items():
+        for each in got:
+            np.testing.assert_allclose(each[name], value, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
 def test_one_process_writes(tmp_path):
     run(3, "files", tmp_path, "")
     names = {path.name for path in tmp_path.iterdir()}

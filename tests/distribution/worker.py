@@ -131,6 +131,44 @@ def batches(out, how):
     save(out, model)
 
 
+def late(out, kind):
+    """Rows that become arrays batch by batch, of which a process reads its own; counts them."""
+    from scipy import sparse
+
+    from pyseq.training import late_rows, text
+
+    text.AT_ONCE = 0
+    read = []
+    for rows in (late_rows.SparseRows, text.TextRows):
+
+        def counted(self, original=rows.toarray):
+            array = original(self)
+            if array.shape[1:] != (4,):  # not of targets
+                read.append(len(array))
+            return array
+
+        rows.toarray = counted
+
+    pyseq.utils.set_random_seed(3)
+    x, y = data("sequences" if kind == "texts" else "plain")
+    x, y = x[:193], y[:193]
+    if kind == "texts":
+        words = layers.TextVectorization(10_000, output_mode="count")
+        x = np.array([" ".join(f"w{i}" for i in row) for row in x], object)
+        words.adapt(x)
+        stack = [layers.Input((1,), dtype="string"), words, layers.Dense(32, "relu")]
+    else:
+        x, y = sparse.csr_matrix(x * (x > 1)), sparse.csr_matrix(np.eye(4)[y])
+        stack = [layers.Input((20,)), layers.Dense(32, "relu")]
+    model = pyseq.Sequential([*stack, layers.Dense(4, "softmax")])
+    loss = "sparse_" * (kind == "texts") + "categorical_crossentropy"
+    model.compile("adam", loss, metrics=["accuracy", Confidence()])
+    weights = np.random.default_rng(1).random(193)
+    history = model.fit(x, y, batch_size=16, epochs=2, sample_weight=weights, verbose=0).history
+    evaluated = model.evaluate(x, y, batch_size=24, verbose=0)
+    save(out, model, loss=history["loss"], evaluated=evaluated, read=sum(read))
+
+
 def files(out, _):
     """Callbacks: one process writes, all stop at the same epoch."""
     rank = distribution.rank()
