@@ -19,7 +19,7 @@ _IN_CI = ("dask", "mpi")
 
 
 def needs(module, extra):
-    """A module of the packages `pyseq-nn[extra]`; without it tests are skipped, and say so."""
+    """A module of `pyseq-nn[extra]`. Without it tests are skipped, except in CI, and say why."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:

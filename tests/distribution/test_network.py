@@ -9,15 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from launching import needs
 
-pytest.importorskip("mpi4py")
+needs("mpi4py", "mpi")
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = Path(__file__).with_name("worker.py")
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not MPIEXEC.exists(), reason="no mpiexec of this environment"),
+    pytest.mark.skipif(not MPIEXEC.exists(), reason='no mpiexec of this environment: pip install "pyseq-nn[mpi]"'),
 ]
 
 

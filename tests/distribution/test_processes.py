@@ -43,6 +43,12 @@ def test_same_bits_in_every_run(tmp_path):
         assert all(np.array_equal(a[k], b[k]) for k in a)
 
 
+def test_same_bits_at_any_pace(tmp_path):
+    run(2, "paces", tmp_path / "out", "1e-9,10")
+    slow, fast = results(tmp_path / "out.1e-9"), results(tmp_path / "out.10")
+    assert all(np.array_equal(slow[k], fast[k]) for k in slow)
+
+
 def test_streams(tmp_path):
     for how, processes in (("all", 1), ("all", 3), ("own", 1), ("own", 2)):
         run(processes, "batches", tmp_path / f"{how}{processes}", how)
@@ -84,6 +90,7 @@ def test_one_process_writes(tmp_path):
         ("rows", "got 200 rows in batches of 16, 199 rows in batches of 16, 198 rows"),
         ("ends", "got no more after 3 from process 2 while the others go on"),
         ("timeout", "expected the others at the end of this step, got nothing from process 2 for 2 s"),
+        ("leaves", "got nothing from process 2 for 2 s"),
         ("frozen", "got nothing from process 2 for 2 s"),
     ],
 )

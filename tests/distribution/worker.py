@@ -107,6 +107,19 @@ def agree(out, cases):
         save(f"{out}.{case}", model, **logs)
 
 
+def paces(out, seconds):
+    """One model several times, with calls of the core that last so long."""
+    from pyseq.training import loop
+
+    for each in seconds.split(","):
+        loop.SECONDS_PER_CALL = float(each)
+        pyseq.utils.set_random_seed(3)
+        model, (x, y) = model_of("local"), data("local")
+        model.compile("adam", "sparse_categorical_crossentropy")
+        history = model.fit(x, y, batch_size=BATCH, epochs=3, verbose=0).history
+        save(f"{out}.{each}", model, loss=history["loss"])
+
+
 def batches(out, how):
     """The data of `fit` as a stream, of all processes or of each."""
     own = how == "own"
@@ -202,7 +215,7 @@ def fails(out, how):
     """What goes wrong in one process."""
     rank = distribution.rank()
     last = distribution.size() - 1
-    if how in ("timeout", "frozen"):
+    if how in ("timeout", "frozen", "leaves"):
         distribution.initialize(timeout=2)
 
     class Trouble(callbacks.Callback):
@@ -215,6 +228,8 @@ def fails(out, how):
                 time.sleep(60)
             if how == "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if how == "leaves":
+                sys.exit(3)
             if how == "frozen":
                 os.kill(os.getpid(), signal.SIGSTOP)
 
