@@ -16,13 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import worker
 from launching import command, environment, needs_mpi, results, run
 
 import pyseq
 
 needs_mpi()
 
-ROUNDS = int(os.environ.get("PYSEQ_KILL_ROUNDS", 5))
+ROUNDS = int(os.environ.get("PYSEQ_KILL_ROUNDS", 4))
 SEED = int(os.environ.get("PYSEQ_KILL_SEED", 0))
 # Seconds in which all are gone: many, for machines that do much else.
 SOON = 30
@@ -114,7 +115,7 @@ def check_files(out, case, double):
     for path in (backup, backup.with_name(f"{backup.name}.bkp")):
         if path.exists():
             path = shutil.copyfile(path, f"{out}.copy.weights.h5")  # the ending says what it is
-            model = worker().model_of(case)
+            model = worker.model_of(case)
             model.compile("adam", "sparse_categorical_crossentropy")
             model.optimizer.build(model.trainable_variables)
             model.load_weights(path)
@@ -124,22 +125,15 @@ def check_files(out, case, double):
     checkpoint = Path(f"{out}.keras")
     if checkpoint.exists():
         model = pyseq.saving.load_model(
-            checkpoint, custom_objects={"Confidence": worker().Confidence}
+            checkpoint, custom_objects={"Confidence": worker.Confidence}
         )
         assert model.optimizer.iterations > 0
 
 
-@functools.cache
-def worker():
-    import worker
-
-    return worker
-
-
-def check_same(undisturbed, out, case, processes, same_bits):
-    expected, _ = undisturbed(case, processes)
+def check_same(expected, out, processes, same_bits):
+    whole = results(expected)
     for rank in range(processes):
-        whole, again = results(expected, rank), results(out, rank)
+        again = results(out, rank)
         for name in whole:
             if same_bits:
                 np.testing.assert_array_equal(again[name], whole[name], err_msg=name)
@@ -153,12 +147,11 @@ def check_same(undisturbed, out, case, processes, same_bits):
 def test_killed_at_any_moment(undisturbed, tmp_path, number):
     draw = random.Random(1000 * SEED + number)
     processes = 2 + number % 2
-    # In the first of them other processes go on; dropout is that of their number.
-    others = number % 5 == 0
+    others = number % 5 == 0  # more or fewer processes go on; dropout is that of their number
     case = "plain" if others else "dropout"
     save_freq, double = draw.choice(["2", "5", "epoch"]), draw.choice(["double", "single"])
     out = tmp_path / "out"
-    _, seconds = undisturbed(case, processes)
+    expected, seconds = undisturbed(case, processes)
     for _ in range(draw.choice([1, 1, 2])):  # what was restored may be killed as well
         launched = Launched(out, processes, case, save_freq, double)
         time.sleep(draw.uniform(0, seconds))
@@ -170,7 +163,7 @@ def test_killed_at_any_moment(undisturbed, tmp_path, number):
         check_files(out, case, double == "double")
     then = 5 - processes if others else processes
     run(then, "survives", out, case, save_freq, double)
-    check_same(undisturbed, out, case, then, not others)
+    check_same(expected, out, then, not others)
 
 
 @pytest.mark.parametrize(
