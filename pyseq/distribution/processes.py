@@ -119,14 +119,14 @@ class ProcessGroup:
         """Have each variable become its mean over the processes."""
         if not variables:
             return
-        values = [v.numpy() for v in variables]
+        values = [v._exact() for v in variables]
         flat = np.concatenate([v.astype(np.float64).ravel() for v in values])
         self.sum(flat)
         flat /= self.size
         at = 0
         for variable, value in zip(variables, values):
             mean = flat[at : at + value.size].reshape(value.shape).astype(value.dtype)
-            variable.assign(mean)
+            variable._assign_exact(mean)
             at += value.size
 
     def abort(self, error: BaseException) -> None:

@@ -135,7 +135,14 @@ def check_same(expected, out, processes, same_bits):
     for rank in range(processes):
         again = results(out, rank)
         for name in whole:
-            if same_bits:
+            if (
+                name == "loss"
+            ):  # of an epoch: its sums go on from what they were; none trained, none
+                if again[name].size:
+                    np.testing.assert_allclose(
+                        again[name], whole[name], 1e-12 if same_bits else 1e-5
+                    )
+            elif same_bits:
                 np.testing.assert_array_equal(again[name], whole[name], err_msg=name)
             else:
                 np.testing.assert_allclose(again[name], whole[name], 1e-5, 1e-5, err_msg=name)

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from launching import needs_mpi, results, run, start
 
+import pyseq
+from pyseq.distribution.processes import ProcessGroup
+
 needs_mpi()
 
 CASES = "plain,sequences,images,local,penalties,sum,weights,masked_targets"
@@ -47,6 +50,25 @@ def test_same_bits_at_any_pace(tmp_path):
     run(2, "paces", tmp_path / "out", "1e-9,10")
     slow, fast = results(tmp_path / "out.1e-9"), results(tmp_path / "out.10")
     assert all(np.array_equal(slow[k], fast[k]) for k in slow)
+
+
+def test_means_keep_digits_that_readers_do_not_get():
+    class Alone(ProcessGroup):
+        size = 1
+
+        def __init__(self):
+            pass
+
+        def sum(self, values):
+            pass
+
+    layer = pyseq.layers.BatchNormalization(dtype="bfloat16")
+    layer.build((None, 3))
+    exact = np.float32([1.001, 2.003, 3.005])
+    layer.moving_mean._assign_exact(exact)
+    Alone().average([layer.moving_mean])
+    np.testing.assert_array_equal(layer.moving_mean._exact(), exact)
+    assert not np.array_equal(layer.moving_mean.numpy().astype("float32"), exact)
 
 
 def test_streams(tmp_path):

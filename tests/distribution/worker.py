@@ -305,7 +305,7 @@ def survives(out, case, save_freq, double):
             callbacks.ModelCheckpoint(f"{out}.keras"),
         ],
     )
-    save(out, model, loss=history["loss"][-1:], evaluated=history["evaluated"])
+    save(out, model, loss=history.get("loss", [])[-1:], evaluated=history["evaluated"])
 
 
 if __name__ == "__main__":
