@@ -193,7 +193,7 @@ class Variable(Arithmetic):
         return self
 
     def _exact(self):
-        """A copy of the numbers that programs compute with, of which readers may get fewer digits."""
+        """A copy of what programs compute with; readers may get fewer digits of it."""
         return Variable.value.fget(self).copy()
 
     def _assign_exact(self, value):

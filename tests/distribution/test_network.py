@@ -18,7 +18,9 @@ WORKER = Path(__file__).with_name("worker.py")
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not MPIEXEC.exists(), reason='no mpiexec of this environment: pip install "pyseq-nn[mpi]"'),
+    pytest.mark.skipif(
+        not MPIEXEC.exists(), reason='no mpiexec of this environment: pip install "pyseq-nn[mpi]"'
+    ),
 ]
 
 

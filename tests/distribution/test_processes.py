@@ -108,10 +108,16 @@ def test_one_process_writes(tmp_path):
     [
         ("raises", "process 2 of 3 failed, all others are stopped"),
         ("weights", "expected the same weights in all processes, got others in process 2"),
-        ("layers", "expected the same layers, losses and optimizers in all processes, got others in"),
+        (
+            "layers",
+            "expected the same layers, losses and optimizers in all processes, got others in",
+        ),
         ("rows", "got 200 rows in batches of 16, 199 rows in batches of 16, 198 rows"),
         ("ends", "got no more after 3 from process 2 while the others go on"),
-        ("timeout", "expected the others at the end of this step, got nothing from process 2 for 2 s"),
+        (
+            "timeout",
+            "expected the others at the end of this step, got nothing from process 2 for 2 s",
+        ),
         ("leaves", "got nothing from process 2 for 2 s"),
         ("frozen", "got nothing from process 2 for 2 s"),
     ],
