@@ -183,11 +183,13 @@ def test_killed_at_any_moment(undisturbed, tmp_path, number):
         (signal.SIGINT, "terminal"),
     ],
 )
-def test_asked_to_end(undisturbed, tmp_path, number, target):
-    _, seconds = undisturbed("dropout", 2)
+def test_asked_to_end(tmp_path, number, target):
     out = tmp_path / "out"
     launched = Launched(out, 2, "dropout", "2", "single")
-    time.sleep(seconds / 2)
+    backup = Path(f"{out}.backup/latest.weights.h5")
+    while not backup.exists():  # in the first epoch of three
+        assert launched.launcher.poll() is None, launched.end()
+        time.sleep(0.005)
     launched.signal(target, number)
     assert launched.end() != 0
     if number == signal.SIGINT:
