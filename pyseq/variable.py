@@ -192,6 +192,14 @@ class Variable(Arithmetic):
             self._storage.changed()
         return self
 
+    def _exact(self):
+        """A copy of what programs compute with; readers may get fewer digits of it."""
+        return Variable.value.fget(self).copy()
+
+    def _assign_exact(self, value):
+        """Overwrite these numbers."""
+        Variable.assign(self, value)
+
     def assign_add(self, value: Any) -> Any:
         return self.assign((self if symbolic.is_traced(self) else self.value) + value)
 

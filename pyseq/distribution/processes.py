@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 import pickle
@@ -22,6 +23,9 @@ _SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS", "PMIX_SIZE")
 
 # A gradient of few rows is sent as these where that is so much less.
 _SPARSE_AT = 16384
+
+# The tag of messages that say nothing but that their sender waits.
+_WAITS = 1
 
 _world: ProcessGroup | None = None
 _timeout = float(os.environ.get("PYSEQ_DISTRIBUTION_TIMEOUT") or 300)
@@ -56,6 +60,7 @@ class ProcessGroup:
         self.begun = 0
         self.sent_bytes = 0
         self._pending: list[Any] = []
+        self._said: list[Any] = []
 
     def share(self, first: int, last: int) -> slice:
         """The part of positions [first, last) of this process; the first ones have one more."""
@@ -114,14 +119,14 @@ class ProcessGroup:
         """Have each variable become its mean over the processes."""
         if not variables:
             return
-        values = [v.numpy() for v in variables]
+        values = [v._exact() for v in variables]
         flat = np.concatenate([v.astype(np.float64).ravel() for v in values])
         self.sum(flat)
         flat /= self.size
         at = 0
         for variable, value in zip(variables, values):
             mean = flat[at : at + value.size].reshape(value.shape).astype(value.dtype)
-            variable.assign(mean)
+            variable._assign_exact(mean)
             at += value.size
 
     def abort(self, error: BaseException) -> None:
@@ -150,6 +155,7 @@ class ProcessGroup:
 
     def _wait(self, requests):
         started = time.perf_counter()
+        signs = [self.timeout / 2, self.timeout * 3 / 4]  # when this process gives one
         for request in requests:
             for _ in range(200):
                 if request.Test():
@@ -157,13 +163,44 @@ class ProcessGroup:
             else:
                 while not request.Test():
                     time.sleep(0)  # another process may want this core
-                    if time.perf_counter() - started > self.timeout:
-                        raise LostProcess(
-                            f"process {self.rank} of {self.size}: expected the others at the end "
-                            f"of this step, got nothing for {self.timeout:g} s; one has stopped "
-                            "or waits for something else; see its output, or allow more with "
-                            "initialize(timeout=)"
-                        )
+                    waited = time.perf_counter() - started
+                    if signs and waited > signs[0]:
+                        if len(signs) == 2:
+                            self._waiting()  # of earlier waits
+                        del signs[0]
+                        self._say_waiting()
+                    if waited > self.timeout:
+                        raise self._lost()
+
+    def _say_waiting(self):
+        """Tell the others that this process waits, which may be for the last time."""
+        from mpi4py import MPI
+
+        self._said = [request for request in self._said if not request.Test()]
+        for other in range(self.size):
+            if other != self.rank:
+                # One that is gone will not be heard either, and `_lost` names it.
+                with contextlib.suppress(MPI.Exception):
+                    self._said.append(self.communicator.Isend([b"", MPI.BYTE], other, _WAITS))
+
+    def _waiting(self):
+        """The processes that have said so since this was last asked."""
+        from mpi4py import MPI
+
+        ranks, status = set(), MPI.Status()
+        while self.communicator.Iprobe(MPI.ANY_SOURCE, _WAITS, status):
+            ranks.add(status.Get_source())
+            self.communicator.Recv([bytearray(), MPI.BYTE], status.Get_source(), _WAITS)
+        return ranks
+
+    def _lost(self):
+        lost = sorted(set(range(self.size)) - self._waiting() - {self.rank})
+        which = f"from process {', '.join(map(str, lost))} " if lost else ""
+        return LostProcess(
+            f"process {self.rank} of {self.size}: expected the others at the end of this step, got "
+            f"nothing {which}for {self.timeout:g} s; it has stopped or waits for something else; "
+            "see its output, or allow more with initialize(timeout=)"
+        )
 
     def _sum_rows(self, matrix):
         """Add up the rows that are not zero, if that is less than half of all; else False."""

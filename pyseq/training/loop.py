@@ -290,11 +290,12 @@ class ArrayEpochs:
         data, begin = self.data, self.cursor
         if self.arrays is not None:
             return self.arrays, self.order, begin, data.rows
-        rows = slice(begin, begin + data.batch_size)
+        end = min(begin + data.batch_size, data.rows)
+        rows, order = together.rows_to_read(begin, end)
         x, y, w = data.dense(rows if self.order is None else self.order[rows])
         if isinstance(data.y, LateRows):
             model._check_targets(self.program, y, mode)
-        return _prepare(self.program, x, y, w), None, 0, len(x)
+        return _prepare(self.program, x, y, w), order, 0, end - begin
 
 
 class StreamEpochs:

@@ -29,6 +29,7 @@ class StepProgram:
     agreed = None  # in which `fit` all processes that train together were found to have the same
     needs_rows = False  # whether its layers compute over all of them, so that each needs rows
     seconds_per_batch = None  # there
+    averaged = None  # variables with means over them; known once the program has run
 
     def __init__(
         self, model, x_shape, y_shape, training, batch_size=None, where="fit", rows=None

@@ -67,6 +67,21 @@ def own_rows(first, last):
     return group.share(first, last)
 
 
+def rows_to_read(first, last):
+    """Which rows [first, last) of a batch this process makes arrays of, and where they lie there.
+
+    Returns:
+        (slice of positions, row number in the arrays for each position of the batch or None where
+        all are read); a process without a share reads one row, which gives the arrays their shape.
+    """
+    own = own_rows(first, last)
+    if own == slice(first, last):
+        return own, None
+    begin = min(own.start, last - 1)
+    end = max(own.stop, begin + 1)
+    return slice(begin, end), np.clip(np.arange(first, last) - begin, 0, end - begin - 1)
+
+
 def totals(values):
     """Sums `[(total, count), ...]` of this process's rows as those of all."""
     group = settings.group
@@ -152,28 +167,43 @@ def run(
         )
     order = positions if order is None else order[positions]
     started = time.perf_counter()
-    program.trainer.run(
-        x,
-        y,
-        w,
-        order,
-        0,
-        len(order),
-        max(int(shares[:, 0].max()), 1),
-        count,
-        math.inf,
-        rates,
-        iteration,
-        step + group.rank * _STEPS_APART,
-        predictions,
-        group,
-        shares,
-    )
+    first = begun = 0
+    while first < count:
+        # Where statistics are averaged must not depend on clocks either: rounding would.
+        last = count if program.averaged == [] else first + 1
+        part = shares[first:last]
+        own = slice(begun, begun + int(part[:, 0].sum()))
+        program.trainer.run(
+            x,
+            y,
+            w,
+            order[own],
+            0,
+            own.stop - own.start,
+            max(int(part[:, 0].max()), 1),
+            last - first,
+            math.inf,
+            rates[first:last],
+            iteration + first,
+            step + first + group.rank * _STEPS_APART,
+            None if predictions is None else predictions[own],
+            group,
+            part,
+        )
+        if program.averaged is None:  # known since it ran
+            program.averaged = _moving_statistics(program)
+        group.average(program.averaged)
+        first, begun = last, own.stop
     program.seconds_per_batch = (time.perf_counter() - started) / count
-    if program.training:
-        written = [program.graph.variables[i] for i in program.trainer.written()]
-        group.average([v for v in written if v.dtype.startswith(("float", "bfloat"))])
     return count
+
+
+def _moving_statistics(program):
+    """What batches write into the model beside what the optimizer does."""
+    if not program.training:
+        return []
+    written = [program.graph.variables[i] for i in program.trainer.written()]
+    return [v for v in written if v.dtype.startswith(("float", "bfloat"))]
 
 
 def _deal(group, begin, end, batch_size, count):

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from launching import needs
 
 import pyseq
 from pyseq import layers
@@ -86,24 +87,35 @@ def test_spark_udf_says_what_to_install(model, monkeypatch):
         spark_udf(model)
 
 
+def test_engines_that_are_not_installed(monkeypatch):
+    for name in ("ray", "dask"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.skip.Exception, match=r'pip install "pyseq-nn\[ray\]"'):
+        needs("ray", "ray")
+    with pytest.raises(ModuleNotFoundError):
+        needs("dask", "dask")
+    monkeypatch.delenv("CI")
+    with pytest.raises(pytest.skip.Exception, match=r'pip install "pyseq-nn\[dask\]"'):
+        needs("dask", "dask")
+
+
 # --- Dask
 
 
 @pytest.fixture
 def da():
-    return pytest.importorskip("dask.array")
+    return needs("dask.array", "dask")
 
 
 @pytest.fixture
 def dd():
-    pytest.importorskip("pandas")
-    return pytest.importorskip("dask.dataframe")
+    return needs("dask.dataframe", "dask")
 
 
 @pytest.fixture
 def frame(x):
-    pd = pytest.importorskip("pandas")
-    return pd.DataFrame(x, columns=NAMES).assign(id=np.arange(len(x)))
+    return needs("pandas", "dask").DataFrame(x, columns=NAMES).assign(id=np.arange(len(x)))
 
 
 @pytest.mark.parametrize("scheduler", ["sync", "threads", "processes"])
@@ -216,7 +228,7 @@ def test_dask_frame_by_names(dd, model, single, x, frame):
 
 
 def test_dask_frame_of_texts(dd):
-    pd = pytest.importorskip("pandas")
+    pd = needs("pandas", "dask")
     words = layers.TextVectorization(vocabulary=["good", "bad"], output_sequence_length=3)
     model = pyseq.Sequential(
         [pyseq.Input((1,), dtype="string"), words, layers.Embedding(4, 2), layers.Flatten(),
@@ -259,8 +271,8 @@ def test_dask_takes_classes_along(da, x):
 
 @pytest.fixture(scope="module")
 def ray():
-    ray = pytest.importorskip("ray")
-    pytest.importorskip("ray.data")
+    ray = needs("ray", "ray")
+    needs("ray.data", "ray")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", PACKAGES)
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -323,11 +335,11 @@ def test_ray_errors(ray, model, frame):
 def spark():
     import shutil
 
-    pytest.importorskip("pyarrow")
-    pytest.importorskip("pandas")
-    sql = pytest.importorskip("pyspark.sql")
+    sql = needs("pyspark.sql", "spark")
+    needs("pyarrow", "spark")
+    needs("pandas", "spark")
     if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
-        pytest.skip("needs Java")
+        pytest.skip("no Java: install a JDK, or set JAVA_HOME")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", PACKAGES)
         patch.setenv("PYSPARK_PYTHON", sys.executable)
@@ -408,8 +420,8 @@ def test_spark_errors(spark, model, frame):
 
 
 def test_spark_udf_needs_a_session(model):
-    sql = pytest.importorskip("pyspark.sql")
-    pytest.importorskip("pandas")
+    sql = needs("pyspark.sql", "spark")
+    needs("pandas", "spark")
     if sql.SparkSession.getActiveSession() is not None:
         sql.SparkSession.getActiveSession().stop()
     with pytest.raises(RuntimeError, match="expected an active Spark session, got none"):

@@ -1,45 +1,18 @@
 """Several processes train one model: the weights of one process, files of one, ends that all hear of."""
 
-import os
 import shutil
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from launching import needs_mpi, results, run, start
 
-pytest.importorskip("mpi4py")
+import pyseq
+from pyseq.distribution.processes import ProcessGroup
 
-WORKER = Path(__file__).with_name("worker.py")
-PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-MPIEXEC = shutil.which("mpiexec", path=PATH)
-pytestmark = pytest.mark.skipif(MPIEXEC is None, reason="no mpiexec")
+needs_mpi()
 
 CASES = "plain,sequences,images,local,penalties,sum,weights,masked_targets"
-
-
-def start(processes, *arguments, threads=1):
-    env = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYSEQ_SILENCE": "PS"}
-    return subprocess.run(
-        [MPIEXEC, "-n", str(processes), sys.executable, str(WORKER), *map(str, arguments)],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-
-
-def run(processes, *arguments, **options):
-    done = start(processes, *arguments, **options)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def results(out, rank=0):
-    with np.load(f"{out}.{rank}.npz") as file:
-        return dict(file)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +46,31 @@ def test_same_bits_in_every_run(tmp_path):
         assert all(np.array_equal(a[k], b[k]) for k in a)
 
 
+def test_same_bits_at_any_pace(tmp_path):
+    run(2, "paces", tmp_path / "out", "1e-9,10")
+    slow, fast = results(tmp_path / "out.1e-9"), results(tmp_path / "out.10")
+    assert all(np.array_equal(slow[k], fast[k]) for k in slow)
+
+
+def test_means_keep_digits_that_readers_do_not_get():
+    class Alone(ProcessGroup):
+        size = 1
+
+        def __init__(self):
+            pass
+
+        def sum(self, values):
+            pass
+
+    layer = pyseq.layers.BatchNormalization(dtype="bfloat16")
+    layer.build((None, 3))
+    exact = np.float32([1.001, 2.003, 3.005])
+    layer.moving_mean._assign_exact(exact)
+    Alone().average([layer.moving_mean])
+    np.testing.assert_array_equal(layer.moving_mean._exact(), exact)
+    assert not np.array_equal(layer.moving_mean.numpy().astype("float32"), exact)
+
+
 def test_streams(tmp_path):
     for how, processes in (("all", 1), ("all", 3), ("own", 1), ("own", 2)):
         run(processes, "batches", tmp_path / f"{how}{processes}", how)
@@ -80,6 +78,20 @@ def test_streams(tmp_path):
         expected = results(tmp_path / f"{how}1")
         for name, value in results(tmp_path / f"{how}{processes}").items():
             np.testing.assert_allclose(value, expected[name], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["sparse", "texts"])
+def test_each_process_reads_its_rows(tmp_path, kind):
+    run(1, "late", tmp_path / "one", kind)
+    run(3, "late", tmp_path / "out", kind)
+    expected = results(tmp_path / "one")
+    got = [results(tmp_path / "out", rank) for rank in range(3)]
+    assert expected.pop("read") == 3 * 193  # two epochs and evaluate
+    # One row is left for the last batch, of which two processes get its shape.
+    assert sum(each.pop("read") for each in got) == 3 * (193 + 2)
+    for name, value in expected.items():
+        for each in got:
+            np.testing.assert_allclose(each[name], value, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 def test_one_process_writes(tmp_path):
@@ -96,10 +108,18 @@ def test_one_process_writes(tmp_path):
     [
         ("raises", "process 2 of 3 failed, all others are stopped"),
         ("weights", "expected the same weights in all processes, got others in process 2"),
-        ("layers", "expected the same layers, losses and optimizers in all processes, got others in"),
+        (
+            "layers",
+            "expected the same layers, losses and optimizers in all processes, got others in",
+        ),
         ("rows", "got 200 rows in batches of 16, 199 rows in batches of 16, 198 rows"),
         ("ends", "got no more after 3 from process 2 while the others go on"),
-        ("timeout", "expected the others at the end of this step, got nothing for 1.5 s"),
+        (
+            "timeout",
+            "expected the others at the end of this step, got nothing from process 2 for 2 s",
+        ),
+        ("leaves", "got nothing from process 2 for 2 s"),
+        ("frozen", "got nothing from process 2 for 2 s"),
     ],
 )
 def test_errors_end_all(tmp_path, how, message):

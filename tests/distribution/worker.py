@@ -17,8 +17,8 @@ ROWS, BATCH = 200, 16
 class Confidence(pyseq.metrics.Metric):
     """Mean of the largest probability: a metric that computes in Python."""
 
-    def __init__(self):
-        super().__init__(name="confidence")
+    def __init__(self, name="confidence", dtype=None):
+        super().__init__(name=name, dtype=dtype)
         self.total = self.add_variable((), "zeros", name="total")
         self.rows = self.add_variable((), "zeros", name="rows")
 
@@ -53,6 +53,7 @@ def model_of(case):
             L.Flatten(),
         ],
         "local": lambda: [L.Input((20,)), L.Dense(16), L.BatchNormalization(), L.ReLU()],
+        "dropout": lambda: [*stacks["local"](), L.Dropout(0.3)],
         "penalties": lambda: [
             L.Input((20,)),
             L.Dense(16, "tanh", kernel_regularizer="l2", activity_regularizer="l1"),
@@ -106,6 +107,19 @@ def agree(out, cases):
         save(f"{out}.{case}", model, **logs)
 
 
+def paces(out, seconds):
+    """One model several times, with calls of the core that last so long."""
+    from pyseq.training import loop
+
+    for each in seconds.split(","):
+        loop.SECONDS_PER_CALL = float(each)
+        pyseq.utils.set_random_seed(3)
+        model, (x, y) = model_of("local"), data("local")
+        model.compile("adam", "sparse_categorical_crossentropy")
+        history = model.fit(x, y, batch_size=BATCH, epochs=3, verbose=0).history
+        save(f"{out}.{each}", model, loss=history["loss"])
+
+
 def batches(out, how):
     """The data of `fit` as a stream, of all processes or of each."""
     own = how == "own"
@@ -128,6 +142,44 @@ def batches(out, how):
         if not own:
             model.train_on_batch(x[first : first + 16], y[first : first + 16])
     save(out, model)
+
+
+def late(out, kind):
+    """Rows that become arrays batch by batch, of which a process reads its own; counts them."""
+    from scipy import sparse
+
+    from pyseq.training import late_rows, text
+
+    text.AT_ONCE = 0
+    read = []
+    for rows in (late_rows.SparseRows, text.TextRows):
+
+        def counted(self, original=rows.toarray):
+            array = original(self)
+            if array.shape[1:] != (4,):  # not of targets
+                read.append(len(array))
+            return array
+
+        rows.toarray = counted
+
+    pyseq.utils.set_random_seed(3)
+    x, y = data("sequences" if kind == "texts" else "plain")
+    x, y = x[:193], y[:193]
+    if kind == "texts":
+        words = layers.TextVectorization(10_000, output_mode="count")
+        x = np.array([" ".join(f"w{i}" for i in row) for row in x], object)
+        words.adapt(x)
+        stack = [layers.Input((1,), dtype="string"), words, layers.Dense(32, "relu")]
+    else:
+        x, y = sparse.csr_matrix(x * (x > 1)), sparse.csr_matrix(np.eye(4)[y])
+        stack = [layers.Input((20,)), layers.Dense(32, "relu")]
+    model = pyseq.Sequential([*stack, layers.Dense(4, "softmax")])
+    loss = "sparse_" * (kind == "texts") + "categorical_crossentropy"
+    model.compile("adam", loss, metrics=["accuracy", Confidence()])
+    weights = np.random.default_rng(1).random(193)
+    history = model.fit(x, y, batch_size=16, epochs=2, sample_weight=weights, verbose=0).history
+    evaluated = model.evaluate(x, y, batch_size=24, verbose=0)
+    save(out, model, loss=history["loss"], evaluated=evaluated, read=sum(read))
 
 
 def files(out, _):
@@ -163,8 +215,8 @@ def fails(out, how):
     """What goes wrong in one process."""
     rank = distribution.rank()
     last = distribution.size() - 1
-    if how == "timeout":
-        distribution.initialize(timeout=1.5)
+    if how in ("timeout", "frozen", "leaves"):
+        distribution.initialize(timeout=2)
 
     class Trouble(callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
@@ -176,6 +228,10 @@ def fails(out, how):
                 time.sleep(60)
             if how == "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if how == "leaves":
+                sys.exit(3)
+            if how == "frozen":
+                os.kill(os.getpid(), signal.SIGSTOP)
 
     if how == "weights" and rank == last:
         original = model_of
@@ -232,6 +288,24 @@ def restarts(out, killed_at):
     backup = callbacks.BackupAndRestore(f"{out}.backup", save_freq=4)
     model, _ = fit("local", callbacks=[Kill(), backup])
     save(out, model, epochs=np.array(epochs))
+
+
+def survives(out, case, save_freq, double):
+    """Training with a backup and a checkpoint, which somebody may end at any moment."""
+    pid = pathlib.Path(f"{out}.pid.{distribution.rank()}")
+    new = pid.with_name(f"{pid.name}.new")
+    new.write_text(str(os.getpid()))
+    new.rename(pid)
+    save_freq = save_freq if save_freq == "epoch" else int(save_freq)
+    model, history = fit(
+        case,
+        epochs=3,
+        callbacks=[
+            callbacks.BackupAndRestore(f"{out}.backup", save_freq, double == "double"),
+            callbacks.ModelCheckpoint(f"{out}.keras"),
+        ],
+    )
+    save(out, model, loss=history.get("loss", [])[-1:], evaluated=history["evaluated"])
 
 
 if __name__ == "__main__":
