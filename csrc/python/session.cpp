@@ -11,14 +11,16 @@ py::object session_answer(Session& session, const py::handle& x, std::int64_t mo
                           std::int64_t first_row) {
   const ProgramSpec& spec = session.program().spec();
   const auto& api = py::detail::npy_api::get();
-  if (spec.inputs.size() != 1 || spec.outputs.size() != 1 ||
-      slot_dtype(spec, spec.inputs[0]) != DType::float32 ||
+  if (spec.inputs.size() != 1 || spec.outputs.size() != 1) return py::none();
+  const DType takes = slot_dtype(spec, spec.inputs[0]);
+  if ((takes != DType::float32 && takes != DType::int64) ||
       slot_dtype(spec, spec.outputs[0]) != DType::float32 || Py_TYPE(x.ptr()) != api.PyArray_Type_)
     return py::none();
   auto a = py::reinterpret_borrow<py::array>(x);
   const Dims& in = spec.slots[spec.inputs[0]];
   const Dims& out = spec.slots[spec.outputs[0]];
-  if (a.ndim() != static_cast<py::ssize_t>(in.size()) + 1 || !std::strchr("fiub", a.dtype().kind()))
+  if (a.ndim() != static_cast<py::ssize_t>(in.size()) + 1 ||
+      !std::strchr(takes == DType::float32 ? "fiub" : "iub", a.dtype().kind()))
     return py::none();
   const std::int64_t n = a.shape(0);
   if (n < 1 || (most_rows > 0 && n > most_rows)) return py::none();
@@ -27,7 +29,9 @@ py::object session_answer(Session& session, const py::handle& x, std::int64_t mo
   py::ssize_t dims[16];
   if (out.size() >= std::size(dims)) return py::none();
   // The same array where nothing is to convert.
-  a = py::array_t<float, py::array::c_style | py::array::forcecast>::ensure(a);
+  constexpr int kHow = py::array::c_style | py::array::forcecast;
+  if (takes == DType::float32) a = py::array_t<float, kHow>::ensure(a);
+  else a = py::array_t<std::int64_t, kHow>::ensure(a);
   if (!a) return py::none();
   dims[0] = n;
   for (std::size_t i = 0; i < out.size(); ++i) dims[i + 1] = out[i];

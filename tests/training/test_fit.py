@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import pyseq
+from pyseq.training import predicting
 from pyseq import layers
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:keras", "ignore::DeprecationWarning")
@@ -499,3 +500,20 @@ def test_fit_inside_an_exception_handler_ends_as_usual():
     except KeyError:
         model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
     assert model.stop_training is False
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int32", "int64", "uint32"])
+def test_ids_go_the_short_way_too(dtype):
+    model = pyseq.Sequential(
+        [
+            pyseq.Input((4,), dtype="int32"),
+            pyseq.layers.Embedding(9, 3),
+            pyseq.layers.GlobalAveragePooling1D(),
+        ]
+    )
+    x = np.array([[1, 2, 3, 8], [0, 5, 5, 7]], dtype)
+    expected = model.predict(x, verbose=0)
+    np.testing.assert_array_equal(predicting.quick_answer(model, x), expected)
+    np.testing.assert_array_equal(model.predict_on_batch(x.T.copy().T), expected)
+    with pytest.raises(ValueError, match="PS309"):
+        model.predict_on_batch(x + x.dtype.type(4))
