@@ -39,6 +39,7 @@ void input_gradient_step(const Run& r, const Rnn& c, const RnnStep& s) {
   m.a_row = s.ld_z;
   m.c = static_cast<real*>(r.dx()) + (s.first * c.t + s.t) * c.i;
   m.ldc = c.t * c.i;
+  m.like = r.n;
   gemm_packed(m, static_cast<const real*>(r.scratch(c.packed)) + c.input_back_offset);
   if (!r.training || !c.x_masks) return;
   const real* factors = r.kept(c.x_mask);

@@ -79,12 +79,12 @@ PYSEQ_INLINE RnnStep rnn_begin_block(const Run& r, const Rnn& c, const RnnBlock&
 }
 
 // Rows of a block, of a batch of n rows.
-Index rnn_block_rows(const Rnn& c, Index n);
+Index rnn_block_rows(const Rnn& c, Index n, int workers);
 
 // f(block) for the blocks of rows [first, first + rows).
 template <class F>
 PYSEQ_INLINE void rnn_for_blocks(const Run& r, const Rnn& c, Index first, Index rows, F&& f) {
-  const Index size = rnn_block_rows(c, r.n);
+  const Index size = rnn_block_rows(c, r.n, pool_workers(r.pool));
   parallel_for(r.pool, (rows + size - 1) / size, 1, [&](Index begin, Index end, int worker) {
     for (Index k = begin; k < end; ++k)
       f(RnnBlock{first + k * size, smaller(size, rows - k * size), r.scratch(c.worker, worker)});

@@ -5,6 +5,7 @@
 namespace pyseq::PYSEQ_NS {
 namespace {
 
+constexpr Index kCoreWeights = 131072;    // reals of recurrent weights that stay in a core's cache
 constexpr Index kForwardCache = 1 << 20;  // reals of z that a forward-only plan works on at a time
 
 // y of one step; a masked step repeats the output before it, or is zero. What goes on from earlier calls
@@ -44,6 +45,7 @@ void project_step(const Run& r, const Rnn& c, const RnnStep& s, const real* x, c
   m.c = s.z;
   m.ldc = s.ld_z;
   m.bias = bias;
+  m.like = r.n;
   gemm_packed(m, rnn_packed_weights(r, c) + c.input_offset);
 }
 
@@ -93,15 +95,18 @@ void forward_block(const Run& r, const Rnn& c, const RnnCell& cell, const RnnBlo
 
 }  // namespace
 
-// A function of the batch alone: threads share the blocks, and bits stay what they are. An even
-// number of blocks of one size, at most 8 where kRnnBlock allows. Weights that do not fit into a
-// core's cache are read once for each block: then fewer, larger ones.
-Index rnn_block_rows(const Rnn& c, Index n) {
-  const Index unit = c.u * c.w > 131072 ? 14 : 8;
-  const auto even = [](Index count) { return count + count % 2; };
+// An even number of blocks of one size, at most 8 where kRnnBlock allows. Weights that do not fit
+// into a core's cache are read once for each block: then as few as keep the workers busy. The bits
+// of a row are the same in any block: products are like those of the whole batch.
+Index rnn_block_rows(const Rnn& c, Index n, int workers) {
   if (n < 2) return 1;
+  const auto even = [](Index count) { return count + count % 2; };
   const Index least = even((n + kRnnBlock - 1) / kRnnBlock);
-  const Index count = larger(smaller(even((n + unit / 2) / unit), 8), least);
+  Index count = larger(smaller(even((n + 4) / 8), 8), least);
+  if (c.u * c.w > kCoreWeights) {
+    const Index busy = smaller(workers, (n + 7) / 8);
+    count = ((n + kRnnBlock - 1) / kRnnBlock + busy - 1) / busy * busy;
+  }
   return (n + count - 1) / count;
 }
 
@@ -150,7 +155,7 @@ void rnn_forward(const Run& r, const RnnCell& cell) {
     rnn_forward_team(r, c, cell, z, bias);
     return;
   }
-  const Index block = rnn_block_rows(c, r.n), row = c.t * c.w;
+  const Index block = rnn_block_rows(c, r.n, pool_workers(r.pool)), row = c.t * c.w;
   // Without a backward z is needed once: as many rows at a time as stay in the cache.
   Index group = r.n;
   if (!c.trains && !(r.training && c.x_masks))

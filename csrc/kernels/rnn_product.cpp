@@ -73,6 +73,7 @@ void rnn_product(const RnnStep& s, int part, const real* a, Index ld_a, real* to
   m.ldc = ld_to;
   m.accumulate = accumulate;
   m.bias = bias;
+  m.like = s.run->n;
   if (s.fresh)
     gemm(nullptr, m, s.gemm_worker, s.gemm_worker + gemm_scratch(m.m, m.n, m.k).fixed, 0);
   else gemm_packed(m, rnn_packed_weights(*s.run, c) + c.packed_offset[part]);
@@ -93,6 +94,7 @@ void rnn_product_back(const RnnStep& s, int part, const real* dz, Index ld_dz, r
   m.c = dh;
   m.ldc = c.u;
   m.accumulate = accumulate;
+  m.like = s.run->n;
   if (s.fresh)
     gemm(nullptr, m, s.gemm_worker, s.gemm_worker + gemm_scratch(m.m, m.n, m.k).fixed, 0);
   else

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import pyseq
-from pyseq.training import predicting
 from pyseq import layers
+from pyseq.training import predicting
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:keras", "ignore::DeprecationWarning")
 
