@@ -50,7 +50,8 @@ def export_model(
         )
     if namespace is not None and format != "cpp":
         raise ValueError(
-            f"export: expected namespace with format='cpp' alone, got format {format!r}; leave it out"
+            f"export: expected namespace with format='cpp' alone, got format {format!r}; leave it "
+            "out"
         )
     if not model.built:
         raise ValueError(

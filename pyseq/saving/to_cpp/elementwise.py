@@ -62,7 +62,8 @@ def map_(w, op, x, y):
 
 def _scalar(w, op, x, y, expression):
     w.use("functions")
-    function = f"[](auto v) {{ return kernels::per_lane(v, [](float x) {{ return {expression}; }}); }}"
+    each = f"[](float x) {{ return {expression}; }}"
+    function = f"[](auto v) {{ return kernels::per_lane(v, {each}); }}"
     w.call("base", "map", [_size(op)], [x, y, function])
 
 

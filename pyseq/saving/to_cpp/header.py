@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import numpy as np
-
 from pyseq._version import __version__
 from pyseq.saving.atomic import write_atomically
 from pyseq.saving.to_cpp import elementwise, linear, normalizing, recurrent, shaping
@@ -55,8 +53,8 @@ def header(model, shape, namespace):
     except NotByStepsError as error:
         reason = str(error)
     parts = [
-        f"// {model.name}: a network exported by pyseq {__version__}, with its weights. C++17, no other",
-        "// files. Compile it for the very CPU: -O3 -march=native.",
+        f"// {_text(model.name)}: a network and its weights, exported by pyseq {__version__}.",
+        "// C++17, no other files. Compile it for the very CPU: -O3 -march=native.",
         "#pragma once",
         "",
         *(f"#include <{name}>" for name in _INCLUDES),
@@ -101,8 +99,8 @@ def _function(w, program):
         if is_same(op):
             continue
         if op.kind not in TABLE:
-            reason = _REASONS.get(op.kind, ("", "export the model as .pyseq"))
-            op.refuse(*reason) if reason[0] else op.refuse("that has no writer", reason[1])
+            reason = _REASONS.get(op.kind, ("that has no writer", "export it as .pyseq"))
+            op.refuse(*reason)
     if any(math.prod(shape) > _LARGEST for shape in program.shapes):
         raise ValueError("export: expected values of 2^30 elements at most; export as .pyseq")
     roots = aliases(program)
@@ -134,7 +132,7 @@ def _function(w, program):
 
 
 def _write(w, op, x, y):
-    w.lines.append(f"// {op.name} ({op.kind})")
+    w.lines.append(f"// {_text(op.name)} ({op.kind})")
     if op.fold == 1:
         return TABLE[op.kind](w, op, x, y)
     lines, w.lines = w.lines, []
@@ -161,6 +159,11 @@ def _weights(w):
     yield ""
 
 
+def _text(name):
+    """A name that stays within a comment of one line."""
+    return "".join(c if c.isprintable() else " " for c in name).rstrip("\\ ")
+
+
 def _dims(shape):
     return " x ".join(map(str, shape)) if shape else "1"
 
@@ -169,8 +172,9 @@ def _model(program, by_steps, run, step, reason, w, sizes):
     given, wanted = program.shapes[program.given], program.shapes[program.wanted]
     kinds = ["std::int64_t" if s in program.int64 else "float"
              for s in (program.given, program.wanted)]
-    yield f"// One row at a time: {_dims(given)} numbers in, {_dims(wanted)} out. Nothing is allocated, locked or"
-    yield "// asked of the system. An object belongs to one thread at a time; in and out do not overlap."
+    yield f"// One row at a time: {_dims(given)} numbers in, {_dims(wanted)} out."
+    yield "// Nothing is allocated, locked or asked of the system. An object belongs to one thread"
+    yield "// at a time; in and out do not overlap."
     yield "class Model {"
     yield " public:"
     yield f"  using Input = {kinds[0]};"
@@ -191,7 +195,7 @@ def _model(program, by_steps, run, step, reason, w, sizes):
         yield "  }"
     else:
         yield ""
-        yield f"  // There is no step(): {reason}."
+        yield f"  // There is no step(): {_text(reason)}."
     yield ""
     yield "  // The next step is the first of another sequence."
     yield "  void reset() noexcept {"
@@ -199,7 +203,8 @@ def _model(program, by_steps, run, step, reason, w, sizes):
     yield "  }"
     yield ""
     yield " private:"
-    yield f"  alignas(64) float memory_[{max(sizes[0], 1)}] = {{}};"
+    if sizes[0]:
+        yield f"  alignas(64) float memory_[{sizes[0]}] = {{}};"
     if sizes[1]:
         yield f"  std::int64_t integers_[{sizes[1]}] = {{}};"
     yield from (f"  {member}" for member in w.members)

@@ -8,7 +8,10 @@ import numpy as np
 
 from pyseq.saving.to_cpp import packing
 from pyseq.saving.to_cpp.shaping import place
+from pyseq.saving.to_cpp.writer import ints
 from pyseq.saving.to_onnx.spatial import _resize_matrix
+
+_FEW, _MANY = 12, 128  # outputs and inputs that are better multiplied along the inputs
 
 
 def _deep(values, rank=3, fill=1):
@@ -20,6 +23,11 @@ def _deep(values, rank=3, fill=1):
 def dense(w, op, x, y):
     kernel, units = op.weights[0], op.weights[0].shape[1]
     rows = math.prod(op.shapes[0][:-1])
+    if units <= _FEW and units % 8 and len(kernel) >= _MANY:
+        bias = op.bias()[0] if op.bias() else np.zeros(units)
+        arrays = [w.array(op, "kernel", kernel.T), w.array(op, "bias", bias)]
+        arguments = [x[0], *arrays, y[0], w.ending(op)]
+        return w.call("linear", "dense_dots", [rows, len(kernel), units], arguments)
     arguments = [
         x[0], w.array(op, "kernel", packing.panels(kernel)),
         w.array(op, "bias", packing.bias(*(op.bias() or [None]), units)), y[0], w.ending(op),
@@ -77,7 +85,7 @@ def depthwise_conv(w, op, x, y):
     if each > 1:  # every channel so many times
         count = math.prod(sizes) * channels
         to = w.buffer(op, "repeated", count * each)
-        w.call("shaping", "move", [_ints([count, each]), _ints([1, 0]), _ints([each, 1])],
+        w.call("shaping", "move", [ints([count, each]), ints([1, 0]), ints([each, 1])],
                [from_, to])
         from_ = to
     whole, room = channels * each, -(-channels * each // 16) * 16
@@ -88,10 +96,6 @@ def depthwise_conv(w, op, x, y):
     weights = w.array(op, "kernel", rows[:-1]), w.array(op, "bias", rows[-1])
     window = _window(sizes, whole, taps, op, whole, 1, 16)
     w.call("linear", "depthwise", [window, room], [from_, *weights, y[0], w.ending(op)])
-
-
-def _ints(values):
-    return f"kernels::Ints<{', '.join(map(str, values))}>"
 
 
 def conv_transpose(w, op, x, y):

@@ -13,7 +13,8 @@ _LINEAR = frozenset(("conv", "conv_transpose", "dense", "depthwise_conv"))
 # Ops that give what they get, under another shape perhaps.
 _SAME = frozenset(
     (
-        "activity_regularizer add_loss dropout gaussian_dropout gaussian_noise reshape spectral_norm"
+        "activity_regularizer add_loss dropout gaussian_dropout gaussian_noise reshape "
+        "spectral_norm"
     ).split()
 )
 _ALIGNED = 16  # floats: a cache line
@@ -52,7 +53,8 @@ class Op:
     def refuse(self, problem, advice):
         """Raise the error of an op that a header cannot do."""
         raise ValueError(
-            f"{self.name}: expected ops that a C++ header has, got {self.kind!r} {problem}; {advice}"
+            f"{self.name}: expected ops that a C++ header has, got {self.kind!r} {problem}; "
+            f"{advice}"
         )
 
     def bias(self):
@@ -94,8 +96,8 @@ def lowered(model, shape):
         raise ValueError(f"{model.name}.export: expected one output, got {len(output)}")
     if graph.dtype != "float32":
         raise ValueError(
-            f"{model.name}.export: expected a model of float32 for a C++ header, got {graph.dtype}; "
-            "build it with dtype='float32', or export it as .pyseq"
+            f"{model.name}.export: expected a model of float32 for a C++ header, got "
+            f"{graph.dtype}; build it with dtype='float32', or export it as .pyseq"
         )
     ops = [
         Op(

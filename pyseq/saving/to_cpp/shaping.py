@@ -39,9 +39,8 @@ def at(pointer, offset):
 
 def move(w, x, y, sizes, x_strides, y_strides, x_offset=0, y_offset=0):
     """Write the copy of places of x to places of y."""
-    w.call(
-        "shaping", "move", collapsed(sizes, x_strides, y_strides), [at(x, x_offset), at(y, y_offset)]
-    )
+    loops = collapsed(sizes, x_strides, y_strides)
+    w.call("shaping", "move", loops, [at(x, x_offset), at(y, y_offset)])
 
 
 def place(w, x, y, shape, whole, begin):
@@ -188,7 +187,8 @@ def einsum_dense(w, op, x, y):
     summed = [n for n in sizes if n not in kept]
     loops = []
     for part in (kept, summed):
-        loops += collapsed([sizes[n] for n in part], *([s.get(n, 0) for n in part] for s in strides))
+        steps = ([s.get(n, 0) for n in part] for s in strides)
+        loops += collapsed([sizes[n] for n in part], *steps)
     w.call("shaping", "einsum", loops, [x[0], w.array(op, "kernel", op.weights[0]), y[0]])
 
 

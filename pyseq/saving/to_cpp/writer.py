@@ -20,12 +20,13 @@ def identifier(text, otherwise="model"):
 
 
 _KEYWORDS = frozenset(
-    """alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept
-    const constexpr continue decltype default delete do double dynamic_cast else enum explicit export
-    extern false float for friend goto if inline int long mutable namespace new noexcept not not_eq
-    nullptr operator or or_eq private protected public register requires return short signed sizeof
-    static static_assert static_cast struct switch template this thread_local throw true try typedef
-    typeid typename union unsigned using virtual void volatile while xor xor_eq std""".split()
+    """alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const
+    concept constexpr continue decltype default delete do double dynamic_cast else enum explicit
+    export extern false float for friend goto if inline int long mutable namespace new noexcept not
+    not_eq nullptr operator or or_eq private protected public register requires return short signed
+    sizeof static static_assert static_cast std struct switch template this thread_local throw true
+    try typedef typeid typename union unsigned using virtual void volatile while xor
+    xor_eq""".split()
 )
 
 

@@ -288,3 +288,16 @@ PYSEQ_INLINE float sum(const float* x, F f) {
   for (int i = whole; i < N; ++i) total += f(x[i]);
   return total;
 }
+// f(c, load, store) for vectors of the channels, the last one perhaps of fewer
+template <int C, class F>
+PYSEQ_INLINE void each_channel(F f) {
+  constexpr int whole = C / kLanes * kLanes, rest = C - whole;
+  for (int c = 0; c < whole; c += kLanes)
+    f(
+        c, [](const float* p) PYSEQ_LAMBDA { return load<Vec<kLanes>>(p); },
+        [](float* p, auto v) PYSEQ_LAMBDA { store(p, v); });
+  if constexpr (rest > 0)
+    f(
+        whole, [](const float* p) PYSEQ_LAMBDA { return load_first<Vec<fitting(rest)>, rest>(p); },
+        [](float* p, auto v) PYSEQ_LAMBDA { store_first<rest>(p, v); });
+}

@@ -140,10 +140,30 @@ PYSEQ_INLINE void dense(const float* x, const float* w, const float* b, float* y
   conv<Window<1, 1, Rows, I, 1, 1, 1, 1, 1, 1, 1, 1, 1, O, 1, PW>>(x, w, b, y, act);
 }
 
+// Few outputs of many inputs: w (O, I), a product of vectors for each.
+template <int Rows, int I, int O, class Act>
+void dense_dots(const float* x, const float* w, const float* b, float* y, Act act) {
+  using V = Vec<kLanes>;
+  constexpr int whole = I / kLanes * kLanes, rest = I - whole;
+  for (int r = 0; r < Rows; ++r, x += I, y += O) {
+    V sums[O] = {};
+    const auto step = [&](int i, auto get) PYSEQ_LAMBDA {
+      const V s = get(x + i);
+      each<O>([&](auto o) PYSEQ_LAMBDA { sums[o] += s * get(w + o * I + i); });
+    };
+    for (int i = 0; i < whole; i += kLanes)
+      step(i, [](const float* p) PYSEQ_LAMBDA { return load<V>(p); });
+    if constexpr (rest > 0)
+      step(whole, [](const float* p) PYSEQ_LAMBDA { return load_first<V, rest>(p); });
+    each<O>([&](auto o) PYSEQ_LAMBDA { y[o] = sum_v(sums[o]) + b[o]; });
+    map<O>(y, y, act);
+  }
+}
+
 // y[.., c] = act(sum over taps of x[.., c] w[tap][c] + b[c]); rows of w and b are CP apart.
 template <class S, int CP, class Act>
 void depthwise(const float* x, const float* w, const float* b, float* y, Act act) {
-  constexpr int C = S::C, whole = C / kLanes * kLanes, rest = C - whole;
+  constexpr int C = S::C;
   for (int d = 0; d < S::OD; ++d)
     for (int h = 0; h < S::OH; ++h)
       for (int i = 0; i < S::OW; ++i, y += C) {
@@ -157,14 +177,7 @@ void depthwise(const float* x, const float* w, const float* b, float* y, Act act
                      get(w + ((p * S::KH + q) * S::KW + r) * CP + c);
           put(y + c, act(s));
         };
-        for (int c = 0; c < whole; c += kLanes)
-          place(
-              c, [](const float* p) PYSEQ_LAMBDA { return load<Vec<kLanes>>(p); },
-              [](float* p, auto v) PYSEQ_LAMBDA { store(p, v); });
-        if constexpr (rest > 0)
-          place(
-              whole, [](const float* p) PYSEQ_LAMBDA { return load_first<Vec<fitting(rest)>, rest>(p); },
-              [](float* p, auto v) PYSEQ_LAMBDA { store_first<rest>(p, v); });
+        each_channel<C>(place);
       }
 }
 

@@ -2,25 +2,31 @@
 template <int D, int H, int W, int C, int KD, int KH, int KW, int SD, int SH, int SW, int BD, int BH, int BW,
           int OD, int OH, int OW, bool Max>
 void pool(const float* x, float* y) {
+  // Windows that all lie inside have constant sizes.
+  constexpr bool inside = BD + BH + BW == 0 && (OD - 1) * SD + KD <= D && (OH - 1) * SH + KH <= H &&
+                          (OW - 1) * SW + KW <= W;
   for (int d = 0; d < OD; ++d)
     for (int h = 0; h < OH; ++h)
       for (int w = 0; w < OW; ++w, y += C) {
-        const int d0 = larger(0, d * SD - BD), d1 = smaller(D, d * SD - BD + KD);
-        const int h0 = larger(0, h * SH - BH), h1 = smaller(H, h * SH - BH + KH);
-        const int w0 = larger(0, w * SW - BW), w1 = smaller(W, w * SW - BW + KW);
-        for (int c = 0; c < C; ++c) y[c] = Max ? -kInf : 0.0f;
-        for (int i = d0; i < d1; ++i)
-          for (int j = h0; j < h1; ++j)
-            for (int k = w0; k < w1; ++k) {
-              const float* from = x + ((i * H + j) * W + k) * C;
-              if constexpr (Max)
-                map2<C>(from, y, y, [](auto a, auto b) PYSEQ_LAMBDA { return select(b >= a, b, a); });
-              else map2<C>(from, y, y, [](auto a, auto b) PYSEQ_LAMBDA { return a + b; });
-            }
-        if constexpr (!Max) {
-          const float count = static_cast<float>((d1 - d0) * (h1 - h0) * (w1 - w0));
-          map<C>(y, y, [=](auto a) PYSEQ_LAMBDA { return a / count; });
-        }
+        const int d0 = larger(0, d * SD - BD), h0 = larger(0, h * SH - BH), w0 = larger(0, w * SW - BW);
+        const int nd = inside ? KD : smaller(D, d * SD - BD + KD) - d0;
+        const int nh = inside ? KH : smaller(H, h * SH - BH + KH) - h0;
+        const int nw = inside ? KW : smaller(W, w * SW - BW + KW) - w0;
+        const float* from = x + ((d0 * H + h0) * W + w0) * C;
+        const float count = static_cast<float>(nd * nh * nw);
+        each_channel<C>([&](int c, auto get, auto put) PYSEQ_LAMBDA {
+          auto s = get(from + c);
+          if constexpr (!Max) s = s - s;
+          for (int i = 0; i < nd; ++i)
+            for (int j = 0; j < nh; ++j)
+              for (int k = 0; k < nw; ++k) {
+                const auto v = get(from + ((i * H + j) * W + k) * C + c);
+                if constexpr (Max) s = max_v(v, s);
+                else s += v;
+              }
+          if constexpr (!Max) s = s / count;
+          put(y + c, s);
+        });
       }
 }
 template <int N, int C, bool Max>
