@@ -220,7 +220,7 @@ def test_literals_are_the_same_bits():
 
 def test_namespaces(tmp_path):
     model = MODELS["audio_dense"]()
-    for name, want in (("my-model.v2.h", "my_model"), ("3d.h", "model_3d"), ("class.h", "model_class")):
+    for name, want in (("my-model.v2.h", "my_model"), ("3d.h", "model_3d"), ("class.h", "model_class"), ("exp.h", "model_exp")):
         model.export(tmp_path / name, format="cpp")
         assert f"\nnamespace {want} {{\n" in (tmp_path / name).read_text()
     with pytest.raises(ValueError, match="a name of C\\+\\+, got 'a b'; call it 'a_b'"):

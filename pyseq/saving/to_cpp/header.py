@@ -84,9 +84,16 @@ _BEGIN = """\
 #define PYSEQ_INLINE inline
 #define PYSEQ_LAMBDA
 #endif
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // of template arguments as sizes of arrays
+#endif
 """
 _END = """\
 
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 #undef PYSEQ_VECTORS
 #undef PYSEQ_INLINE
 #undef PYSEQ_LAMBDA
@@ -104,9 +111,9 @@ def _function(w, program):
     if any(math.prod(shape) > _LARGEST for shape in program.shapes):
         raise ValueError("export: expected values of 2^30 elements at most; export as .pyseq")
     roots = aliases(program)
-    offsets, floats, integers = places(program, roots)
     wanted = roots.get(program.wanted, program.wanted)
-    names = {}
+    names = _within_padding(w, program, roots)
+    offsets, floats, integers = places(program, roots, names)
 
     def name(slot):
         root = roots.get(slot, slot)
@@ -129,6 +136,31 @@ def _function(w, program):
         size = math.prod(program.shapes[program.wanted])
         w.lines.append(f"std::memcpy(out, in, sizeof(Output) * {size});")
     return w.lines, (floats, integers)
+
+
+def _within_padding(w, program, roots):
+    """`{value: pointer}` of values that are made between the zeros that one convolution wants.
+
+    That takes windows along one axis: what lies between is one run of numbers.
+    """
+    readers = {}
+    for op in program.ops:
+        for slot in op.inputs if not is_same(op) else ():
+            root = roots.get(slot, slot)
+            readers[root] = readers.get(root, 0) + 1
+    outside = {program.given, roots.get(program.wanted, program.wanted)}
+    pointers = {}
+    for op in program.ops:
+        if op.kind not in ("conv", "depthwise_conv") or len(op.shapes[0]) != 2 or op.streams:
+            continue
+        root = roots.get(op.inputs[0], op.inputs[0])
+        (begin,), (end,) = op.attrs["pads_begin"], op.attrs["pads_end"]
+        if op.fold > 1 or root in outside or readers[root] > 1 or begin + end == 0:
+            continue
+        steps, channels = op.shapes[0]
+        op.padded = w.buffer(op, "padded", (begin + steps + end) * channels)
+        pointers[root] = shaping.at(op.padded, begin * channels)
+    return pointers
 
 
 def _write(w, op, x, y):

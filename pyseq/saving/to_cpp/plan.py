@@ -34,6 +34,7 @@ class Op:
         shapes, y_shapes: of one run.
         int64, y_int64: whether each input is int64, and whether the outputs are.
         streams: it works on the next step of a sequence, with a state.
+        padded: the name of the buffer, zeros included, that its input lies in already.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Op:
     int64: list = dataclasses.field(default_factory=list)
     y_int64: bool = False
     streams: bool = False
+    padded: str | None = None
 
     def refuse(self, problem, advice):
         """Raise the error of an op that a header cannot do."""
@@ -183,8 +185,10 @@ def aliases(program):
     return roots
 
 
-def places(program, roots):
+def places(program, roots, elsewhere=()):
     """`({value: offset}, floats, integers)`: where values lie that are not given and not wanted.
+
+    Nor `elsewhere`.
 
     Values whose lives do not overlap share memory; floats and int64 have one each.
     """
@@ -194,7 +198,7 @@ def places(program, roots):
             born.setdefault(roots.get(slot, slot), time)
         for slot in (*op.inputs, *op.outputs):
             last[roots.get(slot, slot)] = time
-    outside = {program.given, roots.get(program.wanted, program.wanted)}
+    outside = {program.given, roots.get(program.wanted, program.wanted), *elsewhere}
     offsets, totals = {}, [0, 0]
     for whole in (False, True):
         taken = []  # (first op, last op, begin, end)

@@ -12,13 +12,27 @@ FILES = ("base", "activations", "linear", "delay", "recurrent", "pooling", "shap
 
 
 def identifier(text, otherwise="model"):
-    """A name of C++ made of a text."""
-    name = re.sub(r"_+", "_", re.sub(r"\W", "_", text, flags=re.ASCII)).strip("_")
-    if not name or name in _KEYWORDS:
-        name = f"{otherwise}_{name}" if name else otherwise
-    return f"_{name}"[1:] if not name[0].isdigit() else f"{otherwise}_{name}"
+    """A name of C++ made of a text, none that the language or <cmath> has.
+
+    >>> identifier("my net.v2"), identifier("exp"), identifier("3d")
+    ('my_net_v2', 'model_exp', 'model_3d')
+    """
+    name = re.sub(r"[\W_]+", "_", text, flags=re.ASCII).strip("_")
+    if not name:
+        return otherwise
+    taken = name in _KEYWORDS or name in _GLOBAL or name[0].isdigit()
+    return f"{otherwise}_{name}" if taken else name
 
 
+# Functions of the C library that standard headers may declare outside of std.
+_GLOBAL = frozenset(
+    """abort abs acos acosh asin asinh atan atan2 atanh atexit atof atoi atol bsearch cbrt ceil
+    copysign cos cosh erf erfc exit exp exp2 expm1 fabs fdim floor fma fmax fmin fmod frexp gamma
+    getenv hypot ilogb index j0 j1 jn labs ldexp lgamma log log10 log1p log2 logb lrint lround main
+    malloc memchr memcmp memcpy memmove memset modf nan nearbyint nextafter pow qsort raise rand
+    read realloc remainder remove remquo rename rint round scalbn select signal sin sinh sqrt srand
+    system tan tanh tgamma time trunc write y0 y1 yn""".split()
+)
 _KEYWORDS = frozenset(
     """alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const
     concept constexpr continue decltype default delete do double dynamic_cast else enum explicit

@@ -37,6 +37,8 @@ using UnsignedOf = typename Lanes<lanes_of<V>>::U;
 constexpr int smaller(int a, int b) { return a < b ? a : b; }
 constexpr int larger(int a, int b) { return a > b ? a : b; }
 constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
+// Of so many floats.
+constexpr std::size_t bytes(int n) { return sizeof(float) * static_cast<std::size_t>(n); }
 // The narrowest vector of this CPU that holds n floats, or its widest.
 constexpr int fitting(int n) {
   int lanes = smaller(4, kLanes);
@@ -81,7 +83,7 @@ PYSEQ_INLINE V load_first(const float* p) {
 #endif
   else {
     V v{};
-    std::memcpy(&v, p, sizeof(float) * N);
+    std::memcpy(&v, p, bytes(N));
     return v;
   }
 }
@@ -92,7 +94,7 @@ PYSEQ_INLINE void store_first(float* p, V v) {
   else if constexpr (lanes_of<V> == 16)
     __builtin_ia32_storeups512_mask(p, v, static_cast<unsigned short>((1u << N) - 1));
 #endif
-  else if constexpr (N > 0) std::memcpy(p, &v, sizeof(float) * N);
+  else if constexpr (N > 0) std::memcpy(p, &v, bytes(N));
 }
 template <class V>
 PYSEQ_INLINE V splat(float s) {

@@ -102,7 +102,7 @@ template <int N, int V, int D, class Id>
 void embedding(const Id* ids, const float* table, float* y) {
   for (int n = 0; n < N; ++n, y += D) {
     const bool known = ids[n] >= 0 && ids[n] < V;
-    if (known) std::memcpy(y, table + static_cast<std::size_t>(ids[n]) * D, sizeof(float) * D);
+    if (known) std::memcpy(y, table + static_cast<std::size_t>(ids[n]) * D, bytes(D));
     for (int d = 0; d < D && !known; ++d) y[d] = kNaN;
   }
 }

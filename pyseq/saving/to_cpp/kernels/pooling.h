@@ -31,7 +31,7 @@ void pool(const float* x, float* y) {
 }
 template <int N, int C, bool Max>
 void global_pool(const float* x, float* y) {
-  std::memcpy(y, x, sizeof(float) * C);
+  std::memcpy(y, x, bytes(C));
   for (int n = 1; n < N; ++n) {
     if constexpr (Max)
       map2<C>(x + n * C, y, y, [](auto a, auto b) PYSEQ_LAMBDA { return select(b >= a, b, a); });

@@ -257,19 +257,19 @@ template <int T, bool Sequences, bool Backwards, bool ZeroMasked, class Cell>
 void recur(const Cell& cell, const float* x, const float* mask, float* y, float* last_h, float* last_c) {
   constexpr int U = Cell::U;
   State<Cell::S::UP> s;
-  const auto copy = [](const float* from, float* to) { std::memcpy(to, from, sizeof(float) * U); };
+  const auto copy = [](const float* from, float* to) { std::memcpy(to, from, bytes(U)); };
   bool skipped = false;
   for (int t = 0; t < T; ++t) {
     const int at = Backwards ? T - 1 - t : t;
     skipped = mask != nullptr && mask[at] == 0;
     if (!skipped) advance(cell, x + at * Cell::Inputs, s);
     if constexpr (Sequences) {
-      if (skipped && ZeroMasked) std::memset(y + t * U, 0, sizeof(float) * U);
+      if (skipped && ZeroMasked) std::memset(y + t * U, 0, bytes(U));
       else copy(s.h[s.now], y + t * U);
     }
   }
   if constexpr (!Sequences) {
-    if (skipped && ZeroMasked) std::memset(y, 0, sizeof(float) * U);
+    if (skipped && ZeroMasked) std::memset(y, 0, bytes(U));
     else copy(s.h[s.now], y);
   }
   if (last_h != nullptr) copy(s.h[s.now], last_h);
@@ -281,10 +281,10 @@ template <bool ZeroMasked, class Cell, int UP>
 PYSEQ_INLINE void recur_one(const Cell& cell, const float* x, const float* mask, float* y, float* last_h,
                             float* last_c, State<UP>& s) {
   constexpr int U = Cell::U;
-  const auto copy = [](const float* from, float* to) PYSEQ_LAMBDA { std::memcpy(to, from, sizeof(float) * U); };
+  const auto copy = [](const float* from, float* to) PYSEQ_LAMBDA { std::memcpy(to, from, bytes(U)); };
   const bool skipped = mask != nullptr && *mask == 0;
   if (!skipped) advance(cell, x, s);
-  if (skipped && ZeroMasked) std::memset(y, 0, sizeof(float) * U);
+  if (skipped && ZeroMasked) std::memset(y, 0, bytes(U));
   else copy(s.h[s.now], y);
   if (last_h != nullptr) copy(s.h[s.now], last_h);
   if (last_c != nullptr) copy(s.c, last_c);
