@@ -72,7 +72,7 @@ void softmax(const float* x, float* y) {
     }
   }
 }
-// max(x - tau, 0) with the sum 1; tau by bisection's exact end: the support is found by counting.
+// max(x - tau, 0) with the sum 1
 template <int Outer, int N, int Inner>
 void sparsemax(const float* x, float* y) {
   for (int o = 0; o < Outer; ++o)
