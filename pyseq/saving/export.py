@@ -9,6 +9,7 @@ import numpy as np
 
 from pyseq import _core, lowering
 from pyseq.saving import pyseq_format
+from pyseq.saving.to_cpp import header as cpp_header
 from pyseq.saving.to_onnx import file as onnx_file
 
 _ROWS = 3  # of the self-test
@@ -21,29 +22,36 @@ def export_model(
     input_signature=None,
     training=False,
     described=False,
+    namespace=None,
     **kwargs,
 ):
-    """Write a `.pyseq` file; see `csrc/include/pyseq/model.h` for its layout. Or an ONNX file.
+    """Write a `.pyseq` file; see `csrc/include/pyseq/model.h` for its layout. Or another file.
 
     Args:
         model: a built model.
         filepath: where to.
-        format: "pyseq" or "onnx".
+        format: "pyseq", "onnx" or "cpp".
         input_signature: full input shape, where the model has free dimensions.
         training: with what C++ needs to go on training; the model has to be compiled.
         described: with what Python needs to open it again, which `training` includes.
+        namespace: of the C++ header; the name of the file if it is not given.
 
     Raises:
         ValueError: the model is not built, its input shape has free dimensions, it holds Python
-            functions, texts go through more than one layer that makes numbers of them, ONNX has
-            no operators for a layer, or `format` is unknown.
+            functions, texts go through more than one layer that makes numbers of them, ONNX or
+            a C++ header has nothing for a layer, or `format` is unknown.
     """
     if kwargs:
         raise ValueError(f"export: got unknown arguments {sorted(kwargs)}")
-    if format not in ("pyseq", "onnx"):
+    if format not in ("pyseq", "onnx", "cpp"):
         raise ValueError(
-            f"export: expected format 'pyseq' or 'onnx', got {format!r}; to move a model to Keras "
-            "save it as .keras"
+            f"export: expected format 'pyseq', 'onnx' or 'cpp', got {format!r}; to move a model to "
+            "Keras save it as .keras"
+        )
+    if namespace is not None and format != "cpp":
+        raise ValueError(
+            f"export: expected namespace with format='cpp' alone, got format {format!r}; leave it "
+            "out"
         )
     if not model.built:
         raise ValueError(
@@ -56,8 +64,12 @@ def export_model(
             f"{model.name}.export: expected a fixed input shape, got {(None, *shape)}; pass "
             "input_signature=(None, ...) with every size"
         )
+    if format != "pyseq":
+        _check_for_others(model, format, training)
     if format == "onnx":
-        return _export_onnx(model, filepath, shape, training)
+        return onnx_file.export(model, os.fspath(filepath), shape)
+    if format == "cpp":
+        return cpp_header.export(model, os.fspath(filepath), shape, namespace)
     text, texts, rows = None, [], None
     if model._text_layers():
         text = _reader(model).text_step(shape)
@@ -98,19 +110,19 @@ def export_model(
                 raise
 
 
-def _export_onnx(model, filepath, shape, training):
+def _check_for_others(model, format, training):
+    name = {"onnx": "ONNX", "cpp": "a C++ header"}[format]
     if training:
         raise ValueError(
-            f"{model.name}.export: expected training=False with format='onnx', got {training!r}; "
-            "to go on training save it as .keras or .pyseq"
+            f"{model.name}.export: expected training=False with format={format!r}, got "
+            f"{training!r}; to go on training save it as .keras or .pyseq"
         )
     if model._text_layers():
         layer = model._text_layers()[0]
         raise ValueError(
-            f"{layer.name}: expected a model that takes numbers, which is what ONNX has, got one "
+            f"{layer.name}: expected a model that takes numbers, which is what {name} has, got one "
             "that takes texts; apply the layer before the model, and export the model without it"
         )
-    onnx_file.export(model, os.fspath(filepath), shape)
 
 
 def _reader(model):

@@ -80,27 +80,36 @@ class Files:
         verbose: Verbosity | None = None,
         input_signature: Any = None,
         training: bool = False,
+        namespace: str | None = None,
         **kwargs: Any,
     ) -> None:
         """Write the inference program and its weights for C++ (`pyseq::Model::load`), or as ONNX.
+
+        Or as one header of C++17 that needs nothing else, for networks so small that calls count:
+        its class `Model` has `run` for a row, `step` for a time step of a sequence where the layers
+        allow it, and `reset`.
 
         An ONNX file takes any number of rows; its input and output have the names of the first and
         the last layer, its weights those of the variables. It needs the package `onnx`, and ONNX
         Runtime 1.17 or later runs it.
 
         Args:
-            filepath: a `.pyseq` or `.onnx` file, written atomically. The first carries a self-test
-                that loading runs.
-            format: "pyseq" or "onnx".
+            filepath: a `.pyseq`, `.onnx` or `.h` file, written atomically. The first carries a
+                self-test that loading runs.
+            format: "pyseq", "onnx" or "cpp".
             input_signature: full input shape, where the model has free dimensions.
             training: also what C++ needs to go on training (`pyseq::TrainableModel::load`), and
                 Python to open it (`load_model`); the model has to be compiled.
+            namespace: of the header; the name of the file if it is not given.
 
         Raises:
             ValueError: the model is not built, or a layer cannot be run without Python; for "onnx"
-                also where ONNX has no operators for it, or it keeps a state from call to call.
+                and "cpp" also where there is nothing for it there, or it keeps a state from call
+                to call.
         """
-        export.export_model(self, filepath, format, input_signature, training, **kwargs)
+        export.export_model(
+            self, filepath, format, input_signature, training, namespace=namespace, **kwargs
+        )
 
     def _training_step(self, x_shape, required):
         """The training step on rows of this shape, as `pyseq_format.describe` takes it.

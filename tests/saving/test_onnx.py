@@ -317,5 +317,5 @@ def test_ops_that_onnx_has_not():
 
 def test_unknown_format():
     model = onnx_cases.LINES["dense"]()
-    with pytest.raises(ValueError, match="expected format 'pyseq' or 'onnx', got 'tflite'"):
+    with pytest.raises(ValueError, match="expected format 'pyseq', 'onnx' or 'cpp', got 'tflite'"):
         model.export("m", format="tflite")
