@@ -16,7 +16,7 @@ Executor::Executor(const Program& program, const std::vector<VariablePtr>& varia
     : program_(program),
       table_(program.table()),
       options_(options),
-      workers_(options.leader || options.one_thread ? 1 : num_threads()),
+      workers_(options.leader ? 1 : threads_or_default(options.threads)),
       real_(table_.real_size),
       device_(table_.device),
       variables_(variables) {

@@ -23,7 +23,7 @@ struct ExecutorOptions {
   const class Executor* leader = nullptr;
   // Packs all that any call may want, so that none packs later.
   bool packs_all = false;
-  bool one_thread = false;
+  int threads = 0;  // 0: num_threads()
   // Where the arena lies, `arena_bytes` at a multiple of 64; null for memory of its own.
   void* memory = nullptr;
   // Only what is planned and how much memory that takes: nothing is allocated, nothing can run.

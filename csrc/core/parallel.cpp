@@ -69,16 +69,17 @@ void set_num_threads(int n) {
   requested_threads.store(n);
 }
 
-int num_threads() {
+int threads_or_default([[maybe_unused]] int wanted) {
 #ifdef _OPENMP
-  const int n = requested_threads.load();
-  const int d = default_threads();
+  const int usual = default_threads(), asked = requested_threads.load();
   if (forked.load()) return 1;
-  return n > 0 ? n : d;
+  return wanted > 0 ? wanted : asked > 0 ? asked : usual;
 #else
   return 1;
 #endif
 }
+
+int num_threads() { return threads_or_default(0); }
 
 namespace {
 // Waking a team costs a few microseconds; below this much work one thread is done before.
@@ -87,9 +88,9 @@ constexpr double kWorth = 1.5e6;
 
 bool worth_a_team(double work) { return work >= kWorth; }
 
-int threads_for(double work) {
+int threads_for(double work, int most) {
   if (!worth_a_team(work)) return 1;
-  return static_cast<int>(std::min<double>(num_threads(), std::ceil(work / (kWorth / 2))));
+  return static_cast<int>(std::min<double>(most, std::ceil(work / (kWorth / 2))));
 }
 
 namespace {

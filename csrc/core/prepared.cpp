@@ -41,7 +41,7 @@ Prepared::State::State(std::shared_ptr<const Shared> s, const std::vector<Variab
   // Where ops write packed weights anew in each call, these are this object's own.
   options.packs_all = !shared->leader->can_lead();
   options.leader = options.packs_all ? nullptr : shared->leader.get();
-  options.one_thread = true;
+  options.threads = 1;
   executor = std::make_unique<Executor>(*shared->program, variables, options);
   executor->begin(nullptr, false);
 }

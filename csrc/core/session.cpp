@@ -12,11 +12,11 @@
 namespace pyseq {
 
 Session::Session(ProgramPtr program, std::vector<VariablePtr> variables)
-    : Session(std::move(program), std::move(variables), 1) {}
+    : Session(std::move(program), std::move(variables), SessionOptions{}) {}
 
-Session::Session(const Model& model, std::int64_t n, const Device& device)
-    : Session(std::make_shared<Program>(model.program().spec(), model.program().host(), device),
-              model.variables(), n) {}
+Session::Session(const Model& model, const SessionOptions& options)
+    : Session(std::make_shared<Program>(model.program().spec(), model.program().host(), options.device),
+              model.variables(), options) {}
 
 struct Session::Call {
   std::int64_t n;
@@ -36,10 +36,17 @@ struct Session::Crew {
   Pieces pieces{0};  // of the call
 };
 
-Session::Session(ProgramPtr program, std::vector<VariablePtr> variables, std::int64_t n)
-    : program_(std::move(program)), variables_(std::move(variables)), pace_(std::make_unique<Pace>()) {
-  if (n < 1) throw Error("Session: expected room for 1 row or more, got " + std::to_string(n));
-  idle_.push_back(take(n, false));
+Session::Session(ProgramPtr program, std::vector<VariablePtr> variables,
+                 const SessionOptions& options)
+    : program_(std::move(program)),
+      variables_(std::move(variables)),
+      threads_(options.threads),
+      pace_(std::make_unique<Pace>()) {
+  if (options.rows < 1)
+    throw Error("Session: expected room for 1 row or more, got " + std::to_string(options.rows));
+  if (threads_ < 0)
+    throw Error("Session: expected 0 threads (the default) or more, got " + std::to_string(threads_));
+  idle_.push_back(take(options.rows, false));
 }
 
 Session::~Session() = default;
@@ -55,13 +62,14 @@ std::unique_ptr<Session::Crew> Session::take(std::int64_t n, bool whole) {
     }
   }
   ExecutorOptions options;
+  options.threads = threads_;
   if (!crew) {
     crew = std::make_unique<Crew>();
     crew->leader = std::make_unique<Executor>(*program_, variables_, options);
   }
   crew->pieces = whole ? Pieces{n} : crew->leader->pieces(n);
   const std::int64_t rows = crew->pieces.rows;
-  if (crew->leader->max_rows() < rows || crew->leader->workers() < num_threads()) {
+  if (crew->leader->max_rows() < rows || crew->leader->workers() < threads_or_default(threads_)) {
     options.max_rows = std::max(rows, crew->leader->max_rows());
     crew->workers.clear();
     crew->leader.reset();
@@ -150,7 +158,7 @@ void Session::run_on_host(Crew& crew, const Call& call) {
   const std::int64_t n = call.n, rows = crew.pieces.rows;
   const double work = leader.work(n);
   // Twice, for a try: the pace takes back a team that does not pay.
-  int threads = std::min(threads_for(2 * work), leader.workers());
+  int threads = std::min(threads_for(2 * work, leader.workers()), leader.workers());
   const bool paced = threads > 1 && work < kShort;
   if (paced) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -232,7 +240,8 @@ std::size_t Session::memory_bytes(std::int64_t max_rows) const {
   if (max_rows < 1) throw Error("Session::memory_bytes: expected 1 row or more, got " + std::to_string(max_rows));
   ExecutorOptions options;
   options.max_rows = max_rows;
-  options.plan_only = options.one_thread = true;
+  options.plan_only = true;
+  options.threads = 1;
   return std::max<std::size_t>(Executor(*program_, variables_, options).arena_bytes(), 64);
 }
 

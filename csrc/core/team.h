@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "core/parallel.h"
+#include "pyseq/config.h"
 
 namespace pyseq {
 
@@ -58,7 +59,9 @@ class Pool {
 
 // Threads worth waking for `work` (floating point operations and elements moved), and whether that
 // is more than one where there are more: the same answer on every machine.
-int threads_for(double work);
+int threads_for(double work, int most = num_threads());
+// `wanted` threads, or num_threads() for 0; 1 where there can be no more.
+int threads_or_default(int wanted);
 bool worth_a_team(double work);
 
 // A call of much work, which may be interrupted.

@@ -135,6 +135,36 @@ void test_thread_counts() {
     CHECK(std::memcmp(results[0].data(), results[i].data(), results[0].size() * sizeof(float)) == 0);
 }
 
+// A session's own number of threads, whatever that of the process.
+void test_session_threads() {
+  const Model model(std::make_shared<Program>(mlp(false)), mlp_variables());
+  const Data data = make_data(3000);
+  const std::vector<float> want = model.predict(3000, data.x);
+  std::vector<std::size_t> bytes;
+  for (const int process : {1, 4})
+    for (const int threads : {1, 3}) {
+      set_num_threads(process);
+      SessionOptions options;
+      options.rows = 3000;
+      options.threads = threads;
+      Session session(model, options);
+      std::vector<float> y(want.size());
+      const void* in[] = {data.x.data()};
+      void* out[] = {y.data()};
+      session.run(3000, in, out);
+      CHECK(y == want);
+      bytes.push_back(session.bytes());
+    }
+  set_num_threads(0);
+  CHECK(bytes[0] == bytes[2] && bytes[1] == bytes[3]);
+#if defined(_OPENMP)
+  CHECK(bytes[0] < bytes[1]);  // each thread has scratch of its own
+#endif
+  SessionOptions none;
+  none.threads = -1;
+  CHECK_ERROR(Session(model, none), "threads");
+}
+
 void test_concurrent_sessions() {
   Session session(std::make_shared<Program>(mlp(false)), mlp_variables());
   const Data data = make_data(64);
@@ -346,6 +376,7 @@ int main() {
   test_training();
   test_no_allocation();
   test_thread_counts();
+  test_session_threads();
   test_concurrent_sessions();
   test_pieces_apart();
   test_large_outputs(256, false);

@@ -33,10 +33,10 @@ void test_sessions() {
   const std::vector<float> want = model.predict(kRows, data.x);
   std::vector<std::thread> threads;
   std::atomic<int> wrong{0};
-  Session host(model, kRows, Device::cpu());
+  Session host(model, {Device::cpu(), kRows});
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&, t] {
-      Session own(model, kRows, Device::cuda(t % 2));
+      Session own(model, {Device::cuda(t % 2), kRows});
       for (int i = 0; i < 5; ++i) {
         if (!close(answer(own, data), want)) ++wrong;
         if (!close(answer(host, data), want)) ++wrong;
@@ -45,7 +45,7 @@ void test_sessions() {
   for (std::thread& t : threads) t.join();
   CHECK(wrong == 0);
 
-  Session shared(model, 1, Device::cuda());  // grows to the rows that arrive
+  Session shared(model, {Device::cuda(), 1});  // grows to the rows that arrive
   threads.clear();
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&] {
@@ -55,8 +55,8 @@ void test_sessions() {
   for (std::thread& t : threads) t.join();
   CHECK(wrong == 0);
   CHECK(shared.program().isa() == std::string("cuda:0"));
-  CHECK_ERROR(Session(model, 1, Device::cuda(99)), "cuda:99");
-  CHECK_ERROR(Session(model, 0, Device::cuda()), "1 row or more");
+  CHECK_ERROR(Session(model, SessionOptions{Device::cuda(99)}), "cuda:99");
+  CHECK_ERROR(Session(model, SessionOptions{Device::cuda(), 0}), "1 row or more");
 }
 
 // One training step after the other, on different devices: each sees what the last one wrote.
@@ -104,18 +104,18 @@ void test_training() {
 void test_lack_of_memory() {
   const Model model(std::make_shared<Program>(mlp(false)), mlp_variables());
   const Data data = make_data(kRows);
-  Session session(model, kRows, Device::cuda());
+  Session session(model, {Device::cuda(), kRows});
   const std::vector<float> want = answer(session, data);
   setenv("PYSEQ_CUDA_EMULATION_MEMORY", "200", 1);
   bool thrown = false;
   try {
-    Session(model, 1 << 20, Device::cuda());
+    Session(model, {Device::cuda(), 1 << 20});
   } catch (const OutOfMemory& e) {
     thrown = std::string(e.what()).find("MB of device memory") != std::string::npos;
   }
   CHECK(thrown);
   CHECK(answer(session, data) == want);
-  Session small(model, kRows, Device::cuda());
+  Session small(model, {Device::cuda(), kRows});
   CHECK(answer(small, data) == want);
   unsetenv("PYSEQ_CUDA_EMULATION_MEMORY");
 }

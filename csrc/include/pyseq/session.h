@@ -3,6 +3,7 @@
 #include <mutex>
 #include <vector>
 
+#include "pyseq/config.h"
 #include "pyseq/prepared.h"
 #include "pyseq/program.h"
 
@@ -13,14 +14,19 @@ class Model;
 class Pace;
 class Pool;
 
+struct SessionOptions {
+  Device device = Device::cpu();
+  std::int64_t rows = 1;  // memory for calls of so many from the start; more is taken when they come
+  int threads = 0;        // most that a call uses; 0: num_threads()
+};
+
 // Inference: a Program and its variables. `run` may be called from any number of threads at once;
 // each concurrent call uses an arena of its own, kept for later calls.
 class Session {
  public:
   Session(ProgramPtr program, std::vector<VariablePtr> variables);
-  // The model's program on that device, with memory for calls of up to n rows from the start; the
-  // variables stay shared.
-  Session(const Model& model, std::int64_t n, const Device& device);
+  // The model's program with these options; the variables stay shared. Throws Error.
+  explicit Session(const Model& model, const SessionOptions& options = {});
   ~Session();
 
   // inputs[i]: n rows of the dtype of that slot (`slot_dtype`); outputs[i]: room for n rows.
@@ -51,10 +57,11 @@ class Session {
   void run_on_host(Crew& crew, const Call& call);
   void run_on_device(Executor& executor, const Call& call) const;
 
-  Session(ProgramPtr program, std::vector<VariablePtr> variables, std::int64_t n);
+  Session(ProgramPtr program, std::vector<VariablePtr> variables, const SessionOptions& options);
 
   ProgramPtr program_;
   std::vector<VariablePtr> variables_;
+  int threads_;
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Crew>> idle_;
   std::unique_ptr<Pace> pace_;
