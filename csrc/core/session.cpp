@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <mutex>
 
 #include "core/executor.h"
 #include "core/pace.h"
@@ -11,14 +12,10 @@
 
 namespace pyseq {
 
-Session::Session(ProgramPtr program, std::vector<VariablePtr> variables)
-    : Session(std::move(program), std::move(variables), SessionOptions{}) {}
+namespace {
 
-Session::Session(const Model& model, const SessionOptions& options)
-    : Session(std::make_shared<Program>(model.program().spec(), model.program().host(), options.device),
-              model.variables(), options) {}
-
-struct Session::Call {
+// One call of `Session::run`.
+struct Call {
   std::int64_t n;
   const void* const* inputs;
   void* const* outputs;
@@ -29,62 +26,88 @@ struct Session::Call {
 };
 
 // What one call computes with.
-struct Session::Crew {
+struct Crew {
   std::unique_ptr<Executor> leader;
   // One for each thread, where pieces are computed apart; they use the leader's plans and packed weights.
   std::vector<std::unique_ptr<Executor>> workers;
   Pieces pieces{0};  // of the call
 };
 
+}  // namespace
+
+struct Session::State {
+  const ProgramPtr program;
+  const std::vector<VariablePtr> variables;
+  const int most_threads;
+  std::mutex mutex{};  // of what follows
+  std::vector<std::unique_ptr<Crew>> idle{};
+  Pace pace{};
+  std::shared_ptr<const Prepared::Shared> prepared{};  // what those that were prepared share
+
+  std::unique_ptr<Crew> take(std::int64_t n, bool whole);
+  std::size_t slot_bytes(int slot, std::int64_t n) const;
+  bool overlapping(const Call& call) const;
+  void run_rows(Executor& executor, Pool* pool, const Call& call, std::int64_t at,
+                std::int64_t rows) const;
+  void run_on_host(Crew& crew, const Call& call);
+  void run_on_device(Executor& executor, const Call& call) const;
+};
+
+Session::Session(ProgramPtr program, std::vector<VariablePtr> variables)
+    : Session(std::move(program), std::move(variables), SessionOptions{}) {}
+
+Session::Session(const Model& model, const SessionOptions& options)
+    : Session(std::make_shared<Program>(model.program().spec(), model.program().host(), options.device),
+              model.variables(), options) {}
+
 Session::Session(ProgramPtr program, std::vector<VariablePtr> variables,
                  const SessionOptions& options)
-    : program_(std::move(program)),
-      variables_(std::move(variables)),
-      threads_(options.threads),
-      pace_(std::make_unique<Pace>()) {
+    : program_(program) {
   if (options.rows < 1)
     throw Error("Session: expected room for 1 row or more, got " + std::to_string(options.rows));
-  if (threads_ < 0)
-    throw Error("Session: expected 0 threads (the default) or more, got " + std::to_string(threads_));
-  idle_.push_back(take(options.rows, false));
+  if (options.threads < 0)
+    throw Error("Session: expected 0 threads (the default) or more, got " +
+                std::to_string(options.threads));
+  state_.reset(new State{std::move(program), std::move(variables), options.threads});
+  state_->idle.push_back(state_->take(options.rows, false));
 }
 
 Session::~Session() = default;
 
 // A crew with room for the rows to run at once: all n, or as many as it advises.
-std::unique_ptr<Session::Crew> Session::take(std::int64_t n, bool whole) {
+std::unique_ptr<Crew> Session::State::take(std::int64_t n, bool whole) {
   std::unique_ptr<Crew> crew;
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (!idle_.empty()) {
-      crew = std::move(idle_.back());
-      idle_.pop_back();
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (!idle.empty()) {
+      crew = std::move(idle.back());
+      idle.pop_back();
     }
   }
   ExecutorOptions options;
-  options.threads = threads_;
+  options.threads = most_threads;
   if (!crew) {
     crew = std::make_unique<Crew>();
-    crew->leader = std::make_unique<Executor>(*program_, variables_, options);
+    crew->leader = std::make_unique<Executor>(*program, variables, options);
   }
   crew->pieces = whole ? Pieces{n} : crew->leader->pieces(n);
   const std::int64_t rows = crew->pieces.rows;
-  if (crew->leader->max_rows() < rows || crew->leader->workers() < threads_or_default(threads_)) {
+  if (crew->leader->max_rows() < rows || crew->leader->workers() < threads_or_default(most_threads)) {
     options.max_rows = std::max(rows, crew->leader->max_rows());
     crew->workers.clear();
     crew->leader.reset();
-    crew->leader = std::make_unique<Executor>(*program_, variables_, options);
+    crew->leader = std::make_unique<Executor>(*program, variables, options);
   }
   return crew;
 }
 
-std::size_t Session::slot_bytes(int slot, std::int64_t n) const {
-  return static_cast<std::size_t>(n) * slot_row_bytes(program_->spec(), slot);
+std::size_t Session::State::slot_bytes(int slot, std::int64_t n) const {
+  return static_cast<std::size_t>(n) * slot_row_bytes(program->spec(), slot);
 }
 
-void Session::run_on_device(Executor& executor, const Call& call) const {
-  const DeviceTable& device = *program_->table().device;
-  const std::vector<int>& slots = program_->spec().inputs;
+void Session::State::run_on_device(Executor& executor, const Call& call) const {
+  const DeviceTable& device = *program->table().device;
+  const std::vector<int>& slots = program->spec().inputs;
   executor.begin(nullptr, false);
   std::vector<const void*> in;
   for (std::size_t i = 0; i < slots.size(); ++i) {
@@ -97,7 +120,7 @@ void Session::run_on_device(Executor& executor, const Call& call) const {
   executor.forward(nullptr, call.n, in.data(), call.training, call.step);
   executor.finish(nullptr, call.n);
   executor.end();
-  const std::vector<int>& results = program_->spec().outputs;
+  const std::vector<int>& results = program->spec().outputs;
   for (std::size_t i = 0; i < results.size(); ++i)
     device.download(executor.stream(), call.outputs[i], executor.slot(results[i]),
                     slot_bytes(results[i], call.n));
@@ -115,8 +138,8 @@ bool overlap(const void* a, std::size_t a_bytes, const void* b, std::size_t b_by
 
 }  // namespace
 
-bool Session::overlapping(const Call& call) const {
-  const ProgramSpec& spec = program_->spec();
+bool Session::State::overlapping(const Call& call) const {
+  const ProgramSpec& spec = program->spec();
   for (std::size_t i = 0; i < spec.outputs.size(); ++i)
     for (std::size_t k = 0; k < spec.inputs.size(); ++k)
       if (overlap(call.outputs[i], slot_bytes(spec.outputs[i], call.n), call.inputs[k],
@@ -127,9 +150,9 @@ bool Session::overlapping(const Call& call) const {
 
 // These rows at once, from row `at`. Large outputs are written where the caller wants them, unless
 // that is where inputs are.
-void Session::run_rows(Executor& executor, Pool* pool, const Call& call, std::int64_t at,
+void Session::State::run_rows(Executor& executor, Pool* pool, const Call& call, std::int64_t at,
                        std::int64_t rows) const {
-  const ProgramSpec& spec = program_->spec();
+  const ProgramSpec& spec = program->spec();
   constexpr std::size_t kFew = 8;
   const void* some[kFew];
   std::vector<const void*> many(spec.inputs.size() > kFew ? spec.inputs.size() : 0);
@@ -151,7 +174,7 @@ void Session::run_rows(Executor& executor, Pool* pool, const Call& call, std::in
       std::memcpy(target(i), from, slot_bytes(spec.outputs[i], rows));
 }
 
-void Session::run_on_host(Crew& crew, const Call& call) {
+void Session::State::run_on_host(Crew& crew, const Call& call) {
   // Above this a time slice more or less does not count.
   constexpr double kShort = 1e9;
   Executor& leader = *crew.leader;
@@ -161,8 +184,8 @@ void Session::run_on_host(Crew& crew, const Call& call) {
   int threads = std::min(threads_for(2 * work, leader.workers()), leader.workers());
   const bool paced = threads > 1 && work < kShort;
   if (paced) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (!pace_->team(n)) threads = 1;
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (!pace.team(n)) threads = 1;
   }
   const std::int64_t count = (n + rows - 1) / rows;
   const bool apart = crew.pieces.apart && threads > 1 && threads <= count;
@@ -171,7 +194,7 @@ void Session::run_on_host(Crew& crew, const Call& call) {
   options.leader = &leader;
   if (!crew.workers.empty() && crew.workers[0]->max_rows() < rows) crew.workers.clear();
   while (apart && (crew.workers.size() < static_cast<std::size_t>(threads)))
-    crew.workers.push_back(std::make_unique<Executor>(*program_, variables_, options));
+    crew.workers.push_back(std::make_unique<Executor>(*program, variables, options));
   const auto started = std::chrono::steady_clock::now();
   const LongCall call_lasts(work);
   if (call_lasts.stop()) leader.keep_written();
@@ -196,8 +219,8 @@ void Session::run_on_host(Crew& crew, const Call& call) {
   if (interrupted) throw Interrupted("Session: expected time to finish, got an interruption");
   if (paced) {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
-    const std::lock_guard<std::mutex> lock(mutex_);
-    pace_->took(n, threads > 1, took.count());
+    const std::lock_guard<std::mutex> lock(mutex);
+    pace.took(n, threads > 1, took.count());
   }
 }
 
@@ -206,17 +229,17 @@ void Session::run(std::int64_t n, const void* const* inputs, void* const* output
   if (n < 0) throw Error("Session: expected 0 rows or more, got " + std::to_string(n));
   if (n == 0) return;
   Call call{n, inputs, outputs, training, step, first_row};
-  call.apart = !overlapping(call);
-  std::unique_ptr<Crew> crew = take(n, training || !call.apart);
+  call.apart = !state_->overlapping(call);
+  std::unique_ptr<Crew> crew = state_->take(n, training || !call.apart);
   // An interrupted call leaves its crew behind, with values and packed weights that are half done.
-  if (program_->table().device) run_on_device(*crew->leader, call);
-  else run_on_host(*crew, call);
+  if (program_->table().device) state_->run_on_device(*crew->leader, call);
+  else state_->run_on_host(*crew, call);
   std::exception_ptr error = crew->leader->take_error();
   for (const auto& worker : crew->workers)
     if (std::exception_ptr other = worker->take_error(); !error) error = other;
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    idle_.push_back(std::move(crew));
+    const std::lock_guard<std::mutex> lock(state_->mutex);
+    state_->idle.push_back(std::move(crew));
   }
   if (error) std::rethrow_exception(error);
 }
@@ -227,13 +250,13 @@ Prepared Session::prepare(std::int64_t max_rows, void* memory) {
     throw Error("Session::prepare: expected memory at a multiple of 64 bytes");
   std::shared_ptr<const Prepared::Shared> shared;
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (!prepared_ || prepared_->precision != matmul_precision() ||
-        prepared_->leader->version_of_packed() != prepared_->version)
-      prepared_ = std::make_shared<const Prepared::Shared>(program_, variables_);
-    shared = prepared_;
+    const std::lock_guard<std::mutex> lock(state_->mutex);
+    if (!state_->prepared || state_->prepared->precision != matmul_precision() ||
+        state_->prepared->leader->version_of_packed() != state_->prepared->version)
+      state_->prepared = std::make_shared<const Prepared::Shared>(program_, state_->variables);
+    shared = state_->prepared;
   }
-  return Prepared(std::make_unique<Prepared::State>(std::move(shared), variables_, max_rows, memory));
+  return Prepared(std::make_unique<Prepared::State>(std::move(shared), state_->variables, max_rows, memory));
 }
 
 std::size_t Session::memory_bytes(std::int64_t max_rows) const {
@@ -242,13 +265,13 @@ std::size_t Session::memory_bytes(std::int64_t max_rows) const {
   options.max_rows = max_rows;
   options.plan_only = true;
   options.threads = 1;
-  return std::max<std::size_t>(Executor(*program_, variables_, options).arena_bytes(), 64);
+  return std::max<std::size_t>(Executor(*program_, state_->variables, options).arena_bytes(), 64);
 }
 
 std::size_t Session::bytes() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<std::mutex> lock(state_->mutex);
   std::size_t sum = 0;
-  for (const auto& crew : idle_) {
+  for (const auto& crew : state_->idle) {
     sum += crew->leader->bytes();
     for (const auto& worker : crew->workers) sum += worker->bytes();
   }

@@ -1,6 +1,5 @@
 #pragma once
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "pyseq/config.h"
@@ -9,10 +8,7 @@
 
 namespace pyseq {
 
-class Executor;
 class Model;
-class Pace;
-class Pool;
 
 struct SessionOptions {
   Device device = Device::cpu();
@@ -46,26 +42,11 @@ class Session {
   std::size_t bytes() const;
 
  private:
-  struct Call;
-  struct Crew;
-
-  std::unique_ptr<Crew> take(std::int64_t n, bool whole);
-  std::size_t slot_bytes(int slot, std::int64_t n) const;
-  bool overlapping(const Call& call) const;
-  void run_rows(Executor& executor, Pool* pool, const Call& call, std::int64_t at,
-                std::int64_t rows) const;
-  void run_on_host(Crew& crew, const Call& call);
-  void run_on_device(Executor& executor, const Call& call) const;
-
+  struct State;
   Session(ProgramPtr program, std::vector<VariablePtr> variables, const SessionOptions& options);
 
   ProgramPtr program_;
-  std::vector<VariablePtr> variables_;
-  int threads_;
-  mutable std::mutex mutex_;
-  std::vector<std::unique_ptr<Crew>> idle_;
-  std::unique_ptr<Pace> pace_;
-  std::shared_ptr<const Prepared::Shared> prepared_;  // what those that were prepared share
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace pyseq
