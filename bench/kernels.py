@@ -26,6 +26,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import places
 import report
 from worker import seconds_per_call
 
@@ -268,8 +269,7 @@ def run_side(side, options):
         command += ["--only", *options.only]
     count = str(options.threads)
     environment = os.environ | {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
-    path = [str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")]
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    environment["PYTHONPATH"] = places.of_workers()
     out = subprocess.run(command, stdout=subprocess.PIPE, env=environment, text=True, check=True)
     return json.loads(out.stdout.splitlines()[-1])
 
@@ -299,7 +299,7 @@ def main():
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 160)
-    sys.path.append(str(HERE.parent))  # a pyseq built in place counts as installed
+    places.find_pyseq()
     best = peak(options.threads)
     sides = [side for side in ("pyseq", "torch") if find_spec(side)]
     rounds = [{side: run_side(side, options) for side in sides} for _ in range(options.rounds)]

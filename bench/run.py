@@ -20,6 +20,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+import places
 import report
 from peers import PEERS
 from workloads import MORE, USUAL, WORKLOADS
@@ -94,9 +95,7 @@ def environment(peer, options):
         "BENCH_PRECISION": options.precision,
         "PYSEQ_DEVICE": options.device,
         **({} if gpu else {"CUDA_VISIBLE_DEVICES": ""}),
-        "PYTHONPATH": os.pathsep.join(
-            filter(None, [str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH")])
-        ),
+        "PYTHONPATH": places.of_workers(),
         **peer.environ,
     }
 
@@ -223,7 +222,7 @@ def main():
     from rich.console import Console
 
     options = parse_options()
-    sys.path.append(str(HERE.parent))  # a pyseq built in place counts as installed
+    places.find_pyseq()
     console = Console(width=None if sys.stdout.isatty() else 200)
     gpu = {} if options.device == "cpu" else {"gpu": gpu_model(), "precision": options.precision}
     document = {
