@@ -71,6 +71,13 @@ class Executor {
   bool settled(std::int64_t n) const;
   void settle(std::int64_t n);
 
+  // The marks of a variable's rows (Run::touched), or null. Who writes elsewhere into the gradient marks
+  // those rows.
+  unsigned char* touched_rows(int variable) {
+    std::vector<unsigned char>& marks = touched_rows_[static_cast<std::size_t>(variable)];
+    return marks.empty() ? nullptr : marks.data();
+  }
+
   // Before the first and after the last forward of a call: variables are brought here and weights
   // packed; what ops wrote is made known. `updates`: trainable variables will be written.
   void begin(Pool* pool, bool updates);
@@ -146,6 +153,7 @@ class Executor {
   void allocate_arena(const Layout& layout);
   void allocate_gradients();
   void allocate_packed();
+  void bind_touched();
   void point_slots(const Layout& layout);
   void point_buffers(const Layout& layout);
 
@@ -187,6 +195,7 @@ class Executor {
   std::vector<void*> inputs_;
   std::unique_ptr<Arena> arena_, gradients_, packed_;
   std::size_t bytes_ = 0, arena_bytes_ = 0;  // of these three; of the arena
+  std::vector<std::vector<unsigned char>> touched_rows_;  // by variable, see Run::touched
   std::uint64_t packed_version_ = 0;  // of all variables that packing ops read
   double* device_losses_ = nullptr;
   std::vector<void*> slot_pointer_, slot_gradient_, variable_gradient_;

@@ -35,6 +35,7 @@ void Executor::bind() {
     node.run.dy_ = node.dy.data();
     node.run.param_ = node.param.data();
     node.run.dparam_ = node.dparam.data();
+    node.run.touched_ = nullptr;
     node.run.kept_ = node.kept.data();
     node.run.scratch_ = node.scratch.data();
     node.run.worker_stride_ = node.worker_stride.data();
@@ -44,9 +45,31 @@ void Executor::bind() {
     node.run.fault = device_ ? nullptr : &node.fault;
     node.run.op = static_cast<std::uint32_t>(j);
   }
+  bind_touched();
   bind_variables();
   find_placeable();
   list_steps();
+}
+
+// Marks for variables that one op alone gives a gradient, of few rows.
+void Executor::bind_touched() {
+  touched_rows_.resize(variable_gradient_.size());
+  if (device_) return;
+  std::vector<int> writers(variable_gradient_.size());
+  for (const Node& node : nodes_)
+    if (node.runs_backward)
+      for (const int v : node.spec->params) ++writers[v];
+  for (Node& node : nodes_) {
+    if (!node.runs_backward) continue;
+    for (const int i : node.state.few_rows) {
+      const int v = node.spec->params[i];
+      if (!variable_gradient_[v] || writers[v] != 1) continue;
+      touched_rows_[v].resize(round_up(static_cast<std::size_t>(program_.spec().variables[v].shape[0])));
+      node.touched.resize(node.spec->params.size());
+      node.touched[i] = touched_rows_[v].data();
+      node.run.touched_ = node.touched.data();
+    }
+  }
 }
 
 void Executor::list_steps() {

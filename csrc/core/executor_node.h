@@ -19,6 +19,7 @@ struct Executor::Node {
   std::vector<int> add_param;           // the same for variables
   std::vector<void*> input_sum, param_sum;  // where those sums go
   std::vector<void*> x, y, dx, dy, param, dparam, kept, scratch, packed;
+  std::vector<unsigned char*> touched;  // of each variable, or none
   std::vector<Index> worker_stride;
   double loss = 0;
   bool fault = false;

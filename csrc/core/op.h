@@ -128,8 +128,12 @@ class Plan {
   void slots_of_matrices();
   // One; a variable of two dimensions or more has two before it, without its last and its last but one.
   void factored_slots();
-  // The gradient of variable i, a matrix, is zero in all rows but those that the batch names.
+  // The gradient of variable i, a matrix, is zero in all rows but those that the batch names. See
+  // Run::touched.
   void few_rows_change(int i);
+  // Of an optimizer: what an update with a gradient of zero leaves as it is.
+  enum class Rest { nothing, where_state_is_zero, everything };
+  void rests(Rest rest);
   // The op needs all rows of a batch in one call, or is much faster so: inference is not cut.
   void whole_batch();
 
@@ -178,6 +182,7 @@ struct Run {
   void* const* dy_;       // gradient of each output; null if nothing downstream wants it
   void* const* param_;    // variables
   void* const* dparam_;   // gradient of each variable, or null where it is frozen
+  unsigned char* const* touched_;  // see `touched`; null where no variable has it
   void* const* kept_;
   void* const* scratch_;
   void* const* packed_;
@@ -195,6 +200,10 @@ struct Run {
   PYSEQ_INLINE Pointer dy(int i = 0) const { return {dy_[i]}; }
   PYSEQ_INLINE Pointer param(int i) const { return {param_[i]}; }
   PYSEQ_INLINE Pointer dparam(int i) const { return {dparam_[i]}; }
+  // Of a variable of which few rows change: a byte for each row, rounded up to 8; 1 where the gradient
+  // may differ from zero. Backward makes zeros of the rows of the call before, and marks its own. Null:
+  // backward writes the whole gradient.
+  PYSEQ_INLINE unsigned char* touched(int i) const { return touched_ ? touched_[i] : nullptr; }
   PYSEQ_INLINE Pointer kept(int i = 0) const { return {kept_[i]}; }
   PYSEQ_INLINE Pointer scratch(int i = 0) const { return {scratch_[i]}; }
   PYSEQ_INLINE Pointer packed(int i = 0) const { return {packed_[i]}; }

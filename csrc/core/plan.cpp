@@ -223,6 +223,7 @@ void Plan::adds_loss() { state_.adds_loss = true; }
 void Plan::ends_gradient() { state_.ends_gradient = true; }
 void Plan::writes_param(int i) { state_.written_params.push_back(i); }
 void Plan::few_rows_change(int i) { state_.few_rows.push_back(i); }
+void Plan::rests(Rest rest) { state_.rest = rest; }
 void Plan::parallel_by_rows() { state_.by_rows = true; }
 void Plan::whole_batch() { state_.whole_batch = true; }
 void Plan::flops(double forward_per_row, double backward_per_row) {

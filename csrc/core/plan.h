@@ -42,6 +42,7 @@ struct PlanState {
   double forward_flops = 0, backward_flops = 0;
   enum class Slots : std::uint8_t { unknown, each, matrices, factored } slots = Slots::unknown;
   int slot_count = 0;
+  Plan::Rest rest = Plan::Rest::nothing;
   std::shared_ptr<std::byte[]> config;  // never changed once planned
 };
 

@@ -133,6 +133,14 @@ void Trainer::State::plan_optimizers() {
   }
   for (const ParameterSpec& p : spec.parameters) check_parameter(p);
   grad_scale.assign(spec.parameters.size(), 1.0);
+  resting.resize(spec.parameters.size());
+  for (std::size_t i = 0; trains && !table->device && i < resting.size(); ++i) {
+    const ParameterSpec& p = spec.parameters[i];
+    const auto o = static_cast<std::size_t>(p.optimizer);
+    const OptimizerSpec& os = spec.optimizers[o];
+    if (optimizers[o]->elementwise && os.accumulation_steps == 1 && !(p.decay && os.weight_decay != 0))
+      resting[i].rest = optimizer_states[o].rest;
+  }
   for (std::size_t i = 0; i < spec.parameters.size(); ++i) {
     const Index n = variables.at(spec.parameters[i].variable)->size();
     for (Index b = 0; b < n; b += kUpdatePiece)

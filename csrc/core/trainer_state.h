@@ -60,6 +60,14 @@ struct Trainer::State {
     Index begin, n;
   };
   std::vector<Piece> pieces;
+  // Rows of a variable that an update may leave out: nothing would change there.
+  struct RestingRows {
+    Plan::Rest rest = Plan::Rest::nothing;
+    std::vector<unsigned char> live;   // 1: the optimizer's state of the row may differ from zero
+    std::uint64_t version = 0;         // of that state, when `live` was right; 0: never
+    const unsigned char* now = nullptr;  // rows of this update; null: all
+  };
+  std::vector<RestingRows> resting;  // by parameter
   std::vector<double> grad_scale;
   std::vector<GradientPart> gradient_parts;  // for processes that train together
   ProcessGroup* group = nullptr;             // of the run
@@ -86,6 +94,7 @@ struct Trainer::State {
   double penalties(Pool* pool, bool gradients);
   void update(Pool* pool, const double* learning_rates, std::int64_t iteration);
   void update_one(Pool* pool, int optimizer, double lr, std::int64_t t, bool clip_globally);
+  const unsigned char* live_rows(int parameter, double lr, double scale);
   void average(Pool* pool, int optimizer, std::int64_t iteration);
 
   // Rows [begin, begin + n) as batch number `batch` of the run. Returns what a host op or another process

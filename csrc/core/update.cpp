@@ -1,4 +1,5 @@
 #include <limits>
+#include <utility>
 
 #include "core/trainer_state.h"
 
@@ -22,6 +23,65 @@ double Trainer::State::penalties(Pool* pool, bool gradients) {
                           gradients ? executor->gradient(p.variable) : nullptr);
   }
   return sum;
+}
+
+namespace {
+
+std::uint64_t version_of_state(const ParameterSpec& p) {
+  std::uint64_t version = 1;
+  for (const VariablePtr& v : p.slots) version += v->version();
+  return version;
+}
+
+bool all_zero(const void* p, std::size_t bytes) {
+  const char* at = static_cast<const char*>(p);
+  return bytes == 0 || (at[0] == 0 && std::memcmp(at, at + 1, bytes - 1) == 0);
+}
+
+// A run of marked rows with gaps so small that an update of its own for each part would cost more: it
+// begins at the first mark from `row` on, and is empty at `end`.
+struct MarkedRows {
+  std::size_t begin, end;
+
+  MarkedRows(const unsigned char* marks, std::size_t row, std::size_t last, std::size_t gap) {
+    const auto find = [&](std::size_t from, int value) {
+      const void* found = from < last ? std::memchr(marks + from, value, last - from) : nullptr;
+      return found ? static_cast<std::size_t>(static_cast<const unsigned char*>(found) - marks) : last;
+    };
+    begin = find(row, 1);
+    end = find(begin, 0);
+    for (std::size_t next = find(end, 1); next < last && next - end <= gap; next = find(end, 1))
+      end = find(next, 0);
+  }
+};
+
+}  // namespace
+
+// The rows of a parameter that its update has to visit, marked by 1; null for all.
+const unsigned char* Trainer::State::live_rows(int parameter, double lr, double scale) {
+  RestingRows& r = resting[static_cast<std::size_t>(parameter)];
+  const ParameterSpec& p = spec.parameters[static_cast<std::size_t>(parameter)];
+  unsigned char* touched =
+      r.rest == Plan::Rest::nothing ? nullptr : executor->touched_rows(p.variable);
+  if (!touched) return nullptr;
+  const Variable& v = *variables[p.variable];
+  const auto rows = static_cast<std::size_t>(v.shape()[0]);
+  const bool penalized = p.penalty.l1 != 0 || p.penalty.l2 != 0 || p.penalty.orthogonal != 0;
+  if (penalized || group || !std::isfinite(lr) || !std::isfinite(scale)) {
+    std::memset(touched, 1, rows);
+    r.version = 0;
+    return nullptr;
+  }
+  if (r.rest == Plan::Rest::everything) return touched;
+  if (r.version != version_of_state(p)) {
+    const std::size_t row = static_cast<std::size_t>(v.shape()[1]) * real;
+    r.live.assign(rows, 0);
+    for (const VariablePtr& slot : p.slots)
+      for (std::size_t i = 0; i < rows; ++i)
+        if (!all_zero(static_cast<const char*>(std::as_const(*slot).data()) + i * row, row)) r.live[i] = 1;
+  }
+  for (std::size_t i = 0; i < rows; ++i) r.live[i] |= touched[i];
+  return r.live.data();
 }
 
 void Trainer::State::update_one(Pool* pool, int o, double lr, std::int64_t t, bool has_norms) {
@@ -54,13 +114,38 @@ void Trainer::State::update_one(Pool* pool, int o, double lr, std::int64_t t, bo
     return u;
   };
   if (def.elementwise) {
+    for (std::size_t i = 0; i < spec.parameters.size(); ++i)
+      if (spec.parameters[i].optimizer == o)
+        resting[i].now = live_rows(static_cast<int>(i), lr, has_norms ? grad_scale[i] : 1.0);
     parallel_for(pool, static_cast<Index>(pieces.size()), 1, [&](Index b, Index e, int) {
       for (Index i = b; i < e; ++i) {
         const Piece& piece = pieces[i];
         if (spec.parameters[piece.parameter].optimizer != o) continue;
-        def.update(fill(piece.parameter, piece.begin, piece.n));
+        const unsigned char* live = resting[static_cast<std::size_t>(piece.parameter)].now;
+        if (!live) {
+          def.update(fill(piece.parameter, piece.begin, piece.n));
+          continue;
+        }
+        constexpr Index kGap = 128;  // elements that are updated as fast as another call begins
+        // Whole vectors, as without rests: the compiler may round parts of one in another way.
+        constexpr Index kWhole = 64;
+        const Index row = variables[spec.parameters[piece.parameter].variable]->shape()[1];
+        const Index last = piece.begin + piece.n;
+        for (Index at = piece.begin; at < last;) {
+          const MarkedRows marked(live, static_cast<std::size_t>(at / row),
+                                  static_cast<std::size_t>((last + row - 1) / row),
+                                  static_cast<std::size_t>(kGap / row));
+          const auto place = [&](std::size_t r) { return static_cast<Index>(r) * row - piece.begin; };
+          const Index begin = std::max(at, piece.begin + place(marked.begin) / kWhole * kWhole);
+          const Index end = piece.begin + (place(marked.end) + kWhole - 1) / kWhole * kWhole;
+          at = std::min(last, end);
+          if (begin < at) def.update(fill(piece.parameter, begin, at - begin));
+        }
       }
     });
+    for (std::size_t i = 0; i < spec.parameters.size(); ++i)
+      if (resting[i].now && spec.parameters[i].optimizer == o)
+        resting[i].version = version_of_state(spec.parameters[i]);
     return;
   }
   for (std::size_t i = 0; i < spec.parameters.size(); ++i) {

@@ -65,6 +65,12 @@ void forward(const Run& r) noexcept {
   });
 }
 
+// The first row from `row` on, below `end`, that is marked; `end` if there is none.
+Index next_marked(const unsigned char* marks, Index row, Index end) {
+  const void* found = row < end ? __builtin_memchr(marks + row, 1, static_cast<std::size_t>(end - row)) : nullptr;
+  return found ? static_cast<const unsigned char*>(found) - marks : end;
+}
+
 void backward(const Run& r) noexcept {
   const Config& c = r.config<Config>();
   const Ids ids = ids_of(r, c);
@@ -76,12 +82,21 @@ void backward(const Run& r) noexcept {
   if (!de) return;
   const Index pieces = 4 * pool_workers(r.pool);
   const Index grain = count * c.d < 16384 ? c.v : (c.v + pieces - 1) / pieces;
+  unsigned char* touched = r.touched(0);
+  const auto zero_rows = [&](Index first, Index rows) {
+    __builtin_memset(de + first * c.d, 0, static_cast<std::size_t>(rows * c.d) * sizeof(real));
+  };
   parallel_for(r.pool, c.v, grain, [&](Index begin, Index end, int) {
-    __builtin_memset(de + begin * c.d, 0,
-                     static_cast<std::size_t>((end - begin) * c.d) * sizeof(real));
+    if (touched)
+      for (Index row = begin; (row = next_marked(touched, row, end)) < end; ++row) {
+        zero_rows(row, 1);
+        touched[row] = 0;
+      }
+    else zero_rows(begin, end - begin);
     for (Index i = 0; i < count; ++i) {
       const Index id = ids[i];
       if (id < begin || id >= end) continue;
+      if (touched) touched[id] = 1;
       real* to = de + id * c.d;
       const real* from = dy + i * c.d;
       for (Index j = 0; j < c.d; ++j) to[j] += from[j];

@@ -12,6 +12,7 @@ struct Config {
 void plan(Plan& p) {
   p.slots(2);
   p.config<Config>() = {static_cast<real>(p.number("rho")), static_cast<real>(p.number("epsilon"))};
+  if (static_cast<real>(p.number("epsilon")) > 0) p.rests(Plan::Rest::where_state_is_zero);
 }
 
 void update(const Update& u) noexcept {

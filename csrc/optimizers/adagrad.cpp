@@ -11,6 +11,7 @@ struct Config {
 void plan(Plan& p) {
   p.slots(1);
   p.config<Config>() = {static_cast<real>(p.number("epsilon"))};
+  if (static_cast<real>(p.number("epsilon")) > 0) p.rests(Plan::Rest::everything);
 }
 
 void update(const Update& u) noexcept {

@@ -8,6 +8,7 @@ void plan(Plan& p) {
   Adam& c = p.config<Adam>();
   c = {p.number("beta_1"), p.number("beta_2"), p.number("epsilon"), p.flag("amsgrad")};
   p.slots(c.amsgrad ? 3 : 2);
+  if (static_cast<real>(c.epsilon) > 0) p.rests(Plan::Rest::where_state_is_zero);
 }
 
 void update(const Update& u) noexcept { adam_update(u.config<Adam>(), u, u.lr); }

@@ -13,6 +13,7 @@ void plan(Plan& p) {
   p.slots(1);
   p.config<Config>() = {static_cast<real>(p.number("beta_1")),
                         static_cast<real>(p.number("beta_2"))};
+  p.rests(Plan::Rest::where_state_is_zero);
 }
 
 void update(const Update& u) noexcept {

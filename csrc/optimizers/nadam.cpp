@@ -13,6 +13,7 @@ struct Config {
 void plan(Plan& p) {
   p.slots(2);
   p.config<Config>() = {p.number("beta_1"), p.number("beta_2"), p.number("epsilon")};
+  if (static_cast<real>(p.number("epsilon")) > 0) p.rests(Plan::Rest::where_state_is_zero);
 }
 
 void update(const Update& u) noexcept {

@@ -15,6 +15,7 @@ void plan(Plan& p) {
   c = {static_cast<real>(p.number("rho")), static_cast<real>(p.number("momentum", 0.0)),
        static_cast<real>(p.number("epsilon")), p.flag("centered")};
   p.slots(1 + (c.momentum > 0) + c.centered);
+  if (c.epsilon > 0) p.rests(Plan::Rest::where_state_is_zero);
 }
 
 void update(const Update& u) noexcept {

@@ -13,6 +13,7 @@ void plan(Plan& p) {
   Config& c = p.config<Config>();
   c = {static_cast<real>(p.number("momentum", 0.0)), p.flag("nesterov")};
   p.slots(c.momentum == 0 ? 0 : 1);
+  p.rests(c.momentum == 0 ? Plan::Rest::everything : Plan::Rest::where_state_is_zero);
 }
 
 void update(const Update& u) noexcept {
