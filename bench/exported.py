@@ -124,7 +124,7 @@ def write(folder, options):
     (folder / "networks.txt").write_text("\n".join(NETWORKS) + "\n")
 
 
-def peers_of(options):
+def peers_of(folder, options):
     """Name -> (source, flags) of what runs beside each other, the headers first."""
     peers = {"headers": ("headers.cpp", NATIVE)}
     if options.rtneural:
@@ -132,9 +132,11 @@ def peers_of(options):
         include += [f"-I{options.rtneural / 'modules' / 'xsimd' / 'include'}", "-w"]
         peers |= {name: ("rtneural.cpp", [*include, *flags]) for name, flags in RTNEURAL.items()}
     if options.onnxruntime:
+        # The library's own name, by which it is found beside the peers, is not that of its file.
         package = Path(importlib.util.find_spec("onnxruntime").origin).parent / "capi"
-        library = str(next(package.glob("libonnxruntime.so*")))
-        flags = [f"-I{options.onnxruntime}", library, f"-Wl,-rpath,{package}", *NATIVE]
+        library = folder / "libonnxruntime.so.1"
+        library.symlink_to(next(package.glob("libonnxruntime.so.1*")))
+        flags = [f"-I{options.onnxruntime}", library, "-Wl,-rpath,$ORIGIN", *NATIVE]
         peers["onnxruntime"] = ("onnxruntime.cpp", flags)
     if options.frugally_deep:
         flags = [f"-I{options.frugally_deep / 'include'}", *NATIVE]
@@ -146,7 +148,7 @@ def build(folder, peers):
     """The measuring program and the libraries of the peers that compile."""
     compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")
     program = folder / "measure"
-    flags = ["-std=c++17", "-O3", f"-I{folder}"]
+    flags = ["-std=c++17", "-O3", "-DNDEBUG", f"-I{folder}"]
     subprocess.run([compiler, *flags, SOURCES / "measure.cpp", "-ldl", "-o", program], check=True)
     built = []
     for name, (source, more) in peers.items():
@@ -171,7 +173,7 @@ def main():
     with tempfile.TemporaryDirectory() as there:
         folder = Path(there)
         write(folder, options)
-        program, libraries = build(folder, peers_of(options))
+        program, libraries = build(folder, peers_of(folder, options))
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         print(f"{'us':14}{'':6}{'peer':22}{'median':>10}{'least':>10}  off by")

@@ -34,13 +34,15 @@ void add(const char* folder, const char* name) {
   all.push_back({name, "step", M::output_size, call, loaded<M>(folder, name)});
 }
 
-// All frames of an image; the first two answers are of windows that begin before it.
+// All frames of an image, each aligned for its vectors; the first two answers are of windows that begin before it.
 template <class M, int Frames>
 void add_image(const char* folder, const char* name) {
   const auto call = [](void* self, const float* in, float* out) {
     M& m = *static_cast<M*>(self);
+    alignas(RTNEURAL_DEFAULT_ALIGNMENT) float frame[M::input_size];
     for (int t = 0; t < Frames; ++t) {
-      m.forward(in + t * M::input_size);
+      std::memcpy(frame, in + t * M::input_size, sizeof frame);
+      m.forward(frame);
       if (t > 1) std::memcpy(out + (t - 2) * M::output_size, m.getOutputs(), sizeof(float) * M::output_size);
     }
   };
