@@ -100,6 +100,7 @@ def rtneural_json(model):
 
 def write(folder, options):
     """The networks in the peers' forms, and the header that includes all headers."""
+    k.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
     lines = []
     for name, (shape, stack) in NETWORKS.items():
