@@ -54,9 +54,11 @@ template <int U, int Gates, int Slots>
 struct Units {
   static constexpr int G = group_of(U), UP = ceil_div(U, G) * G, Row = Gates * UP;
   static constexpr int L = smaller(G, kLanes), B = block_of(UP, L, Slots), NB = B / L, Blocks = UP / B;
+  // Enough sums in flight to hide the latency of a product, as far as the registers reach.
   static constexpr int chains(int inputs) {
+    constexpr int most = kLanes == 16 ? 16 : 8;
     int c = 1;
-    while (2 * c * Slots * NB <= 8 && 2 * c <= inputs) c *= 2;
+    while (c * Gates * NB < 8 && 2 * c * Slots * NB <= most && 2 * c <= inputs) c *= 2;
     return c;
   }
   using V = Vec<L>;
