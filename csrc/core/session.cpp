@@ -181,7 +181,7 @@ void Session::State::run_on_host(Crew& crew, const Call& call) {
   const std::int64_t n = call.n, rows = crew.pieces.rows;
   const double work = leader.work(n);
   // Twice, for a try: the pace takes back a team that does not pay.
-  int threads = std::min(threads_for(2 * work, leader.workers()), leader.workers());
+  int threads = std::min(threads_for(2 * work, threads_or_default(most_threads)), leader.workers());
   const bool paced = threads > 1 && work < kShort;
   if (paced) {
     const std::lock_guard<std::mutex> lock(mutex);

@@ -16,6 +16,14 @@ struct PoolShape {
   Index channels = 1;
 
   PYSEQ_INLINE Index taps() const { return axis[0].size * axis[1].size * axis[2].size; }
+  // Values of one channel that all windows read together, or some more: adaptive windows overlap.
+  PYSEQ_INLINE double covered() const {
+    double n = 1;
+    for (const PoolAxis& a : axis)
+      n *= a.adaptive ? static_cast<double>(a.in) + static_cast<double>(a.out)
+                      : static_cast<double>(a.out) * static_cast<double>(a.size);
+    return n;
+  }
   PYSEQ_INLINE Index in_pixels() const { return axis[0].in * axis[1].in * axis[2].in; }
   PYSEQ_INLINE Index out_pixels() const { return axis[0].out * axis[1].out * axis[2].out; }
 };

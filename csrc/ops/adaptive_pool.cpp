@@ -22,7 +22,8 @@ void plan(Plan& p) {
   const Shape y = pool_output(c.shape, x.rank - 1);
   p.output(y);
   c.kept = c.max && p.training() ? p.keep(max_pool_kept(c.shape)) : -1;
-  p.flops(static_cast<double>(x.size() + y.size()), static_cast<double>(x.size() + y.size()));
+  const double work = c.shape.covered() * static_cast<double>(c.shape.channels);
+  p.flops(work, work);
 }
 
 void forward(const Run& r) noexcept {

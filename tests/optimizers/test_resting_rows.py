@@ -39,6 +39,7 @@ class Twice(layers.Layer):
 
 
 def model_of(optimizer, width, dense, **options):
+    pyseq.utils.set_random_seed(3)
     table = layers.Embedding(ROWS, width, **options)
     model = pyseq.Sequential(
         [
@@ -48,7 +49,6 @@ def model_of(optimizer, width, dense, **options):
             layers.Dense(1),
         ]
     )
-    pyseq.utils.set_random_seed(3)
     model.compile(OPTIMIZERS[optimizer](), "mse")
     return model
 

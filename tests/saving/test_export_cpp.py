@@ -1,5 +1,6 @@
 """`Model.export(format="cpp")`: headers, compiled by the system's compiler, beside `predict`."""
 
+import re
 from pathlib import Path
 
 import cpp_runner
@@ -195,7 +196,7 @@ def test_what_streams_has_step(exported):
         "places", "rnn", "rows", "tokens",
     }
     text = (folder / "lstm.h").read_text()
-    assert "// There is no step(): gru_1 (gru) is not a layer that runs forwards." in text
+    assert re.search(r"// There is no step\(\): gru\w* \(gru\) is not a layer that runs forwards\.", text)
 
 
 def test_the_same_file_every_time(tmp_path):
