@@ -67,8 +67,15 @@ void forward(const Run& r) noexcept {
 
 // The first row from `row` on, below `end`, that is marked; `end` if there is none.
 Index next_marked(const unsigned char* marks, Index row, Index end) {
-  const void* found = row < end ? __builtin_memchr(marks + row, 1, static_cast<std::size_t>(end - row)) : nullptr;
-  return found ? static_cast<const unsigned char*>(found) - marks : end;
+  for (; row < end; ++row) {
+    std::uint64_t eight = 0;
+    for (; row % 8 == 0 && row + 8 <= end; row += 8) {
+      __builtin_memcpy(&eight, marks + row, 8);
+      if (eight) break;
+    }
+    if (row < end && marks[row]) return row;
+  }
+  return end;
 }
 
 void backward(const Run& r) noexcept {
