@@ -6,6 +6,8 @@ import re
 
 import numpy as np
 
+from pyseq.saving import activations
+
 # Kernels in the order in which a header has them.
 FILES = ("base", "activations", "linear", "delay", "recurrent", "pooling", "shaping", "normalizing",
          "functions")
@@ -120,9 +122,7 @@ class Writer:
     def activation(self, name, arguments=None):
         """The expression of an activation by its name and numbers."""
         self.use("activations")
-        name = _SAME.get(name, name)
-        given = list(arguments or ())
-        values = [*given, *_DEFAULTS.get(name, ())[len(given) :]]
+        name, values = activations.completed(name, arguments)
         if name == "gelu":
             return "kernels::GeluTanh{}" if values[0] else "kernels::Gelu{}"
         if name in ("relu", "relu6"):
@@ -136,18 +136,3 @@ class Writer:
         """The activation that an op ends in."""
         name = op.attrs.get(f"{prefix}activation", "linear")
         return self.activation(name, op.attrs.get(f"{prefix}activation_args"))
-
-
-_SAME = {"swish": "silu", "hard_swish": "hard_silu"}
-_DEFAULTS = {
-    "relu": (0.0, np.inf, 0.0),
-    "relu6": (0.0, 6.0, 0.0),
-    "leaky_relu": (0.2,),
-    "elu": (1.0,),
-    "celu": (1.0,),
-    "gelu": (0.0,),
-    "hard_shrink": (0.5,),
-    "soft_shrink": (0.5,),
-    "squareplus": (4.0,),
-    "threshold": (0.0, 0.0),
-}

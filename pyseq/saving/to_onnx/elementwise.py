@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from pyseq.saving import activations
+
 # Activations that one node computes: `(operator, attributes)`.
 _ONE_NODE = {
     "linear": ("Identity", {}),
@@ -19,19 +21,6 @@ _ONE_NODE = {
     "selu": ("Selu", {"alpha": 1.6732632423543772, "gamma": 1.0507009873554805}),
     "mish": ("Mish", {}),
     "softplus": ("Softplus", {}),
-}
-_SAME = {"swish": "silu", "hard_swish": "hard_silu"}
-_DEFAULTS = {
-    "relu": (0.0, math.inf, 0.0),
-    "relu6": (0.0, 6.0, 0.0),
-    "leaky_relu": (0.2,),
-    "elu": (1.0,),
-    "celu": (1.0,),
-    "gelu": (0.0,),
-    "hard_shrink": (0.5,),
-    "soft_shrink": (0.5,),
-    "squareplus": (4.0,),
-    "threshold": (0.0, 0.0),
 }
 # exp(x) - 1 and log(1 + x) have no operator.
 _UNARY = {
@@ -54,11 +43,10 @@ _LOGIC = {"logical_and": "And", "logical_or": "Or", "logical_xor": "Xor"}
 
 def activate(b, x, name, arguments=None):
     """An activation by its name and the numbers that the core's ops take with it."""
-    name = _SAME.get(name, name)
+    name, values = activations.completed(name, arguments)
     if name in _ONE_NODE:
         kind, attributes = _ONE_NODE[name]
         return x if kind == "Identity" else b.through(kind, x, **attributes)
-    values = [*(arguments or ()), *_DEFAULTS.get(name, ())[len(arguments or ()) :]]
     return _ACTIVATIONS[name](b, x, *values)
 
 
