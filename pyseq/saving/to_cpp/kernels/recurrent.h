@@ -50,8 +50,9 @@ constexpr int block_of(int padded, int lanes, int slots) {
 }
 
 // How the units of a layer lie in vectors: `Gates` columns a unit in the weights, `Slots` sums.
-template <int U, int Gates, int Slots>
+template <int U_, int Gates_, int Slots_>
 struct Units {
+  static constexpr int U = U_, Gates = Gates_, Slots = Slots_;
   static constexpr int G = group_of(U), UP = ceil_div(U, G) * G, Row = Gates * UP;
   static constexpr int L = smaller(G, kLanes), B = block_of(UP, L, Slots), NB = B / L, Blocks = UP / B;
   // Enough sums in flight to hide the latency of a product, as far as the registers reach.
@@ -72,14 +73,14 @@ struct Units {
 };
 
 // sums[.][slot of gate] += x[k] w[k] for k < K; the last gate has the slot `Last`.
-template <int K, class S, int Gates, int Last, int C, int Slots, class V>
-PYSEQ_INLINE void add_gates(const float* x, const float* w, V (&sums)[C][Slots][S::NB]) {
+template <class S, int K, int Last, int C, class V>
+PYSEQ_INLINE void add_gates(const float* x, const float* w, V (&sums)[C][S::Slots][S::NB]) {
   constexpr int rest = K % C;
   const auto one = [&](int k, auto c) PYSEQ_LAMBDA {
     const V s = splat<V>(x[k]);
     const float* row = w + k * S::Row;
-    each<Gates>([&](auto g) PYSEQ_LAMBDA {
-      constexpr int gate = decltype(g)::value, slot = gate == Gates - 1 ? Last : gate;
+    each<S::Gates>([&](auto g) PYSEQ_LAMBDA {
+      constexpr int gate = decltype(g)::value, slot = gate == S::Gates - 1 ? Last : gate;
       each<S::NB>([&](auto n) PYSEQ_LAMBDA {
         constexpr int at = S::column(gate, decltype(n)::value * S::L);
         sums[c][slot][n] += s * load<V>(row + at);
@@ -89,28 +90,45 @@ PYSEQ_INLINE void add_gates(const float* x, const float* w, V (&sums)[C][Slots][
   for (int k = 0; k + C <= K; k += C) each<C>([&](auto c) PYSEQ_LAMBDA { one(k + c, c); });
   each<rest>([&](auto c) PYSEQ_LAMBDA { one(K - rest + c, c); });
 }
-template <class S, int C, int Slots, class V>
-PYSEQ_INLINE void begin_gates(const float* b, V (&sums)[C][Slots][S::NB]) {
+template <class S, int C, class V>
+PYSEQ_INLINE void begin_gates(const float* b, V (&sums)[C][S::Slots][S::NB]) {
   each<C>([&](auto c) PYSEQ_LAMBDA {
-    each<Slots>([&](auto g) PYSEQ_LAMBDA {
+    each<S::Slots>([&](auto g) PYSEQ_LAMBDA {
       each<S::NB>([&](auto n) PYSEQ_LAMBDA {
         sums[c][g][n] = c == 0 ? load<V>(b + g * S::UP + n * S::L) : V{};
       });
     });
   });
 }
-template <class S, int C, int Slots, class V>
-PYSEQ_INLINE void end_gates(V (&sums)[C][Slots][S::NB]) {
+template <class S, int C, class V>
+PYSEQ_INLINE void end_gates(V (&sums)[C][S::Slots][S::NB]) {
   each<C - 1>([&](auto c) PYSEQ_LAMBDA {
-    each<Slots>([&](auto g) PYSEQ_LAMBDA {
+    each<S::Slots>([&](auto g) PYSEQ_LAMBDA {
       each<S::NB>([&](auto n) PYSEQ_LAMBDA { sums[0][g][n] += sums[c + 1][g][n]; });
     });
   });
 }
-// Where the columns of the block that begins at a unit begin.
-template <class S>
-PYSEQ_INLINE const float* at_unit(const float* w, int unit) {
-  return w + S::column(0, unit);
+// f(unit, sums, rest) for each vector of units: their sums b + x K + h R by slot, of `rest` units. The
+// last gate of x and that of h may have slots of their own.
+template <class S, int I, class F>
+PYSEQ_INLINE void each_units(const float* w, const float* b, const float* x, const float* h, F f) {
+  using V = typename S::V;
+  S::blocks([&](int first, auto count) PYSEQ_LAMBDA {
+    V z[S::chains(I + S::U)][S::Slots][S::NB];
+    const float* columns = w + S::column(0, first);
+    begin_gates<S>(b + first, z);
+    add_gates<S, I, S::Gates - 1>(x, columns, z);
+    add_gates<S, S::U, S::Slots - 1>(h, columns + I * S::Row, z);
+    end_gates<S>(z);
+    each<S::NB>([&](auto n) PYSEQ_LAMBDA {
+      constexpr int at = decltype(n)::value * S::L, rest = smaller(decltype(count)::value - at, S::L);
+      if constexpr (rest > 0) {
+        V sums[S::Slots];
+        each<S::Slots>([&](auto g) PYSEQ_LAMBDA { sums[g] = z[0][g][n]; });
+        f(first + at, sums, std::integral_constant<int, rest>{});
+      }
+    });
+  });
 }
 
 // z = x K + h R + b in gates i, f, g, o;  c = rec(f) c + rec(i) act(g);  h = rec(o) act(c)
@@ -123,20 +141,10 @@ struct Lstm {
   Rec rec;
   PYSEQ_INLINE void operator()(const float* x, const float* h, float* next, float* c) const {
     using V = typename S::V;
-    S::blocks([&](int first, auto count) PYSEQ_LAMBDA {
-      V z[S::chains(I + U)][4][S::NB];
-      begin_gates<S>(b + first, z);
-      add_gates<I, S, 4, 3>(x, at_unit<S>(w, first), z);
-      add_gates<U, S, 4, 3>(h, at_unit<S>(w, first) + I * S::Row, z);
-      end_gates<S>(z);
-      each<S::NB>([&](auto n) PYSEQ_LAMBDA {
-        constexpr int at = decltype(n)::value * S::L, rest = decltype(count)::value - at;
-        float* cell = c + first + at;
-        const V now = rec(z[0][1][n]) * load<V>(cell) + rec(z[0][0][n]) * act(z[0][2][n]);
-        store(cell, now);
-        if constexpr (rest > 0)
-          store_first<smaller(rest, S::L)>(next + first + at, rec(z[0][3][n]) * act(now));
-      });
+    each_units<S, I>(w, b, x, h, [&](int j, const auto& z, auto rest) PYSEQ_LAMBDA {
+      const V now = rec(z[1]) * load<V>(c + j) + rec(z[0]) * act(z[2]);
+      store(c + j, now);
+      store_first<decltype(rest)::value>(next + j, rec(z[3]) * act(now));
     });
   }
 };
@@ -151,21 +159,10 @@ struct Gru {
   Rec rec;
   PYSEQ_INLINE void operator()(const float* x, const float* h, float* next, float*) const {
     using V = typename S::V;
-    S::blocks([&](int first, auto count) PYSEQ_LAMBDA {
-      V z[S::chains(I + U)][4][S::NB];
-      begin_gates<S>(b + first, z);
-      add_gates<I, S, 3, 2>(x, at_unit<S>(w, first), z);
-      add_gates<U, S, 3, 3>(h, at_unit<S>(w, first) + I * S::Row, z);
-      end_gates<S>(z);
-      each<S::NB>([&](auto n) PYSEQ_LAMBDA {
-        constexpr int at = decltype(n)::value * S::L, rest = smaller(decltype(count)::value - at, S::L);
-        const V update = rec(z[0][0][n]), reset = rec(z[0][1][n]);
-        const V g = act(z[0][2][n] + reset * z[0][3][n]);
-        if constexpr (rest > 0) {
-          const V before = load_first<V, rest>(h + first + at);
-          store_first<rest>(next + first + at, update * before + (1.0f - update) * g);
-        }
-      });
+    each_units<S, I>(w, b, x, h, [&](int j, const auto& z, auto rest) PYSEQ_LAMBDA {
+      const V update = rec(z[0]), reset = rec(z[1]), g = act(z[2] + reset * z[3]);
+      const V before = load_first<V, decltype(rest)::value>(h + j);
+      store_first<decltype(rest)::value>(next + j, update * before + (1.0f - update) * g);
     });
   }
 };
@@ -175,39 +172,20 @@ template <int I, int U_, class Act, class Rec>
 struct GruBefore {
   static constexpr int Inputs = I, U = U_, States = 1;
   using S = Units<U, 2, 2>;
-  using T = Units<U, 1, 1>;
   const float *w, *w_g, *b, *b_g;
   Act act;
   Rec rec;
   PYSEQ_INLINE void operator()(const float* x, const float* h, float* next, float*) const {
     using V = typename S::V;
     alignas(64) float update[S::UP], product[S::UP];
-    S::blocks([&](int first, auto count) PYSEQ_LAMBDA {
-      V z[S::chains(I + U)][2][S::NB];
-      begin_gates<S>(b + first, z);
-      add_gates<I, S, 2, 1>(x, at_unit<S>(w, first), z);
-      add_gates<U, S, 2, 1>(h, at_unit<S>(w, first) + I * S::Row, z);
-      end_gates<S>(z);
-      each<S::NB>([&](auto n) PYSEQ_LAMBDA {
-        constexpr int at = decltype(n)::value * S::L, rest = smaller(decltype(count)::value - at, S::L);
-        store(update + first + at, rec(z[0][0][n]));
-        if constexpr (rest > 0)
-          store(product + first + at, rec(z[0][1][n]) * load_first<V, rest>(h + first + at));
-      });
+    each_units<S, I>(w, b, x, h, [&](int j, const auto& z, auto rest) PYSEQ_LAMBDA {
+      store(update + j, rec(z[0]));
+      store_first<decltype(rest)::value>(
+          product + j, rec(z[1]) * load_first<V, decltype(rest)::value>(h + j));
     });
-    T::blocks([&](int first, auto count) PYSEQ_LAMBDA {
-      V z[T::chains(I + U)][1][T::NB];
-      begin_gates<T>(b_g + first, z);
-      add_gates<I, T, 1, 0>(x, at_unit<T>(w_g, first), z);
-      add_gates<U, T, 1, 0>(product, at_unit<T>(w_g, first) + I * T::Row, z);
-      end_gates<T>(z);
-      each<T::NB>([&](auto n) PYSEQ_LAMBDA {
-        constexpr int at = decltype(n)::value * T::L, rest = smaller(decltype(count)::value - at, T::L);
-        if constexpr (rest > 0) {
-          const V gate = load<V>(update + first + at), before = load_first<V, rest>(h + first + at);
-          store_first<rest>(next + first + at, gate * before + (1.0f - gate) * act(z[0][0][n]));
-        }
-      });
+    each_units<Units<U, 1, 1>, I>(w_g, b_g, x, product, [&](int j, const auto& z, auto rest) PYSEQ_LAMBDA {
+      const V gate = load<V>(update + j), before = load_first<V, decltype(rest)::value>(h + j);
+      store_first<decltype(rest)::value>(next + j, gate * before + (1.0f - gate) * act(z[0]));
     });
   }
 };
@@ -220,17 +198,8 @@ struct SimpleRnn {
   const float *w, *b;
   Act act;
   PYSEQ_INLINE void operator()(const float* x, const float* h, float* next, float*) const {
-    using V = typename S::V;
-    S::blocks([&](int first, auto count) PYSEQ_LAMBDA {
-      V z[S::chains(I + U)][1][S::NB];
-      begin_gates<S>(b + first, z);
-      add_gates<I, S, 1, 0>(x, at_unit<S>(w, first), z);
-      add_gates<U, S, 1, 0>(h, at_unit<S>(w, first) + I * S::Row, z);
-      end_gates<S>(z);
-      each<S::NB>([&](auto n) PYSEQ_LAMBDA {
-        constexpr int at = decltype(n)::value * S::L, rest = smaller(decltype(count)::value - at, S::L);
-        if constexpr (rest > 0) store_first<rest>(next + first + at, act(z[0][0][n]));
-      });
+    each_units<S, I>(w, b, x, h, [&](int j, const auto& z, auto rest) PYSEQ_LAMBDA {
+      store_first<decltype(rest)::value>(next + j, act(z[0]));
     });
   }
 };
