@@ -50,7 +50,8 @@ int main(int argc, char** argv) {
     float in[GATE_BLOCK], out[GATE_BLOCK];
     double before = 0, after = 0;
     const int expected = sound[0] == 's' ? 0 : sound[0] == 't' ? 1 : 2;
-    for (int b = 0; b < 200; ++b) {
+    // The listener has a thread of its own, which may be late.
+    for (int b = 0; b < 200 || (b < 20000 && heard(g) != expected); ++b) {
       for (int i = 0; i < GATE_BLOCK; ++i)
         in[i] = expected == 0   ? 0.002f * noise(random)
                 : expected == 1 ? 0.5f * std::sin(0.2f * static_cast<float>(b * GATE_BLOCK + i))
