@@ -75,8 +75,11 @@ def test_recurrent_layers_answer_between_their_steps(name):
     model = pyseq.Sequential([pyseq.Input((n, 64)), *stack])
     model.compile("sgd", "mse")
     x = np.ones((n, n, 64), "float32")
+    start = time.perf_counter()
+    CALLS[name](model, x)  # how long it takes undisturbed: the signal comes well before that
+    whole = time.perf_counter() - start
     before = [w.copy() for w in model.get_weights()]
-    assert interrupted(lambda: CALLS[name](model, x)) < SOON
+    assert interrupted(lambda: CALLS[name](model, x), after=min(0.4, whole / 4)) < SOON
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert np.isfinite(model.predict(x[:2], verbose=0)).all()
