@@ -6,11 +6,13 @@
 namespace pyseq::PYSEQ_NS {
 namespace {
 
-// Register tile: pixels x vectors of output channels, chosen to fill the register file.
+// Register tile: pixels x vectors of output channels, chosen to fill the register file. Six sums
+// alone would wait for each other.
 constexpr int kTile = kVectorBytes == 64 ? 14 : 6;
 constexpr int kTileVectors = 2;
+constexpr int tile_pixels(int vectors) { return vectors == 1 && kTile == 6 ? 8 : kTile; }
 constexpr int kPanel = kTileVectors * kLanes;
-static_assert(kTile <= kMaxTilePixels);
+static_assert(tile_pixels(1) <= kMaxTilePixels);
 
 struct TileStore {
   real* y;
@@ -79,9 +81,8 @@ TileFunction tile_function(int pixels) {
   if (pixels <= 1) return tile<1, NV>;
   if (pixels <= 2) return tile<2, NV>;
   if (pixels <= 4) return tile<4, NV>;
-  if (kTile == 6) return tile<6, NV>;
-  if (pixels <= 6) return tile<6, NV>;
-  if (pixels <= 8) return tile<8, NV>;
+  if (pixels <= 6 || tile_pixels(NV) == 6) return tile<6, NV>;
+  if (pixels <= 8 || tile_pixels(NV) == 8) return tile<8, NV>;
   if (pixels <= 10) return tile<10, NV>;
   if (pixels <= 12) return tile<12, NV>;
   return tile<kTile, NV>;
@@ -177,13 +178,15 @@ void run_class(const PassRun& r, const BoxPixels& b, const PixelClass& c, const 
                  {y + panel.channel, b.y + c.begin, panel.bias, r.relu});
     return;
   }
-  const Index count = c.end - c.begin, tiles = pieces(count, kTile);
+  const bool wide = panel.width > kLanes;
+  const Index count = c.end - c.begin;
+  const Index tiles = pieces(count, wide ? tile_pixels(kTileVectors) : tile_pixels(1));
   for (Index t = 0; t < tiles; ++t) {
     const Index from = c.begin + count * t / tiles, to = c.begin + count * (t + 1) / tiles;
     const int pixels = static_cast<int>(to - from);
     const TileStore out{y + panel.channel, b.y + from, pixels, static_cast<int>(panel.valid),
                         panel.bias,        r.relu};
-    (panel.width > kLanes ? tile_function<kTileVectors>(pixels) : tile_function<1>(pixels))(
+    (wide ? tile_function<kTileVectors>(pixels) : tile_function<1>(pixels))(
         x + panel.in_channel, b.x + from, segments, panel.weights, r.b_row ? r.b_row : panel.width,
         out);
   }

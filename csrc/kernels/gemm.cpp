@@ -9,11 +9,17 @@ namespace pyseq::PYSEQ_NS {
 namespace {
 
 constexpr Index kSplitDepth = 2048, kSplitArea = 4096, kSplitParts = 16;
+constexpr Index kKeptDepth = 32;
 
 // B is read in place while few row panels use it or it stays in L2.
 bool pack_b_wanted(const Gemm& g) {
   if (g.b_col != 1) return true;
-  return g.m > 4 * kRows && g.k * g.n > 65536;
+  return g.m > 4 * kRows && g.k * g.n >= 32768;
+}
+
+// Packed once for many calls, it gains as soon as several row panels use it.
+bool kept_b_wanted(const Gemm& g) {
+  return pack_b_wanted(g) || (g.m > 4 * kRows && g.k >= kKeptDepth && g.n >= kPanel);
 }
 
 bool pack_a_wanted(const Gemm& g) {
@@ -215,7 +221,7 @@ void gemm(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_st
 #if defined(PYSEQ_AMX)
   if (parts_wanted(g) && amx_gemm(pool, g, shared, worker, worker_stride)) return;
 #endif
-  if (pack_b_wanted(g)) return blocked(pool, g, shared, worker, worker_stride);
+  if (pack_b_wanted(g) || blocks_of(g)) return blocked(pool, g, shared, worker, worker_stride);
   in_place(pool, g, worker, worker_stride);
 }
 
@@ -252,7 +258,7 @@ bool gemm_wants_blocks(const Gemm& g) {
   if (g.m <= 0 || g.n <= 0 || g.k <= 0) return false;
   if (stream_blocks_wanted(g)) return true;
   if (split_wanted(g) || dot_wanted(g) || stream_wanted(g)) return false;
-  return parts_wanted(g) || pack_b_wanted(g);
+  return parts_wanted(g) || kept_b_wanted(g);
 }
 
 void gemm_pack_blocks(Pool* pool, const Gemm& g, real* blocks) {

@@ -105,12 +105,18 @@ void pack_rows(const real* src, Index ld, Index width, Index depth, real* dst, I
     }
     return;
   }
+  // Whole vectors, whose ends the next rows write over; in the last rows none is there to do so.
+  const Index whole = depth - ceil_div(kLanes, step);
   for (Index k = 0; k < depth; ++k) {
+    const real* from = src + k * ld;
+    real* to = dst + k * step;
     Index i = 0;
-    for (; i + kLanes <= width; i += kLanes) store(dst + k * step + i, load(src + k * ld + i));
+    for (; i + kLanes <= width; i += kLanes) store(to + i, load(from + i));
     if (i < width) {
       const int rest = static_cast<int>(width - i);
-      store_partial(dst + k * step + i, load_partial(src + k * ld + i, rest), rest);
+      const V v = load_partial(from + i, rest);
+      if (k < whole) store(to + i, v);
+      else store_partial(to + i, v, rest);
     }
   }
 }

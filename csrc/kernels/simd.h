@@ -75,8 +75,25 @@ PYSEQ_INLINE void store_partial(real* p, V v, int n) {
 #if defined(__AVX512F__)
   __builtin_ia32_storeups512_mask(p, v, static_cast<unsigned short>((1u << n) - 1));
 #elif defined(__AVX2__)
-  typedef real M __attribute__((vector_size(32)));
-  __builtin_ia32_maskstoreps256(reinterpret_cast<M*>(p), lane_numbers() < n, v);
+  // By halves: AMD's masked store takes dozens of instructions.
+  if (n >= kLanes) return store(p, v);
+  typedef real Half __attribute__((vector_size(16)));
+  typedef real HalfMemory __attribute__((vector_size(16), aligned(4), may_alias));
+  typedef double PairMemory __attribute__((aligned(4), may_alias));
+  typedef double Pairs __attribute__((vector_size(16)));
+  Half rest = __builtin_ia32_vextractf128_ps256(v, 0);
+  if (n & 4) {
+    *reinterpret_cast<HalfMemory*>(p) = rest;
+    rest = __builtin_ia32_vextractf128_ps256(v, 1);
+    p += 4;
+  }
+  if (n & 2) {
+    const Pairs pairs = reinterpret_cast<Pairs>(rest);
+    *reinterpret_cast<PairMemory*>(p) = pairs[0];
+    rest = reinterpret_cast<Half>(Pairs{pairs[1], pairs[1]});
+    p += 2;
+  }
+  if (n & 1) *p = rest[0];
 #else
   for (int i = 0; i < kLanes; ++i)
     if (i < n) p[i] = v[i];
