@@ -5,11 +5,13 @@ A model is a tuple of layers in a form that no peer owns, for example `("dense",
     ("dense", units, activation)             ("embedding", vocabulary, size)
     ("conv2d", filters, size, padding, activation)    ("conv1d", ...)
     ("conv2d", filters, size, "same", activation, strides)    ("depthwise2d", size, strides)
+    ("conv1d", filters, size, "same", activation, 1, dilation)    ("conv3d", ...)
     ("lstm", units, return_sequences)        ("gru", ...)    ("bilstm", ...)
-    ("maxpool2d", size)   ("maxpool1d", size)   ("batchnorm",)   ("relu",)
-    ("flatten",)   ("dropout", rate)   ("mean1d",)   ("mean2d",)   ("max1d",): over all positions
+    ("maxpool1d", size)   ("maxpool2d", size)   ("maxpool3d", size)   ("avgpool2d", size)
+    ("batchnorm",)   ("layernorm",)   ("relu",)   ("flatten",)   ("dropout", rate)
+    ("mean1d",)   ("mean2d",)   ("mean3d",)   ("max1d",): over all positions
 
-Images and sequences are channels-last. The last dense layer has the activation of the loss:
+Activations are "relu", "tanh" and "gelu" (by the error function). Images and sequences are channels-last. The last dense layer has the activation of the loss:
 sigmoid for "bce", softmax for "sparse_ce", any for "mse".
 """
 
@@ -180,6 +182,10 @@ def _separable(filters, strides=1):
     return depthwise + (("conv2d", filters, 1, "same", None), ("batchnorm",), ("relu",))
 
 
+def _plain(filters, strides=1):
+    return (("conv2d", filters, 3, "same", None, strides), ("batchnorm",), ("relu",))
+
+
 # Measured with --more, or when named.
 _MORE = (
     Workload(
@@ -319,6 +325,86 @@ _MORE = (
         "sparse_ce",
         batch=64,
         samples=6400,
+    ),
+    Workload(
+        "lenet",
+        (28, 28, 1),
+        (
+            ("conv2d", 6, 5, "same", "tanh"),
+            ("avgpool2d", 2),
+            ("conv2d", 16, 5, "valid", "tanh"),
+            ("avgpool2d", 2),
+            ("flatten",),
+            ("dense", 120, "tanh"),
+            ("dense", 84, "tanh"),
+            ("dense", 10, "softmax"),
+        ),
+        "sparse_ce",
+        batch=128,
+        samples=2560,
+    ),
+    Workload(
+        "plain_20",
+        (32, 32, 3),
+        (
+            *_plain(16) * 7,
+            *_plain(32, 2),
+            *_plain(32) * 5,
+            *_plain(64, 2),
+            *_plain(64) * 5,
+            ("mean2d",),
+            ("dense", 10, "softmax"),
+        ),
+        "sparse_ce",
+        batch=64,
+        samples=256,
+    ),
+    Workload(
+        "video",
+        (16, 32, 32, 3),
+        (
+            ("conv3d", 16, 3, "same", "relu"),
+            ("maxpool3d", 2),
+            ("conv3d", 32, 3, "same", "relu"),
+            ("maxpool3d", 2),
+            ("conv3d", 64, 3, "same", "relu"),
+            ("mean3d",),
+            ("dense", 6, "softmax"),
+        ),
+        "sparse_ce",
+        batch=16,
+        samples=64,
+    ),
+    Workload(
+        "dilated",
+        (1000, 8),
+        (
+            *(("conv1d", 32, 3, "same", "relu", 1, 2**k) for k in range(7)),
+            ("mean1d",),
+            ("dense", 5, "softmax"),
+        ),
+        "sparse_ce",
+        batch=16,
+        samples=256,
+    ),
+    Workload(
+        "mlp_gelu",
+        (128,),
+        (
+            *(("dense", 256, "gelu"), ("layernorm",)) * 3,
+            ("dense", 10, "softmax"),
+        ),
+        "sparse_ce",
+        batch=64,
+        samples=6400,
+    ),
+    Workload(
+        "lstm_long",
+        (500, 4),
+        (("lstm", 32, False), ("dense", 1, None)),
+        "mse",
+        batch=32,
+        samples=512,
     ),
     Workload(
         "iris",

@@ -163,8 +163,8 @@ def init_params(workload, key):
         if kind == "dense":
             p = {"w": glorot(sub, (shape[-1], args[0])), "b": jnp.zeros(args[0])}
             shape = (*shape[:-1], args[0])
-        elif kind in ("conv2d", "conv1d"):
-            rank = 2 if kind == "conv2d" else 1
+        elif kind in ("conv1d", "conv2d", "conv3d"):
+            rank = len(shape) - 1
             filters, size, padding, _, *strides = args
             p = {
                 "w": glorot(sub, (size,) * rank + (shape[-1], filters)),
@@ -191,14 +191,16 @@ def init_params(workload, key):
                 p["b" + suffix] = bias if kind == "gru" else bias.at[:, units : 2 * units].set(1)
             out = 2 * units if kind == "bilstm" else units
             shape = (shape[0], out) if sequences else (out,)
-        elif kind in ("maxpool2d", "maxpool1d"):
+        elif kind in ("maxpool1d", "maxpool2d", "maxpool3d", "avgpool2d"):
             shape = tuple(n // args[0] for n in shape[:-1]) + (shape[-1],)
         elif kind == "batchnorm":
             p = {"gamma": jnp.ones(shape[-1]), "beta": jnp.zeros(shape[-1])}
             s = {"mean": jnp.zeros(shape[-1]), "var": jnp.ones(shape[-1])}
+        elif kind == "layernorm":
+            p = {"gamma": jnp.ones(shape[-1]), "beta": jnp.zeros(shape[-1])}
         elif kind == "flatten":
             shape = (int(np.prod(shape)),)
-        elif kind in ("mean1d", "mean2d", "max1d"):
+        elif kind in ("mean1d", "mean2d", "mean3d", "max1d"):
             shape = shape[-1:]
         params.append(p)
         state.append(s)
@@ -213,16 +215,21 @@ def forward(workload, params, state, x, key, training):
         p, s = params[index], state[index]
         if kind == "dense":
             x = x @ p["w"] + p["b"]
-            if args[1] == "relu" and index < last:
-                x = jax.nn.relu(x)
-        elif kind in ("conv2d", "conv1d"):
-            numbers = ("NHWC", "HWIO", "NHWC") if kind == "conv2d" else ("NWC", "WIO", "NWC")
-            strides = (args[4] if len(args) > 4 else 1,) * (x.ndim - 2)
+            x = hidden(args[1], x) if index < last else x
+        elif kind in ("conv1d", "conv2d", "conv3d"):
+            rank = x.ndim - 2
+            positions = "DHW"[-rank:]
+            numbers = ("N" + positions + "C", positions + "IO", "N" + positions + "C")
+            strides, dilation = ((n,) * rank for n in (*args[4:], 1, 1)[:2])
             x = jax.lax.conv_general_dilated(
-                x, p["w"], strides, args[2].upper(), dimension_numbers=numbers
+                x,
+                p["w"],
+                strides,
+                args[2].upper(),
+                rhs_dilation=dilation,
+                dimension_numbers=numbers,
             )
-            x = x + p["b"]
-            x = jax.nn.relu(x) if args[3] == "relu" else x
+            x = hidden(args[3], x + p["b"])
         elif kind == "depthwise2d":
             x = jax.lax.conv_general_dilated(
                 x,
@@ -241,16 +248,22 @@ def forward(workload, params, state, x, key, training):
             ahead = recurrent("lstm", p, "", x, args[1], False)
             back = recurrent("lstm", p, "_back", x, args[1], True)
             x = jnp.concatenate([ahead, back], axis=-1)
-        elif kind in ("maxpool2d", "maxpool1d"):
+        elif kind in ("maxpool1d", "maxpool2d", "maxpool3d"):
             window = (1, *(args[0],) * (x.ndim - 2), 1)
             x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID")
+        elif kind == "avgpool2d":
+            window = (1, args[0], args[0], 1)
+            x = jax.lax.reduce_window(x, 0.0, jax.lax.add, window, window, "VALID") / args[0] ** 2
         elif kind == "batchnorm":
             x, s = batch_norm(p, s, x, training)
+        elif kind == "layernorm":
+            mean, var = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+            x = (x - mean) * jax.lax.rsqrt(var + 0.001) * p["gamma"] + p["beta"]
         elif kind == "relu":
             x = jax.nn.relu(x)
         elif kind == "flatten":
             x = x.reshape(len(x), -1)
-        elif kind in ("mean1d", "mean2d", "max1d"):
+        elif kind in ("mean1d", "mean2d", "mean3d", "max1d"):
             x = getattr(x, kind[:-2])(tuple(range(1, x.ndim - 1)))
         elif kind == "dropout" and training:
             key, sub = jax.random.split(key)
@@ -258,6 +271,13 @@ def forward(workload, params, state, x, key, training):
             x = jnp.where(keep, x / (1 - args[0]), 0)
         new_state.append(s)
     return x, new_state
+
+
+def hidden(activation, x):
+    """The activation of a layer that is not the last."""
+    if activation == "gelu":
+        return jax.nn.gelu(x, approximate=False)
+    return {"relu": jax.nn.relu, "tanh": jnp.tanh, None: lambda x: x}[activation](x)
 
 
 def batch_norm(p, s, x, training):

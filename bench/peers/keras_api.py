@@ -50,11 +50,17 @@ class KerasApi:
 
     def layer(self, kind, *args):
         api = self.api.layers
-        if kind in ("conv1d", "conv2d"):
-            filters, size, padding, activation, *strides = args
-            layer = api.Conv2D if kind == "conv2d" else api.Conv1D
-            strides = strides[0] if strides else 1
-            return layer(filters, size, strides, padding=padding, activation=activation)
+        if kind in ("conv1d", "conv2d", "conv3d"):
+            filters, size, padding, activation, *steps = args
+            strides, dilation = (*steps, 1, 1)[:2]
+            return getattr(api, kind.capitalize().replace("d", "D"))(
+                filters,
+                size,
+                strides,
+                padding=padding,
+                dilation_rate=dilation,
+                activation=activation,
+            )
         if kind in ("lstm", "gru"):
             layer = api.LSTM if kind == "lstm" else api.GRU
             return layer(args[0], return_sequences=args[1])
@@ -65,10 +71,14 @@ class KerasApi:
             "embedding": lambda: api.Embedding(*args),
             "maxpool2d": lambda: api.MaxPooling2D(*args),
             "maxpool1d": lambda: api.MaxPooling1D(*args),
+            "maxpool3d": lambda: api.MaxPooling3D(*args),
+            "avgpool2d": lambda: api.AveragePooling2D(*args),
             "batchnorm": lambda: api.BatchNormalization(),
+            "layernorm": lambda: api.LayerNormalization(),
             "depthwise2d": lambda: api.DepthwiseConv2D(args[0], args[1], padding="same"),
             "mean1d": lambda: api.GlobalAveragePooling1D(),
             "mean2d": lambda: api.GlobalAveragePooling2D(),
+            "mean3d": lambda: api.GlobalAveragePooling3D(),
             "max1d": lambda: api.GlobalMaxPooling1D(),
             "relu": lambda: api.Activation("relu"),
             "flatten": lambda: api.Flatten(),

@@ -50,22 +50,22 @@ class PyTorch:
 
     def use_layout(self, channels_last):
         self.channels_last = channels_last
-        image = len(self.workload.input_shape) == 3
-        layout = torch.channels_last if channels_last and image else torch.contiguous_format
-        self.net.to(memory_format=layout)
+        layouts = {3: torch.channels_last, 4: torch.channels_last_3d}
+        layout = layouts.get(len(self.workload.input_shape)) if channels_last else None
+        self.net.to(memory_format=layout or torch.contiguous_format)
 
     def prepare(self, x):
         """The array in the layout that the model takes it in; images come as NHWC."""
         if x.ndim < 4 or self.channels_last:
             return x
-        return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+        return np.ascontiguousarray(np.moveaxis(x, -1, 1))
 
     def tensor(self, x):
         return torch.from_numpy(self.prepare(x)).to(self.device)
 
     def as_net_input(self, x):
-        # A permuted view of NHWC is what torch calls channels_last.
-        return x.permute(0, 3, 1, 2) if x.ndim == 4 and self.channels_last else x
+        # A view of NHWC with its axes moved is what torch calls channels_last.
+        return x.movedim(-1, 1) if x.ndim >= 4 and self.channels_last else x
 
     def labels(self, y):
         y = torch.from_numpy(y).to(self.device)
@@ -108,7 +108,7 @@ class PyTorch:
     def fit(self, x, y):
         self.net.train()
         if self.cached[0] is not x:
-            if x.ndim == 4:
+            if x.ndim >= 4:
                 self.choose_layout(x, y)
             self.cached = (x, self.tensor(x), self.labels(y))
         _, x, y = self.cached
@@ -126,7 +126,7 @@ class PyTorch:
     predict = None
 
     def export(self, path):
-        """Writes an ONNX file; images go in as NCHW, the layout that ONNX's users expect."""
+        """Writes an ONNX file; images go in channels first, as ONNX's users expect."""
         self.net.eval()
         shape = (2, *net.net_input_shape(self.workload))
         torch.onnx.export(

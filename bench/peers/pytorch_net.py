@@ -51,13 +51,16 @@ class Max(nn.Module):
 
 
 def net_input_shape(workload):
-    """Shape of a row as the module takes it: channels first for images."""
+    """Shape of a row as the module takes it: channels first for images and videos."""
     shape = workload.input_shape
-    return (shape[2], *shape[:2]) if len(shape) == 3 else shape
+    return (shape[-1], *shape[:-1]) if len(shape) > 2 else shape
 
 
 def input_dtype(workload):
     return torch.int64 if workload.vocabulary else torch.float32
+
+
+_ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
 
 
 def make_net(workload):
@@ -65,13 +68,13 @@ def make_net(workload):
     for index, (kind, *args) in enumerate(workload.layers):
         shape = _row_shape(workload, modules)
         activation = None
-        if kind in ("conv2d", "conv1d"):
+        if kind in ("conv1d", "conv2d", "conv3d"):
             activation = args[3]
         elif kind == "dense" and index < len(workload.layers) - 1:
             activation = args[1]
         modules.append(_make_layer(kind, args, shape))
-        if activation == "relu":
-            modules.append(nn.ReLU())
+        if activation in _ACTIVATIONS:
+            modules.append(_ACTIVATIONS[activation]())
     if workload.loss == "mse":
         modules.append(make_activation(workload.layers[-1][2]))
     return nn.Sequential(*modules)
@@ -97,20 +100,23 @@ def _initialised(layer):
 
 
 def _make_layer(kind, args, shape):
-    image = len(shape) == 3
+    image = len(shape) > 2  # or video
     channels = shape[0] if image else shape[-1]
     if kind == "dense":
         return _initialised(nn.Linear(channels, args[0]))
-    if kind == "conv2d" and len(args) == 4:
-        return _initialised(nn.Conv2d(channels, args[0], args[1], padding=args[2]))
-    if kind == "conv2d":  # with strides, which "same" does not allow
-        return _initialised(nn.Conv2d(channels, args[0], args[1], args[4], args[1] // 2))
+    if kind in ("conv1d", "conv2d", "conv3d"):
+        filters, size, padding, _, *steps = args
+        strides, dilation = (*steps, 1, 1)[:2]
+        if strides > 1:  # which PyTorch does not allow with "same"
+            padding = size // 2
+        make = {"conv1d": nn.Conv1d, "conv2d": nn.Conv2d, "conv3d": nn.Conv3d}[kind]
+        layer = make(channels, filters, size, strides, padding, dilation)
+        _initialised(layer)
+        return ChannelsFirst(layer) if kind == "conv1d" else layer
     if kind == "depthwise2d":
         size, strides = args
         layer = nn.Conv2d(channels, channels, size, strides, size // 2, groups=channels)
         return _initialised(layer)
-    if kind == "conv1d":
-        return ChannelsFirst(_initialised(nn.Conv1d(channels, args[0], args[1], padding=args[2])))
     if kind == "embedding":
         layer = nn.Embedding(*args)
         nn.init.uniform_(layer.weight, -0.05, 0.05)
@@ -124,13 +130,18 @@ def _make_layer(kind, args, shape):
     if kind == "batchnorm":
         norm = nn.BatchNorm2d if image else nn.BatchNorm1d
         return norm(channels, eps=0.001, momentum=0.01)
+    if kind == "layernorm":
+        return nn.LayerNorm(channels, eps=0.001)
     simple = {
         "maxpool2d": nn.MaxPool2d,
+        "maxpool3d": nn.MaxPool3d,
+        "avgpool2d": nn.AvgPool2d,
         "relu": nn.ReLU,
         "flatten": nn.Flatten,
         "dropout": nn.Dropout,
         "mean1d": lambda: Mean(1),
         "mean2d": lambda: Mean(2, 3),
+        "mean3d": lambda: Mean(2, 3, 4),
         "max1d": Max,
     }
     return simple[kind](*args)

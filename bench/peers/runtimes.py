@@ -99,7 +99,7 @@ class LiteRt(Runtime):
 
 
 def to_onnx_layout(x):
-    """NHWC to NCHW, ids to int64: what the exported ONNX files take."""
-    if x.ndim == 4:
-        return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+    """Channels first, ids as int64: what the exported ONNX files take."""
+    if x.ndim >= 4:
+        return np.ascontiguousarray(np.moveaxis(x, -1, 1))
     return x.astype(np.int64) if x.dtype == np.int32 else x
