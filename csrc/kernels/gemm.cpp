@@ -117,7 +117,7 @@ bool parts_wanted([[maybe_unused]] const Gemm& g) {
 void pack_block(Pool* pool, const real* b, Index b_row, Index b_col, Index columns, Index depth,
                 real* to) {
   const Index panel = depth * kPanel;
-  parallel_for(pool, ceil_div(columns, kPanel), larger(1, 16384 / larger(1, panel)),
+  parallel_for(pool, ceil_div(columns, kPanel), round_to(larger(1, 16384 / larger(1, panel)), kTogether),
                [&](Index begin, Index end, int) {
                  const Index j = begin * kPanel;
                  pack_panels(b + j * b_col, b_row, b_col, smaller(end * kPanel, columns) - j, depth,

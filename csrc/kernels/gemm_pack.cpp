@@ -121,9 +121,27 @@ void pack_rows(const real* src, Index ld, Index width, Index depth, real* dst, I
   }
 }
 
+namespace {
+
+// Whole panels side by side, row by row: one at a time would take a cache line from each page.
+void pack_together(const real* b, Index b_row, Index depth, real* dst, Index panel) {
+  for (Index k = 0; k < depth; ++k, b += b_row, dst += kPanel)
+#pragma GCC unroll 4
+    for (Index q = 0; q < kTogether; ++q) {
+      store(dst + q * panel, load(b + q * kPanel));
+      store(dst + q * panel + kLanes, load(b + q * kPanel + kLanes));
+    }
+}
+
+}  // namespace
+
 void pack_panels(const real* b, Index b_row, Index b_col, Index n, Index depth, real* dst,
                  Index panel) {
-  for (Index j = 0; j < n; j += kPanel, dst += panel) {
+  Index j = 0;
+  if (b_col == 1)
+    for (; j + kTogether * kPanel <= n; j += kTogether * kPanel, dst += kTogether * panel)
+      pack_together(b + j, b_row, depth, dst, panel);
+  for (; j < n; j += kPanel, dst += panel) {
     const Index width = smaller(kPanel, n - j);
     if (b_col == 1) pack_rows(b + j, b_row, width, depth, dst, kPanel);
     else pack_transposed(b + j * b_col, b_col, width, depth, dst, kPanel);
