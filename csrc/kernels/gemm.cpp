@@ -212,6 +212,7 @@ void gemm(Pool* pool, const Gemm& g, real* shared, real* worker, Index worker_st
     t.a = g.b, t.a_row = 1, t.a_col = g.b_row;
     t.b = g.a, t.b_row = g.a_col, t.b_col = 1;
     t.ldc = g.m;
+    t.blocks = nullptr;  // of another B
     return gemm(pool, t, shared, worker, worker_stride);
   }
   if (blocks_of(g) && stream_blocks_wanted(g)) return stream_blocks(pool, g);
