@@ -9,7 +9,7 @@ namespace pyseq::PYSEQ_NS {
 namespace {
 
 constexpr Index kSplitDepth = 2048, kSplitArea = 4096, kSplitParts = 16;
-constexpr Index kKeptDepth = 32;
+constexpr Index kKeptDepth = 32;  // rows of B from which blocks that are there anyway are read
 
 // B is read in place while few row panels use it or it stays in L2.
 bool pack_b_wanted(const Gemm& g) {

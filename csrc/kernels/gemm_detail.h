@@ -17,7 +17,7 @@ constexpr int kRows = 10, kAccumulators = 20;
 constexpr int kRows = 6, kAccumulators = 12;
 #endif
 constexpr Index kPanel = 2 * kLanes;  // columns of a packed panel of B
-constexpr Index kTogether = 4;        // panels that are packed side by side
+constexpr int kTogether = 4;          // panels that are packed side by side
 constexpr Index kDepth = 384;         // rows of B at a time: a panel of A stays in L1
 constexpr Index kWidth = 1024;        // columns of B at a time: the block stays in L2 or L3
 // Few rows read B from packed blocks, unless it is so large that a second copy would hurt.

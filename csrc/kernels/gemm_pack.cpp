@@ -97,14 +97,6 @@ void pack_transposed(const real* src, Index ld, Index width, Index depth, real* 
 }
 
 void pack_rows(const real* src, Index ld, Index width, Index depth, real* dst, Index step) {
-  if (width == kPanel) {
-    for (Index k = 0; k < depth; ++k) {
-      const V low = load(src + k * ld), high = load(src + k * ld + kLanes);
-      store(dst + k * step, low);
-      store(dst + k * step + kLanes, high);
-    }
-    return;
-  }
   // Whole vectors, whose ends the next rows write over; in the last rows none is there to do so.
   const Index whole = depth - ceil_div(kLanes, step);
   for (Index k = 0; k < depth; ++k) {
@@ -124,10 +116,11 @@ void pack_rows(const real* src, Index ld, Index width, Index depth, real* dst, I
 namespace {
 
 // Whole panels side by side, row by row: one at a time would take a cache line from each page.
-void pack_together(const real* b, Index b_row, Index depth, real* dst, Index panel) {
+template <int Panels>
+void pack_whole(const real* b, Index b_row, Index depth, real* dst, Index panel) {
   for (Index k = 0; k < depth; ++k, b += b_row, dst += kPanel)
 #pragma GCC unroll 4
-    for (Index q = 0; q < kTogether; ++q) {
+    for (Index q = 0; q < Panels; ++q) {
       store(dst + q * panel, load(b + q * kPanel));
       store(dst + q * panel + kLanes, load(b + q * kPanel + kLanes));
     }
@@ -140,10 +133,11 @@ void pack_panels(const real* b, Index b_row, Index b_col, Index n, Index depth, 
   Index j = 0;
   if (b_col == 1)
     for (; j + kTogether * kPanel <= n; j += kTogether * kPanel, dst += kTogether * panel)
-      pack_together(b + j, b_row, depth, dst, panel);
+      pack_whole<kTogether>(b + j, b_row, depth, dst, panel);
   for (; j < n; j += kPanel, dst += panel) {
     const Index width = smaller(kPanel, n - j);
-    if (b_col == 1) pack_rows(b + j, b_row, width, depth, dst, kPanel);
+    if (b_col == 1 && width == kPanel) pack_whole<1>(b + j, b_row, depth, dst, panel);
+    else if (b_col == 1) pack_rows(b + j, b_row, width, depth, dst, kPanel);
     else pack_transposed(b + j * b_col, b_col, width, depth, dst, kPanel);
     if (width < kPanel)
       for (Index k = 0; k < depth; ++k)

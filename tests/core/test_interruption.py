@@ -13,7 +13,7 @@ from pyseq import layers
 
 # Calls that take many seconds, so that an answer after the end would show.
 ROWS, WIDTH = 12_000, 2048
-SOON = 3.5  # a busy machine included
+SOON = 2.0
 
 
 def deep(*stack):
