@@ -90,6 +90,9 @@ pyseq::DType core_dtype(pyseq_dtype dtype) {
 struct pyseq_model {
   pyseq::Model model;
 };
+struct pyseq_session {
+  pyseq::Session session;
+};
 struct pyseq_prepared {
   pyseq::Prepared prepared;
 };
@@ -115,7 +118,7 @@ pyseq::TrainingData data_of(const pyseq_trainable& t, std::int64_t rows, const v
   pyseq::TrainingData data;
   data.rows = rows;
   data.x = {x, core_dtype(x_dtype), size(t.model.model().input_shape())};
-  data.y = {y, core_dtype(y_dtype), size(t.model.spec().trainer.target)};
+  data.y = {y, core_dtype(y_dtype), size(t.model.target_shape())};
   return data;
 }
 
@@ -131,6 +134,8 @@ pyseq_status pyseq_set_num_threads(int threads) {
     return PYSEQ_OK;
   });
 }
+
+void pyseq_use_environment(void) { pyseq::use_environment(); }
 
 pyseq_status pyseq_load(const char* path, pyseq_model** model) {
   if (!path) return null("pyseq_load", "path");
@@ -153,13 +158,11 @@ pyseq_status pyseq_load_memory(const void* data, size_t bytes, pyseq_model** mod
 void pyseq_free_model(pyseq_model* model) { delete model; }
 
 pyseq_shape pyseq_input(const pyseq_model* model) {
-  const pyseq::ProgramSpec& spec = model->model.program().spec();
-  return shape_of(model->model.input_shape(), pyseq::slot_dtype(spec, spec.inputs[0]));
+  return shape_of(model->model.input_shape(), model->model.input_dtype());
 }
 
 pyseq_shape pyseq_output(const pyseq_model* model) {
-  const pyseq::ProgramSpec& spec = model->model.program().spec();
-  return shape_of(model->model.output_shape(), pyseq::slot_dtype(spec, spec.outputs[0]));
+  return shape_of(model->model.output_shape(), model->model.output_dtype());
 }
 
 pyseq_status pyseq_predict(const pyseq_model* model, int64_t rows, const void* x, void* y) {
@@ -193,6 +196,40 @@ pyseq_status pyseq_predict_texts(const pyseq_model* model, int64_t rows, const c
     return PYSEQ_OK;
   });
 }
+
+pyseq_status pyseq_open_session(const pyseq_model* model, const pyseq_options* options, pyseq_session** session) {
+  if (!model) return null("pyseq_open_session", "model");
+  if (!session) return null("pyseq_open_session", "session");
+  return guarded([&] {
+    pyseq::SessionOptions o;
+    if (options) {
+      if (options->size != sizeof *options)
+        throw pyseq::Error("pyseq_open_session: expected options of size " + std::to_string(sizeof *options) +
+                           ", got " + std::to_string(options->size) + "; set it to sizeof(pyseq_options)");
+      if (options->device) o.device = pyseq::Device::named(options->device);
+      if (options->rows) o.rows = options->rows;
+      o.threads = options->threads;
+      if (options->precision) o.precision = options->precision;
+    }
+    *session = new pyseq_session{pyseq::Session(model->model, o)};
+    return PYSEQ_OK;
+  });
+}
+
+pyseq_status pyseq_session_run(pyseq_session* session, int64_t rows, const void* x, void* y) {
+  if (!session) return null("pyseq_session_run", "session");
+  if (rows < 0) return failed(PYSEQ_TOO_MANY_ROWS, "pyseq_session_run: expected 0 rows or more");
+  if (rows == 0) return PYSEQ_OK;
+  if (!x || !y) return null("pyseq_session_run", x ? "y" : "x");
+  return guarded([&] {
+    const void* in[] = {x};
+    void* out[] = {y};
+    session->session.run(rows, in, out);
+    return PYSEQ_OK;
+  });
+}
+
+void pyseq_free_session(pyseq_session* session) { delete session; }
 
 size_t pyseq_memory_bytes(const pyseq_model* model, int64_t max_rows) {
   std::size_t bytes = 0;

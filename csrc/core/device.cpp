@@ -5,8 +5,10 @@
 #include <mutex>
 #include <string>
 
+#include "core/environment.h"
 #include "core/isa.h"
 #include "core/platform.h"
+#include "core/precision.h"
 #include "pyseq/error.h"
 
 namespace pyseq {
@@ -23,8 +25,8 @@ struct Module {
 };
 
 bool is_set(const char* name) {
-  const char* v = std::getenv(name);
-  return v && *v && std::strcmp(v, "0") != 0;
+  const char* v = from_environment(name);
+  return v && std::strcmp(v, "0") != 0;
 }
 
 // The module lies beside the library or program that holds this code.
@@ -87,6 +89,12 @@ const KernelTable& device_kernel_table(const char* name) {
 
 bool is_device_name(const char* name) { return name && is_gpu(name); }
 
+Device Device::named(const std::string& name) {
+  if (name != "cpu" && !is_gpu(name))
+    throw Error("device: expected \"cpu\", \"cuda\" or \"cuda:1\", got \"" + name + "\"");
+  return Device(name);
+}
+
 void set_device(const std::string& name) {
   if (is_gpu(name)) device_kernel_table(name.c_str());
   else if (name != "cpu")
@@ -98,8 +106,8 @@ void set_device(const std::string& name) {
 std::string current_device() {
   const std::lock_guard<std::mutex> lock(mutex);
   if (!chosen.empty()) return chosen;
-  const char* env = std::getenv("PYSEQ_DEVICE");
-  return env && *env ? env : "cpu";
+  const char* env = from_environment("PYSEQ_DEVICE");
+  return env ? env : "cpu";
 }
 
 std::vector<DeviceInfo> list_devices() {

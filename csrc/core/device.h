@@ -1,6 +1,6 @@
 #pragma once
 // What the module of a GPU offers to the core: memory, streams, and the parts of a training step that
-// the core itself does on the host. Every function with a Stream only enqueues, unless it says that
+// the core itself does on the host. Every function with a DeviceStream only enqueues, unless it says that
 // it waits. A lack of memory throws pyseq::OutOfMemory and leaves everything as it was.
 #include <cstddef>
 #include <cstdint>
@@ -108,7 +108,7 @@ struct DeviceUpdates {
 struct DeviceOptimizerDef {
   const char* kind;
   void (*plan)(Plan&);
-  void (*update)(Stream*, const DeviceUpdates&);
+  void (*update)(DeviceStream*, const DeviceUpdates&);
 };
 
 struct DeviceGraph;
@@ -122,59 +122,59 @@ struct DeviceTable {
   void (*enter)();
   void* (*allocate)(std::size_t bytes);
   void (*release)(void*);
-  Stream* (*open)(bool copies_only);  // for upload and download alone
-  void (*close)(Stream*);
+  DeviceStream* (*open)(bool copies_only);  // for upload and download alone
+  void (*close)(DeviceStream*);
   // Host memory may be used again when it returns.
-  void (*upload)(Stream*, void* to, const void* from, std::size_t bytes);
+  void (*upload)(DeviceStream*, void* to, const void* from, std::size_t bytes);
   // Waits for all that was enqueued before.
-  void (*download)(Stream*, void* to, const void* from, std::size_t bytes);
-  void (*copy)(Stream*, void* to, const void* from, std::size_t bytes);  // within the device
-  void (*zero)(Stream*, void*, std::size_t bytes);
+  void (*download)(DeviceStream*, void* to, const void* from, std::size_t bytes);
+  void (*copy)(DeviceStream*, void* to, const void* from, std::size_t bytes);  // within the device
+  void (*zero)(DeviceStream*, void*, std::size_t bytes);
   // Memory of the host that the device reads while the host goes on, and copies from it, ahead of the
   // kernels, through one of two buffers: what is enqueued later sees the copy; the buffer at `to` is
   // filled only when what was enqueued before mark_used(buffer) is done; the host may write to `from`
   // again after wait_filled(buffer).
   void* (*allocate_host)(std::size_t bytes);
   void (*release_host)(void*);
-  void (*upload_ahead)(Stream*, int buffer, void* to, const void* from, std::size_t bytes);
-  void (*mark_used)(Stream*, int buffer);
-  void (*wait_filled)(Stream*, int buffer);
+  void (*upload_ahead)(DeviceStream*, int buffer, void* to, const void* from, std::size_t bytes);
+  void (*mark_used)(DeviceStream*, int buffer);
+  void (*wait_filled)(DeviceStream*, int buffer);
   // Waits; throws what went wrong since the last wait.
-  void (*wait)(Stream*);
-  StepState* (*state)(Stream*);
+  void (*wait)(DeviceStream*);
+  StepState* (*state)(DeviceStream*);
 
   // A named range in the profilers' timelines, around the enqueueing of one op; null ends it.
   void (*range)(const char* name);
   // The device's microseconds for what is enqueued between the two; the second waits.
-  void (*start_clock)(Stream*);
-  double (*stop_clock)(Stream*);
+  void (*start_clock)(DeviceStream*);
+  double (*stop_clock)(DeviceStream*);
 
   // Everything enqueued between the two becomes one graph, and is not run. Null: cannot be captured.
-  void (*begin_capture)(Stream*);
-  DeviceGraph* (*end_capture)(Stream*);
-  void (*launch)(Stream*, DeviceGraph*);
+  void (*begin_capture)(DeviceStream*);
+  DeviceGraph* (*end_capture)(DeviceStream*);
+  void (*launch)(DeviceStream*, DeviceGraph*);
   void (*destroy)(DeviceGraph*);
 
-  void (*gather)(Stream*, const DeviceGather&);
-  void (*add)(Stream*, const float* src, float* dst, Index n);  // dst += src
-  void (*scales)(Stream*, const DeviceScales&);
+  void (*gather)(DeviceStream*, const DeviceGather&);
+  void (*add)(DeviceStream*, const float* src, float* dst, Index n);  // dst += src
+  void (*scales)(DeviceStream*, const DeviceScales&);
   // *total += sum of values[r] * scale[r] over the rows whose scale is not 0
-  void (*weighted_sum)(Stream*, const float* values, const float* scale, Index rows, double* total);
+  void (*weighted_sum)(DeviceStream*, const float* values, const float* scale, Index rows, double* total);
   // total[0] += n * (loss + sum of added[0, count)), total[1] += n; loss = 0; the state moves on by
   // one step of n rows
-  void (*finish_step)(Stream*, double* loss, const double* added, int count, Index n, double* total);
-  void (*penalty)(Stream*, const DevicePenalty&);
-  void (*constrain)(Stream*, const DeviceConstraint&);
+  void (*finish_step)(DeviceStream*, double* loss, const double* added, int count, Index n, double* total);
+  void (*penalty)(DeviceStream*, const DevicePenalty&);
+  void (*constrain)(DeviceStream*, const DeviceConstraint&);
   // *skip = 1 if any of g is not finite
-  void (*find_non_finite)(Stream*, const float* g, Index n, int* skip);
+  void (*find_non_finite)(DeviceStream*, const float* g, Index n, int* skip);
   // scale[segment] so that norms (each, or together) stay within the limits; 0: no limit.
-  void (*clip_norms)(Stream*, const DeviceUpdates&, double each, double together, double* scale);
+  void (*clip_norms)(DeviceStream*, const DeviceUpdates&, double each, double together, double* scale);
   // Accumulated gradients: a += g, unless *skip; and back to 0 after the update.
-  void (*accumulate)(Stream*, const DeviceUpdates&, const float* g, float* a, Index n);
-  void (*reset_accumulator)(Stream*, const DeviceUpdates&, float* a, Index n);
+  void (*accumulate)(DeviceStream*, const DeviceUpdates&, const float* g, float* a, Index n);
+  void (*reset_accumulator)(DeviceStream*, const DeviceUpdates&, float* a, Index n);
   // Exponential moving average: a = m a + (1 - m) w (a = w at first); w = a every `overwrite`
   // updates, 0 for never. Takes place whatever accumulation says, unless *skip.
-  void (*average)(Stream*, const DeviceUpdates&, double momentum, Index overwrite, float* w, float* a,
+  void (*average)(DeviceStream*, const DeviceUpdates&, double momentum, Index overwrite, float* w, float* a,
                   Index n);
 
   const DeviceOptimizerDef* const* optimizers;
@@ -182,5 +182,8 @@ struct DeviceTable {
 };
 
 const DeviceOptimizerDef* find_optimizer(const DeviceTable&, const char* kind);
+
+// The copy of a variable on a GPU, up to date; `writes`: all others are old from now on.
+void* on_device(Variable& v, const DeviceTable& device, bool writes);
 
 }  // namespace pyseq

@@ -113,7 +113,7 @@ bool Trainer::hold(const Rows& x, const Rows& y, const Rows& weights, std::int64
     if (bytes > device->free_bytes() / 2) return false;
     run.held.reserve(bytes);
   }
-  Stream* stream = device->open(true);
+  DeviceStream* stream = device->open(true);
   try {
     std::byte* at = run.held.data();
     for (const Rows* r : {&x, &y, &weights}) {

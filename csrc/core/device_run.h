@@ -161,7 +161,7 @@ class DeviceSteps {
   const BatchRun& r_;
   DeviceRun& run_;
   const DeviceTable& device_;
-  Stream* stream_;
+  DeviceStream* stream_;
   Clock::time_point started_ = Clock::now();
 };
 

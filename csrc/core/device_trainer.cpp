@@ -1,6 +1,7 @@
 // A training run on a GPU: the steps of a run on the host, enqueued. Whole steps are captured as
 // graphs; the host waits a few times a second, when it brings new rows or looks at the clock.
 #include "core/device_run.h"
+#include "core/precision.h"
 
 namespace pyseq {
 

@@ -23,13 +23,13 @@ void DeviceSteps::bind_parameters() {
       const ParameterSpec& p = s_.spec.parameters[i];
       if (p.optimizer != static_cast<int>(o)) continue;
       const auto bring = [&](const VariablePtr& v) {
-        return v ? static_cast<float*>(v->on_device(device_, true)) : nullptr;
+        return v ? static_cast<float*>(on_device(*v, device_, true)) : nullptr;
       };
       Variable& v = *s_.variables[p.variable];
       // Compared byte by byte: the padding must be 0.
       DeviceSegment segment;
       std::memset(static_cast<void*>(&segment), 0, sizeof segment);
-      segment.w = static_cast<float*>(v.on_device(device_, true));
+      segment.w = static_cast<float*>(on_device(v, device_, true));
       segment.n = v.size();
       segment.shape = to_shape(v.shape(), "variable");
       segment.weight_decay = p.decay ? os.weight_decay : 0.0;
@@ -67,7 +67,7 @@ void DeviceSteps::penalties() {
     if (q.l1 == 0 && q.l2 == 0 && q.orthogonal == 0) continue;
     Variable& v = *s_.variables[p.variable];
     device_.penalty(stream_, {q.l1, q.l2, q.orthogonal, q.rows, to_shape(v.shape(), "variable"),
-                              static_cast<const float*>(v.on_device(device_, false)),
+                              static_cast<const float*>(on_device(v, device_, false)),
                               s_.trains ? static_cast<float*>(s_.executor->gradient(p.variable)) : nullptr,
                               loss()});
   }

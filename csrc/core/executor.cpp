@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/executor_node.h"
+#include "core/precision.h"
 
 namespace pyseq {
 namespace {
@@ -146,9 +147,9 @@ void Executor::begin(Pool* pool, bool updates) {
   if (!device_) return;
   for (const Node& node : nodes_)
     for (const int i : node.state.written_params)
-      variables_[node.spec->params[i]]->on_device(*device_, true);
+      on_device(*variables_[node.spec->params[i]], *device_, true);
   for (std::size_t v = 0; updates && v < variables_.size(); ++v)
-    if (options_.trainable[v]) variables_[v]->on_device(*device_, true);
+    if (options_.trainable[v]) on_device(*variables_[v], *device_, true);
 }
 
 void Executor::end() {

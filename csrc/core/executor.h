@@ -8,7 +8,7 @@
 #include "core/memory.h"
 #include "core/plan.h"
 #include "core/team.h"
-#include "pyseq/program.h"
+#include "core/program.h"
 
 namespace pyseq {
 
@@ -129,7 +129,7 @@ class Executor {
   double added_loss() const;
   const double* device_losses() const { return device_losses_; }
   int ops() const;
-  Stream* stream() const { return stream_; }
+  DeviceStream* stream() const { return stream_; }
 
   void profile(bool on);
   const std::vector<double>& microseconds() const { return microseconds_; }
@@ -180,7 +180,7 @@ class Executor {
   int workers_;
   std::size_t real_;
   const DeviceTable* device_;
-  Stream* stream_ = nullptr;
+  DeviceStream* stream_ = nullptr;
   std::vector<VariablePtr> variables_;
   std::vector<void*> variable_data_;
   std::vector<Node> nodes_;

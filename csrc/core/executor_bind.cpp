@@ -133,7 +133,7 @@ void Executor::bind_variables() {
   bool moved = variable_data_.empty();
   variable_data_.resize(variables_.size());
   for (std::size_t v = 0; v < variables_.size(); ++v) {
-    void* at = device_ ? variables_[v]->on_device(*device_, false)
+    void* at = device_ ? on_device(*variables_[v], *device_, false)
                        : const_cast<void*>(std::as_const(*variables_[v]).data());
     moved = moved || at != variable_data_[v];
     variable_data_[v] = at;

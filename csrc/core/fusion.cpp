@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/plan.h"
-#include "pyseq/program.h"
+#include "core/program.h"
 
 namespace pyseq {
 namespace {

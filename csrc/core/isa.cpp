@@ -1,13 +1,12 @@
 #include "core/isa.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 
 #include "core/cpu.h"
+#include "core/environment.h"
 #include "pyseq/error.h"
 
 namespace pyseq {
@@ -42,8 +41,6 @@ std::string list(bool here) {
   return s;
 }
 
-std::atomic<int> precision{3};
-
 template <class T>
 const T* find(const T* const* items, int count, const char* kind) {
   for (int i = 0; i < count; ++i)
@@ -56,7 +53,7 @@ const T* find(const T* const* items, int count, const char* kind) {
 const KernelTable& kernel_table(const char* name) {
   const std::string device = name ? name : current_device();
   if (is_device_name(device.c_str())) return device_kernel_table(device.c_str());
-  if (!name || !*name) name = std::getenv("PYSEQ_ISA");
+  if (!name || !*name) name = from_environment("PYSEQ_ISA");
   const KernelTable* best = nullptr;
   for (const KernelTable* t : kTables) {
     if (name && *name) {
@@ -117,21 +114,6 @@ const OptimizerDef* find_optimizer(const KernelTable& t, const char* kind) {
 
 const DeviceOptimizerDef* find_optimizer(const DeviceTable& t, const char* kind) {
   return find(t.optimizers, t.optimizer_count, kind);
-}
-
-int matmul_precision() { return precision.load(std::memory_order_relaxed); }
-
-void set_matmul_precision(const std::string& name) {
-  if (name == "highest") precision = 3;
-  else if (name == "high") precision = 2;
-  else if (name == "medium") precision = 1;
-  else
-    throw Error("set_float32_matmul_precision: expected \"highest\", \"high\" or \"medium\", got \"" +
-                name + "\"");
-}
-
-std::string matmul_precision_name() {
-  return precision == 3 ? "highest" : precision == 2 ? "high" : "medium";
 }
 
 }  // namespace pyseq

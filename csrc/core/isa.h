@@ -37,7 +37,7 @@ struct KernelTable {
   const DeviceTable* device;  // null: the host
 };
 
-// Null: the current device. "": PYSEQ_ISA or the best that this CPU runs. "avx2", ...: that level.
+// Null: the current device. "": PYSEQ_ISA, where the environment counts, or the best that this CPU runs. "avx2", ...: that level.
 // "cuda", "cuda:1", ...: a GPU. Throws Error.
 const KernelTable& kernel_table(const char* name);
 
@@ -48,8 +48,5 @@ bool is_device_name(const char* name);
 const OpDef* find_op(const KernelTable&, const char* kind);
 const OpDef* find_loss(const KernelTable&, const char* kind);
 const OptimizerDef* find_optimizer(const KernelTable&, const char* kind);
-
-// 3, 2 or 1 bfloat16 parts for each float32 in AMX products.
-int matmul_precision();
 
 }  // namespace pyseq

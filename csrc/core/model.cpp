@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/plan.h"
+#include "core/text.h"
 #include "pyseq/error.h"
 
 namespace pyseq {
@@ -30,17 +31,20 @@ Stream Model::stream(std::int64_t rows, std::int64_t steps) const { return Strea
 
 const Dims& Model::input_shape() const { return program_->spec().slots[program_->spec().inputs[0]]; }
 const Dims& Model::output_shape() const { return program_->spec().slots[program_->spec().outputs[0]]; }
+DType Model::input_dtype() const { return slot_dtype(program_->spec(), program_->spec().inputs[0]); }
+DType Model::output_dtype() const { return slot_dtype(program_->spec(), program_->spec().outputs[0]); }
+
+std::int64_t Model::texts_per_row() const { return text_ ? text_->spec().texts : 0; }
 
 // n rows of the input's own dtype in, float32 out.
 void Model::run(std::int64_t n, const void* x, float* y) const {
-  const ProgramSpec& spec = program_->spec();
   const auto through = [&](auto number) {  // a model whose results are of another dtype
     std::vector<decltype(number)> rows(static_cast<std::size_t>(n * elements(output_shape())));
     void* out[] = {rows.data()};
     session_->run(n, &x, out);
     std::transform(rows.begin(), rows.end(), y, [](auto v) { return static_cast<float>(v); });
   };
-  switch (slot_dtype(spec, spec.outputs[0])) {
+  switch (output_dtype()) {
     case DType::int64: return through(std::int64_t{});
     case DType::float64: return through(double{});
     default: break;
@@ -55,7 +59,7 @@ void Model::predict(std::int64_t n, const float* x, float* y) const {
     const std::vector<decltype(number)> rows(x, x + numbers);
     run(n, rows.data(), y);
   };
-  switch (slot_dtype(program_->spec(), program_->spec().inputs[0])) {
+  switch (input_dtype()) {
     case DType::int64: return as(std::int64_t{});
     case DType::float64: return as(double{});
     default: return run(n, x, y);
@@ -77,7 +81,7 @@ void Model::predict(std::int64_t n, const std::string_view* texts, float* y) con
   if (!text_)
     throw Error("Model::predict: expected numbers, got texts; the model does not begin with a layer on text");
   const std::int64_t out = elements(output_shape());
-  const DType dtype = slot_dtype(program_->spec(), program_->spec().inputs[0]);
+  const DType dtype = input_dtype();
   const std::size_t row = slot_row_bytes(program_->spec(), program_->spec().inputs[0]);
   const auto most = static_cast<std::int64_t>(kTextBytes / std::max<std::size_t>(row, 1));
   const std::int64_t step = std::max<std::int64_t>(std::min(most, n), 1);

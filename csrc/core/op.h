@@ -45,7 +45,7 @@ constexpr Range between(Index least, Index most) { return {least, most}; }
 
 struct PlanState;
 // Where the kernels of one program on a GPU are enqueued.
-struct Stream;
+struct DeviceStream;
 
 // What an op may ask and must declare while a program is planned. The only place that may fail:
 // every function throws pyseq::Error on misuse, with the op's name in the message.
@@ -174,7 +174,7 @@ struct Group {
 struct Run {
   Index n;
   Pool* pool;
-  Stream* stream;  // null on the host
+  DeviceStream* stream;  // null on the host
   const void* config_;
   void* const* x_;        // inputs
   void* const* y_;        // outputs

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
 #include <mutex>
 #include <string>
 #include <thread>
 
 #include "core/platform.h"
+#include "core/precision.h"
 #include "core/team.h"
 #include "pyseq/config.h"
 #include "pyseq/error.h"
@@ -49,19 +49,21 @@ std::atomic<int> requested_threads{0};
 // libgomp's threads do not survive fork, and a parallel region in the child would wait for them.
 std::atomic<bool> forked{false};
 
+// By the environment; 0: it says nothing.
+std::atomic<int> wished_threads{0};
+
 [[maybe_unused]] int default_threads() {
-  static const int n = [] {
+  static const int processors = [] {
     platform::after_copy_of_process([] { forked.store(true); });
-    if (const char* env = std::getenv("OMP_NUM_THREADS")) {
-      const int v = std::atoi(env);
-      if (v > 0) return v;
-    }
     return platform::usable_processors();
   }();
-  return n;
+  const int wished = wished_threads.load(std::memory_order_relaxed);
+  return wished > 0 ? wished : processors;
 }
 
 }  // namespace
+
+void set_default_threads(int n) { wished_threads.store(n); }
 
 void set_num_threads(int n) {
   if (n < 0)
@@ -121,9 +123,6 @@ void set_interruption(const Interruption& given) {
   const std::lock_guard<std::mutex> lock(interruption_mutex);
   interruption = given;
 }
-
-bool watch_interrupts(std::atomic<bool>& arrived) { return platform::watch_interrupts(arrived); }
-void unwatch_interrupts() { platform::unwatch_interrupts(); }
 
 // Below this a call is over before anybody waits for it.
 constexpr double kLongWork = 3e8;
@@ -207,12 +206,14 @@ void run_team(int threads, bool (*stop)(), void (*body)(void*, Pool*), void* con
   if (omp_in_parallel()) threads = 1;
   if (threads > 1) {
     Pool pool(threads, stop);
+    const int precision = PrecisionScope::current();
 #pragma omp parallel num_threads(threads)
     {
       if (omp_get_thread_num() == 0) {
         body(context, &pool);
         pool.stop();
       } else {
+        const PrecisionScope scope(precision);
         pool.work_until_stopped(omp_get_thread_num());
       }
     }

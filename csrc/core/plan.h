@@ -6,7 +6,7 @@
 #include "core/isa.h"
 #include "core/op.h"
 #include "pyseq/error.h"
-#include "pyseq/program.h"
+#include "core/program.h"
 
 namespace pyseq {
 

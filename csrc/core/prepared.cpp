@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/precision.h"
 #include "pyseq/error.h"
 
 namespace pyseq {
@@ -18,8 +19,8 @@ const char* to_text(Status status) noexcept {
   return "unknown";
 }
 
-Prepared::Shared::Shared(ProgramPtr p, const std::vector<VariablePtr>& v)
-    : program(std::move(p)), precision(matmul_precision()) {
+Prepared::Shared::Shared(ProgramPtr p, const std::vector<VariablePtr>& v, int own_precision)
+    : program(std::move(p)), own(own_precision), precision(own ? own : usual_precision()) {
   for (const OpSpec& op : program->spec().ops)
     if (op.kind == "host")
       throw Error(op.name + ": expected a built-in layer to prepare, got a Python function");
@@ -27,9 +28,14 @@ Prepared::Shared::Shared(ProgramPtr p, const std::vector<VariablePtr>& v)
     throw Error("Session::prepare: expected a program of the host, got one of " + std::string(program->isa()));
   ExecutorOptions options;
   options.packs_all = true;
+  const PrecisionScope scope(own);
   leader = std::make_unique<Executor>(*program, v, options);
   leader->begin(nullptr, false);
   version = leader->packed_version();
+}
+
+bool Prepared::Shared::stale() const noexcept {
+  return leader->version_of_packed() != version || (!own && usual_precision() != precision);
 }
 
 Prepared::State::State(std::shared_ptr<const Shared> s, const std::vector<VariablePtr>& variables,
@@ -42,6 +48,7 @@ Prepared::State::State(std::shared_ptr<const Shared> s, const std::vector<Variab
   options.packs_all = !shared->leader->can_lead();
   options.leader = options.packs_all ? nullptr : shared->leader.get();
   options.threads = 1;
+  const PrecisionScope scope(shared->own);
   executor = std::make_unique<Executor>(*shared->program, variables, options);
   executor->begin(nullptr, false);
 }
@@ -58,8 +65,8 @@ Status Prepared::run(std::int64_t n, const void* const* inputs, void* const* out
   if (n < 0 || n > executor.max_rows()) return Status::too_many_rows;
   if (n == 0) return Status::ok;
   const Shared& shared = *state_->shared;
-  if (shared.leader->version_of_packed() != shared.version || matmul_precision() != shared.precision)
-    return Status::stale;
+  if (shared.stale()) return Status::stale;
+  const PrecisionScope scope(shared.own);
   const bool good = executor.run_flat(n, inputs);
   const ProgramSpec& spec = shared.program->spec();
   for (std::size_t i = 0; i < spec.outputs.size(); ++i)

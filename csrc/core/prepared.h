@@ -10,12 +10,14 @@ namespace pyseq {
 
 // The weights as kernels want them, for any number of rows; never written again.
 struct Prepared::Shared {
-  Shared(ProgramPtr program, const std::vector<VariablePtr>& variables);
+  // `own`: the precision of matrix products, 0 for the process's.
+  Shared(ProgramPtr program, const std::vector<VariablePtr>& variables, int own);
+  bool stale() const noexcept;
 
   ProgramPtr program;
   std::unique_ptr<Executor> leader;
   std::uint64_t version = 0;  // of the weights
-  int precision;
+  int own, precision;
 };
 
 struct Prepared::State {

@@ -1,4 +1,4 @@
-#include "pyseq/program.h"
+#include "core/program.h"
 
 #include <cstdio>
 

@@ -2,7 +2,7 @@
 #include <vector>
 
 #include "core/json.h"
-#include "pyseq/program.h"
+#include "core/program.h"
 
 namespace pyseq {
 

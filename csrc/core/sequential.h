@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "core/training.h"
 #include "pyseq/sequential.h"
 
 namespace pyseq {

@@ -1,4 +1,4 @@
-#include "pyseq/session.h"
+#include "core/session.h"
 
 #include <algorithm>
 #include <chrono>
@@ -7,23 +7,13 @@
 
 #include "core/executor.h"
 #include "core/pace.h"
+#include "core/precision.h"
 #include "core/prepared.h"
 #include "pyseq/model.h"
 
 namespace pyseq {
 
 namespace {
-
-// One call of `Session::run`.
-struct Call {
-  std::int64_t n;
-  const void* const* inputs;
-  void* const* outputs;
-  bool training;
-  std::uint64_t step;
-  std::int64_t first_row;
-  bool apart = false;  // no output lies where an input does
-};
 
 // What one call computes with.
 struct Crew {
@@ -33,12 +23,19 @@ struct Crew {
   Pieces pieces{0};  // of the call
 };
 
+// For this device, with ops put together where they run on the host.
+ProgramPtr inference_program(const Program& program, const Device& device) {
+  const bool host = !is_device_name(device.name().c_str());
+  return std::make_shared<Program>(host ? fused(program.spec(), true) : program.spec(), program.host(), device);
+}
+
 }  // namespace
 
 struct Session::State {
   const ProgramPtr program;
   const std::vector<VariablePtr> variables;
   const int most_threads;
+  const int precision;  // 0: the process's
   std::mutex mutex{};  // of what follows
   std::vector<std::unique_ptr<Crew>> idle{};
   Pace pace{};
@@ -47,18 +44,15 @@ struct Session::State {
   std::unique_ptr<Crew> take(std::int64_t n, bool whole);
   std::size_t slot_bytes(int slot, std::int64_t n) const;
   bool overlapping(const Call& call) const;
-  void run_rows(Executor& executor, Pool* pool, const Call& call, std::int64_t at,
+  // `disjoint`, here and below: no output lies where an input does.
+  void run_rows(Executor& executor, Pool* pool, const Call& call, bool disjoint, std::int64_t at,
                 std::int64_t rows) const;
-  void run_on_host(Crew& crew, const Call& call);
+  void run_on_host(Crew& crew, const Call& call, bool disjoint);
   void run_on_device(Executor& executor, const Call& call) const;
 };
 
-Session::Session(ProgramPtr program, std::vector<VariablePtr> variables)
-    : Session(std::move(program), std::move(variables), SessionOptions{}) {}
-
 Session::Session(const Model& model, const SessionOptions& options)
-    : Session(std::make_shared<Program>(model.program().spec(), model.program().host(), options.device),
-              model.variables(), options) {}
+    : Session(inference_program(model.program(), options.device), model.variables(), options) {}
 
 Session::Session(ProgramPtr program, std::vector<VariablePtr> variables,
                  const SessionOptions& options)
@@ -68,7 +62,10 @@ Session::Session(ProgramPtr program, std::vector<VariablePtr> variables,
   if (options.threads < 0)
     throw Error("Session: expected 0 threads (the default) or more, got " +
                 std::to_string(options.threads));
-  state_.reset(new State{std::move(program), std::move(variables), options.threads});
+  const int precision =
+      options.precision.empty() ? 0 : precision_from(options.precision.c_str(), "Session: precision");
+  state_.reset(new State{std::move(program), std::move(variables), options.threads, precision});
+  const PrecisionScope scope(precision);
   state_->idle.push_back(state_->take(options.rows, false));
 }
 
@@ -150,8 +147,8 @@ bool Session::State::overlapping(const Call& call) const {
 
 // These rows at once, from row `at`. Large outputs are written where the caller wants them, unless
 // that is where inputs are.
-void Session::State::run_rows(Executor& executor, Pool* pool, const Call& call, std::int64_t at,
-                       std::int64_t rows) const {
+void Session::State::run_rows(Executor& executor, Pool* pool, const Call& call, bool disjoint,
+                              std::int64_t at, std::int64_t rows) const {
   const ProgramSpec& spec = program->spec();
   constexpr std::size_t kFew = 8;
   const void* some[kFew];
@@ -163,7 +160,7 @@ void Session::State::run_rows(Executor& executor, Pool* pool, const Call& call, 
     return static_cast<std::byte*>(call.outputs[i]) + slot_bytes(spec.outputs[i], at);
   };
   for (std::size_t i = 0; i < spec.outputs.size(); ++i) {
-    const bool place = call.apart && slot_bytes(spec.outputs[i], rows) >= kPlaced;
+    const bool place = disjoint && slot_bytes(spec.outputs[i], rows) >= kPlaced;
     executor.place_output(i, place ? target(i) : nullptr);
   }
   executor.name_rows(call.first_row + at);
@@ -174,7 +171,7 @@ void Session::State::run_rows(Executor& executor, Pool* pool, const Call& call, 
       std::memcpy(target(i), from, slot_bytes(spec.outputs[i], rows));
 }
 
-void Session::State::run_on_host(Crew& crew, const Call& call) {
+void Session::State::run_on_host(Crew& crew, const Call& call, bool disjoint) {
   // Above this a time slice more or less does not count.
   constexpr double kShort = 1e9;
   Executor& leader = *crew.leader;
@@ -205,11 +202,11 @@ void Session::State::run_on_host(Crew& crew, const Call& call) {
       for (int w = 0; w < threads; ++w) crew.workers[w]->begin(nullptr, false);
       parallel_for(pool, count, 1, [&](Index begin, Index end, int worker) {
         for (Index i = begin; i < end; ++i)
-          run_rows(*crew.workers[worker], nullptr, call, i * rows, std::min(rows, n - i * rows));
+          run_rows(*crew.workers[worker], nullptr, call, disjoint, i * rows, std::min(rows, n - i * rows));
       });
     } else {
       for (std::int64_t at = 0; at < n && !(pool && pool->interrupted()); at += rows)
-        run_rows(leader, pool, call, at, std::min(rows, n - at));
+        run_rows(leader, pool, call, disjoint, at, std::min(rows, n - at));
       leader.settle(n);
     }
     interrupted = pool && pool->interrupted();
@@ -224,16 +221,19 @@ void Session::State::run_on_host(Crew& crew, const Call& call) {
   }
 }
 
-void Session::run(std::int64_t n, const void* const* inputs, void* const* outputs, bool training,
-                  std::uint64_t step, std::int64_t first_row) {
-  if (n < 0) throw Error("Session: expected 0 rows or more, got " + std::to_string(n));
-  if (n == 0) return;
-  Call call{n, inputs, outputs, training, step, first_row};
-  call.apart = !state_->overlapping(call);
-  std::unique_ptr<Crew> crew = state_->take(n, training || !call.apart);
+void Session::run(std::int64_t n, const void* const* inputs, void* const* outputs) {
+  run(Call{n, inputs, outputs});
+}
+
+void Session::run(const Call& call) {
+  if (call.n < 0) throw Error("Session: expected 0 rows or more, got " + std::to_string(call.n));
+  if (call.n == 0) return;
+  const PrecisionScope scope(state_->precision);
+  const bool disjoint = !state_->overlapping(call);
+  std::unique_ptr<Crew> crew = state_->take(call.n, call.training || !disjoint);
   // An interrupted call leaves its crew behind, with values and packed weights that are half done.
   if (program_->table().device) state_->run_on_device(*crew->leader, call);
-  else state_->run_on_host(*crew, call);
+  else state_->run_on_host(*crew, call, disjoint);
   std::exception_ptr error = crew->leader->take_error();
   for (const auto& worker : crew->workers)
     if (std::exception_ptr other = worker->take_error(); !error) error = other;
@@ -251,9 +251,9 @@ Prepared Session::prepare(std::int64_t max_rows, void* memory) {
   std::shared_ptr<const Prepared::Shared> shared;
   {
     const std::lock_guard<std::mutex> lock(state_->mutex);
-    if (!state_->prepared || state_->prepared->precision != matmul_precision() ||
-        state_->prepared->leader->version_of_packed() != state_->prepared->version)
-      state_->prepared = std::make_shared<const Prepared::Shared>(program_, state_->variables);
+    if (!state_->prepared || state_->prepared->stale())
+      state_->prepared =
+          std::make_shared<const Prepared::Shared>(program_, state_->variables, state_->precision);
     shared = state_->prepared;
   }
   return Prepared(std::make_unique<Prepared::State>(std::move(shared), state_->variables, max_rows, memory));

@@ -60,6 +60,8 @@ class Pool {
 // Threads worth waking for `work` (floating point operations and elements moved), and whether that
 // is more than one where there are more: the same answer on every machine.
 int threads_for(double work, int most = num_threads());
+// What num_threads() is while nobody sets it; 0 or less: the processors of this process.
+void set_default_threads(int n);
 // `wanted` threads, or num_threads() for 0; 1 where there can be no more.
 int threads_or_default(int wanted);
 bool worth_a_team(double work);

@@ -1,4 +1,4 @@
-#include "pyseq/testing.h"
+#include "core/testing.h"
 
 #include <algorithm>
 #include <cstring>
@@ -50,7 +50,7 @@ class Workbench {
   ~Workbench() { device_.close(stream_); }
   Workbench(const Workbench&) = delete;
   Workbench& operator=(const Workbench&) = delete;
-  Stream* stream() const { return stream_; }
+  DeviceStream* stream() const { return stream_; }
   void* room(std::size_t bytes) {
     arenas_.push_back(std::make_unique<Arena>(bytes, &device_));
     return arenas_.back()->data();
@@ -65,7 +65,7 @@ class Workbench {
 
  private:
   const DeviceTable& device_;
-  Stream* stream_;
+  DeviceStream* stream_;
   std::vector<std::unique_ptr<Arena>> arenas_;
 };
 
@@ -86,10 +86,10 @@ void run_optimizer_on_device(const OptimizerRun& r, const DeviceTable& device) {
   for (const Booking& b : state.scratch)
     scratch += round_up(buffer_bytes(b, 1, sizeof(float), state.where));
   DeviceSegment segment{};
-  segment.w = static_cast<float*>(r.variable->on_device(device, true));
+  segment.w = static_cast<float*>(on_device(*r.variable, device, true));
   segment.g = static_cast<const float*>(work.bring(r.gradient, r.variable->bytes()));
   for (std::size_t k = 0; k < r.slots.size() && k < kMaxSlots; ++k) {
-    segment.slot[k] = static_cast<float*>(r.slots[k]->on_device(device, true));
+    segment.slot[k] = static_cast<float*>(on_device(*r.slots[k], device, true));
     segment.slot_size[k] = r.slots[k]->size();
   }
   segment.n = r.variable->size();

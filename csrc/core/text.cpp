@@ -1,4 +1,4 @@
-#include "pyseq/text.h"
+#include "core/text.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 #pragma once
 #include "core/json.h"
-#include "pyseq/text.h"
+#include "core/text.h"
 
 namespace pyseq {
 

@@ -1,4 +1,4 @@
-#include "pyseq/trainer.h"
+#include "core/trainer.h"
 
 #include "core/trainer_state.h"
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/executor.h"
-#include "pyseq/trainer.h"
+#include "core/trainer.h"
 
 namespace pyseq {
 

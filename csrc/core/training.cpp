@@ -116,6 +116,7 @@ TrainableModel::~TrainableModel() = default;
 const Model& TrainableModel::model() const { return state_->model; }
 const std::vector<std::string>& TrainableModel::metric_names() const { return state_->spec.metrics; }
 const TrainingSpec& TrainableModel::spec() const { return state_->spec; }
+const Dims& TrainableModel::target_shape() const { return state_->spec.trainer.target; }
 std::int64_t TrainableModel::iterations() const {
   return static_cast<std::int64_t>(scalar(*state_->spec.iterations));
 }

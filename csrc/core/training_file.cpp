@@ -7,6 +7,7 @@
 #include "core/memory.h"
 #include "core/plan.h"
 #include "core/program_json.h"
+#include "core/text.h"
 #include "core/training.h"
 
 namespace pyseq {

@@ -1,5 +1,6 @@
 #include "pyseq/variable.h"
 
+#include <atomic>
 #include <cstring>
 #include <limits>
 #include <mutex>
@@ -17,7 +18,7 @@ struct TypeRow {
 constexpr TypeRow kTypes[] = {{"float32", 4}, {"float64", 8}, {"int32", 4},  {"int64", 8}, {"uint8", 1},
                               {"int8", 1},    {"uint16", 2},  {"int16", 2}, {"bool", 1}};
 
-std::int64_t checked_size(const std::vector<std::int64_t>& shape) {
+std::int64_t checked_size(const Dims& shape) {
   constexpr std::int64_t kLimit = std::numeric_limits<std::int64_t>::max() / 64;
   std::int64_t size = 1;
   for (const std::int64_t d : shape) {
@@ -40,16 +41,6 @@ DType dtype_from(const std::string& name) {
               "bool, got " + name);
 }
 
-struct Variable::DeviceCopy {
-  const DeviceTable* device;
-  void* data;
-  std::uint64_t version;  // of the variable's content that it holds
-
-  explicit DeviceCopy(const DeviceTable& d, std::size_t bytes)
-      : device(&d), data(d.allocate(bytes)), version(0) {}
-  ~DeviceCopy() { device->release(data); }
-};
-
 namespace {
 
 // Copies between host and device on a stream of their own.
@@ -65,39 +56,61 @@ class Transfer {
 
  private:
   const DeviceTable& device_;
-  Stream* stream_;
+  DeviceStream* stream_;
 };
 
 }  // namespace
 
-Variable::Variable(std::vector<std::int64_t> shape, DType dtype)
-    : shape_(std::move(shape)), size_(checked_size(shape_)), dtype_(dtype), data_(nullptr) {
+struct Variable::Copies {
+  struct OnDevice {
+    const DeviceTable* device;
+    void* data;
+    std::uint64_t version;  // of the variable's content that it holds
+  
+    explicit OnDevice(const DeviceTable& d, std::size_t bytes)
+        : device(&d), data(d.allocate(bytes)), version(0) {}
+    ~OnDevice() { device->release(data); }
+  };
+
+  std::vector<std::unique_ptr<OnDevice>> all;
+  const OnDevice* newest = nullptr;  // what the host lacks while it is old
+  std::mutex mutex;                    // of the copies and host_is_old
+  std::atomic<bool> host_is_old{false};
+
+  static const void* host_of(const Variable& v) { return v.data_; }
+  void fetch(const Variable& v) {  // `mutex` is held
+    if (!host_is_old.load(std::memory_order_relaxed)) return;
+    Transfer(*newest->device).out(v.data_, newest->data, v.bytes());
+    host_is_old.store(false, std::memory_order_release);
+  }
+};
+
+Variable::Variable(Dims shape, DType dtype)
+    : shape_(std::move(shape)),
+      size_(checked_size(shape_)),
+      dtype_(dtype),
+      data_(nullptr),
+      copies_(std::make_unique<Copies>()) {
   data_ = allocate(bytes());
   std::memset(data_, 0, bytes());
 }
 
-Variable::Variable(std::vector<std::int64_t> shape, DType dtype, void* data,
-                   std::shared_ptr<void> owner)
+Variable::Variable(Dims shape, DType dtype, void* data, std::shared_ptr<void> owner)
     : shape_(std::move(shape)),
       size_(checked_size(shape_)),
       dtype_(dtype),
       data_(data),
-      owner_(std::move(owner)) {}
+      owner_(std::move(owner)),
+      copies_(std::make_unique<Copies>()) {}
 
 Variable::~Variable() {
   if (!owner_) release(data_);
 }
 
 void Variable::fetch() const {
-  if (!host_is_old_.load(std::memory_order_acquire)) return;
-  const std::lock_guard<std::mutex> lock(mutex_);
-  fetch_locked();
-}
-
-void Variable::fetch_locked() const {
-  if (!host_is_old_.load(std::memory_order_relaxed)) return;
-  Transfer(*newest_->device).out(data_, newest_->data, bytes());
-  host_is_old_.store(false, std::memory_order_release);
+  if (!copies_->host_is_old.load(std::memory_order_acquire)) return;
+  const std::lock_guard<std::mutex> lock(copies_->mutex);
+  copies_->fetch(*this);
 }
 
 void* Variable::data() {
@@ -113,23 +126,24 @@ const void* Variable::data() const {
 
 void Variable::changed() { version_.fetch_add(1, std::memory_order_relaxed); }
 
-void* Variable::on_device(const DeviceTable& device, bool writes) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  DeviceCopy* copy = nullptr;
-  for (const auto& known : copies_)
+void* on_device(Variable& v, const DeviceTable& device, bool writes) {
+  Variable::Copies& copies = v.copies();
+  const std::lock_guard<std::mutex> lock(copies.mutex);
+  Variable::Copies::OnDevice* copy = nullptr;
+  for (const auto& known : copies.all)
     if (known->device == &device) copy = known.get();
-  if (!copy) copy = copies_.emplace_back(std::make_unique<DeviceCopy>(device, bytes())).get();
-  if (newest_ != copy) fetch_locked();
-  if (!host_is_old_.load(std::memory_order_relaxed) && copy->version != version()) {
-    const std::uint64_t now = version();
-    Transfer(device).in(copy->data, data_, bytes());
+  if (!copy) copy = copies.all.emplace_back(std::make_unique<Variable::Copies::OnDevice>(device, v.bytes())).get();
+  if (copies.newest != copy) copies.fetch(v);
+  if (!copies.host_is_old.load(std::memory_order_relaxed) && copy->version != v.version()) {
+    const std::uint64_t now = v.version();
+    Transfer(device).in(copy->data, copies.host_of(v), v.bytes());
     copy->version = now;
   }
   if (writes) {
-    changed();
-    copy->version = version();
-    newest_ = copy;
-    host_is_old_.store(true, std::memory_order_release);
+    v.changed();
+    copy->version = v.version();
+    copies.newest = copy;
+    copies.host_is_old.store(true, std::memory_order_release);
   }
   return copy->data;
 }

@@ -34,7 +34,7 @@ struct LineKernel {
 };
 
 template <class F>
-void for_lines(Stream* s, const Axis& a, Index n, F f) {
+void for_lines(DeviceStream* s, const Axis& a, Index n, F f) {
   const Index lines = n * a.outer * a.step;
   for_rows(s, lines, a.n, lanes_for_line(a, lines), LineKernel<F>{a, f});
 }

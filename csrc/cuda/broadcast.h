@@ -58,7 +58,7 @@ inline Index broadcast_scratch(const Broadcast& b) {
 // da = the sum of term(i) over the elements i of n samples that share an element of the variable. term
 // is called once for each element, so it may write what it computes on the way.
 template <class F>
-void broadcast_sum(Stream* s, const Broadcast& b, Index n, float* scratch, float* da, F term) {
+void broadcast_sum(DeviceStream* s, const Broadcast& b, Index n, float* scratch, float* da, F term) {
   const Index period = b.period, rows = period > 0 ? n * (b.size / period) : 0;
   float* const total = b.expanded ? scratch + column_scratch<Sums<1>>() : da;
   reduce_columns<Sums<1>>(

@@ -94,7 +94,7 @@ struct ColumnFinishKernel {
 // gets each result. State: floats, set by its constructor to that of no element; merge(other). take and
 // finish: `__device__` lambdas. scratch: column_scratch<State>() floats.
 template <class State, class Take, class Finish>
-void reduce_columns(Stream* s, Index segments, Index rows, Index cols, float* scratch, Take take,
+void reduce_columns(DeviceStream* s, Index segments, Index rows, Index cols, float* scratch, Take take,
                     Finish finish) {
   if (segments <= 0 || cols <= 0) return;
   const ColumnGrid g = column_grid(segments, rows, cols);
@@ -122,7 +122,7 @@ struct Sums {
 };
 
 // out[c] = sum over rows of x (rows, cols); scratch: column_scratch<Sums<1>>() floats.
-inline void sum_rows(Stream* stream, const float* x, Index rows, Index cols, float* out, float* scratch) {
+inline void sum_rows(DeviceStream* stream, const float* x, Index rows, Index cols, float* out, float* scratch) {
   reduce_columns<Sums<1>>(
       stream, 1, rows, cols, scratch,
       [=] __device__(Sums<1> & state, Index row, Index j) { state.v[0] += x[row * cols + j]; },

@@ -249,7 +249,7 @@ struct PassKernel {
 bool aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; }
 
 template <bool kBack, class T>
-void launch(Stream* stream, Pass p, Index rows, Index cols, Index copies, bool wide_x, bool wide_w) {
+void launch(DeviceStream* stream, Pass p, Index rows, Index cols, Index copies, bool wide_x, bool wide_w) {
   p.tiles_m = (rows + T::kM - 1) / T::kM;
   p.tiles_n = (cols + T::kN - 1) / T::kN;
   const Index blocks = copies * p.tiles_m * p.tiles_n;
@@ -260,7 +260,7 @@ void launch(Stream* stream, Pass p, Index rows, Index cols, Index copies, bool w
 }
 
 template <bool kBack>
-void run(Stream* stream, Pass& p) {
+void run(DeviceStream* stream, Pass& p) {
   const ConvShape& s = p.s;
   const Index channels = s.channels / s.groups, filters = s.filters / s.groups;
   const Index cols = kBack ? channels : filters;
@@ -286,7 +286,7 @@ void run(Stream* stream, Pass& p) {
   }
 }
 
-bool by_cudnn(Stream* stream, const ConvShape& s, bool back, Index n, const float* x, const float* w,
+bool by_cudnn(DeviceStream* stream, const ConvShape& s, bool back, Index n, const float* x, const float* w,
               const ConvFilters& filters, float* z) {
   if (!filters.at) return false;
   if (filters.packed) w = nullptr;
@@ -294,7 +294,7 @@ bool by_cudnn(Stream* stream, const ConvShape& s, bool back, Index n, const floa
               : cudnn_forward(stream, s, n, x, w, filters.at, z);
 }
 
-void pass(Stream* stream, const ConvShape& s, bool back, Index n, const float* x, const float* w,
+void pass(DeviceStream* stream, const ConvShape& s, bool back, Index n, const float* x, const float* w,
           const ConvTarget& to, const ConvFilters& filters) {
   const Activation act = to.act ? *to.act : Activation{};
   const Index size = n * (back ? s.in_pixels() * s.channels : s.out_pixels() * s.filters);
@@ -334,12 +334,12 @@ void pass(Stream* stream, const ConvShape& s, bool back, Index n, const float* x
 
 }  // namespace
 
-void conv_forward(Stream* stream, const ConvShape& s, Index n, const float* x, const float* w,
+void conv_forward(DeviceStream* stream, const ConvShape& s, Index n, const float* x, const float* w,
                   const ConvTarget& y, const ConvFilters& filters) {
   pass(stream, s, false, n, x, w, y, filters);
 }
 
-void conv_data_gradient(Stream* stream, const ConvShape& s, Index n, const float* y, const float* w,
+void conv_data_gradient(DeviceStream* stream, const ConvShape& s, Index n, const float* y, const float* w,
                         const ConvTarget& x, const ConvFilters& filters) {
   pass(stream, s, true, n, y, w, x, filters);
 }

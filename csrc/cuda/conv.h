@@ -20,21 +20,21 @@ struct ConvFilters {
   bool packed = false;
 };
 inline Index conv_filter_size(const ConvShape& s) { return pointwise(s) ? 0 : cudnn_filter_size(s); }
-inline void conv_pack(Stream* stream, const ConvShape& s, const float* w, float* filters) {
+inline void conv_pack(DeviceStream* stream, const ConvShape& s, const float* w, float* filters) {
   cudnn_pack(stream, s, w, filters);
 }
 
-void conv_forward(Stream* stream, const ConvShape& s, Index n, const float* x, const float* w,
+void conv_forward(DeviceStream* stream, const ConvShape& s, Index n, const float* x, const float* w,
                   const ConvTarget& y, const ConvFilters& filters = {});
 // y (N, oD, oH, oW, F) -> x (N, D, H, W, C): the transpose of conv_forward in x.
-void conv_data_gradient(Stream* stream, const ConvShape& s, Index n, const float* y, const float* w,
+void conv_data_gradient(DeviceStream* stream, const ConvShape& s, Index n, const float* y, const float* w,
                         const ConvTarget& x, const ConvFilters& filters = {});
 // scratch: what kernels/conv.h's conv_weight_gradient_scratch(s).fixed says.
-void conv_weight_gradient(Stream* stream, const ConvShape& s, Index n, const float* x, const float* dy,
+void conv_weight_gradient(DeviceStream* stream, const ConvShape& s, Index n, const float* x, const float* dy,
                           float* dw, float* scratch);
 
 // to = from * act'(v): the gradient before the activation.
-inline void before_activation(Stream* stream, const Activation& activation, const float* v, const float* from,
+inline void before_activation(DeviceStream* stream, const Activation& activation, const float* v, const float* from,
                               Index n, float* to) {
   const Activation act = activation;
   for_each(stream, n, [=] __device__(Index i) { to[i] = activate_back(act, v[i], from[i]); });

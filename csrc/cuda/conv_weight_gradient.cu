@@ -152,7 +152,7 @@ Index most_chunks(const ConvShape& s) {
 }
 
 template <class T>
-void launch(Stream* stream, Pass p, Index chunks, bool wide_x, bool wide_y) {
+void launch(DeviceStream* stream, Pass p, Index chunks, bool wide_x, bool wide_y) {
   p.tiles_m = (p.rows + T::kM - 1) / T::kM;
   p.tiles_n = (p.s.filters / p.s.groups + T::kN - 1) / T::kN;
   const Index blocks = chunks * p.s.groups * p.tiles_m * p.tiles_n;
@@ -172,7 +172,7 @@ ConvScratch conv_weight_gradient_scratch(const ConvShape& s) {
   return {parts > filters ? parts : filters, 0};
 }
 
-void conv_weight_gradient(Stream* stream, const ConvShape& s, Index n, const float* x, const float* dy,
+void conv_weight_gradient(DeviceStream* stream, const ConvShape& s, Index n, const float* x, const float* dy,
                           float* dw, float* scratch) {
   if (pointwise(s)) {
     Gemm g;

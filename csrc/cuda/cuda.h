@@ -22,7 +22,7 @@ namespace cuda {
 struct Convolutions;
 }
 
-struct Stream {
+struct DeviceStream {
   cudaStream_t handle = nullptr;
   int device = 0;
   cublasLtContext* blas = nullptr;
@@ -108,7 +108,7 @@ __global__ void blocks_kernel(Index blocks, F f) {
 
 // f(i) for i in [0, n), one thread each; f is a `[=] __device__(Index i)` lambda.
 template <class F>
-void for_each(Stream* s, Index n, F f) {
+void for_each(DeviceStream* s, Index n, F f) {
   if (n <= 0) return;
 #ifdef PYSEQ_CUDA_EMULATION
   s->handle->enqueue([=] {
@@ -126,7 +126,7 @@ void for_each(Stream* s, Index n, F f) {
 // f(b, block) for b in [0, blocks), each by a block of `threads` (a multiple of 32, at most 1024) with
 // `shared` floats of shared memory (at most 12288); f is a `[=] __device__(Index b, Block t)` lambda.
 template <class F>
-void for_blocks(Stream* s, Index blocks, int threads, int shared, F f) {
+void for_blocks(DeviceStream* s, Index blocks, int threads, int shared, F f) {
   if (blocks <= 0) return;
 #ifdef PYSEQ_CUDA_EMULATION
   s->handle->enqueue([=] {
@@ -151,10 +151,10 @@ inline int threads_for_row(Index n) {
   return t;
 }
 
-inline void zero(Stream* s, void* p, std::size_t bytes) {
+inline void zero(DeviceStream* s, void* p, std::size_t bytes) {
   s->note(cudaMemsetAsync(p, 0, bytes, s->handle), "memset");
 }
-inline void copy(Stream* s, void* to, const void* from, std::size_t bytes) {
+inline void copy(DeviceStream* s, void* to, const void* from, std::size_t bytes) {
   s->note(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, s->handle), "copy");
 }
 

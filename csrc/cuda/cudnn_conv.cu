@@ -104,7 +104,7 @@ void describe(Problem& p, const ConvShape& s, const Filters& f, Index n, bool ex
 }
 
 // The best of cuDNN's proposals that gives the same bits in every run and has room.
-void choose(Stream* s, CudnnHandle* handle, Problem& p, Direction direction, bool exact) {
+void choose(DeviceStream* s, CudnnHandle* handle, Problem& p, Direction direction, bool exact) {
   constexpr int kMost = 10;
   const Cudnn& c = *cudnn();
   CudnnAlgorithm found[kMost];
@@ -133,7 +133,7 @@ struct Convolutions {
   std::map<Key, Problem> known;
 };
 
-void close_convolutions(Stream* s) {
+void close_convolutions(DeviceStream* s) {
   if (!s->convolutions) return;
   s->convolutions->known.clear();
   if (s->convolutions->handle) cudnn()->destroy(s->convolutions->handle);
@@ -144,7 +144,7 @@ void close_convolutions(Stream* s) {
 namespace {
 
 // Null if cuDNN does not serve.
-Problem* find(Stream* s, const ConvShape& shape, const Filters& f, Index n, Direction direction) {
+Problem* find(DeviceStream* s, const ConvShape& shape, const Filters& f, Index n, Direction direction) {
   const bool exact = matmul_precision() == 3;
   if (exact && f.padded) return nullptr;
   if (!fits(n * shape.in_pixels() * shape.channels) || !fits(n * shape.out_pixels() * shape.filters))
@@ -196,7 +196,7 @@ struct Rows {
 };
 
 // Between w (rows, F) and filters (F, rows), by tiles: both are read and written along their rows.
-void transpose(Stream* stream, const ConvShape& s, const Filters& f, const float* from, float* to,
+void transpose(DeviceStream* stream, const ConvShape& s, const Filters& f, const float* from, float* to,
                bool back) {
   constexpr int kTile = 32, kPitch = kTile + 1, kLines = kThreads / kTile;
   Rows rows{Divider(s.channels / s.groups), Divider(f.taps[1]), Divider(f.taps[2]), {}, {}};
@@ -237,12 +237,12 @@ Index cudnn_filter_size(const ConvShape& s) {
   return f.taps[0] * f.taps[1] * f.taps[2] * (s.channels / s.groups) * s.filters;
 }
 
-void cudnn_pack(Stream* stream, const ConvShape& s, const float* w, float* filters) {
+void cudnn_pack(DeviceStream* stream, const ConvShape& s, const float* w, float* filters) {
   Filters f;
   if (suits(s, f)) transpose(stream, s, f, w, filters, false);
 }
 
-bool cudnn_forward(Stream* stream, const ConvShape& s, Index n, const float* x, const float* w,
+bool cudnn_forward(DeviceStream* stream, const ConvShape& s, Index n, const float* x, const float* w,
                    float* filters, float* y) {
   Filters f;
   if (!suits(s, f) || !aligned(x) || !aligned(y)) return false;
@@ -255,7 +255,7 @@ bool cudnn_forward(Stream* stream, const ConvShape& s, Index n, const float* x, 
                                p->algorithm.algo, stream->workspace, p->algorithm.memory, &none, p->y, y));
 }
 
-bool cudnn_data_gradient(Stream* stream, const ConvShape& s, Index n, const float* dy, const float* w,
+bool cudnn_data_gradient(DeviceStream* stream, const ConvShape& s, Index n, const float* dy, const float* w,
                          float* filters, float* dx) {
   Filters f;
   if (!suits(s, f) || !aligned(dy) || !aligned(dx)) return false;
@@ -267,7 +267,7 @@ bool cudnn_data_gradient(Stream* stream, const ConvShape& s, Index n, const floa
                                 p->algorithm.algo, stream->workspace, p->algorithm.memory, &none, p->x, dx));
 }
 
-bool cudnn_weight_gradient(Stream* stream, const ConvShape& s, Index n, const float* x, const float* dy,
+bool cudnn_weight_gradient(DeviceStream* stream, const ConvShape& s, Index n, const float* x, const float* dy,
                            float* dw, float* filters) {
   Filters f;
   if (!suits(s, f) || !aligned(x) || !aligned(dy)) return false;

@@ -62,15 +62,15 @@ inline Strided strided(int rank, const Index* size, const Index* stride, Index s
 }
 
 // y[i] = x[s.at(i)] for i in [0, n).
-inline void gather(Stream* stream, const Strided& s, Index n, const float* x, float* y) {
+inline void gather(DeviceStream* stream, const Strided& s, Index n, const float* x, float* y) {
   for_each(stream, n, [=] __device__(Index i) { y[i] = x[s.at(i)]; });
 }
 
 // A copy that is not needed where input and output share memory.
-inline void copy_floats(Stream* stream, float* to, const float* from, Index n) {
+inline void copy_floats(DeviceStream* stream, float* to, const float* from, Index n) {
   if (to != from && n > 0) copy(stream, to, from, static_cast<std::size_t>(n) * sizeof(float));
 }
-inline void zero_floats(Stream* stream, float* p, Index n) {
+inline void zero_floats(DeviceStream* stream, float* p, Index n) {
   if (n > 0) zero(stream, p, static_cast<std::size_t>(n) * sizeof(float));
 }
 

@@ -74,9 +74,9 @@ struct Products {
   std::map<Key, Product> known;
 };
 
-Products& products(Stream* s) { return *reinterpret_cast<Products*>(s->blas); }
+Products& products(DeviceStream* s) { return *reinterpret_cast<Products*>(s->blas); }
 
-void choose(Stream* s, Product& p, const Gemm& g, const Batch& batch, const Operand& a, const Operand& b,
+void choose(DeviceStream* s, Product& p, const Gemm& g, const Batch& batch, const Operand& a, const Operand& b,
             cublasLtEpilogue_t epilogue, const int (&align)[3]) {
   cublasLtMatmulDescCreate(&p.desc, compute_type(), CUDA_R_32F);
   const cublasOperation_t first = b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
@@ -126,7 +126,7 @@ bool plain_relu(const Activation& act) {
 
 }  // namespace
 
-void open_blas(Stream* s) {
+void open_blas(DeviceStream* s) {
   auto* p = new Products;
   s->blas = reinterpret_cast<cublasLtContext*>(p);
   if (cublasLtCreate(&p->handle) != CUBLAS_STATUS_SUCCESS)
@@ -134,7 +134,7 @@ void open_blas(Stream* s) {
                 "installed (pip install \"pyseq-nn[cuda]\")?");
 }
 
-void close_blas(Stream* s) {
+void close_blas(DeviceStream* s) {
   auto* p = reinterpret_cast<Products*>(s->blas);
   if (!p) return;
   p->known.clear();
@@ -143,7 +143,7 @@ void close_blas(Stream* s) {
   s->blas = nullptr;
 }
 
-void gemm(Stream* s, const Gemm& g, const Batch& batch) {
+void gemm(DeviceStream* s, const Gemm& g, const Batch& batch) {
   if (g.m <= 0 || g.n <= 0 || batch.count <= 0) return;
   float* const out = g.c;
   const float* const bias = g.bias;

@@ -9,6 +9,6 @@ namespace pyseq::cuda {
 struct Batch {
   Index count = 1, a_step = 0, b_step = 0, c_step = 0;
 };
-void gemm(Stream* s, const Gemm& g, const Batch& batch = {});
+void gemm(DeviceStream* s, const Gemm& g, const Batch& batch = {});
 
 }  // namespace pyseq::cuda

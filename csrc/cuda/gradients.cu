@@ -25,13 +25,13 @@ __device__ inline double limited(double norm, double limit) { return norm > limi
 
 }  // namespace
 
-void find_non_finite(Stream* s, const float* g, Index n, int* skip) {
+void find_non_finite(DeviceStream* s, const float* g, Index n, int* skip) {
   for_each(s, n, [=] __device__(Index i) {
     if (!isfinite(g[i])) *skip = 1;
   });
 }
 
-void clip_norms(Stream* s, const DeviceUpdates& u, double each, double together, double* scale) {
+void clip_norms(DeviceStream* s, const DeviceUpdates& u, double each, double together, double* scale) {
   const Index count = u.count, all = parts(u);
   double* const squares = partial_sums(s);
   for_blocks(s, all, kThreads, 0, SquaresKernel{u, squares});
@@ -57,20 +57,20 @@ void clip_norms(Stream* s, const DeviceUpdates& u, double each, double together,
   });
 }
 
-void accumulate(Stream* s, const DeviceUpdates& u, const float* g, float* a, Index n) {
+void accumulate(DeviceStream* s, const DeviceUpdates& u, const float* g, float* a, Index n) {
   const int* skip = u.skip;
   for_each(s, n, [=] __device__(Index i) {
     if (!skip || *skip == 0) a[i] += g[i];
   });
 }
 
-void reset_accumulator(Stream* s, const DeviceUpdates& u, float* a, Index n) {
+void reset_accumulator(DeviceStream* s, const DeviceUpdates& u, float* a, Index n) {
   for_each(s, n, [=] __device__(Index i) {
     if (updates_now(u)) a[i] = 0;
   });
 }
 
-void average(Stream* s, const DeviceUpdates& u, double momentum, Index overwrite, float* w, float* a,
+void average(DeviceStream* s, const DeviceUpdates& u, double momentum, Index overwrite, float* w, float* a,
              Index n) {
   for_each(s, n, [=] __device__(Index i) {
     if (u.skip && *u.skip != 0) return;

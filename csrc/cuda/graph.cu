@@ -18,14 +18,14 @@ namespace cuda {
 #ifdef PYSEQ_CUDA_EMULATION
 void describe(int, char* to, std::size_t size) { std::snprintf(to, size, "emulated on the host"); }
 void range(const char*) {}
-void start_clock(Stream* s) { s->note(cudaEventRecord(s->clock[0], s->handle), "event"); }
-void begin_capture(Stream* s) { s->handle->capture = new emulation::Work; }
-DeviceGraph* end_capture(Stream* s) {
+void start_clock(DeviceStream* s) { s->note(cudaEventRecord(s->clock[0], s->handle), "event"); }
+void begin_capture(DeviceStream* s) { s->handle->capture = new emulation::Work; }
+DeviceGraph* end_capture(DeviceStream* s) {
   auto* graph = new DeviceGraph{s->handle->capture};
   s->handle->capture = nullptr;
   return graph;
 }
-void launch(Stream*, DeviceGraph* graph) {
+void launch(DeviceStream*, DeviceGraph* graph) {
   for (const auto& work : *graph->exec) work();
 }
 void destroy(DeviceGraph* graph) {
@@ -51,16 +51,16 @@ __global__ void delay() {
   }
 }
 
-void start_clock(Stream* s) {
+void start_clock(DeviceStream* s) {
   delay<<<1, 1, 0, s->handle>>>();
   s->note(cudaEventRecord(s->clock[0], s->handle), "event");
 }
 
-void begin_capture(Stream* s) {
+void begin_capture(DeviceStream* s) {
   s->note(cudaStreamBeginCapture(s->handle, cudaStreamCaptureModeThreadLocal), "graph capture");
 }
 
-DeviceGraph* end_capture(Stream* s) {
+DeviceGraph* end_capture(DeviceStream* s) {
   cudaGraph_t graph = nullptr;
   auto* result = new DeviceGraph;
   cudaError_t e = cudaStreamEndCapture(s->handle, &graph);
@@ -75,7 +75,7 @@ DeviceGraph* end_capture(Stream* s) {
   return nullptr;
 }
 
-void launch(Stream* s, DeviceGraph* graph) { s->note(cudaGraphLaunch(graph->exec, s->handle), "graph"); }
+void launch(DeviceStream* s, DeviceGraph* graph) { s->note(cudaGraphLaunch(graph->exec, s->handle), "graph"); }
 
 void destroy(DeviceGraph* graph) {
   if (graph && graph->exec) cudaGraphExecDestroy(graph->exec);

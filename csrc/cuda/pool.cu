@@ -89,7 +89,7 @@ __device__ inline void for_windows(const PoolShape& s, const Element& e, F&& f) 
 }
 
 template <class I>
-void max_forward(Stream* stream, const PoolShape& shape, Index n, const float* x, float* y, I* kept) {
+void max_forward(DeviceStream* stream, const PoolShape& shape, Index n, const float* x, float* y, I* kept) {
   const PoolShape s = shape;
   for_each(stream, n * s.out_size(), [=] __device__(Index i) {
     float best = -INFINITY;
@@ -104,7 +104,7 @@ void max_forward(Stream* stream, const PoolShape& shape, Index n, const float* x
 }
 
 template <class I>
-void max_backward(Stream* stream, const PoolShape& shape, Index n, const float* dy, const I* kept,
+void max_backward(DeviceStream* stream, const PoolShape& shape, Index n, const float* dy, const I* kept,
                   float* dx) {
   const PoolShape s = shape;
   for_each(stream, n * s.in_size(), [=] __device__(Index i) {
@@ -122,18 +122,18 @@ Index max_pool_kept(const PoolShape& s) {
   return s.small_positions() ? (s.out_size() + 3) / 4 : s.out_size();
 }
 
-void max_pool_forward(Stream* stream, const PoolShape& s, Index n, const float* x, float* y, void* kept) {
+void max_pool_forward(DeviceStream* stream, const PoolShape& s, Index n, const float* x, float* y, void* kept) {
   if (s.small_positions()) max_forward(stream, s, n, x, y, static_cast<std::uint8_t*>(kept));
   else max_forward(stream, s, n, x, y, static_cast<std::int32_t*>(kept));
 }
 
-void max_pool_backward(Stream* stream, const PoolShape& s, Index n, const float* dy, const void* kept,
+void max_pool_backward(DeviceStream* stream, const PoolShape& s, Index n, const float* dy, const void* kept,
                        float* dx) {
   if (s.small_positions()) max_backward(stream, s, n, dy, static_cast<const std::uint8_t*>(kept), dx);
   else max_backward(stream, s, n, dy, static_cast<const std::int32_t*>(kept), dx);
 }
 
-void average_pool_forward(Stream* stream, const PoolShape& shape, Index n, const float* x, float* y) {
+void average_pool_forward(DeviceStream* stream, const PoolShape& shape, Index n, const float* x, float* y) {
   const PoolShape s = shape;
   for_each(stream, n * s.out_size(), [=] __device__(Index i) {
     float sum = 0;
@@ -146,7 +146,7 @@ void average_pool_forward(Stream* stream, const PoolShape& shape, Index n, const
   });
 }
 
-void average_pool_backward(Stream* stream, const PoolShape& shape, Index n, const float* dy, float* dx) {
+void average_pool_backward(DeviceStream* stream, const PoolShape& shape, Index n, const float* dy, float* dx) {
   const PoolShape s = shape;
   for_each(stream, n * s.in_size(), [=] __device__(Index i) {
     float sum = 0;

@@ -29,10 +29,10 @@ Shape pool_output(const PoolShape& s, int rank);
 Index max_pool_kept(const PoolShape& s);
 
 // `kept` may be null.
-void max_pool_forward(Stream* stream, const PoolShape& s, Index n, const float* x, float* y, void* kept);
-void max_pool_backward(Stream* stream, const PoolShape& s, Index n, const float* dy, const void* kept,
+void max_pool_forward(DeviceStream* stream, const PoolShape& s, Index n, const float* x, float* y, void* kept);
+void max_pool_backward(DeviceStream* stream, const PoolShape& s, Index n, const float* dy, const void* kept,
                        float* dx);
-void average_pool_forward(Stream* stream, const PoolShape& s, Index n, const float* x, float* y);
-void average_pool_backward(Stream* stream, const PoolShape& s, Index n, const float* dy, float* dx);
+void average_pool_forward(DeviceStream* stream, const PoolShape& s, Index n, const float* x, float* y);
+void average_pool_backward(DeviceStream* stream, const PoolShape& s, Index n, const float* dy, float* dx);
 
 }  // namespace pyseq::cuda

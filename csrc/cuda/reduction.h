@@ -87,28 +87,28 @@ struct ExtremeRow {
 };
 // False where teams have no way to join this State.
 template <class Element>
-bool reduce_rows(Stream* s, Index rows, Index n, const Element& element, float divisor, float* y, Added*) {
+bool reduce_rows(DeviceStream* s, Index rows, Index n, const Element& element, float divisor, float* y, Added*) {
   for_rows(s, rows, n, SumRow<Element>{element, divisor, y});
   return true;
 }
 template <class Element>
-bool reduce_rows(Stream* s, Index rows, Index n, const Element& element, float, float* y, Largest*) {
+bool reduce_rows(DeviceStream* s, Index rows, Index n, const Element& element, float, float* y, Largest*) {
   for_rows(s, rows, n, ExtremeRow<Element>{element, 1, y});
   return true;
 }
 template <class Element>
-bool reduce_rows(Stream* s, Index rows, Index n, const Element& element, float, float* y, Smallest*) {
+bool reduce_rows(DeviceStream* s, Index rows, Index n, const Element& element, float, float* y, Smallest*) {
   for_rows(s, rows, n, ExtremeRow<Element>{element, -1, y});
   return true;
 }
 template <class Element>
-bool reduce_rows(Stream*, Index, Index, const Element&, float, float*, void*) {
+bool reduce_rows(DeviceStream*, Index, Index, const Element&, float, float*, void*) {
   return false;
 }
 
 // y[o, j] = the State of element(i) over the elements i of (outer, length, inner), divided.
 template <class State, class Element>
-void reduce_pass(Stream* s, Index outer, Index length, Index inner, Element element, float* parts,
+void reduce_pass(DeviceStream* s, Index outer, Index length, Index inner, Element element, float* parts,
                  float divisor, float* y) {
   const Index results = outer * inner;
   // Results beside each other, and enough of them: a thread for each.
@@ -134,7 +134,7 @@ void reduce_pass(Stream* s, Index outer, Index length, Index inner, Element elem
 
 // As `reduce` of kernels/reduction.h, of element(i) for the elements i of the batch.
 template <class State, class Element>
-void reduce(Stream* s, const Reduction& r, Index n, Element element, float* scratch, float divisor,
+void reduce(DeviceStream* s, const Reduction& r, Index n, Element element, float* scratch, float divisor,
             float* y) {
   if (r.passes == 0) {
     for_each(s, n * r.size, [=] __device__(Index i) { y[i] = element(i) / divisor; });

@@ -53,12 +53,12 @@ inline Region region_of(const Shape& inner, const Shape& outer, const Index* beg
   return r;
 }
 
-inline void copy_out_of(Stream* s, const Region& r, Index n, const float* outer, float* inner) {
+inline void copy_out_of(DeviceStream* s, const Region& r, Index n, const float* outer, float* inner) {
   gather(s, r.to_outer, n * r.inner_size, outer, inner);
 }
 
 // The rest of `outer` becomes `value`.
-inline void copy_into(Stream* s, const Region& r, Index n, const float* inner, float* outer, float value) {
+inline void copy_into(DeviceStream* s, const Region& r, Index n, const float* inner, float* outer, float value) {
   for_each(s, n * r.outer_size, [=] __device__(Index i) {
     const Index from = r.inner_of(i);
     outer[i] = from < 0 ? value : inner[from];

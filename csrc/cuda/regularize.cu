@@ -7,7 +7,7 @@
 namespace pyseq::cuda {
 namespace {
 
-void l1_l2(Stream* s, const DevicePenalty& p) {
+void l1_l2(DeviceStream* s, const DevicePenalty& p) {
   const float l1 = static_cast<float>(p.l1), l2 = static_cast<float>(p.l2);
   const float* w = p.w;
   float* g = p.g;
@@ -72,7 +72,7 @@ struct OrthogonalKernel {
   }
 };
 
-void orthogonality(Stream* s, const DevicePenalty& p) {
+void orthogonality(DeviceStream* s, const DevicePenalty& p) {
   const Index rows = p.shape[0], cols = p.shape[1];
   const Vectors v = p.rows ? Vectors{p.w, rows, cols, cols, 1} : Vectors{p.w, cols, rows, 1, cols};
   if (v.n < 2) return;
@@ -112,12 +112,12 @@ struct Norm {
 
 }  // namespace
 
-void penalty(Stream* s, const DevicePenalty& p) {
+void penalty(DeviceStream* s, const DevicePenalty& p) {
   if (p.l1 != 0 || p.l2 != 0) l1_l2(s, p);
   if (p.orthogonal != 0 && p.shape.rank == 2) orthogonality(s, p);
 }
 
-void constrain(Stream* s, const DeviceConstraint& c) {
+void constrain(DeviceStream* s, const DeviceConstraint& c) {
   float* w = c.w;
   const Index size = c.shape.size();
   if (size == 0) return;

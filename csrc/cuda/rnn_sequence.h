@@ -186,7 +186,7 @@ struct SequenceBackward {
 };
 
 template <template <class, int> class Kernel, class Cell>
-void launch_sequence(Stream* stream, const Steps& s) {
+void launch_sequence(DeviceStream* stream, const Steps& s) {
   const int pitch = round_to_four(s.u), threads = (static_cast<int>(s.w) + 31) / 32 * 32;
   constexpr Index kMultiprocessors = 132;
   // Rows of one block share what it reads of the recurrent kernel, but go one after the other.

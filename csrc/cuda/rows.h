@@ -68,7 +68,7 @@ inline int lanes_for_row(Index rows, Index n) {
 // f(row, team) for each of `rows` rows; f is a `[=] __device__(Index row, Team team)` lambda, run by all
 // threads of a team alike. `lanes`: a power of two up to 32, or more for a block of that many threads.
 template <class F>
-void for_rows(Stream* s, Index rows, Index n, int lanes, F f) {
+void for_rows(DeviceStream* s, Index rows, Index n, int lanes, F f) {
   const int threads = lanes > 32 ? lanes : kThreads;
   const Index per_block = threads / lanes;
 #ifdef PYSEQ_CUDA_EMULATION
@@ -79,7 +79,7 @@ void for_rows(Stream* s, Index rows, Index n, int lanes, F f) {
   for_blocks(s, (rows + per_block - 1) / per_block, threads, shared, RowKernel<F>{f, rows, n, lanes});
 }
 template <class F>
-void for_rows(Stream* s, Index rows, Index n, F f) {
+void for_rows(DeviceStream* s, Index rows, Index n, F f) {
   for_rows(s, rows, n, lanes_for_row(rows, n), f);
 }
 

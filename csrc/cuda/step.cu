@@ -3,13 +3,13 @@
 
 #include "cuda/divide.h"
 #include "cuda/total.h"
-#include "pyseq/trainer.h"
+#include "core/trainer.h"
 
 namespace pyseq::cuda {
 namespace {
 
 template <class From>
-void gather_from(Stream* s, const DeviceGather& g) {
+void gather_from(DeviceStream* s, const DeviceGather& g) {
   const From* src = static_cast<const From*>(g.src);
   const std::int64_t* order = g.order;
   float* dst = g.dst;
@@ -45,7 +45,7 @@ struct RowWeights {
 
 }  // namespace
 
-void gather(Stream* s, const DeviceGather& g) {
+void gather(DeviceStream* s, const DeviceGather& g) {
   switch (g.dtype) {
     case DType::float32: return gather_from<float>(s, g);
     case DType::float64: return gather_from<double>(s, g);
@@ -58,11 +58,11 @@ void gather(Stream* s, const DeviceGather& g) {
   }
 }
 
-void add(Stream* s, const float* src, float* dst, Index n) {
+void add(DeviceStream* s, const float* src, float* dst, Index n) {
   for_each(s, n, [=] __device__(Index i) { dst[i] += src[i]; });
 }
 
-void scales(Stream* s, const DeviceScales& d) {
+void scales(DeviceStream* s, const DeviceScales& d) {
   const Index rows = d.n * d.rows_per_sample;
   const auto reduction = static_cast<Reduction>(d.reduction);
   const bool mean = d.as_loss && reduction != Reduction::sum;
@@ -107,7 +107,7 @@ void scales(Stream* s, const DeviceScales& d) {
   });
 }
 
-void weighted_sum(Stream* s, const float* values, const float* scale, Index rows, double* sum) {
+void weighted_sum(DeviceStream* s, const float* values, const float* scale, Index rows, double* sum) {
   total(
       s, rows,
       [=] __device__(Index i) -> double {
@@ -117,7 +117,7 @@ void weighted_sum(Stream* s, const float* values, const float* scale, Index rows
       [=] __device__(double v) { *sum += v; });
 }
 
-void finish_step(Stream* s, double* loss, const double* added, int count, Index n, double* totals) {
+void finish_step(DeviceStream* s, double* loss, const double* added, int count, Index n, double* totals) {
   StepState* const state = s->state;
   total(s, count, [=] __device__(Index i) -> double { return added[i]; },
         [=] __device__(double sum) {

@@ -79,9 +79,9 @@ struct On {
     check(e, "allocating memory");
     return p;
   }
-  static Stream* open(bool copies_only) {
+  static DeviceStream* open(bool copies_only) {
     enter();
-    auto* s = new Stream;
+    auto* s = new DeviceStream;
     s->device = kDevice;
     try {
       check(cudaStreamCreate(&s->handle), "making a stream");
@@ -103,7 +103,7 @@ struct On {
     }
     return s;
   }
-  static void close(Stream* s) {
+  static void close(DeviceStream* s) {
     cudaSetDevice(kDevice);
     close_convolutions(s);
     close_blas(s);
@@ -126,11 +126,11 @@ struct On {
     throw OutOfMemory("cuda:" + std::to_string(kDevice) + ": expected " + megabytes(bytes) +
                       " of pinned memory of the host, got none; use a smaller batch_size");
   }
-  static void begin_capture(Stream* s) {
+  static void begin_capture(DeviceStream* s) {
     enter();
     cuda::begin_capture(s);
   }
-  static void launch(Stream* s, DeviceGraph* graph) {
+  static void launch(DeviceStream* s, DeviceGraph* graph) {
     enter();
     cuda::launch(s, graph);
   }
@@ -138,12 +138,12 @@ struct On {
 
 void release(void* p) { cudaFree(p); }
 
-void upload(Stream* s, void* to, const void* from, std::size_t bytes) {
+void upload(DeviceStream* s, void* to, const void* from, std::size_t bytes) {
   cudaSetDevice(s->device);
   s->note(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, s->handle), "copy to the device");
 }
 
-void upload_ahead(Stream* s, int buffer, void* to, const void* from, std::size_t bytes) {
+void upload_ahead(DeviceStream* s, int buffer, void* to, const void* from, std::size_t bytes) {
   cudaSetDevice(s->device);
   s->note(cudaStreamWaitEvent(s->copies, s->used[buffer], 0), "event");
   s->note(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, s->copies), "copy to the device");
@@ -151,10 +151,10 @@ void upload_ahead(Stream* s, int buffer, void* to, const void* from, std::size_t
   s->note(cudaStreamWaitEvent(s->handle, s->filled[buffer], 0), "event");
 }
 
-void mark_used(Stream* s, int buffer) { s->note(cudaEventRecord(s->used[buffer], s->handle), "event"); }
-void wait_filled(Stream* s, int buffer) { s->note(cudaEventSynchronize(s->filled[buffer]), "event"); }
+void mark_used(DeviceStream* s, int buffer) { s->note(cudaEventRecord(s->used[buffer], s->handle), "event"); }
+void wait_filled(DeviceStream* s, int buffer) { s->note(cudaEventSynchronize(s->filled[buffer]), "event"); }
 
-void wait(Stream* s) {
+void wait(DeviceStream* s) {
   cudaSetDevice(s->device);
   s->note(cudaStreamSynchronize(s->handle), "kernel");
   const cudaError_t e = s->failed;
@@ -164,13 +164,13 @@ void wait(Stream* s) {
   if (e != cudaSuccess) check(e, where);
 }
 
-void download(Stream* s, void* to, const void* from, std::size_t bytes) {
+void download(DeviceStream* s, void* to, const void* from, std::size_t bytes) {
   cudaSetDevice(s->device);
   s->note(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, s->handle), "copy from the device");
   wait(s);
 }
 
-StepState* state(Stream* s) { return s->state; }
+StepState* state(DeviceStream* s) { return s->state; }
 
 template <int kDevice>
 const KernelTable* table() {
@@ -191,8 +191,8 @@ const KernelTable* table() {
     device.close = D::close;
     device.upload = upload;
     device.download = download;
-    device.copy = [](Stream* s, void* to, const void* from, std::size_t n) { copy(s, to, from, n); };
-    device.zero = [](Stream* s, void* p, std::size_t n) { zero(s, p, n); };
+    device.copy = [](DeviceStream* s, void* to, const void* from, std::size_t n) { copy(s, to, from, n); };
+    device.zero = [](DeviceStream* s, void* p, std::size_t n) { zero(s, p, n); };
     device.allocate_host = D::allocate_host;
     device.release_host = [](void* p) { cudaFreeHost(p); };
     device.upload_ahead = upload_ahead;
@@ -202,7 +202,7 @@ const KernelTable* table() {
     device.state = state;
     device.range = range;
     device.start_clock = start_clock;
-    device.stop_clock = [](Stream* s) {
+    device.stop_clock = [](DeviceStream* s) {
       s->note(cudaEventRecord(s->clock[1], s->handle), "event");
       wait(s);
       float milliseconds = 0;

@@ -18,7 +18,7 @@ inline StepPointers steps_from(void* const* of, Index first, Index count) {
 }
 
 // all[n, t] = step t [n]; 0 for a step that is null.
-inline void stack_steps(Stream* s, Index n, Index t, Index inner, void* const* steps, float* all) {
+inline void stack_steps(DeviceStream* s, Index n, Index t, Index inner, void* const* steps, float* all) {
   const Divider by_inner(inner);
   for (Index first = 0; first < t; first += kStepsAtOnce) {
     const Index count = t - first < kStepsAtOnce ? t - first : kStepsAtOnce;
@@ -33,7 +33,7 @@ inline void stack_steps(Stream* s, Index n, Index t, Index inner, void* const* s
 }
 
 // step t [n] = all[n, t]; nothing for a step that is null.
-inline void unstack_steps(Stream* s, Index n, Index t, Index inner, const float* all, void* const* steps) {
+inline void unstack_steps(DeviceStream* s, Index n, Index t, Index inner, const float* all, void* const* steps) {
   const Divider by_inner(inner);
   for (Index first = 0; first < t; first += kStepsAtOnce) {
     const Index count = t - first < kStepsAtOnce ? t - first : kStepsAtOnce;

@@ -8,9 +8,9 @@ namespace pyseq::cuda {
 inline constexpr Index kPart = 8192, kMostParts = 1024;
 
 // Room for what the kernels of one call tell each other; cuBLAS uses it between them.
-inline double* partial_sums(Stream* s) { return static_cast<double*>(s->workspace); }
+inline double* partial_sums(DeviceStream* s) { return static_cast<double*>(s->workspace); }
 // After the parts of a total.
-inline double* results(Stream* s) { return partial_sums(s) + kMostParts; }
+inline double* results(DeviceStream* s) { return partial_sums(s) + kMostParts; }
 
 template <class F, class Finish>
 struct TotalKernel {
@@ -47,7 +47,7 @@ struct FinishKernel {
 // finish(sum of f(i) for i in [0, n)), by one thread. f: `[=] __device__(Index i) -> double`, called
 // once for each i, so that it may write too; finish: `[=] __device__(double sum)`.
 template <class F, class Finish>
-void total(Stream* s, Index n, F f, Finish finish) {
+void total(DeviceStream* s, Index n, F f, Finish finish) {
   Index each = (n + kMostParts - 1) / kMostParts;
   if (each < kPart) each = kPart;
   const Index parts = n > 0 ? (n + each - 1) / each : 1;

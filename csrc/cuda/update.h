@@ -90,7 +90,7 @@ struct Rule {
 };
 
 template <class R>
-void update_elements(Stream* s, const DeviceUpdates& u, const R& rule) {
+void update_elements(DeviceStream* s, const DeviceUpdates& u, const R& rule) {
   for_blocks(s, parts(u), kThreads, static_cast<int>(sizeof(typename R::Step) / sizeof(float)),
              UpdateKernel<R>{u, rule});
 }

@@ -48,7 +48,7 @@ __device__ inline Four random_normal_four(const RandomKey& key, Index q) {
 
 // f(q) for each group of four of n elements.
 template <class F>
-void for_each_four(Stream* s, Index n, F f) {
+void for_each_four(DeviceStream* s, Index n, F f) {
   for_each(s, (n + 3) / 4, f);
 }
 

@@ -38,6 +38,7 @@ extern "C" {
 #endif
 
 typedef struct pyseq_model pyseq_model;
+typedef struct pyseq_session pyseq_session;
 typedef struct pyseq_prepared pyseq_prepared;
 typedef struct pyseq_stream pyseq_stream;
 typedef struct pyseq_trainable pyseq_trainable;
@@ -70,8 +71,11 @@ typedef struct pyseq_shape {
 PYSEQ_C int pyseq_version(void);
 /* Never NULL; valid until the next call that fails in this thread. */
 PYSEQ_C const char* pyseq_last_error(void);
-/* Threads of a call; 1 and more. Without it OMP_NUM_THREADS or the processors that there are. */
+/* Threads of a call; 1 and more. Without it the processors that there are. */
 PYSEQ_C pyseq_status pyseq_set_num_threads(int threads);
+/* From now on OMP_NUM_THREADS, PYSEQ_ISA and PYSEQ_DEVICE decide where the program says nothing; without it
+ * they change nothing. */
+PYSEQ_C void pyseq_use_environment(void);
 
 /* A file that Python's model.export wrote, or its bytes, which outlive the model and do not change. */
 PYSEQ_C pyseq_status pyseq_load(const char* path, pyseq_model** model);
@@ -85,6 +89,19 @@ PYSEQ_C pyseq_status pyseq_predict(const pyseq_model* model, int64_t rows, const
 /* Of a model that takes texts: how many make a row, 0 for others; UTF-8 that ends with 0. */
 PYSEQ_C int64_t pyseq_texts_per_row(const pyseq_model* model);
 PYSEQ_C pyseq_status pyseq_predict_texts(const pyseq_model* model, int64_t rows, const char* const* texts, float* y);
+
+/* Inference that is told how to run. A session shares the model's weights, may outlive it and answers any
+ * number of threads at once. 0 and NULL, also for the options as a whole: what is usual. */
+typedef struct pyseq_options {
+  size_t size;           /* sizeof(pyseq_options) */
+  const char* device;    /* "cpu", "cuda", "cuda:1", ... */
+  int64_t rows;          /* memory for calls of so many from the start */
+  int threads;           /* most that a call uses */
+  const char* precision; /* of matrix products: "highest", "high" or "medium" */
+} pyseq_options;
+PYSEQ_C pyseq_status pyseq_open_session(const pyseq_model* model, const pyseq_options* options, pyseq_session** session);
+PYSEQ_C pyseq_status pyseq_session_run(pyseq_session* session, int64_t rows, const void* x, void* y);
+PYSEQ_C void pyseq_free_session(pyseq_session* session);
 
 /* Inference in real time: pyseq_run takes no memory, no lock, no time from the system. `memory`:
  * pyseq_memory_bytes(model, max_rows) bytes at a multiple of 64 that outlive it, or NULL for its own. */

@@ -3,12 +3,9 @@
 // and Heinecke, "Leveraging the bfloat16 artificial intelligence datatype", ARITH 2019). S = 3
 // keeps all 24 bits.
 #if defined(PYSEQ_AMX)
+#include "core/precision.h"
 #include "kernels/gemm_detail.h"
 #include "kernels/tile.h"
-
-namespace pyseq {
-int matmul_precision();
-}
 
 namespace pyseq::PYSEQ_NS {
 namespace {

@@ -1,12 +1,9 @@
 #pragma once
 // The transforms along one axis, and the walk over tiles.
+#include "core/precision.h"
 #include "kernels/columns.h"
 #include "kernels/gemm_detail.h"
 #include "kernels/winograd.h"
-
-namespace pyseq {
-int matmul_precision();
-}
 
 namespace pyseq::PYSEQ_NS {
 

@@ -6,6 +6,11 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include "core/program.h"
+#include "core/session.h"
+#include "core/text.h"
+#include "core/trainer.h"
+#include "core/training.h"
 #include "pyseq/pyseq.h"
 
 namespace pyseq::python {

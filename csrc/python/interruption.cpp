@@ -2,6 +2,7 @@
 #include <atomic>
 
 #include "bindings.h"
+#include "core/platform.h"
 
 namespace pyseq::python {
 namespace {
@@ -20,7 +21,7 @@ void begin() {
     return;
   }
   if (PyThread_get_thread_ident() != main_thread) return;
-  watching = watch_interrupts(arrived);
+  watching = platform::watch_interrupts(arrived);
   arrived = true;  // one may have come before
 }
 
@@ -40,7 +41,7 @@ void end() {
   }
   watching = false;
   arrived = false;
-  unwatch_interrupts();
+  platform::unwatch_interrupts();
 }
 
 }  // namespace

@@ -6,6 +6,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   using namespace pyseq;
   using python::rethrow_interruption;
   m.doc() = "The compiled core of pyseq";
+  use_environment();
   py::register_exception_translator([](std::exception_ptr p) {
     try {
       if (p) std::rethrow_exception(p);

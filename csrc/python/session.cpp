@@ -43,7 +43,7 @@ py::object session_answer(Session& session, const py::handle& x, std::int64_t mo
   void* to = y.mutable_data();
   {
     const py::gil_scoped_release release;
-    session.run(n, &from, &to, false, 0, first_row);
+    session.run({n, &from, &to, false, 0, first_row});
   }
   return y;
 }
@@ -73,7 +73,7 @@ py::list session_run(Session& session, const py::sequence& inputs, bool training
   }
   {
     const py::gil_scoped_release release;
-    session.run(n, in.data(), out.data(), training, step, first_row);
+    session.run({n, in.data(), out.data(), training, step, first_row});
   }
   return results;
 }

@@ -1,7 +1,7 @@
 #include <cstring>
 
 #include "bindings.h"
-#include "pyseq/testing.h"
+#include "core/testing.h"
 
 namespace pyseq::python {
 namespace {

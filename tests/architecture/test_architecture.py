@@ -27,11 +27,11 @@ ARROWS = {
     "ops": {"core", "kernels"},
     "losses": {"core", "kernels"},
     "optimizers": {"core", "kernels", "optimizers"},
-    "python": {"pyseq", "python"},
+    "python": {"pyseq", "python", "core"},
     "cuda": {"core", "kernels", "cuda", "pyseq", "generated"},
 }
 # The op contract, and what it stands on: all of `core/` that code compiled per instruction set sees.
-CONTRACT = {"core/op.h", "core/parallel.h", "core/isa.h"}
+CONTRACT = {"core/op.h", "core/parallel.h", "core/isa.h", "core/precision.h"}
 
 
 def includes():

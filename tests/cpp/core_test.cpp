@@ -272,6 +272,68 @@ void test_level_that_was_not_built() {
   CHECK_ERROR(kernel_table("avx1024"), "PYSEQ_ISAS=all");
 }
 
+// The environment counts where the program asks for it. Run before anything else asks.
+void test_environment() {
+#if !defined(_WIN32)
+  const std::string best = current_isa();
+  const int processors = num_threads();
+  setenv("PYSEQ_ISA", "base", 1);
+  setenv("PYSEQ_DEVICE", "cuda:99", 1);
+  setenv("OMP_NUM_THREADS", "3", 1);
+  CHECK(current_isa() == best && current_device() == "cpu" && num_threads() == processors);
+  use_environment();
+  CHECK(current_isa() == "base" && current_device() == "cuda:99");
+#ifdef _OPENMP
+  CHECK(num_threads() == 3);
+#endif
+  unsetenv("PYSEQ_ISA");
+  unsetenv("PYSEQ_DEVICE");
+  unsetenv("OMP_NUM_THREADS");
+  use_environment();
+  CHECK(current_isa() == best && current_device() == "cpu" && num_threads() == 3);
+  set_num_threads(0);
+#endif
+}
+
+// A session's precision is that of its products on all of its threads; other sessions keep theirs.
+void test_precision_of_sessions() {
+  Sequential net({24, 24, 32}, 5);
+  for (int i = 0; i < 3; ++i)
+    net.add("Conv2D", {{"filters", std::int64_t{32}}, {"kernel_size", std::int64_t{3}}, {"padding", std::string("same")}});
+  const Model model = net.build();
+  constexpr std::int64_t kRows = 40;
+  std::vector<float> x(kRows * 24 * 24 * 32);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i * 7919 % 1009) / 1009;
+  const auto answer = [&](Session& session, std::int64_t rows) {
+    std::vector<float> y(static_cast<std::size_t>(rows) * 24 * 24 * 32);
+    const void* in[] = {x.data()};
+    void* out[] = {y.data()};
+    session.run(rows, in, out);
+    return y;
+  };
+  Session usual(model), exact(model, {Device::cpu(), 1, 0, "highest"}), coarse(model, {Device::cpu(), 1, 0, "medium"});
+  const std::vector<float> fine = answer(exact, kRows), rough = answer(coarse, kRows);
+  CHECK(fine != rough && answer(usual, kRows) == fine);
+  for (std::size_t i = 0; i < fine.size(); ++i) CHECK(std::fabs(fine[i] - rough[i]) < 1e-2f * (1 + std::fabs(fine[i])));
+  for (const int threads : {1, 2, 3}) {
+    set_num_threads(threads);
+    Session again(model, {Device::cpu(), 1, 0, "medium"});
+    CHECK(answer(again, kRows) == rough && answer(exact, kRows) == fine);
+  }
+  Prepared own = coarse.prepare(1), shared = usual.prepare(1);
+  set_matmul_precision("medium");
+  Session later(model);
+  CHECK(answer(later, kRows) == rough && answer(exact, kRows) == fine);
+  std::vector<float> y(24 * 24 * 32);
+  CHECK(own.run(1, x.data(), y.data()) == Status::ok && y == answer(coarse, 1) && y != answer(exact, 1));
+  CHECK(shared.run(1, x.data(), y.data()) == Status::stale);
+  set_matmul_precision("highest");
+  CHECK(own.run(1, x.data(), y.data()) == Status::ok && y == answer(coarse, 1));
+  set_num_threads(0);
+  CHECK_ERROR(Session(model, {Device::cpu(), 1, 0, "exact"}), "Session: precision: expected \"highest\"");
+  CHECK_ERROR(Device::named("gpu"), "device: expected \"cpu\"");
+}
+
 void test_errors() {
   ProgramSpec spec = mlp(false);
   spec.ops[0].kind = "no_such_op";
@@ -372,6 +434,8 @@ void test_model_files() {
 }  // namespace
 
 int main() {
+  test_environment();
+  test_precision_of_sessions();
   test_values_without_dimensions();
   test_training();
   test_no_allocation();

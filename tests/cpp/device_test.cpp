@@ -124,6 +124,7 @@ void test_lack_of_memory() {
 
 int main() {
   setenv("PYSEQ_CUDA_EMULATION", "2", 1);
+  use_environment();
   if (list_devices().size() < 3) {
     std::printf("device_test: skipped, needs a build with PYSEQ_CUDA=EMULATE\n");
     return 0;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/trainer.h"
 #include "pyseq/pyseq.h"
 
 using namespace pyseq;

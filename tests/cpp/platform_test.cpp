@@ -117,14 +117,14 @@ void handler(int) { ++handled; }
 void interrupts() {
   std::atomic<bool> arrived{false};
   std::signal(SIGINT, SIG_DFL);
-  CHECK(!watch_interrupts(arrived));  // the program has no handler
+  CHECK(!platform::watch_interrupts(arrived));  // the program has no handler
   std::signal(SIGINT, handler);
-  CHECK(watch_interrupts(arrived) && !arrived);
+  CHECK(platform::watch_interrupts(arrived) && !arrived);
   for (int i = 1; i <= 2; ++i) {
     std::raise(SIGINT);
     CHECK(arrived.exchange(false) && handled == i);
   }
-  unwatch_interrupts();
+  platform::unwatch_interrupts();
   std::raise(SIGINT);
   CHECK(!arrived && handled == 3);
   std::signal(SIGINT, SIG_DFL);

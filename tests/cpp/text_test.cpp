@@ -3,6 +3,8 @@
 #include <cstdio>
 
 #include "check.h"
+#include "core/program.h"
+#include "core/text.h"
 #include "core/text_hash.h"
 #include "pyseq/pyseq.h"
 

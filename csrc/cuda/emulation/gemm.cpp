@@ -4,10 +4,10 @@
 
 namespace pyseq::cuda {
 
-void open_blas(Stream*) {}
-void close_blas(Stream*) {}
+void open_blas(DeviceStream*) {}
+void close_blas(DeviceStream*) {}
 
-void gemm(Stream* s, const Gemm& g, const Batch& batch) {
+void gemm(DeviceStream* s, const Gemm& g, const Batch& batch) {
   s->handle->enqueue([=] {
     for (Index k = 0; k < batch.count; ++k) {
       const float *a = g.a + k * batch.a_step, *b = g.b + k * batch.b_step;

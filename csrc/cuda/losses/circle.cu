@@ -83,7 +83,7 @@ __device__ inline double slope(const Config& c, double cosine, bool same, float 
 }
 
 // cosine[(i - first) * n + j] = p_i p_j for i in [first, first + rows).
-void products(Stream* s, const float* p, Index n, Index size, Index first, Index rows, float* cosine) {
+void products(DeviceStream* s, const float* p, Index n, Index size, Index first, Index rows, float* cosine) {
   const Index across = (n + kTile - 1) / kTile, down = (rows + kTile - 1) / kTile;
   constexpr int kWidth = kTile + 1;  // no two rows of a tile begin in one bank
   for_blocks(s, across * down, kTile * kTile, 2 * kTile * kWidth, [=] __device__(Index b, Block t) {

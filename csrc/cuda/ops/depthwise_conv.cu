@@ -142,7 +142,7 @@ struct Kernel {
 };
 
 template <bool kBack>
-void run(Stream* stream, const Config& c, Index n, const float* x, const float* w, const float* bias,
+void run(DeviceStream* stream, const Config& c, Index n, const float* x, const float* w, const float* bias,
          float* y, bool relu) {
   const ConvShape& s = c.shape;
   const auto size = [&](int k) { return kBack ? s.axis[k].in : s.axis[k].out; };

@@ -145,7 +145,7 @@ Strided ordered_address(const Layout& l, Index rows) {
 }
 
 // Ordered copy of `rows` rows, summed letters added up.
-const float* pack(Stream* stream, const Layout& l, Index rows, const float* from, float* to) {
+const float* pack(DeviceStream* stream, const Layout& l, Index rows, const float* from, float* to) {
   if (l.direct) return from;
   Index size[kMaxRank], target[kMaxRank], source[kMaxRank], sum_size[kMaxRank], sum_stride[kMaxRank];
   int rank = 0, sums = 0;
@@ -175,7 +175,7 @@ const float* pack(Stream* stream, const Layout& l, Index rows, const float* from
   return to;
 }
 
-void unpack(Stream* stream, const Layout& l, Index rows, const float* from, float* to) {
+void unpack(DeviceStream* stream, const Layout& l, Index rows, const float* from, float* to) {
   if (!l.direct) gather(stream, ordered_address(l, rows), rows * l.row, from, to);
 }
 

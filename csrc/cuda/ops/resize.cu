@@ -98,7 +98,7 @@ Tables fill_tables(const Run& r, const Config& c) {
 }
 
 // One axis of (outer, in, inner), to (outer, out, inner).
-void resample(Stream* s, const Axis& axis, const float* table, Index outer, Index inner, const float* x,
+void resample(DeviceStream* s, const Axis& axis, const float* table, Index outer, Index inner, const float* x,
               float* y) {
   const Axis a = axis;
   const Divider by_inner(inner), by_out(a.out);
@@ -116,7 +116,7 @@ void resample(Stream* s, const Axis& axis, const float* table, Index outer, Inde
 }
 
 // The transposed map: each input looks for the outputs that took it.
-void resample_back(Stream* s, const Axis& axis, const float* table, Index outer, Index inner, const float* dy,
+void resample_back(DeviceStream* s, const Axis& axis, const float* table, Index outer, Index inner, const float* dy,
                    float* dx) {
   const Axis a = axis;
   const Divider by_inner(inner), by_in(a.in);

@@ -28,7 +28,7 @@ void plan(Plan& p) {
   c.epsilon = static_cast<float>(p.number("epsilon"));
 }
 
-void update(Stream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<Adadelta>()); }
+void update(DeviceStream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<Adadelta>()); }
 
 }  // namespace
 

@@ -40,7 +40,7 @@ struct Matrix {
 };
 
 // v of a variable whose last two axes are matrices.
-void factored(Stream* s, const DeviceUpdates& u, const Config& config, int segment) {
+void factored(DeviceStream* s, const DeviceUpdates& u, const Config& config, int segment) {
   const Config c = config;
   const DeviceSegment v = u.segments[segment];
   const Matrix m{v.shape[-2], v.shape[-1], v.n / (v.shape[-2] * v.shape[-1])};
@@ -128,7 +128,7 @@ struct StepKernel {
   }
 };
 
-void update(Stream* s, const DeviceUpdates& updates) {
+void update(DeviceStream* s, const DeviceUpdates& updates) {
   const DeviceUpdates u = updates;
   const Config c = u.config<Config>();
   for (int i = 0; i < u.count; ++i)

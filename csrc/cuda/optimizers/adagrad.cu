@@ -24,7 +24,7 @@ void plan(Plan& p) {
   p.config<Adagrad>().epsilon = static_cast<float>(p.number("epsilon"));
 }
 
-void update(Stream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<Adagrad>()); }
+void update(DeviceStream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<Adagrad>()); }
 
 }  // namespace
 

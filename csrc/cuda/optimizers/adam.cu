@@ -13,7 +13,7 @@ void plan(Plan& p) {
   c.amsgrad = p.flag("amsgrad");
 }
 
-void update(Stream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<Adam>()); }
+void update(DeviceStream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<Adam>()); }
 
 }  // namespace
 

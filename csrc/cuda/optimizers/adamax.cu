@@ -30,7 +30,7 @@ void plan(Plan& p) {
   c.epsilon = p.number("epsilon");
 }
 
-void update(Stream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<Adamax>()); }
+void update(DeviceStream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<Adamax>()); }
 
 }  // namespace
 

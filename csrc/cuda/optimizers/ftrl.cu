@@ -37,7 +37,7 @@ void plan(Plan& p) {
   c.beta = p.number("beta");
 }
 
-void update(Stream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<Ftrl>()); }
+void update(DeviceStream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<Ftrl>()); }
 
 }  // namespace
 

@@ -72,7 +72,7 @@ struct StepKernel {
   }
 };
 
-void update(Stream* s, const DeviceUpdates& u) {
+void update(DeviceStream* s, const DeviceUpdates& u) {
   const Config c = u.config<Config>();
   const Index all = parts(u);
   auto* const squares = reinterpret_cast<Squares*>(partial_sums(s));

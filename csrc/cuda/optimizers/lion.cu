@@ -26,7 +26,7 @@ void plan(Plan& p) {
   c.beta_2 = static_cast<float>(p.number("beta_2"));
 }
 
-void update(Stream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<Lion>()); }
+void update(DeviceStream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<Lion>()); }
 
 }  // namespace
 

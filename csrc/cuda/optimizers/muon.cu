@@ -47,7 +47,7 @@ void plan(Plan& p) {
 }
 
 // out (r, n) (+)= a (r, k) b (k, n)
-void product(Stream* s, const float* a, const float* b, Index b_row, Index b_col, Index r, Index n, Index k,
+void product(DeviceStream* s, const float* a, const float* b, Index b_row, Index b_col, Index r, Index n, Index k,
              bool accumulate, float* out) {
   Gemm g;
   g.m = r, g.n = n, g.k = k;
@@ -64,7 +64,7 @@ struct Work {
 };
 
 // x (r, c) through Newton-Schulz steps x = a x + (b A + c A A) x, A = x x^T. Returns the result.
-const float* orthogonalize(Stream* s, Work w, const Config& o, Index r, Index c) {
+const float* orthogonalize(DeviceStream* s, Work w, const Config& o, Index r, Index c) {
   const float fa = static_cast<float>(o.a), fb = static_cast<float>(o.b), fc = static_cast<float>(o.c);
   for (Index step = 0; step < o.steps; ++step) {
     float *x = w.x, *y = w.y, *p = w.p, *q = w.q;
@@ -82,7 +82,7 @@ const float* orthogonalize(Stream* s, Work w, const Config& o, Index r, Index c)
   return w.x;
 }
 
-void update_matrix(Stream* s, const DeviceUpdates& updates, const Config& o, int segment) {
+void update_matrix(DeviceStream* s, const DeviceUpdates& updates, const Config& o, int segment) {
   const DeviceUpdates u = updates;
   const DeviceSegment v = u.segments[segment];
   const Index rows = v.shape[0], cols = v.shape[1], n = v.n;
@@ -128,7 +128,7 @@ void update_matrix(Stream* s, const DeviceUpdates& updates, const Config& o, int
   });
 }
 
-void update(Stream* s, const DeviceUpdates& u) {
+void update(DeviceStream* s, const DeviceUpdates& u) {
   const Config& o = u.config<Config>();
   bool adam = false;
   for (int i = 0; i < u.count; ++i)

@@ -38,7 +38,7 @@ void plan(Plan& p) {
   c.epsilon = p.number("epsilon");
 }
 
-void update(Stream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<Nadam>()); }
+void update(DeviceStream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<Nadam>()); }
 
 }  // namespace
 

@@ -38,7 +38,7 @@ void plan(Plan& p) {
   c.centered = p.flag("centered");
 }
 
-void update(Stream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<Rmsprop>()); }
+void update(DeviceStream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<Rmsprop>()); }
 
 }  // namespace
 

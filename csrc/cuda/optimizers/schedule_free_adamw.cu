@@ -38,7 +38,7 @@ void plan(Plan& p) {
   c.warmup = p.number("warmup_steps");
 }
 
-void update(Stream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<ScheduleFree>()); }
+void update(DeviceStream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<ScheduleFree>()); }
 
 }  // namespace
 

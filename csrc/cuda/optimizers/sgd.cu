@@ -28,7 +28,7 @@ void plan(Plan& p) {
   c.nesterov = p.flag("nesterov");
 }
 
-void update(Stream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<Sgd>()); }
+void update(DeviceStream* s, const DeviceUpdates& u) { update_elements(s, u, u.config<Sgd>()); }
 
 }  // namespace
 

@@ -1,13 +1,16 @@
 #pragma once
-#include <atomic>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace pyseq {
 
-// Threads for calls made after it; 0 for the default: OMP_NUM_THREADS, else the CPUs that this
-// process may use (affinity and cgroup quota).
+// From now on the environment decides where the program says nothing: OMP_NUM_THREADS, PYSEQ_ISA (the level of
+// kernels), PYSEQ_DEVICE. A program that does not call it is not changed by them.
+void use_environment();
+
+// Threads for calls made after it; 0 for the default: the CPUs that this process may use (affinity and
+// cgroup quota).
 void set_num_threads(int n);
 int num_threads();
 
@@ -21,21 +24,18 @@ struct Interruption {
 };
 void set_interruption(const Interruption& interruption);
 
-// What `begin` and `end` may do: from one to the other, Ctrl-C sets `arrived`, then calls the handler that the
-// program has for it. False, and nothing is watched: it has none. One at a time.
-bool watch_interrupts(std::atomic<bool>& arrived);
-void unwatch_interrupts();
-
 // "highest" (float32-accurate), "high", "medium": how matrix products split float32 where the CPU
 // has AMX; elsewhere they are the same.
 void set_matmul_precision(const std::string& name);
 std::string matmul_precision_name();
 
-// Where a program runs. Whether there is such a device shows when a program is made for it.
+// Where a model runs. Whether there is such a device shows when a Session is made for it.
 class Device {
  public:
   static Device cpu() { return Device("cpu"); }
   static Device cuda(int index = 0) { return Device("cuda:" + std::to_string(index)); }
+  // "cpu", "cuda" (the first GPU), "cuda:1", ... Throws Error for other names.
+  static Device named(const std::string& name);
   const std::string& name() const { return name_; }
 
  private:
@@ -43,9 +43,8 @@ class Device {
   std::string name_;
 };
 
-// Where programs made from now on run unless told otherwise: "cpu", "cuda" (the first GPU), "cuda:1",
-// ... PYSEQ_DEVICE gives the first value. Throws Error, saying what is missing, if there is no such
-// device.
+// Where models loaded or made from now on run unless told otherwise: "cpu", "cuda" (the first GPU), "cuda:1",
+// ... Throws Error, saying what is missing, if there is no such device.
 void set_device(const std::string& name);
 std::string current_device();
 struct DeviceInfo {
@@ -60,7 +59,7 @@ double peak_flops();
 // Levels built into this library that this CPU can run, best last: "base", "avx2", ...
 std::vector<std::string> available_isas();
 std::vector<std::string> built_isas();
-// The level that a new Program uses: PYSEQ_ISA if set (throws Error if it cannot run here).
+// The level that a new model uses: the best, or PYSEQ_ISA after `use_environment` (throws Error if it cannot run here).
 std::string current_isa();
 
 }  // namespace pyseq

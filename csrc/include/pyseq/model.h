@@ -7,9 +7,10 @@
 
 #include "pyseq/session.h"
 #include "pyseq/stream.h"
-#include "pyseq/text.h"
 
 namespace pyseq {
+
+class TextEncoder;
 
 // What a file may ask of the machine while it is loaded; checked before anything is taken.
 struct LoadLimits {
@@ -18,13 +19,13 @@ struct LoadLimits {
   double work = -1;         // operations of the self-test; -1: 2e10 and 1e4 for each byte of the file
 };
 
-// A program with its variables, and what makes its input of texts: what a `.pyseq` file holds.
+// A network with its weights, and what makes its input of texts: what a `.pyseq` file holds.
 //
 // File: 64-byte prefix (magic "PYSEQ\0\0\1", then little-endian u64: bytes of the header, bytes of the
 // blob, FNV-1a checksum of header and blob), JSON header padded with spaces to 64 bytes, blob. The
 // blob holds the variables and a self-test (input and output rows), each at a multiple of 64 bytes,
-// so that it can be used in place from flash. The header's entry "text" is a
-// TextSpec; the self-test has texts then, whose encoded rows are its input.
+// so that it can be used in place from flash. Where the
+// model takes texts, so does the self-test.
 class Model {
  public:
   Model(ProgramPtr program, std::vector<VariablePtr> variables, std::shared_ptr<const TextEncoder> text = nullptr);
@@ -46,9 +47,12 @@ class Model {
   Session& session() const { return *session_; }
   // For sequences that come step by step; see stream.h.
   Stream stream(std::int64_t rows = 1, std::int64_t steps = 1) const;
-  // Per-sample shapes of the program.
+  // Of one row.
   const Dims& input_shape() const;
   const Dims& output_shape() const;
+  // What `session()` takes and gives; `predict` converts from and to float32.
+  DType input_dtype() const;
+  DType output_dtype() const;
 
   // n rows of float32 in and out. Any number of threads may call at once.
   void predict(std::int64_t n, const float* x, float* y) const;
@@ -58,7 +62,7 @@ class Model {
   bool takes_text() const { return text_ != nullptr; }
   // What makes rows of texts; null where the model takes numbers.
   const TextEncoder* text() const { return text_.get(); }
-  std::int64_t texts_per_row() const { return text_ ? text_->spec().texts : 0; }
+  std::int64_t texts_per_row() const;
   // n rows of texts in UTF-8, of a model that takes texts; float32 out.
   void predict(std::int64_t n, const std::string_view* texts, float* y) const;
   std::vector<float> predict(std::int64_t n, const std::vector<std::string_view>& texts) const;

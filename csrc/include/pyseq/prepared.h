@@ -3,8 +3,6 @@
 #include <cstdint>
 #include <memory>
 
-#include "pyseq/program.h"
-
 namespace pyseq {
 
 enum class Status : std::uint8_t {

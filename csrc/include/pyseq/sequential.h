@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "pyseq/attributes.h"
 #include "pyseq/training.h"
 
 namespace pyseq {

@@ -4,33 +4,14 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "pyseq/model.h"
-#include "pyseq/trainer.h"
 
 namespace pyseq {
 
-// What a TrainableModel is made of. `Sequential::compile` makes one, and Python's
-// `model.export(path, training=True)` writes one.
-struct TrainingSpec {
-  ProgramPtr program;                // for training, over variables that inference shares
-  std::vector<VariablePtr> variables;
-  TrainerSpec trainer;
-  std::vector<std::string> metrics;  // names, one for each of TrainerSpec::metrics
-  std::vector<VariablePtr> learning_rates;  // float32 scalars, one for each optimizer
-  VariablePtr iterations;            // an int32 or int64 scalar: steps made
-
-  // How Python knows it: Keras's description as JSON, and what its weights and assets are called.
-  struct Stored {
-    std::string path, key;
-    VariablePtr variable;
-  };
-  std::string config;
-  std::vector<Stored> weights, assets;
-
-  std::vector<std::string> texts;  // for the self-test of a model that takes texts
-};
+struct TrainingSpec;
 
 template <class T>
 constexpr DType dtype_of() {
@@ -117,7 +98,7 @@ class TrainableModel {
   Scores train_on_batch(const TrainingData& batch);
   Scores evaluate(const TrainingData& data, std::int64_t batch_size = 32);
   std::vector<float> predict(std::int64_t n, const std::vector<float>& x) const { return model().predict(n, x); }
-  // d loss / d x for these rows as one batch, as in inference: rows of the program's dtype, float32 unless the
+  // d loss / d x for these rows as one batch, as in inference: rows of the model's dtype, float32 unless the
   // model is float64. Throws Error for ids.
   void input_gradients(const TrainingData& batch, void* dx);
 
@@ -127,24 +108,13 @@ class TrainableModel {
   double learning_rate() const;
   void set_learning_rate(double rate);
   std::int64_t iterations() const;
-  const TrainingSpec& spec() const;
-
+  // Of one row of targets.
+  const Dims& target_shape() const;
+  const TrainingSpec& spec() const;  // of the library's own
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
-
-// Writes a model with its training, whose self-test are these rows (see Model::save). Without a program in `spec`
-// the file holds inference and how Python knows the model.
-void save_model(const Model& model, const TrainingSpec& spec, const std::string& path, std::int64_t rows,
-                const void* input, const std::vector<std::string>& texts = {});
-
-// How Python knows a model: what `pyseq.load_model` reads of a file, without any program.
-struct StoredModel {
-  std::string config;
-  std::vector<TrainingSpec::Stored> weights, assets;
-};
-StoredModel read_stored(const std::string& path);
 
 }  // namespace pyseq

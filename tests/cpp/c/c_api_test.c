@@ -32,6 +32,23 @@ static void predictions(const char* path) {
   CHECK(pyseq_predict(model, 1, NULL, y) == PYSEQ_ERROR && strstr(pyseq_last_error(), "`x`"));
   CHECK(pyseq_predict_texts(model, 1, (const char* const[]){"a"}, y) == PYSEQ_ERROR);
 
+  pyseq_session* session = NULL;
+  pyseq_options options = {sizeof(pyseq_options), "cpu", 2, 1, "highest"};
+  CHECK(pyseq_open_session(model, &options, &session) == PYSEQ_OK);
+  CHECK(pyseq_session_run(session, 3, x, z) == PYSEQ_OK && memcmp(y, z, sizeof y) == 0);
+  CHECK(pyseq_session_run(session, -1, x, z) == PYSEQ_TOO_MANY_ROWS);
+  CHECK(pyseq_session_run(session, 1, x, NULL) == PYSEQ_ERROR && strstr(pyseq_last_error(), "`y`"));
+  pyseq_free_session(session);
+  CHECK(pyseq_open_session(model, NULL, &session) == PYSEQ_OK);
+  pyseq_free_session(session);
+  options.precision = "exact";
+  CHECK(pyseq_open_session(model, &options, &session) == PYSEQ_ERROR && strstr(pyseq_last_error(), "precision"));
+  options.precision = NULL;
+  options.device = "tpu";
+  CHECK(pyseq_open_session(model, &options, &session) == PYSEQ_ERROR && strstr(pyseq_last_error(), "device"));
+  options.size = 3;
+  CHECK(pyseq_open_session(model, &options, &session) == PYSEQ_ERROR && strstr(pyseq_last_error(), "sizeof"));
+
   pyseq_prepared* prepared = NULL;
   char* whole = malloc(pyseq_memory_bytes(model, 3) + 64);
   void* memory = whole + (64 - (uintptr_t)whole % 64) % 64;

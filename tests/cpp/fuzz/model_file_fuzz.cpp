@@ -21,7 +21,8 @@
 #include "core/memory.h"
 #include "core/plan.h"
 #include "pyseq/pyseq.h"
-#include "pyseq/trainer.h"
+#include "core/trainer.h"
+#include "core/training.h"
 
 namespace {
 

@@ -1,21 +1,15 @@
 #pragma once
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
-#include <variant>
 #include <vector>
 
+#include "pyseq/attributes.h"
 #include "pyseq/config.h"
 #include "pyseq/variable.h"
 
 namespace pyseq {
-
-using Attribute = std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>,
-                               std::vector<double>>;
-using Attributes = std::map<std::string, Attribute>;
-using Dims = std::vector<std::int64_t>;
 
 struct KernelTable;
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "pyseq/program.h"
+#include "core/program.h"
 
 namespace pyseq {
 
@@ -72,13 +72,6 @@ struct TrainerSpec {
   std::vector<OptimizerSpec> optimizers;  // empty: evaluation only
   bool input_gradient = false;  // evaluation that also finds d loss / d input, on the host
   std::vector<ParameterSpec> parameters;
-};
-
-// A contiguous array of rows, in any of the supported types; converted while rows are gathered.
-struct Rows {
-  const void* data = nullptr;  // null: absent
-  DType dtype = DType::float32;
-  std::int64_t row = 0;  // elements of one row
 };
 
 // Processes that train one model together, each on its share of every batch. A trainer calls it on the

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "pyseq/program.h"
+#include "core/program.h"
 
 namespace pyseq {
 
