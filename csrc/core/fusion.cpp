@@ -1,4 +1,4 @@
-// Ops of an inference program put together: `fused` of pyseq/program.h.
+// Ops of an inference program put together: `fused` of core/program.h.
 #include <algorithm>
 #include <string>
 #include <vector>

@@ -64,7 +64,8 @@ void panel_times_block(const Block& k, Index first, Index rows, Index from, Inde
   p.bias = k.last && g.bias ? g.bias + k.column + from : nullptr;
   p.relu = k.last && plain_relu(g.act);
   p.plain = gemm_like(g) >= kPlainRows;
-  multiply_panel(static_cast<int>(rows), row_major, k.padded, p, columns);
+  p.row_major = row_major, p.padded = k.padded;
+  multiply_panel(static_cast<int>(rows), p, columns);
   if (k.last) finish_rows(g, p.c, rows, columns);
 }
 

@@ -36,10 +36,12 @@ namespace pyseq::PYSEQ_PLAIN_NS {
 // One panel of at most kRows rows of C times the columns of B.
 struct RowPanel {
   const real* a;
-  Index a_step;  // between rows if A is row major, else between columns
+  Index a_step;     // between rows if A is row major, else between columns
+  bool row_major;   // a[i * a_step + k], else a[i + k * a_step]
   const real* b;
   Index b_step;   // between rows
   Index b_panel;  // between panels of kPanel columns
+  bool padded;    // B may be read up to a multiple of kLanes columns
   real* c;
   Index ldc;
   Index k;
@@ -49,9 +51,7 @@ struct RowPanel {
   bool plain = false;  // in the order of panels of kPlainRows rows or more
 };
 constexpr int kPlainRows = 5;
-// a[i * a_step + k] if row_major, else a[i + k * a_step]. `padded`: B may be read up to a multiple
-// of kLanes columns.
-void multiply_panel(int rows, bool row_major, bool padded, const RowPanel& p, Index n);
+void multiply_panel(int rows, const RowPanel& p, Index n);
 
 }  // namespace pyseq::PYSEQ_PLAIN_NS
 

@@ -13,9 +13,12 @@ constexpr int wide_vectors(int rows) {
 constexpr int sums(int accumulators) { return accumulators <= 2 ? 4 : accumulators <= 4 ? 2 : 1; }
 static_assert(sums(kPlainRows) == 1);
 
+// How A is read: down its rows, along its columns, or however `row_major` says, in code for few bytes.
+enum class Order : char { rows, columns, any };
+
 // Direct: B is read in place, rows far apart, else from zero-padded panels. Edge: the last vector
 // has `last` columns and memory may end there.
-template <int R, int NV, bool RowMajor, bool Direct, bool Edge, bool Plain>
+template <int R, int NV, Order A, bool Direct, bool Edge, bool Plain>
 PYSEQ_INLINE void micro(const RowPanel& p, Index column, int last) {
   constexpr int S = Plain ? 1 : sums(R * NV);  // plain: as in panels of many rows
   V acc[S][R][NV];
@@ -29,12 +32,14 @@ PYSEQ_INLINE void micro(const RowPanel& p, Index column, int last) {
   const real* b[(NV + 1) / 2];
 #pragma GCC unroll 4
   for (int v = 0; v < (NV + 1) / 2; ++v) b[v] = p.b + (column / kPanel + v) * p.b_panel;
+  const bool rows = A == Order::rows || (A == Order::any && p.row_major);
   const real* a[R];
 #pragma GCC unroll 16
-  for (int i = 0; i < R; ++i) a[i] = RowMajor ? p.a + i * p.a_step : p.a + i;
+  for (int i = 0; i < R; ++i) a[i] = rows ? p.a + i * p.a_step : p.a + i;
 
-  const Index b_step = p.b_step, a_step = RowMajor ? 1 : p.a_step, depth = p.k;
+  const Index b_step = p.b_step, a_step = rows ? 1 : p.a_step, depth = p.k;
   const real* a0 = p.a;
+  [[maybe_unused]] Index along = 0;
   const auto step = [&](Index at, int s) __attribute__((always_inline)) {
     V bv[NV];
 #pragma GCC unroll 8
@@ -51,11 +56,12 @@ PYSEQ_INLINE void micro(const RowPanel& p, Index column, int last) {
     for (int v = 0; v < (NV + 1) / 2; ++v) b[v] += b_step;
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
-      const real x = RowMajor ? a[i][at] : a0[i];
+      const real x = A == Order::rows ? a[i][at] : A == Order::columns ? a0[i] : a[i][along];
 #pragma GCC unroll 8
       for (int v = 0; v < NV; ++v) acc[s][i][v] += x * bv[v];
     }
-    a0 += a_step;
+    if constexpr (A == Order::any) along += a_step;
+    else a0 += a_step;
   };
   Index k = 0;
   if constexpr (S > 1)
@@ -107,66 +113,70 @@ PYSEQ_INLINE void micro(const RowPanel& p, Index column, int last) {
     }
 }
 
-template <int R, bool RowMajor, bool Padded, bool Plain>
+template <int R, Order A, bool Padded, bool Plain>
 void panel_of(const RowPanel& p, Index n) {
   constexpr int W = wide_vectors(R);
   Index j = 0;
   if constexpr (W > 2)
     for (; j + W * kLanes <= n; j += W * kLanes)
-      micro<R, W, RowMajor, !Padded, false, Plain>(p, j, kLanes);
-  for (; j + kPanel <= n; j += kPanel) micro<R, 2, RowMajor, !Padded, false, Plain>(p, j, kLanes);
+      micro<R, W, A, !Padded, false, Plain>(p, j, kLanes);
+  for (; j + kPanel <= n; j += kPanel) micro<R, 2, A, !Padded, false, Plain>(p, j, kLanes);
   if (j + kLanes < n)
-    micro<R, 2, RowMajor, !Padded, true, Plain>(p, j, static_cast<int>(n - j - kLanes));
-  else if (j < n) micro<R, 1, RowMajor, !Padded, true, Plain>(p, j, static_cast<int>(n - j));
+    micro<R, 2, A, !Padded, true, Plain>(p, j, static_cast<int>(n - j - kLanes));
+  else if (j < n) micro<R, 1, A, !Padded, true, Plain>(p, j, static_cast<int>(n - j));
 }
 
 template <int R, bool Plain>
-PYSEQ_INLINE void layout_of(bool row_major, bool padded, const RowPanel& p, Index n) {
-  if (row_major) padded ? panel_of<R, true, true, Plain>(p, n) : panel_of<R, true, false, Plain>(p, n);
-  else padded ? panel_of<R, false, true, Plain>(p, n) : panel_of<R, false, false, Plain>(p, n);
+PYSEQ_INLINE void layout_of(const RowPanel& p, Index n) {
+#if defined(__OPTIMIZE_SIZE__)
+  panel_of<R, Order::any, false, Plain>(p, n);
+#else
+  if (p.row_major) p.padded ? panel_of<R, Order::rows, true, Plain>(p, n) : panel_of<R, Order::rows, false, Plain>(p, n);
+  else p.padded ? panel_of<R, Order::columns, true, Plain>(p, n) : panel_of<R, Order::columns, false, Plain>(p, n);
+#endif
 }
 
 template <int R>
-PYSEQ_INLINE void rows_of(bool row_major, bool padded, const RowPanel& p, Index n) {
+PYSEQ_INLINE void rows_of(const RowPanel& p, Index n) {
   if constexpr (R <= kRows) {
     if constexpr (R < kPlainRows)
-      if (p.plain) return layout_of<R, true>(row_major, padded, p, n);
-    layout_of<R, false>(row_major, padded, p, n);
+      if (p.plain) return layout_of<R, true>(p, n);
+    layout_of<R, false>(p, n);
   }
 }
 
 }  // namespace
 
-void multiply_panel(int rows, bool row_major, bool padded, const RowPanel& p, Index n) {
+void multiply_panel(int rows, const RowPanel& p, Index n) {
   switch (rows) {
     case 1:
-      return rows_of<1>(row_major, padded, p, n);
+      return rows_of<1>(p, n);
     case 2:
-      return rows_of<2>(row_major, padded, p, n);
+      return rows_of<2>(p, n);
     case 3:
-      return rows_of<3>(row_major, padded, p, n);
+      return rows_of<3>(p, n);
     case 4:
-      return rows_of<4>(row_major, padded, p, n);
+      return rows_of<4>(p, n);
     case 5:
-      return rows_of<5>(row_major, padded, p, n);
+      return rows_of<5>(p, n);
     case 6:
-      return rows_of<6>(row_major, padded, p, n);
+      return rows_of<6>(p, n);
     case 7:
-      return rows_of<7>(row_major, padded, p, n);
+      return rows_of<7>(p, n);
     case 8:
-      return rows_of<8>(row_major, padded, p, n);
+      return rows_of<8>(p, n);
     case 9:
-      return rows_of<9>(row_major, padded, p, n);
+      return rows_of<9>(p, n);
     case 10:
-      return rows_of<10>(row_major, padded, p, n);
+      return rows_of<10>(p, n);
     case 11:
-      return rows_of<11>(row_major, padded, p, n);
+      return rows_of<11>(p, n);
     case 12:
-      return rows_of<12>(row_major, padded, p, n);
+      return rows_of<12>(p, n);
     case 13:
-      return rows_of<13>(row_major, padded, p, n);
+      return rows_of<13>(p, n);
     case 14:
-      return rows_of<14>(row_major, padded, p, n);
+      return rows_of<14>(p, n);
   }
 }
 

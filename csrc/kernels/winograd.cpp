@@ -108,7 +108,8 @@ void multiply(const Problem& p, const Layout<T>& l, const real* u, const real* v
         r.c = m + q * l.m_step + i * rows * l.m_row, r.ldc = l.m_row;
         r.k = smaller(kSumDepth, p.channels - at);
         r.accumulate = at > 0;
-        multiply_panel(static_cast<int>(rows), true, true, r, n);
+        r.row_major = r.padded = true;
+        multiply_panel(static_cast<int>(rows), r, n);
       }
 }
 

@@ -113,7 +113,8 @@ struct Sums {
       r.c = sums + q * l.s_step + from * l.s_row, r.ldc = l.s_row;
       r.k = smaller(kSumDepth, count - at);
       r.accumulate = at > 0 || !first;
-      multiply_panel(static_cast<int>(rows), false, true, r, l.s_row);
+      r.row_major = false, r.padded = true;
+      multiply_panel(static_cast<int>(rows), r, l.s_row);
     }
   }
   void add_bias(Index items, bool first, real* db) const {
