@@ -27,6 +27,8 @@ Model::Model(ProgramPtr program, std::vector<VariablePtr> variables, std::shared
       variables_);
 }
 
+std::string Model::dump(std::int64_t rows) const { return program_->dump(rows); }
+
 Stream Model::stream(std::int64_t rows, std::int64_t steps) const { return Stream(*this, rows, steps); }
 
 const Dims& Model::input_shape() const { return program_->spec().slots[program_->spec().inputs[0]]; }

@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
       for (const std::int64_t d : model.input_shape()) size *= d;
       y = model.predict(1, std::vector<float>(static_cast<std::size_t>(size), 0.5f));
     }
-    std::printf("%s", model.program().dump(1).c_str());
+    std::printf("%s", model.dump().c_str());
     for (const float v : y) std::printf("%g ", static_cast<double>(v));
     std::printf("\n");
   } catch (const pyseq::Error& e) {

@@ -43,6 +43,8 @@ class Model {
   const Program& program() const { return *program_; }
   const ProgramPtr& program_ptr() const { return program_; }
   const std::vector<VariablePtr>& variables() const { return variables_; }
+  // One line for each step of the network: kind, name, shapes, bytes and operations for so many rows.
+  std::string dump(std::int64_t rows = 1) const;
   // What `predict` computes with.
   Session& session() const { return *session_; }
   // For sequences that come step by step; see stream.h.
