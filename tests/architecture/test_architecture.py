@@ -62,6 +62,18 @@ def test_includes_point_down():
 
 
 @needs_sources
+def test_public_headers_hold_nothing_of_the_inside():
+    inner = re.compile(r"\b(slots?|fold|executor|mutex)\b", re.I)
+    found = [
+        f"{path.name}: {line}"
+        for path in sorted((CSRC / "include").rglob("*.h"))
+        for line in path.read_text().splitlines()
+        if inner.search(line)
+    ]
+    assert not found, "\n".join(found)
+
+
+@needs_sources
 @pytest.mark.parametrize("folder", ["ops", "losses", "optimizers"])
 def test_every_op_has_a_gpu_twin(folder):
     host = {path.stem for path in (CSRC / folder).glob("*.cpp")}
