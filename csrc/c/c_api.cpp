@@ -122,6 +122,19 @@ pyseq::TrainingData data_of(const pyseq_trainable& t, std::int64_t rows, const v
   return data;
 }
 
+pyseq_status run_rows(const char* function, pyseq::Session& session, std::int64_t rows, const void* x, void* y) {
+  if (rows == 0) return PYSEQ_OK;
+  if (rows > 0 && (!x || !y)) return null(function, x ? "y" : "x");
+  return guarded([&] {
+    if (rows < 0)
+      return failed(PYSEQ_TOO_MANY_ROWS, (std::string(function) + ": expected 0 rows or more").c_str());
+    const void* in[] = {x};
+    void* out[] = {y};
+    session.run(rows, in, out);
+    return PYSEQ_OK;
+  });
+}
+
 }  // namespace
 
 int pyseq_version(void) { return PYSEQ_VERSION; }
@@ -167,17 +180,9 @@ pyseq_shape pyseq_output(const pyseq_model* model) {
 
 pyseq_status pyseq_predict(const pyseq_model* model, int64_t rows, const void* x, void* y) {
   if (!model) return null("pyseq_predict", "model");
-  if (rows < 0) return failed(PYSEQ_TOO_MANY_ROWS, "pyseq_predict: expected 0 rows or more");
-  if (rows == 0) return PYSEQ_OK;
-  if (!x || !y) return null("pyseq_predict", x ? "y" : "x");
-  return guarded([&] {
-    if (model->model.takes_text())
-      throw pyseq::Error("pyseq_predict: expected texts, got numbers; call pyseq_predict_texts");
-    const void* in[] = {x};
-    void* out[] = {y};
-    model->model.session().run(rows, in, out);
-    return PYSEQ_OK;
-  });
+  if (rows != 0 && model->model.takes_text())
+    return failed_for(PYSEQ_ERROR, "pyseq_predict: expected texts, got numbers; call pyseq_predict_texts");
+  return run_rows("pyseq_predict", model->model.session(), rows, x, y);
 }
 
 int64_t pyseq_texts_per_row(const pyseq_model* model) { return model->model.texts_per_row(); }
@@ -218,15 +223,7 @@ pyseq_status pyseq_open_session(const pyseq_model* model, const pyseq_options* o
 
 pyseq_status pyseq_session_run(pyseq_session* session, int64_t rows, const void* x, void* y) {
   if (!session) return null("pyseq_session_run", "session");
-  if (rows < 0) return failed(PYSEQ_TOO_MANY_ROWS, "pyseq_session_run: expected 0 rows or more");
-  if (rows == 0) return PYSEQ_OK;
-  if (!x || !y) return null("pyseq_session_run", x ? "y" : "x");
-  return guarded([&] {
-    const void* in[] = {x};
-    void* out[] = {y};
-    session->session.run(rows, in, out);
-    return PYSEQ_OK;
-  });
+  return run_rows("pyseq_session_run", session->session, rows, x, y);
 }
 
 void pyseq_free_session(pyseq_session* session) { delete session; }

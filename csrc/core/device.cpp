@@ -69,6 +69,10 @@ std::string chosen;  // "" before anybody chose
 
 bool is_gpu(const std::string& name) { return name.rfind("cuda", 0) == 0; }
 
+[[noreturn]] void refuse(const char* where, const std::string& name) {
+  throw Error(std::string(where) + ": expected \"cpu\", \"cuda\" or \"cuda:1\", got \"" + name + "\"");
+}
+
 }  // namespace
 
 const KernelTable& device_kernel_table(const char* name) {
@@ -78,7 +82,7 @@ const KernelTable& device_kernel_table(const char* name) {
     char* end = nullptr;
     index = text.rfind("cuda:", 0) == 0 ? static_cast<int>(std::strtol(name + 5, &end, 10)) : -1;
     if (index < 0 || !end || *end || end == name + 5)
-      throw Error("device: expected \"cpu\", \"cuda\" or \"cuda:1\", got \"" + text + "\"");
+      refuse("device", text);
   }
   const Module& m = module();
   if (index >= m.count)
@@ -90,15 +94,13 @@ const KernelTable& device_kernel_table(const char* name) {
 bool is_device_name(const char* name) { return name && is_gpu(name); }
 
 Device Device::named(const std::string& name) {
-  if (name != "cpu" && !is_gpu(name))
-    throw Error("device: expected \"cpu\", \"cuda\" or \"cuda:1\", got \"" + name + "\"");
+  if (name != "cpu" && !is_gpu(name)) refuse("device", name);
   return Device(name);
 }
 
 void set_device(const std::string& name) {
   if (is_gpu(name)) device_kernel_table(name.c_str());
-  else if (name != "cpu")
-    throw Error("set_device: expected \"cpu\", \"cuda\" or \"cuda:1\", got \"" + name + "\"");
+  else if (name != "cpu") refuse("set_device", name);
   const std::lock_guard<std::mutex> lock(mutex);
   chosen = name;
 }

@@ -7,8 +7,8 @@
 
 #include "core/memory.h"
 #include "core/plan.h"
-#include "core/team.h"
 #include "core/program.h"
+#include "core/team.h"
 
 namespace pyseq {
 

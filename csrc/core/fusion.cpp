@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "core/isa.h"
 #include "core/plan.h"
 #include "core/program.h"
 
@@ -109,6 +110,11 @@ ProgramSpec fused(const ProgramSpec& spec, bool norms) {
     to.ops.push_back(op);
   }
   return to;
+}
+
+ProgramPtr inference_program(const Program& program, const char* isa) {
+  return std::make_shared<const Program>(is_device_name(isa) ? program.spec() : fused(program.spec(), true),
+                                         program.host(), isa);
 }
 
 }  // namespace pyseq

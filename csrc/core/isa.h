@@ -37,8 +37,8 @@ struct KernelTable {
   const DeviceTable* device;  // null: the host
 };
 
-// Null: the current device. "": PYSEQ_ISA, where the environment counts, or the best that this CPU runs. "avx2", ...: that level.
-// "cuda", "cuda:1", ...: a GPU. Throws Error.
+// Null: the current device. "": PYSEQ_ISA, where the environment counts, or the best that this CPU
+// runs. "avx2", ...: that level. "cuda", "cuda:1", ...: a GPU. Throws Error.
 const KernelTable& kernel_table(const char* name);
 
 // Of a name for which is_device_name holds.

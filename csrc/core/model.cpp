@@ -21,10 +21,8 @@ Model::Model(ProgramPtr program, std::vector<VariablePtr> variables, std::shared
   if (text_ && text_->numbers() != elements(input_shape()))
     throw Error(text_->spec().name + ": expected rows of " + std::to_string(elements(input_shape())) +
                 " numbers, as the program takes them, got " + std::to_string(text_->numbers()));
-  const bool host = !program_->table().device;
   session_ = std::make_shared<Session>(
-      host ? std::make_shared<const Program>(fused(program_->spec(), true), program_->host(), program_->isa()) : program_,
-      variables_);
+      program_->table().device ? program_ : inference_program(*program_, program_->isa()), variables_);
 }
 
 std::string Model::dump(std::int64_t rows) const { return program_->dump(rows); }

@@ -5,8 +5,8 @@
 
 #include "core/isa.h"
 #include "core/op.h"
-#include "pyseq/error.h"
 #include "core/program.h"
+#include "pyseq/error.h"
 
 namespace pyseq {
 

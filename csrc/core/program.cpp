@@ -88,9 +88,12 @@ Program::Program(ProgramSpec spec, std::vector<HostFunction> host, const char* i
   check(spec_, *table_, host_.size());
 }
 
+const char* level_of(const Device& device) {
+  return is_device_name(device.name().c_str()) ? device.name().c_str() : "";
+}
+
 Program::Program(ProgramSpec spec, std::vector<HostFunction> host, const Device& device)
-    : Program(std::move(spec), std::move(host),
-              is_device_name(device.name().c_str()) ? device.name().c_str() : "") {}
+    : Program(std::move(spec), std::move(host), level_of(device)) {}
 
 Program::~Program() = default;
 

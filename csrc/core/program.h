@@ -42,6 +42,9 @@ struct ProgramSpec {
 // Called by ops of kind "host" with n rows in and n rows out.
 using HostFunction = std::function<void(std::int64_t n, const void* x, void* y)>;
 
+// What `isa` of a Program is for this device.
+const char* level_of(const Device& device);
+
 // Immutable. Construction checks everything that can be checked without a batch size.
 class Program {
  public:
@@ -64,15 +67,17 @@ class Program {
   const KernelTable* table_;
 };
 
+using ProgramPtr = std::shared_ptr<const Program>;
+
 // Ops of an inference program put together: activations, with `norms` also normalizations by moving
 // statistics (for the host: GPU ops do not fold them) and pointwise convolutions after depthwise ones.
 // Slots keep their numbers. A program for training stays what it is.
 ProgramSpec fused(const ProgramSpec& spec, bool norms);
+// The same program on this level or device (as `isa` of Program), put together where that is the host's.
+ProgramPtr inference_program(const Program& program, const char* isa);
 
 // What a slot holds, and bytes of one row of it.
 DType slot_dtype(const ProgramSpec& spec, int slot);
 std::size_t slot_row_bytes(const ProgramSpec& spec, int slot);
-
-using ProgramPtr = std::shared_ptr<const Program>;
 
 }  // namespace pyseq

@@ -23,12 +23,6 @@ struct Crew {
   Pieces pieces{0};  // of the call
 };
 
-// For this device, with ops put together where they run on the host.
-ProgramPtr inference_program(const Program& program, const Device& device) {
-  const bool host = !is_device_name(device.name().c_str());
-  return std::make_shared<Program>(host ? fused(program.spec(), true) : program.spec(), program.host(), device);
-}
-
 }  // namespace
 
 struct Session::State {
@@ -52,7 +46,7 @@ struct Session::State {
 };
 
 Session::Session(const Model& model, const SessionOptions& options)
-    : Session(inference_program(model.program(), options.device), model.variables(), options) {}
+    : Session(inference_program(model.program(), level_of(options.device)), model.variables(), options) {}
 
 Session::Session(ProgramPtr program, std::vector<VariablePtr> variables,
                  const SessionOptions& options)

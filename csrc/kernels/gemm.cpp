@@ -49,22 +49,22 @@ void panel_times_block(const Block& k, Index first, Index rows, Index from, Inde
   const Gemm& g = *k.g;
   RowPanel p;
   const real* a = g.a + first * g.a_row + k.at * g.a_col;
-  bool row_major = g.a_col == 1 && g.a_row != 1;
-  p.a = a, p.a_step = row_major ? g.a_row : g.a_col;
+  p.row_major = g.a_col == 1 && g.a_row != 1;
+  p.a = a, p.a_step = p.row_major ? g.a_row : g.a_col;
   if (k.pack_a) {
-    if (row_major) pack_transposed(a, g.a_row, rows, k.depth, scratch, rows);
+    if (p.row_major) pack_transposed(a, g.a_row, rows, k.depth, scratch, rows);
     else pack_rows(a, g.a_col, rows, k.depth, scratch, rows);
     p.a = scratch, p.a_step = rows;
-    row_major = false;
+    p.row_major = false;
   }
   p.b = k.b + from / kPanel * k.b_panel, p.b_step = k.b_step, p.b_panel = k.b_panel;
+  p.padded = k.padded;
   p.c = g.c + first * g.ldc + k.column + from, p.ldc = g.ldc;
   p.k = k.depth;
   p.accumulate = g.accumulate || k.at > 0;
   p.bias = k.last && g.bias ? g.bias + k.column + from : nullptr;
   p.relu = k.last && plain_relu(g.act);
   p.plain = gemm_like(g) >= kPlainRows;
-  p.row_major = row_major, p.padded = k.padded;
   multiply_panel(static_cast<int>(rows), p, columns);
   if (k.last) finish_rows(g, p.c, rows, columns);
 }

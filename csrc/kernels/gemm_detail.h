@@ -36,12 +36,12 @@ namespace pyseq::PYSEQ_PLAIN_NS {
 // One panel of at most kRows rows of C times the columns of B.
 struct RowPanel {
   const real* a;
-  Index a_step;     // between rows if A is row major, else between columns
-  bool row_major;   // a[i * a_step + k], else a[i + k * a_step]
+  Index a_step;    // between rows if A is row major, else between columns
+  bool row_major;  // a[i * a_step + k], else a[i + k * a_step]
   const real* b;
   Index b_step;   // between rows
   Index b_panel;  // between panels of kPanel columns
-  bool padded;    // B may be read up to a multiple of kLanes columns
+  bool padded;  // B may be read up to a multiple of kLanes columns
   real* c;
   Index ldc;
   Index k;

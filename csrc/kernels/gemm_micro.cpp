@@ -128,11 +128,12 @@ void panel_of(const RowPanel& p, Index n) {
 
 template <int R, bool Plain>
 PYSEQ_INLINE void layout_of(const RowPanel& p, Index n) {
-#if defined(__OPTIMIZE_SIZE__)
+#if defined(PYSEQ_SMALLEST)  // slower: a build asked for the smallest
   panel_of<R, Order::any, false, Plain>(p, n);
 #else
-  if (p.row_major) p.padded ? panel_of<R, Order::rows, true, Plain>(p, n) : panel_of<R, Order::rows, false, Plain>(p, n);
-  else p.padded ? panel_of<R, Order::columns, true, Plain>(p, n) : panel_of<R, Order::columns, false, Plain>(p, n);
+  constexpr Order rows = Order::rows, columns = Order::columns;
+  if (p.row_major) p.padded ? panel_of<R, rows, true, Plain>(p, n) : panel_of<R, rows, false, Plain>(p, n);
+  else p.padded ? panel_of<R, columns, true, Plain>(p, n) : panel_of<R, columns, false, Plain>(p, n);
 #endif
 }
 

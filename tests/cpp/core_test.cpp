@@ -299,7 +299,10 @@ void test_environment() {
 void test_precision_of_sessions() {
   Sequential net({24, 24, 32}, 5);
   for (int i = 0; i < 3; ++i)
-    net.add("Conv2D", {{"filters", std::int64_t{32}}, {"kernel_size", std::int64_t{3}}, {"padding", std::string("same")}});
+    net.add("Conv2D", {{"filters", std::int64_t{32}},
+                       {"kernel_size", std::int64_t{3}},
+                       {"padding", std::string("same")}})
+        .add("BatchNormalization");
   const Model model = net.build();
   constexpr std::int64_t kRows = 40;
   std::vector<float> x(kRows * 24 * 24 * 32);
@@ -314,6 +317,7 @@ void test_precision_of_sessions() {
   Session usual(model), exact(model, {Device::cpu(), 1, 0, "highest"}), coarse(model, {Device::cpu(), 1, 0, "medium"});
   const std::vector<float> fine = answer(exact, kRows), rough = answer(coarse, kRows);
   CHECK(fine != rough && answer(usual, kRows) == fine);
+  CHECK(model.predict(kRows, x) == fine);  // ops are put together here and there
   for (std::size_t i = 0; i < fine.size(); ++i) CHECK(std::fabs(fine[i] - rough[i]) < 1e-2f * (1 + std::fabs(fine[i])));
   for (const int threads : {1, 2, 3}) {
     set_num_threads(threads);

@@ -20,9 +20,9 @@
 #include "core/json.h"
 #include "core/memory.h"
 #include "core/plan.h"
-#include "pyseq/pyseq.h"
 #include "core/trainer.h"
 #include "core/training.h"
+#include "pyseq/pyseq.h"
 
 namespace {
 
